@@ -1,0 +1,58 @@
+"""Load records into Salesforce from Airflow: every row ends as one audited outcome.
+
+The public names below are imported when they are first used, so that importing this package costs a
+Dag file nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+_PLACES = {
+    "AskReviewer": "airflow_sf_dedup.policies",
+    "SalesforceDedupHook": "airflow_sf_dedup.hooks.salesforce",
+    "SalesforceDuplicateAuditOperator": "airflow_sf_dedup.operators.duplicate_audit",
+    "SalesforcePartitionOperator": "airflow_sf_dedup.operators.partition",
+    "SalesforceUpsertOperator": "airflow_sf_dedup.operators.upsert",
+    "SaveAnyway": "airflow_sf_dedup.policies",
+    "Skip": "airflow_sf_dedup.policies",
+    "UpdateExisting": "airflow_sf_dedup.policies",
+    "duplicate_entries": "airflow_sf_dedup.hooks.audit",
+    "salesforce_upsert": "airflow_sf_dedup.task_groups",
+}
+
+__all__ = [
+    "AskReviewer",
+    "SalesforceDedupHook",
+    "SalesforceDuplicateAuditOperator",
+    "SalesforcePartitionOperator",
+    "SalesforceUpsertOperator",
+    "SaveAnyway",
+    "Skip",
+    "UpdateExisting",
+    "__version__",
+    "duplicate_entries",
+    "salesforce_upsert",
+]
+
+if TYPE_CHECKING:
+    from airflow_sf_dedup.hooks.audit import duplicate_entries
+    from airflow_sf_dedup.hooks.salesforce import SalesforceDedupHook
+    from airflow_sf_dedup.operators.duplicate_audit import SalesforceDuplicateAuditOperator
+    from airflow_sf_dedup.operators.partition import SalesforcePartitionOperator
+    from airflow_sf_dedup.operators.upsert import SalesforceUpsertOperator
+    from airflow_sf_dedup.policies import AskReviewer, SaveAnyway, Skip, UpdateExisting
+    from airflow_sf_dedup.task_groups import salesforce_upsert
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _PLACES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_PLACES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

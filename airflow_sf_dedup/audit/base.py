@@ -1,0 +1,155 @@
+"""How to remember what happened to every row.
+
+An audit keeps its promises under repeats: writing the same entries twice leaves one entry a row, and
+an entry that is settled is never overwritten by a later try.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Protocol
+
+from airflow_sf_dedup.core.entries import Action, Entry
+from airflow_sf_dedup.errors import SalesforceDedupError
+
+
+class LoadMissingError(SalesforceDedupError):
+    """The audit has no load of this id: it was never opened, or it has been purged.
+
+    :param load_id: the id that was asked for.
+    """
+
+    def __init__(self, load_id: str) -> None:
+        super().__init__(f"The audit has no load {load_id!r}: it was never opened, or it has been purged.")
+        self.load_id = load_id
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What is the same for all rows of one load: one execution of a partition task."""
+
+    load_id: str
+    #: 18 characters.
+    org_id: str
+    sobject: str
+    external_id_field: str
+    dag_id: str
+    run_id: str
+    #: The task that read the source.
+    task_id: str
+    started_at: datetime
+    #: The policy in its one-line grammar.
+    policy: str | None = None
+    #: ``collections``, ``bulk2`` …
+    api: str | None = None
+    #: Further settings, JSON values only, never secrets.
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    #: ``None`` until the whole source has been read.
+    rows_read: int | None = None
+    partitions: int | None = None
+    ended_at: datetime | None = None
+    api_calls: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """A load in numbers, counted in the table."""
+
+    #: Rows by action; actions that did not occur are absent.
+    actions: Mapping[Action, int]
+    #: ``(action, error_code, reason)`` to number of rows, for rows that are not a plain success:
+    #: those with a code or a reason, and those neither created, updated nor unchanged.
+    reasons: Mapping[tuple[Action, str | None, str | None], int]
+
+    @property
+    def rows(self) -> int:
+        """All rows that have an entry."""
+        return sum(self.actions.values())
+
+
+@dataclass(frozen=True, slots=True)
+class Purged:
+    """What a purge took away and what it left."""
+
+    #: Loads deleted.
+    loads: int
+    #: Entries deleted with them.
+    entries: int
+    #: Ids of loads old enough to go, kept because rows of theirs still wait.
+    kept: tuple[str, ...] = ()
+
+
+class AuditWriter(Protocol):
+    """Takes what the journeys have to remember. Everything is committed when a call returns."""
+
+    def open_load(self, load: Load) -> None:
+        """Begin a load; opening the same ``load_id`` again changes nothing."""
+
+    def update_load(self, load_id: str, **changes: Any) -> None:
+        """Set columns of the load, such as ``rows_read`` or ``ended_at``; ``add_api_calls`` adds.
+
+        :raises LoadMissingError: when the load was not opened.
+        :raises TypeError: when a name is no column of the load that may change.
+        """
+
+    def remember(self, load_id: str, entries: Sequence[Entry]) -> None:
+        """Write entries with their matches and values, replacing unsettled ones of the same rows.
+
+        All of them or none; of several entries for one row, the first settled one counts, or else the last.
+
+        :raises LoadMissingError: when the load was not opened.
+        """
+
+    def note(self, load_id: str, event: str, detail: Mapping[str, Any]) -> None:
+        """Append one event to the journal.
+
+        :raises LoadMissingError: when the load was not opened.
+        """
+
+
+class AuditReader(Protocol):
+    """Answers from the audit."""
+
+    def load(self, load_id: str) -> Load | None:
+        """The load of that id."""
+
+    def loads_of_run(self, dag_id: str, run_id: str) -> list[Load]:
+        """The loads of one DAG run, oldest first."""
+
+    def settled_rows(self, load_id: str, partition: int) -> Mapping[int, Action]:
+        """Row number to action, for the rows of a partition that need not be sent again."""
+
+    def totals(self, load_id: str, partition: int | None = None) -> Totals:
+        """Count the entries of a load, or of one of its partitions."""
+
+    def entries(
+        self,
+        load_id: str,
+        *,
+        actions: Iterable[Action] | None = None,
+        partition: int | None = None,
+        page_size: int = 500,
+    ) -> Iterator[Entry]:
+        """The entries with matches and kept values, by row number, read page by page."""
+
+
+class AuditKeeper(Protocol):
+    """Forgets, when it must."""
+
+    def erase(self, key: str, *, sobject: str | None = None, external_id_field: str | None = None) -> int:
+        """Remove a person: key, values, differences and messages of every entry with this key.
+
+        A tombstone of each row stays, so that counts still hold. Answers the number of rows erased.
+        """
+
+    def purge(self, older_than: datetime, *, force: bool = False) -> Purged:
+        """Delete the loads that were over before this time, with all that hangs on them.
+
+        Loads with rows that wait (``awaiting_review``, ``held``) are kept unless ``force``.
+        """
+
+
+class Audit(AuditWriter, AuditReader, Protocol):
+    """What a journey needs of a backend."""

@@ -1,0 +1,65 @@
+"""Many rows at once, the quickest way that each database knows."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from sqlalchemy import (
+    ARRAY,
+    ColumnElement,
+    Connection,
+    Dialect,
+    Table,
+    any_,
+    bindparam,
+    func,
+    select,
+)
+from sqlalchemy.exc import IntegrityError
+
+
+def insert_rows(connection: Connection, table: Table, rows: Iterable[Sequence[Any]]) -> None:
+    """Insert rows given in the table's column order: ``COPY`` in PostgreSQL, ``executemany`` in SQLite.
+
+    :raises IntegrityError: when a row is there already.
+    """
+    rows = list(rows)
+    if not rows:
+        return
+    if connection.dialect.name == "postgresql":
+        _copy(connection, table, rows)
+    else:
+        connection.exec_driver_sql(_insert_statement(table), [tuple(row) for row in rows])
+
+
+def _names(table: Table) -> str:
+    return ", ".join(f'"{column.name}"' for column in table.columns)
+
+
+def _insert_statement(table: Table) -> str:
+    marks = ", ".join("?" for _ in table.columns)
+    return f"INSERT INTO {table.name} ({_names(table)}) VALUES ({marks})"
+
+
+def _copy(connection: Connection, table: Table, rows: Iterable[Sequence[Any]]) -> None:
+    from psycopg.errors import IntegrityError as Violation
+
+    driver: Any = connection.connection.driver_connection
+    statement = f"COPY {table.name} ({_names(table)}) FROM STDIN"
+    try:
+        with driver.cursor() as cursor, cursor.copy(statement) as copy:
+            for row in rows:
+                copy.write_row(row)
+    except Violation as violation:
+        raise IntegrityError(statement, None, violation) from violation
+
+
+def among(dialect: Dialect, column: ColumnElement[Any], values: Iterable[int | str]) -> ColumnElement[bool]:
+    """``column IN values`` with one parameter, however many the values are."""
+    wanted = list(values)
+    if dialect.name == "postgresql":
+        return column == any_(bindparam(None, wanted, type_=ARRAY(column.type)))
+    each = func.json_each(json.dumps(wanted)).table_valued("value")
+    return column.in_(select(each.c.value))

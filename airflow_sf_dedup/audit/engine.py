@@ -1,0 +1,115 @@
+"""Engines for the audit: every SQLite or PostgreSQL setting that its promises rest on."""
+
+from __future__ import annotations
+
+import os
+import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import URL, Connection, Engine, Pool, create_engine, event
+
+from airflow_sf_dedup.audit.url import url_from_text
+
+#: Seconds that a writer waits for another writer of a SQLite file.
+BUSY_TIMEOUT = 30
+#: Seconds to reach a PostgreSQL server.
+CONNECT_TIMEOUT = 10
+#: Seconds after which a pooled PostgreSQL connection is replaced.
+POOL_RECYCLE = 1800
+
+_WRITES = "sf_dedup_writes"
+
+_engines: weakref.WeakSet[Engine] = weakref.WeakSet()
+#: Pools inherited through a fork. A child never uses nor closes its parent's connections.
+_inherited: list[Pool] = []
+
+
+def _leave_connections_to_parent() -> None:
+    for engine in list(_engines):
+        _inherited.append(engine.pool)
+        engine.dispose(close=False)
+
+
+os.register_at_fork(after_in_child=_leave_connections_to_parent)
+
+
+def engine_for(url: str | URL) -> Engine:
+    """The engine of an audit, safe to carry across a fork.
+
+    :param url: as made by :func:`~airflow_sf_dedup.audit.url.url_from_parts`, or text. The file of a SQLite
+        audit is created for its owner only (0600, in a folder of 0700).
+    :raises SettingError: when the database is not supported.
+    """
+    url = url_from_text(url)
+    engine = _sqlite_engine(url) if url.get_backend_name() == "sqlite" else _postgres_engine(url)
+    _engines.add(engine)
+    return engine
+
+
+def _postgres_engine(url: URL) -> Engine:
+    defaults = {"connect_timeout": CONNECT_TIMEOUT, "application_name": "airflow_sf_dedup"}
+    asked = {name: value for name, value in defaults.items() if name not in url.query}
+    return create_engine(
+        url,
+        pool_pre_ping=True,
+        pool_size=1,
+        max_overflow=8,
+        pool_recycle=POOL_RECYCLE,
+        # A server-side prepared statement is lost behind PgBouncer, which Airflow's chart installs.
+        connect_args={**asked, "prepare_threshold": None},
+    )
+
+
+def _sqlite_engine(url: URL) -> Engine:
+    create_private_file(Path(str(url.database)))
+    engine = create_engine(
+        url,
+        pool_size=1,
+        max_overflow=8,
+        connect_args={"timeout": BUSY_TIMEOUT, "isolation_level": None, "check_same_thread": False},
+    )
+    event.listen(engine, "connect", _configure_sqlite)
+    event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def create_private_file(path: Path) -> None:
+    """Create the file (0600) and its missing folders (0700); one that is there stays as it is."""
+    missing = [folder for folder in path.parents if not folder.exists()]
+    for folder in reversed(missing):
+        folder.mkdir(mode=0o700, exist_ok=True)
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+
+
+def _configure_sqlite(connection: Any, _record: Any) -> None:
+    cursor = connection.cursor()
+    cursor.execute("PRAGMA journal_mode=WAL")
+    # A commit is on the disk when it returns; erased values do not stay in free pages.
+    cursor.execute("PRAGMA synchronous=FULL")
+    cursor.execute("PRAGMA secure_delete=ON")
+    cursor.execute("PRAGMA foreign_keys=ON")
+    cursor.close()
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    # A deferred transaction that reads and then writes fails with SQLITE_BUSY_SNAPSHOT, whatever the
+    # timeout: https://www.sqlite.org/rescode.html#busy_snapshot
+    writes = connection.get_execution_options().get(_WRITES)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+@contextmanager
+def writing(engine: Engine) -> Iterator[Connection]:
+    """A transaction that writes: in SQLite the only one of its kind at a time. Committed on leaving."""
+    with engine.connect().execution_options(**{_WRITES: True}) as connection, connection.begin():
+        yield connection
+
+
+@contextmanager
+def reading(engine: Engine) -> Iterator[Connection]:
+    """A short transaction that reads one state."""
+    with engine.connect() as connection, connection.begin():
+        yield connection

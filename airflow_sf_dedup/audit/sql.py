@@ -1,0 +1,252 @@
+"""The audit in a SQL database: PostgreSQL for real deployments, a SQLite file on one machine."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Engine, Select, delete, func, insert, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import IntegrityError
+from tenacity import Retrying, retry_if_exception_type, stop_after_attempt
+
+from airflow_sf_dedup.audit import tables, upkeep
+from airflow_sf_dedup.audit.base import Load, LoadMissingError, Purged, Totals
+from airflow_sf_dedup.audit.bulk import among, insert_rows
+from airflow_sf_dedup.audit.engine import reading, writing
+from airflow_sf_dedup.audit.rows import (
+    entry_from,
+    entry_row,
+    first_decisions,
+    load_row,
+    load_value,
+    match_from,
+    match_rows,
+    payload_rows,
+)
+from airflow_sf_dedup.audit.storable import storable, stored_word
+from airflow_sf_dedup.core.entries import UNSETTLED, Action, Entry, MatchEntry
+
+#: Columns of a load that :meth:`SqlAudit.update_load` may set.
+CHANGEABLE = frozenset({"policy", "api", "settings", "rows_read", "partitions", "ended_at", "api_calls"})
+
+_PLAIN = frozenset({Action.CREATED, Action.UPDATED, Action.UNCHANGED})
+_UNSETTLED = sorted(action.value for action in UNSETTLED)
+
+
+def utc_now() -> datetime:
+    """The time of this machine, UTC."""
+    return datetime.now(UTC)
+
+
+class SqlAudit:
+    """Remembers in the tables of :mod:`airflow_sf_dedup.audit.tables`; they must be there and current.
+
+    :param engine: from :func:`airflow_sf_dedup.audit.engine.engine_for`.
+    :param masked_fields: field names, in any case, whose values are stored as ``***``: always in field
+        differences, and in kept values unless the row waits for a person (they are still to be written).
+    :param clock: gives the times of journal events.
+    """
+
+    def __init__(
+        self, engine: Engine, masked_fields: Iterable[str] = (), *, clock: Callable[[], datetime] = utc_now
+    ) -> None:
+        self.engine = engine
+        self._masks = frozenset(name.lower() for name in masked_fields)
+        self._clock = clock
+
+    def open_load(self, load: Load) -> None:
+        """Begin a load; opening the same ``load_id`` again changes nothing."""
+        dialect = postgresql if self.engine.dialect.name == "postgresql" else sqlite
+        with writing(self.engine) as connection:
+            connection.execute(dialect.insert(tables.load).values(load_row(load)).on_conflict_do_nothing())
+
+    def update_load(self, load_id: str, **changes: Any) -> None:
+        """Set columns of the load; ``add_api_calls`` adds to ``api_calls``.
+
+        :raises LoadMissingError: when the load was not opened.
+        :raises TypeError: when a name is not in :data:`CHANGEABLE`.
+        """
+        more_calls = changes.pop("add_api_calls", None)
+        if unknown := changes.keys() - CHANGEABLE:
+            raise TypeError(f"A load's {sorted(unknown)} cannot change; {sorted(CHANGEABLE)} can.")
+        columns = {name: load_value(name, value) for name, value in changes.items()}
+        if more_calls is not None:
+            columns["api_calls"] = tables.load.c.api_calls + more_calls
+        with writing(self.engine) as connection:
+            _hold_load(connection, load_id)
+            if columns:
+                connection.execute(update(tables.load).where(tables.load.c.load_id == load_id).values(columns))
+
+    def remember(self, load_id: str, entries: Sequence[Entry]) -> None:
+        """Write entries, in one transaction; settled entries of the same rows stay as they are.
+
+        :raises LoadMissingError: when the load was not opened.
+        """
+        decided = first_decisions(entries)
+        if not decided:
+            return
+        # In PostgreSQL another try of the same task may insert the same rows between our look and our
+        # write; the next look sees what it decided.
+        for attempt in Retrying(
+            retry=retry_if_exception_type(IntegrityError), stop=stop_after_attempt(5), reraise=True
+        ):
+            with attempt, writing(self.engine) as connection:
+                _hold_load(connection, load_id)
+                settled = _make_room(connection, load_id, decided)
+                self._insert(connection, load_id, [decided[row] for row in decided if row not in settled])
+
+    def _insert(self, connection: Connection, load_id: str, entries: Sequence[Entry]) -> None:
+        insert_rows(connection, tables.entry, (entry_row(load_id, entry) for entry in entries))
+        insert_rows(
+            connection,
+            tables.match,
+            (row for entry in entries for row in match_rows(load_id, entry, self._masks)),
+        )
+        insert_rows(
+            connection,
+            tables.payload,
+            (row for entry in entries for row in payload_rows(load_id, entry, self._masks)),
+        )
+
+    def note(self, load_id: str, event: str, detail: Mapping[str, Any]) -> None:
+        """Append one event to the journal, dated now."""
+        row = {"load_id": load_id, "at": self._clock(), "event": stored_word(event), "detail": storable(detail)}
+        with writing(self.engine) as connection:
+            _hold_load(connection, load_id)
+            connection.execute(insert(tables.event).values(row))
+
+    def load(self, load_id: str) -> Load | None:
+        """The load of that id."""
+        found = self._loads(tables.load.c.load_id == load_id)
+        return found[0] if found else None
+
+    def loads_of_run(self, dag_id: str, run_id: str) -> list[Load]:
+        """The loads of one DAG run, oldest first."""
+        return self._loads(tables.load.c.dag_id == dag_id, tables.load.c.run_id == run_id)
+
+    def _loads(self, *conditions: ColumnElement[bool]) -> list[Load]:
+        query = select(tables.load).where(*conditions)
+        with reading(self.engine) as connection:
+            rows = connection.execute(query.order_by(tables.load.c.started_at, tables.load.c.load_id))
+            return [Load(**row) for row in rows.mappings()]
+
+    def settled_rows(self, load_id: str, partition: int) -> Mapping[int, Action]:
+        """Row number to action, for the rows of a partition that need not be sent again."""
+        query = select(tables.entry.c.row_number, tables.entry.c.action).where(
+            tables.entry.c.load_id == load_id,
+            tables.entry.c.partition == partition,
+            tables.entry.c.action.not_in(_UNSETTLED),
+        )
+        with reading(self.engine) as connection:
+            return {row_number: Action(action) for row_number, action in connection.execute(query)}
+
+    def totals(self, load_id: str, partition: int | None = None) -> Totals:
+        """Count the entries of a load, or of one of its partitions."""
+        columns = (tables.entry.c.action, tables.entry.c.error_code, tables.entry.c.reason)
+        query = select(*columns, func.count()).where(*_of(load_id, None, partition)).group_by(*columns)
+        actions: Counter[Action] = Counter()
+        reasons: dict[tuple[Action, str | None, str | None], int] = {}
+        with reading(self.engine) as connection:
+            for name, code, reason, rows in connection.execute(query):
+                action = Action(name)
+                actions[action] += rows
+                if code or reason or action not in _PLAIN:
+                    reasons[action, code, reason] = rows
+        return Totals(actions=dict(actions), reasons=reasons)
+
+    def entries(
+        self,
+        load_id: str,
+        *,
+        actions: Iterable[Action] | None = None,
+        partition: int | None = None,
+        page_size: int = 500,
+    ) -> Iterator[Entry]:
+        """The entries with matches and kept values, by row number.
+
+        :param page_size: entries read by one set of queries, at least 1. No transaction is open between
+            pages, so a slow consumer holds nothing up.
+        """
+        conditions = _of(load_id, actions, partition)
+        page = self._page(conditions, after=-1, size=page_size)
+        while page:
+            yield from page
+            page = self._page(conditions, after=page[-1].row_number, size=page_size)
+
+    def _page(self, conditions: Sequence[ColumnElement[bool]], *, after: int, size: int) -> list[Entry]:
+        query = (
+            select(tables.entry)
+            .where(*conditions, tables.entry.c.row_number > after)
+            .order_by(tables.entry.c.row_number)
+            .limit(max(1, size))
+        )
+        with reading(self.engine) as connection:
+            rows = connection.execute(query).mappings().all()
+            if not rows:
+                return []
+            load_id, numbers = rows[0]["load_id"], [row["row_number"] for row in rows]
+            matches = _matches(connection, load_id, numbers)
+            values = _values(connection, load_id, numbers)
+        return [entry_from(row, matches[row["row_number"]], values.get(row["row_number"])) for row in rows]
+
+    def erase(self, key: str, *, sobject: str | None = None, external_id_field: str | None = None) -> int:
+        """Remove a person; see :func:`airflow_sf_dedup.audit.upkeep.erase`."""
+        return upkeep.erase(self.engine, key, sobject=sobject, external_id_field=external_id_field, now=self._clock())
+
+    def purge(self, older_than: datetime, *, force: bool = False) -> Purged:
+        """Delete old loads; see :func:`airflow_sf_dedup.audit.upkeep.purge`."""
+        return upkeep.purge(self.engine, older_than, force=force, now=self._clock())
+
+
+def _of(load_id: str, actions: Iterable[Action] | None, partition: int | None) -> tuple[ColumnElement[bool], ...]:
+    conditions: list[ColumnElement[bool]] = [tables.entry.c.load_id == load_id]
+    if actions is not None:
+        conditions.append(tables.entry.c.action.in_(sorted(Action(action).value for action in actions)))
+    if partition is not None:
+        conditions.append(tables.entry.c.partition == partition)
+    return tuple(conditions)
+
+
+def _hold_load(connection: Connection, load_id: str) -> None:
+    """Keep the load from being purged until this transaction ends."""
+    query = select(tables.load.c.load_id).where(tables.load.c.load_id == load_id)
+    if connection.execute(query.with_for_update(read=True, key_share=True)).first() is None:
+        raise LoadMissingError(load_id)
+
+
+def _make_room(connection: Connection, load_id: str, rows: Iterable[int]) -> set[int]:
+    """Delete the unsettled entries of these rows, with what hangs on them; answer the settled ones."""
+    columns = tables.entry.c
+    query = select(columns.row_number, columns.action).where(
+        columns.load_id == load_id, among(connection.dialect, columns.row_number, rows)
+    )
+    found = connection.execute(query.order_by(columns.row_number).with_for_update()).all()
+    unsettled = [row_number for row_number, action in found if action in UNSETTLED]
+    if unsettled:
+        connection.execute(
+            delete(tables.entry).where(
+                columns.load_id == load_id, among(connection.dialect, columns.row_number, unsettled)
+            )
+        )
+    return {row_number for row_number, _ in found}.difference(unsettled)
+
+
+def _of_rows(connection: Connection, query: Select[Any], load_id: str, rows: list[int]) -> Select[Any]:
+    columns = query.selected_columns
+    return query.where(columns.load_id == load_id, among(connection.dialect, columns.row_number, rows))
+
+
+def _matches(connection: Connection, load_id: str, rows: list[int]) -> Mapping[int, list[MatchEntry]]:
+    query = _of_rows(connection, select(tables.match), load_id, rows)
+    matches: defaultdict[int, list[MatchEntry]] = defaultdict(list)
+    for row in connection.execute(query.order_by(tables.match.c.row_number, tables.match.c.position)).mappings():
+        matches[row["row_number"]].append(match_from(row))
+    return matches
+
+
+def _values(connection: Connection, load_id: str, rows: list[int]) -> Mapping[int, Mapping[str, Any]]:
+    query = _of_rows(connection, select(tables.payload), load_id, rows)
+    return {row.row_number: row.field_values for row in connection.execute(query)}

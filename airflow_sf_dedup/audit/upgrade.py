@@ -1,0 +1,91 @@
+"""Creating and upgrading the audit's tables. Several tasks may try at once: one does it, the others wait."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from sqlalchemy import Connection, Engine, inspect, text
+
+from airflow_sf_dedup.audit.engine import reading, writing
+from airflow_sf_dedup.errors import SettingError
+
+#: Its own name, so that the audit may share a database with others that use Alembic.
+VERSION_TABLE = "sf_dedup_alembic_version"
+
+#: All schema revisions, oldest first.
+REVISIONS = ("0001",)
+
+#: What a person runs.
+COMMAND = "python -m airflow_sf_dedup.audit upgrade"
+
+#: Of PostgreSQL's advisory lock; any number, the same in all versions.
+_LOCK = 7_315_220_914
+
+_MIGRATIONS = Path(__file__).parent / "migrations"
+
+
+def upgrade(engine: Engine) -> None:
+    """Bring the tables to the newest revision, in one transaction under a lock. Does nothing if they are.
+
+    :raises SettingError: when a newer version of this package made them.
+    """
+    if current_revision(engine) == REVISIONS[-1]:
+        return
+    with writing(engine) as connection:
+        if connection.dialect.name == "postgresql":
+            connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
+        _refuse_newer(engine, _revision(connection))
+        _run_migrations(connection)
+
+
+def ensure_current(engine: Engine) -> None:
+    """Check that the tables fit this version of the package; one query.
+
+    :raises SettingError: naming the command to run, when they are missing, older or newer.
+    """
+    revision = current_revision(engine)
+    if revision == REVISIONS[-1]:
+        return
+    _refuse_newer(engine, revision)
+    state = "are missing" if revision is None else f"are of revision {revision}, {REVISIONS[-1]} is needed"
+    raise SettingError(
+        f"The audit tables {state} in {_place(engine)}. Create or upgrade them with `{COMMAND}`, "
+        "adding --audit-conn-id or --url for a database other than the embedded file.",
+        setting="audit_conn_id",
+    )
+
+
+def current_revision(engine: Engine) -> str | None:
+    """The revision that the database is at; ``None`` where there are no tables."""
+    with reading(engine) as connection:
+        return _revision(connection)
+
+
+def _revision(connection: Connection) -> str | None:
+    if not inspect(connection).has_table(VERSION_TABLE):
+        return None
+    found: str | None = connection.scalar(text(f"SELECT version_num FROM {VERSION_TABLE}"))
+    return found
+
+
+def _refuse_newer(engine: Engine, revision: str | None) -> None:
+    if revision is not None and revision not in REVISIONS:
+        raise SettingError(
+            f"The audit tables in {_place(engine)} are of revision {revision}, which this version does not know: "
+            "a newer airflow-provider-sf-dedup made them. Upgrade the package on this machine.",
+            setting="audit_conn_id",
+        )
+
+
+def _place(engine: Engine) -> str:
+    return engine.url.render_as_string(hide_password=True)
+
+
+def _run_migrations(connection: Connection) -> None:
+    from alembic import command
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")

@@ -1,0 +1,186 @@
+"""Forgetting, when the law or a retention rule says so.
+
+Counts hold afterwards: an erased row leaves a tombstone, and a load goes as a whole or not at all.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from hashlib import blake2b
+from secrets import token_hex
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Engine, Table, delete, func, insert, or_, select, tuple_, update
+
+from airflow_sf_dedup.audit import tables
+from airflow_sf_dedup.audit.base import Purged
+from airflow_sf_dedup.audit.bulk import among
+from airflow_sf_dedup.audit.engine import reading, writing
+from airflow_sf_dedup.audit.rows import WAITING
+from airflow_sf_dedup.audit.storable import stored_key
+
+#: The reason that a tombstone carries.
+ERASED = "erased"
+
+
+def erase(engine: Engine, key: str, *, sobject: str | None, external_id_field: str | None, now: datetime) -> int:
+    """Remove key, row hash, values, field differences and messages of every entry with this very key.
+
+    The key also goes from matches of other rows, from record claims and from the journal. What stays is
+    the tombstone: row number, action, error code, record ids, with the reason ``erased``; and one event per load
+    with a salted digest, by which somebody who knows the key can prove the erasure.
+
+    :param sobject: restricts it to loads of that sObject, as ``external_id_field`` to those of that field.
+    :returns: the number of rows erased.
+    """
+    wanted = stored_key(key) or ""
+    loads = _loads_of(sobject, external_id_field)
+    with writing(engine) as connection:
+        rows = _rows_with(connection, wanted, loads)
+        _erase_parts(connection, wanted, loads)
+        _erase_from_journal(connection, {wanted, key}, loads)
+        _bury(connection, wanted, loads)
+        _note_erasure(connection, key, rows, now)
+    _empty_wal(engine)
+    return rows.total()
+
+
+def _loads_of(sobject: str | None, external_id_field: str | None) -> list[ColumnElement[bool]]:
+    asked = [
+        (tables.load.c.sobject, sobject),
+        (tables.load.c.external_id_field, external_id_field),
+    ]
+    return [column == value for column, value in asked if value is not None]
+
+
+def _within(table: Table, loads: list[ColumnElement[bool]]) -> list[ColumnElement[bool]]:
+    return [table.c.load_id.in_(select(tables.load.c.load_id).where(*loads))] if loads else []
+
+
+def _rows_with(connection: Connection, key: str, loads: list[ColumnElement[bool]]) -> Counter[str]:
+    query = (
+        select(tables.entry.c.load_id, func.count())
+        .where(tables.entry.c.key == key, *_within(tables.entry, loads))
+        .group_by(tables.entry.c.load_id)
+    )
+    return Counter({load_id: int(rows) for load_id, rows in connection.execute(query)})
+
+
+def _erase_parts(connection: Connection, key: str, loads: list[ColumnElement[bool]]) -> None:
+    rows = select(tables.entry.c.load_id, tables.entry.c.row_number).where(
+        tables.entry.c.key == key, *_within(tables.entry, loads)
+    )
+    payload, match = tables.payload.c, tables.match.c
+    connection.execute(delete(tables.payload).where(tuple_(payload.load_id, payload.row_number).in_(rows)))
+    of_rows = tuple_(match.load_id, match.row_number).in_(rows)
+    carries_key = match.key == key
+    connection.execute(
+        update(tables.match)
+        .where(or_(of_rows, carries_key), *_within(tables.match, loads))
+        .values(key=None, field_differences=None)
+    )
+    spellings = {key, key.lower(), key.upper(), key.casefold()}
+    connection.execute(
+        delete(tables.record_claim).where(
+            among(connection.dialect, tables.record_claim.c.key, spellings),
+            *_within(tables.record_claim, loads),
+        )
+    )
+
+
+def _erase_from_journal(connection: Connection, keys: set[str], loads: list[ColumnElement[bool]]) -> None:
+    query = select(tables.event.c.id, tables.event.c.detail).where(*_within(tables.event, loads))
+    for event_id, detail in connection.execute(query).all():
+        if not keys.isdisjoint(_texts(detail)):
+            connection.execute(update(tables.event).where(tables.event.c.id == event_id).values(detail={ERASED: True}))
+
+
+def _texts(value: Any) -> Iterable[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        yield from value.keys()
+        for part in value.values():
+            yield from _texts(part)
+    elif isinstance(value, list):
+        for part in value:
+            yield from _texts(part)
+
+
+def _bury(connection: Connection, key: str, loads: list[ColumnElement[bool]]) -> None:
+    connection.execute(
+        update(tables.entry)
+        .where(tables.entry.c.key == key, *_within(tables.entry, loads))
+        .values(key=None, row_hash=None, error_message=None, reason=ERASED)
+    )
+
+
+def key_digest(key: str, salt: str) -> str:
+    """The digest that an ``erased`` event keeps: 32 hexadecimal digits."""
+    return blake2b(key.encode("utf-8", "surrogatepass"), salt=bytes.fromhex(salt), digest_size=16).hexdigest()
+
+
+def _note_erasure(connection: Connection, key: str, rows: Counter[str], now: datetime) -> None:
+    salt = token_hex(16)
+    detail = {"key_digest": key_digest(key, salt), "salt": salt}
+    events = [
+        {"load_id": load_id, "at": now, "event": ERASED, "detail": {**detail, "rows": count}}
+        for load_id, count in sorted(rows.items())
+    ]
+    if events:
+        connection.execute(insert(tables.event), events)
+
+
+def purge(engine: Engine, older_than: datetime, *, force: bool, now: datetime) -> Purged:
+    """Delete loads that ended (or, never ended, started) before this time, each in its own transaction.
+
+    :param force: deletes also loads with rows that wait: ``awaiting_review`` or ``held``.
+    """
+    old = _old_loads(engine, older_than)
+    kept = [] if force else _with_waiting_rows(engine, old)
+    gone = [load_id for load_id in old if load_id not in set(kept)]
+    entries = sum(_delete_load(engine, load_id) for load_id in gone)
+    with writing(engine) as connection:
+        connection.execute(delete(tables.record_claim).where(tables.record_claim.c.expires_at < older_than))
+        if gone:
+            detail = {"loads": len(gone), "entries": entries, "older_than": older_than.isoformat()}
+            row = {"load_id": None, "at": now, "event": "purged", "detail": detail}
+            connection.execute(insert(tables.event).values(row))
+    _empty_wal(engine)
+    return Purged(loads=len(gone), entries=entries, kept=tuple(kept))
+
+
+def _old_loads(engine: Engine, older_than: datetime) -> list[str]:
+    over = func.coalesce(tables.load.c.ended_at, tables.load.c.started_at)
+    with reading(engine) as connection:
+        return list(connection.scalars(select(tables.load.c.load_id).where(over < older_than).order_by(over)))
+
+
+def _with_waiting_rows(engine: Engine, load_ids: list[str]) -> list[str]:
+    waiting = select(tables.entry.c.load_id).where(
+        among(engine.dialect, tables.entry.c.load_id, load_ids),
+        tables.entry.c.action.in_(sorted(action.value for action in WAITING)),
+    )
+    with reading(engine) as connection:
+        return sorted(connection.scalars(waiting.distinct()))
+
+
+def _delete_load(engine: Engine, load_id: str) -> int:
+    with writing(engine) as connection:
+        connection.execute(delete(tables.load).where(tables.load.c.load_id == load_id))
+        for table in (tables.match, tables.payload, tables.event):
+            connection.execute(delete(table).where(table.c.load_id == load_id))
+        return connection.execute(delete(tables.entry).where(tables.entry.c.load_id == load_id)).rowcount
+
+
+def _empty_wal(engine: Engine) -> None:
+    """Take erased values out of SQLite's write-ahead log too, as far as no reader still needs it."""
+    if engine.dialect.name != "sqlite":
+        return
+    connection = engine.raw_connection()
+    try:
+        connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+    finally:
+        connection.close()

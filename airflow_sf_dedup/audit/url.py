@@ -1,0 +1,147 @@
+"""Where the audit lives, read from a connection's parts or from a URL. Pure: nothing here connects."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
+
+from sqlalchemy import URL, make_url
+from sqlalchemy.exc import ArgumentError
+
+from airflow_sf_dedup.errors import SettingError
+
+POSTGRES = "postgresql+psycopg"
+SQLITE = "sqlite"
+
+SUPPORTED = "Supported are 'postgres' (PostgreSQL, through psycopg 3) and 'sqlite' (an absolute file path)."
+
+#: https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-PARAMKEYWORDS
+LIBPQ_PARAMETERS = frozenset(
+    {
+        "hostaddr",
+        "passfile",
+        "require_auth",
+        "channel_binding",
+        "connect_timeout",
+        "client_encoding",
+        "options",
+        "application_name",
+        "fallback_application_name",
+        "keepalives",
+        "keepalives_idle",
+        "keepalives_interval",
+        "keepalives_count",
+        "tcp_user_timeout",
+        "gssencmode",
+        "krbsrvname",
+        "gsslib",
+        "gssdelegation",
+        "service",
+        "target_session_attrs",
+        "load_balance_hosts",
+        "sslmode",
+        "sslnegotiation",
+        "sslcompression",
+        "sslcert",
+        "sslkey",
+        "sslkeylogfile",
+        "sslpassword",
+        "sslcertmode",
+        "sslrootcert",
+        "sslcrl",
+        "sslcrldir",
+        "sslsni",
+        "requirepeer",
+        "ssl_min_protocol_version",
+        "ssl_max_protocol_version",
+    }
+)
+
+
+def _refused(message: str) -> SettingError:
+    return SettingError(f"{message} {SUPPORTED}", setting="audit_conn_id")
+
+
+def _libpq_query(extra: Mapping[str, Any]) -> dict[str, str]:
+    for name in extra:
+        if name.startswith("ssl") and name not in LIBPQ_PARAMETERS:
+            raise _refused(f"audit_conn_id: the extra {name!r} is no setting of PostgreSQL.")
+    if str(extra.get("iam", "")).lower() in ("true", "1"):
+        raise _refused("audit_conn_id: the extra 'iam' is not supported; give a login and a password.")
+    return {name: str(value) for name, value in extra.items() if name in LIBPQ_PARAMETERS}
+
+
+def _postgres(
+    host: str | None,
+    port: int | None,
+    login: str | None,
+    password: str | None,
+    schema: str | None,
+    extra: Mapping[str, Any],
+) -> URL:
+    query = _libpq_query(extra)
+    host = unquote(host) if host and "%2f" in host.lower() else host
+    if host and host.startswith("/"):
+        query["host"], host = host, None
+    return URL.create(
+        POSTGRES,
+        username=login or None,
+        password=password or None,
+        host=host or None,
+        port=port,
+        database=schema or None,
+        query=query,
+    )
+
+
+def _sqlite(host: str | None, schema: str | None) -> URL:
+    text = host or schema or ""
+    path = Path(unquote(text) if text.lower().startswith("%2f") else text).expanduser()
+    if not path.is_absolute():
+        raise _refused(f"audit_conn_id: {text!r} is not an absolute file path; workers start in many folders.")
+    return URL.create(SQLITE, database=str(path))
+
+
+def url_from_parts(
+    *,
+    conn_type: str,
+    host: str | None = None,
+    port: int | None = None,
+    login: str | None = None,
+    password: str | None = None,
+    schema: str | None = None,
+    extra: Mapping[str, Any] | None = None,
+) -> URL:
+    """Build the audit's URL from the parts of an Airflow connection, whatever characters they hold.
+
+    :param host: a host name, several with commas, a socket folder, or SQLite's file path.
+    :param schema: the name of the database.
+    :param extra: libpq's parameters (``sslmode``, ``options`` …) are passed on; ``ssl…`` names that libpq
+        does not know are refused; others belong to Airflow's own hook and have no effect here.
+    :raises SettingError: for another connection type, or a relative SQLite path.
+    """
+    kind = conn_type.lower().partition("+")[0]
+    if kind in ("postgres", "postgresql"):
+        return _postgres(host, port, login, password, schema, extra or {})
+    if kind == "sqlite":
+        return _sqlite(host, schema)
+    raise _refused(f"audit_conn_id: a connection of type {conn_type!r} cannot hold the audit.")
+
+
+def url_from_text(text: str | URL) -> URL:
+    """Read a database URL such as ``postgres://…`` or ``sqlite:////var/lib/audit.db``.
+
+    :raises SettingError: when it is no URL, or not of a database that is supported.
+    """
+    try:
+        url = make_url(text)
+    except ArgumentError:
+        raise _refused("The audit's URL cannot be read as a database URL.") from None
+    kind = url.drivername.partition("+")[0]
+    if kind in ("postgres", "postgresql"):
+        return url.set(drivername=POSTGRES)
+    if kind == "sqlite":
+        return _sqlite(url.database, None)
+    raise _refused(f"The audit cannot live in {url.drivername!r}.")

@@ -1,0 +1,139 @@
+"""What to do about a row that a duplicate rule refused, as values.
+
+A policy chooses one of these; only a journey carries them out. The closed set is what makes a new
+policy a small file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from airflow_sf_dedup.core.outcomes import Match
+from airflow_sf_dedup.core.records import Record
+
+
+@dataclass(frozen=True, slots=True)
+class UpdateMatch:
+    """Write these fields, the key among them, to the matched record. Never a create."""
+
+    #: 18 characters.
+    record_id: str
+    fields: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class SaveAnyway:
+    """Upsert the row by its key with ``allowSave=true``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Skip:
+    """Leave the row and the matched records as they are, and say so."""
+
+    reason: str = "by_policy"
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """A person decides; the row's values are kept until then."""
+
+    reason: str = "by_policy"
+
+
+@dataclass(frozen=True, slots=True)
+class Pass:
+    """This policy does not claim the case; the next one is asked."""
+
+    reason: str
+
+
+Decision = UpdateMatch | SaveAnyway | Skip | Ask
+
+
+@dataclass(frozen=True, slots=True)
+class MatchedRecord:
+    """A match and what was read of the record itself."""
+
+    #: One record may be named by several rules.
+    matches: tuple[Match, ...]
+    #: False when the user cannot read it, or nobody tried because it is of another sobject.
+    readable: bool = False
+    is_deleted: bool | None = None
+    #: A converted lead is no live lead any more.
+    is_converted: bool = False
+    #: The key it carries, as it was read.
+    key: str | None = None
+    #: That key is another than the row's, by the case rule of the field.
+    carries_another_key: bool = False
+    values: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def record_id(self) -> str:
+        """18 characters."""
+        return self.matches[0].record_id
+
+    @property
+    def sobject(self) -> str:
+        """The record's own sobject."""
+        return self.matches[0].sobject
+
+    @property
+    def confidence(self) -> float | None:
+        """The best confidence any rule gives it, percent."""
+        return max((m.confidence for m in self.matches if m.confidence is not None), default=None)
+
+    @property
+    def is_gone(self) -> bool:
+        """Deleted, merged away or converted: nothing that may be written to."""
+        return bool(self.is_deleted) or self.is_converted
+
+
+@dataclass(frozen=True, slots=True)
+class DuplicateCase:
+    """All that is known of one blocked row when a policy is asked."""
+
+    record: Record
+    sobject: str
+    external_id_field: str
+    matched: tuple[MatchedRecord, ...]
+    #: Ids of the live records that already hold the row's key.
+    key_holders: tuple[str, ...] = ()
+    #: Every rule that refused the row says it may be overridden.
+    allow_save: bool = False
+
+
+def uncertainty(case: DuplicateCase) -> str | None:
+    """Why nothing may be done to a matched record, in one word; ``None`` when one is certain.
+
+    A match is certain when it is the only live one over all rules, of the row's own sobject, readable
+    and without another key, and when no record holds the row's key yet.
+    """
+    if case.key_holders:
+        return "key_already_held"
+    if not case.matched:
+        return "no_match_named"
+    live = [record for record in case.matched if not record.is_gone]
+    if not live:
+        return "match_converted" if any(r.is_converted for r in case.matched) else "match_deleted"
+    if len(live) > 1:
+        return "several_matches"
+    return _why_not_this_one(live[0], case)
+
+
+def _why_not_this_one(match: MatchedRecord, case: DuplicateCase) -> str | None:
+    if match.sobject.lower() != case.sobject.lower():
+        return "match_is_another_sobject"
+    if not match.readable:
+        return "match_unreadable"
+    if match.carries_another_key:
+        return "match_carries_another_key"
+    return None
+
+
+def certain_match(case: DuplicateCase) -> MatchedRecord | None:
+    """The one record that may be acted on, if there is one."""
+    if uncertainty(case) is not None:
+        return None
+    return next(record for record in case.matched if not record.is_gone)

@@ -1,0 +1,88 @@
+"""What the audit remembers of a row."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+
+class Action(StrEnum):
+    """The final word on one source row of one load."""
+
+    CREATED = "created"
+    UPDATED = "updated"
+    #: The only live match was updated and now carries the key.
+    MATCHED_UPDATED = "matched_updated"
+    #: Saved although an alert rule named duplicates.
+    SAVED_ANYWAY = "saved_anyway"
+    SKIPPED = "skipped"
+    AWAITING_REVIEW = "awaiting_review"
+    #: Waits behind an earlier row of its key that is not settled.
+    HELD = "held"
+    #: A later (or earlier) row of the same key was sent in its place.
+    SUPERSEDED = "superseded"
+    #: Never sent: no usable key, or a value its field cannot hold.
+    INVALID = "invalid"
+    FAILED = "failed"
+    NOT_SENT = "not_sent"
+    NOT_FOUND = "not_found"
+    UNCHANGED = "unchanged"
+    #: Sent, and no answer tells what became of it.
+    UNKNOWN = "unknown"
+
+
+#: Rows with these actions are sent again when their task runs again.
+UNSETTLED = frozenset({Action.FAILED, Action.UNKNOWN, Action.NOT_SENT})
+
+#: What ``max_failed`` counts.
+COUNTED_AS_FAILED = UNSETTLED | {Action.INVALID}
+
+
+@dataclass(frozen=True, slots=True)
+class MatchEntry:
+    """A matched record as the audit keeps it."""
+
+    #: 18 characters.
+    record_id: str
+    sobject: str
+    duplicate_rule: str | None = None
+    matching_rule: str | None = None
+    engine: str | None = None
+    #: Percent, 0 to 100.
+    confidence: float | None = None
+    allow_save: bool | None = None
+    #: ``None`` when the record could not be read.
+    is_deleted: bool | None = None
+    #: The value its external-ID field held when it was read.
+    key: str | None = None
+    #: Field name to ``[value in the row, value in the record]``, where they differ.
+    field_differences: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One source row's line in the audit."""
+
+    #: Place in the source, from 1.
+    row_number: int
+    action: Action
+    #: When it was decided, UTC.
+    at: datetime
+    key: str | None = None
+    row_hash: str | None = None
+    record_id: str | None = None
+    error_code: str | None = None
+    error_message: str | None = None
+    #: One word that explains the action further, such as ``several_matches``.
+    reason: str | None = None
+    #: The partition that held the row; -1 where there is none.
+    partition: int = -1
+    #: Airflow's map index and try number of the task that wrote the entry.
+    map_index: int = -1
+    try_number: int = 1
+    matches: tuple[MatchEntry, ...] = field(default=())
+    #: Field values, kept as ``audit_values`` says; ``None`` where nothing is kept.
+    values: Mapping[str, Any] | None = None

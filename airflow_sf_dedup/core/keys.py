@@ -1,0 +1,170 @@
+"""Which row is this? Reads the value of the external-ID field as the row's identity.
+
+A key is read narrowly, so that two different keys are never taken for one; it is folded broadly only
+to choose a partition, so that one key never meets two tasks, whatever the org's case rule says.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from dataclasses import dataclass
+from decimal import Decimal
+from math import inf
+from typing import Any
+from uuid import UUID
+
+from airflow_sf_dedup.core.sobjects import Field
+from airflow_sf_dedup.core.values import MOST_DIGITS, NUMBER_TYPES, WHOLE_NUMBER_TYPES, parse_number, plain
+
+#: Beyond this a float no longer tells neighbouring whole numbers apart.
+_EXACT_IN_A_FLOAT = 2**53
+
+#: What Salesforce trims from a text; wider blanks such as the no-break space are kept.
+_BLANKS = " \t\n\r\f\v"
+
+
+class UnusableKey(ValueError):
+    """A value that cannot identify a row.
+
+    :param reason: one word, such as ``missing_key``.
+    :param message: what is wrong, naming the field and never the value.
+    """
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.message = message
+
+
+@dataclass(frozen=True)
+class KeyRule:
+    """How the org reads, compares and stores the keys of one external-ID field."""
+
+    field: Field
+
+    @property
+    def is_number(self) -> bool:
+        """Whether the field is of a number type."""
+        return self.field.type in NUMBER_TYPES
+
+    def read(self, value: Any) -> str:
+        """The normalised key.
+
+        :raises UnusableKey: the value is missing or cannot be a key of this field.
+        """
+        value = plain(value)
+        if value is None or (isinstance(value, str) and not value.strip()):
+            raise UnusableKey("missing_key", f"{self.field.name} is blank: the row has no key")
+        if isinstance(value, bool):
+            raise UnusableKey("key_is_a_boolean", f"{self.field.name} is true or false, which is no key")
+        return self._number(value) if self.is_number else self._text(value)
+
+    def fold(self, key: str) -> str:
+        """The form in which the org itself compares keys: equal forms are repeats of one key."""
+        if self.field.type == "email" or (self.field.unique and not self.field.case_sensitive):
+            return key if self.is_number else key.lower()
+        return key
+
+    def fold_stored(self, value: Any) -> str:
+        """A value read from the org as :meth:`fold` compares it; empty for a blank or unreadable one.
+
+        SOAP writes large numbers with an exponent, which is no way to write a key in a source.
+        """
+        try:
+            return self.fold(self.read(Decimal(value) if self.is_number and isinstance(value, str) else value))
+        except (UnusableKey, ArithmeticError):
+            return ""
+
+    def partition_fold(self, key: str) -> str:
+        """The broadest folding; keys that :meth:`fold` alike are alike here, as it starts from lower case."""
+        if key.isascii():
+            return key.lower().strip()
+        folded = unicodedata.normalize("NFKC", key.lower()).casefold()
+        return unicodedata.normalize("NFKC", folded).strip()
+
+    def wire_value(self, key: str) -> str | int | float:
+        """What to send as JSON: numbers as numbers, unless a float would lose digits of the key."""
+        if not self.is_number:
+            return key
+        if "." not in key:
+            return int(key)
+        number = float(key)
+        return number if Decimal(repr(number)) == Decimal(key) else key
+
+    def _text(self, value: Any) -> str:
+        key = self._characters(self._as_text(value).strip(_BLANKS))
+        if 0 < self.field.length < len(key):
+            raise UnusableKey(
+                "key_too_long", f"{self.field.name} has {len(key)} characters, it holds {self.field.length}"
+            )
+        return key.lower() if self.field.type == "email" else key
+
+    def _as_text(self, value: Any) -> str:
+        if isinstance(value, str):
+            return str(value)
+        if isinstance(value, float):
+            raise UnusableKey(
+                "key_is_a_float",
+                f"{self.field.name} is a text field and the key a float, so 1.0 could mean '1' or '1.0': "
+                "send it as text",
+            )
+        if isinstance(value, int):
+            # Refused here because Python does not spell out whole numbers of thousands of digits.
+            return str(value) if value.bit_length() < 10_000 else "9" * 3_000
+        if isinstance(value, Decimal) and value.is_finite():
+            return f"{value:f}" if abs(value.adjusted()) < 3_000 else "9" * 3_000
+        if isinstance(value, UUID):
+            return str(value)
+        raise UnusableKey("key_is_no_text", f"{self.field.name} is neither text nor a whole number")
+
+    def _characters(self, key: str) -> str:
+        if "\0" in key or any("\ud800" <= char <= "\udfff" for char in ("" if key.isascii() else key)):
+            raise UnusableKey(
+                "key_has_bad_characters",
+                f"{self.field.name} holds a NUL or half a character, which no API can carry",
+            )
+        return key
+
+    def _number(self, value: Any) -> str:
+        number = self._parsed(value)
+        if not number:
+            return "0"
+        if not -MOST_DIGITS <= number.adjusted() < MOST_DIGITS:
+            raise UnusableKey("key_too_long", f"{self.field.name} has more than {MOST_DIGITS} digits")
+        key = f"{number:f}"
+        if "." in key:
+            key = key.rstrip("0").rstrip(".")
+        self._fits(key)
+        return key
+
+    def _parsed(self, value: Any) -> Decimal:
+        if isinstance(value, float) and _EXACT_IN_A_FLOAT < abs(value) < inf:
+            raise UnusableKey(
+                "key_is_a_float",
+                f"{self.field.name} is a float too large to tell neighbouring keys apart: send it as text",
+            )
+        if isinstance(value, str) and "e" in value.lower():
+            # Spreadsheets write 1.23457E+11 for long numbers: several keys have become one there.
+            raise UnusableKey(
+                "key_not_a_number",
+                f"{self.field.name} is written with an exponent or letters: write out all its digits",
+            )
+        number = parse_number(value)
+        if number is None:
+            raise UnusableKey(
+                "key_not_a_number",
+                f"{self.field.name} is a number field and the key is no number (digits only, no thousands separators)",
+            )
+        return number
+
+    def _fits(self, key: str) -> None:
+        digits = key.lstrip("-").replace(".", "").lstrip("0")
+        decimals = len(key.partition(".")[2])
+        scale = 0 if self.field.type in WHOLE_NUMBER_TYPES else self.field.scale
+        if decimals > scale:
+            raise UnusableKey(
+                "key_has_too_many_decimals",
+                f"{self.field.name} has {decimals} decimals, it holds {scale}",
+            )
+        if len(digits) > MOST_DIGITS:
+            raise UnusableKey("key_too_long", f"{self.field.name} has more than {MOST_DIGITS} digits")

@@ -1,0 +1,75 @@
+"""What Salesforce said about one row of one call. Exactly one of these, in row order."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """A record that a duplicate rule names (SOAP ``MatchRecord`` with its ``MatchResult``)."""
+
+    #: 18 characters.
+    record_id: str
+    #: The sObject of the matched record; it may differ from the one that was written.
+    sobject: str
+    #: DeveloperName of the duplicate rule.
+    duplicate_rule: str | None = None
+    #: DeveloperName of the matching rule.
+    matching_rule: str | None = None
+    #: ``ExactMatchEngine`` or ``FuzzyMatchEngine``.
+    engine: str | None = None
+    #: Match confidence in percent, 0 to 100.
+    confidence: float | None = None
+    #: Whether the rule may be overridden by ``allowSave=true`` (an alert rule).
+    allow_save: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """The row is in the org."""
+
+    record_id: str
+    #: ``None`` when the answer does not say (a plain create or update).
+    created: bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class DuplicatesFound:
+    """A duplicate rule refused the row (``DUPLICATES_DETECTED``)."""
+
+    message: str
+    #: ``None``: this API does not say which records matched. Empty: it says there are none it may show.
+    matches: tuple[Match, ...] | None = None
+
+    @property
+    def allow_save(self) -> bool:
+        """True only if every rule that refused the row says it may be overridden."""
+        return bool(self.matches) and all(match.allow_save for match in self.matches or ())
+
+
+@dataclass(frozen=True, slots=True)
+class KeyHeldByMany:
+    """More than one record holds the key (``DUPLICATE_EXTERNAL_ID``, or HTTP 300)."""
+
+    message: str
+    record_ids: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """Salesforce refused the row for any other reason."""
+
+    code: str
+    message: str
+    fields: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Unanswered:
+    """The row was sent and no answer can be attributed to it; it may or may not be in the org."""
+
+    reason: str
+
+
+Outcome = Saved | DuplicatesFound | KeyHeldByMany | Failed | Unanswered

@@ -1,0 +1,38 @@
+"""One source row on its way into Salesforce."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+#: What a field may hold on its way to Salesforce. A mapping is a parent named by its external ID,
+#: as in ``{"Account": {"External_Id__c": "A-1"}}``.
+FieldValue = str | int | float | bool | None | Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A row with a usable key, typed and named as Salesforce wants it.
+
+    An absent field is left alone by Salesforce, a ``None`` clears it.
+    """
+
+    #: Place in the source, from 1.
+    row_number: int
+    #: The normalised value of the external-ID field; the row's identity.
+    key: str
+    #: Field API name to value; holds the external-ID field as well.
+    fields: Mapping[str, Any]
+    #: Digest of the fields, to tell a changed row from the same row.
+    row_hash: str
+    #: How many rows of the same key come before it (``on_repeat="in_order"`` only).
+    wave: int = 0
+
+
+def row_hash(fields: Mapping[str, Any]) -> str:
+    """32 hex digits (BLAKE2b-128) over the fields in a canonical order."""
+    canonical = json.dumps(fields, sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=str)
+    return hashlib.blake2b(canonical.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()

@@ -1,0 +1,119 @@
+"""What an org says of an sObject, as far as a load needs to know it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One field of an sObject, from ``describe`` (DescribeSObjectResult.fields)."""
+
+    name: str
+    label: str
+    #: Salesforce's type word: ``string``, ``email``, ``double``, ``date``, ``reference`` …
+    type: str
+    #: Most characters the field holds; 0 for types without a length.
+    length: int = 0
+    #: Digits after the decimal point, for numbers.
+    scale: int = 0
+    external_id: bool = False
+    unique: bool = False
+    case_sensitive: bool = False
+    createable: bool = True
+    updateable: bool = True
+    id_lookup: bool = False
+    #: The name children use for the parent itself, as in ``Account.External_Id__c``.
+    relationship_name: str | None = None
+    #: The sObjects a reference field may point to.
+    reference_to: tuple[str, ...] = ()
+
+    @classmethod
+    def from_describe(cls, field: Mapping[str, Any]) -> Field:
+        """Read one entry of ``describe``'s ``fields``."""
+        return cls(
+            name=field["name"],
+            label=field.get("label") or field["name"],
+            type=field.get("type") or "string",
+            length=int(field.get("length") or 0),
+            scale=int(field.get("scale") or 0),
+            external_id=bool(field.get("externalId")),
+            unique=bool(field.get("unique")),
+            case_sensitive=bool(field.get("caseSensitive")),
+            createable=bool(field.get("createable", True)),
+            updateable=bool(field.get("updateable", True)),
+            id_lookup=bool(field.get("idLookup")),
+            relationship_name=field.get("relationshipName") or None,
+            reference_to=tuple(field.get("referenceTo") or ()),
+        )
+
+
+@dataclass(frozen=True)
+class SObject:
+    """An sObject and its fields."""
+
+    name: str
+    fields: tuple[Field, ...]
+    createable: bool = True
+    updateable: bool = True
+
+    @classmethod
+    def from_describe(cls, describe: Mapping[str, Any]) -> SObject:
+        """Read the answer of ``GET /sobjects/X/describe``."""
+        return cls(
+            name=describe["name"],
+            fields=tuple(Field.from_describe(field) for field in describe["fields"]),
+            createable=bool(describe.get("createable", True)),
+            updateable=bool(describe.get("updateable", True)),
+        )
+
+    @cached_property
+    def _by_name(self) -> dict[str, Field]:
+        return {field.name.lower(): field for field in self.fields}
+
+    @cached_property
+    def _by_relationship(self) -> dict[str, Field]:
+        return {field.relationship_name.lower(): field for field in self.fields if field.relationship_name}
+
+    def field(self, name: str) -> Field | None:
+        """The field of that API name, in any spelling of case."""
+        return self._by_name.get(name.lower())
+
+    def parent(self, relationship_name: str) -> Field | None:
+        """The reference field that a relationship name such as ``Account`` stands for."""
+        return self._by_relationship.get(relationship_name.lower())
+
+    def only(self, names: Iterable[str]) -> SObject:
+        """The same sObject with just these fields: what travels with a staged load."""
+        wanted = {name.lower() for name in names}
+        return SObject(
+            name=self.name,
+            fields=tuple(f for f in self.fields if f.name.lower() in wanted),
+            createable=self.createable,
+            updateable=self.updateable,
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain JSON values; :meth:`from_json` reads it back."""
+        return {
+            "name": self.name,
+            "createable": self.createable,
+            "updateable": self.updateable,
+            "fields": [asdict(field) for field in self.fields],
+        }
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Any]) -> SObject:
+        """The inverse of :meth:`to_json`."""
+        fields = (
+            Field(**{**field, "reference_to": tuple(field["reference_to"])}) for field in document["fields"]
+        )
+        return cls(
+            name=document["name"],
+            fields=tuple(fields),
+            createable=document["createable"],
+            updateable=document["updateable"],
+        )

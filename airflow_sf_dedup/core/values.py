@@ -1,0 +1,290 @@
+"""What JSON value does a source value become in a field of that type?
+
+Only what surely cannot be meant is refused here, because one malformed value makes Salesforce refuse
+the whole request it travels in. What Salesforce can refuse row by row (a text that is too long, a
+picklist value it does not know) is left to it. No message ever repeats a value.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from datetime import UTC, date, datetime, time
+from decimal import Decimal, InvalidOperation
+from enum import Enum
+from numbers import Integral
+from typing import Any
+from uuid import UUID
+
+from airflow_sf_dedup.core.records import FieldValue
+from airflow_sf_dedup.core.sobjects import Field
+
+#: Salesforce's number types (DescribeSObjectResult, FieldType); ``int`` and ``long`` hold no decimals.
+NUMBER_TYPES = frozenset({"double", "currency", "percent", "int", "long"})
+WHOLE_NUMBER_TYPES = frozenset({"int", "long"})
+
+#: Salesforce numbers hold 18 digits, before and after the decimal point together.
+MOST_DIGITS = 18
+
+_NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,4})?")
+_TRUE, _FALSE = ("true", "1"), ("false", "0")
+
+
+class MalformedValue(ValueError):
+    """A value that its field cannot hold.
+
+    :param field_name: the field, in the org's spelling.
+    :param reason: what is wrong, in words that do not repeat the value.
+    """
+
+    def __init__(self, field_name: str, reason: str) -> None:
+        super().__init__(f"{field_name} {reason}")
+        self.field_name = field_name
+        self.reason = reason
+
+
+def to_wire(field: Field, value: Any) -> FieldValue:
+    """The JSON value for a field; ``None`` clears it.
+
+    :raises MalformedValue: the field cannot hold the value.
+    """
+    kind = type(value)
+    if value is None:
+        return None
+    if kind is not str:
+        value = plain(value)
+        if value is None:
+            return None
+    return _READERS.get(field.type, _text)(field.name, value)
+
+
+def to_parent(name: str, value: Any) -> dict[str, Any] | None:
+    """A parent named by one of its own fields, as in ``{"External_Id__c": "A-1"}``; ``None`` for no parent.
+
+    :param name: the relationship's name, for the message.
+    :raises MalformedValue: it is no such mapping, or its value is no text, number, date or boolean.
+    """
+    value = plain(value)
+    if value is None:
+        return None
+    if not isinstance(value, Mapping):
+        raise MalformedValue(name, "names a parent: expected a mapping of one external-ID field to its value")
+    named = [inner for inner in value if inner != "attributes"]
+    if len(named) != 1 or not isinstance(named[0], str):
+        raise MalformedValue(name, f"names a parent by {len(named)} fields: expected exactly one")
+    inner = to_scalar(f"{name}.{named[0]}", value[named[0]])
+    if inner is None:
+        return None
+    return {**_attributes(name, value), named[0]: inner}
+
+
+def _attributes(name: str, value: Mapping[str, Any]) -> dict[str, Any]:
+    """``attributes`` of a parent that may be of several sObjects, which names the one that is meant."""
+    if "attributes" not in value:
+        return {}
+    attributes = value["attributes"]
+    if not isinstance(attributes, Mapping) or not isinstance(attributes.get("type"), str):
+        raise MalformedValue(name, 'has attributes without the parent\'s sObject: expected {"type": …}')
+    return {"attributes": {"type": _text(name, attributes["type"])}}
+
+
+def to_scalar(name: str, value: Any) -> str | int | float | bool | None:
+    """The JSON value for a field whose description is not at hand; blank text is ``None``.
+
+    :raises MalformedValue: it is neither text, number, date, boolean nor nothing.
+    """
+    value = plain(value)
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, int | float | Decimal):
+        return _wire_number(name, _decimal(name, value))
+    return _text(name, value).strip() or None
+
+
+def plain(value: Any) -> Any:
+    """``value`` without its wrapping: enums and numpy scalars opened, NaN, NaT and NA as ``None``."""
+    if isinstance(value, Enum):
+        value = value.value
+    if type(value).__module__ == "numpy" and hasattr(value, "item"):
+        value = value.item()
+    if isinstance(value, bool | str | int | Mapping | list | tuple | set | frozenset | bytes):
+        return value
+    if isinstance(value, Integral):
+        return int(value)
+    return None if _is_nothing(value) else value
+
+
+def _is_nothing(value: Any) -> bool:
+    """Whether a value says "nothing here": ``None``, or unequal to itself as NaN is."""
+    try:
+        return value is None or bool(value != value)
+    except (TypeError, ValueError, InvalidOperation):
+        # pandas.NA answers NA, a signalling NaN raises; an array of several values is no nothing.
+        return type(value).__name__ == "NAType" or isinstance(value, Decimal)
+
+
+def _text(name: str, value: Any) -> str:
+    if isinstance(value, str):
+        return _sendable(name, str(value) if type(value) is not str else value)
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, date | time):
+        return value.isoformat()
+    if isinstance(value, int | float | Decimal):
+        return _digits(name, value)
+    if isinstance(value, UUID):
+        return str(value)
+    raise MalformedValue(name, f"is {_kind(value)}: expected text")
+
+
+def _sendable(name: str, text: str) -> str:
+    if "\0" in text:
+        raise MalformedValue(name, "holds a NUL character")
+    if not text.isascii():
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            raise MalformedValue(name, "holds half a character (a lone surrogate)") from None
+    return text
+
+
+def _digits(name: str, value: int | float | Decimal) -> str:
+    """A number as text: ``1.0`` from a data frame was a 1 before a missing value made it a float."""
+    number = _decimal(name, value)
+    if isinstance(value, float) and number == number.to_integral_value():
+        return str(int(number))
+    return f"{number:f}"
+
+
+def _multipicklist(name: str, value: Any) -> str:
+    if isinstance(value, list | tuple):
+        return ";".join(_text(name, plain(item)) for item in value)
+    return _text(name, value)
+
+
+def _boolean(name: str, value: Any) -> bool | None:
+    if isinstance(value, bool):
+        return value
+    word = value.strip().lower() if isinstance(value, str) else _as_word(value)
+    if word == "":
+        return None
+    if word not in _TRUE + _FALSE:
+        raise MalformedValue(name, "is no boolean: expected true, false, 1 or 0")
+    return word in _TRUE
+
+
+def _as_word(value: Any) -> str:
+    return str(int(value)) if isinstance(value, int | float | Decimal) and value in (0, 1) else "?"
+
+
+def _number(name: str, value: Any) -> int | float | None:
+    if isinstance(value, str) and not value.strip():
+        return None
+    return _wire_number(name, _decimal(name, value))
+
+
+def _whole_number(name: str, value: Any) -> int | None:
+    number = _number(name, value)
+    if isinstance(number, float):
+        raise MalformedValue(name, "has decimals: the field holds whole numbers")
+    return number
+
+
+def _decimal(name: str, value: Any) -> Decimal:
+    """The exact number that was written; ``0.1`` as one tenth.
+
+    :raises MalformedValue: it is no finite number of at most 18 digits before the point.
+    """
+    number = parse_number(value)
+    if number is None:
+        raise MalformedValue(name, "is no number: expected digits, with a point before decimals")
+    if number and number.adjusted() >= MOST_DIGITS:
+        raise MalformedValue(name, f"has more than {MOST_DIGITS} digits")
+    return number
+
+
+def parse_number(value: Any) -> Decimal | None:
+    """A finite number from a number or from text without thousands separators, else ``None``."""
+    if isinstance(value, bool):
+        return None
+    if isinstance(value, str):
+        text = value.strip()
+        return Decimal(text) if len(text) <= 400 and _NUMBER.fullmatch(text) else None
+    if not isinstance(value, int | float | Decimal):
+        return None
+    number = Decimal(repr(float(value))) if isinstance(value, float) else Decimal(value)
+    return number if number.is_finite() else None
+
+
+def _wire_number(name: str, number: Decimal) -> int | float:
+    """An ``int`` where there are no decimals, so that no digit is lost beyond 2**53."""
+    if number.adjusted() < -400:
+        return 0
+    return int(number) if number == number.to_integral_value() else float(number)
+
+
+def _date(name: str, value: Any) -> str | None:
+    if isinstance(value, str) and not value.strip():
+        return None
+    if isinstance(value, datetime):
+        return value.date().isoformat()
+    if isinstance(value, date):
+        return value.isoformat()
+    return _parsed(name, value, "is no date: expected YYYY-MM-DD").date().isoformat()
+
+
+def _datetime(name: str, value: Any) -> str | None:
+    """ISO 8601 in UTC with milliseconds, as Salesforce writes them; a naive time is UTC."""
+    if isinstance(value, str) and not value.strip():
+        return None
+    if isinstance(value, date) and not isinstance(value, datetime):
+        value = datetime(value.year, value.month, value.day, tzinfo=UTC)
+    moment = (
+        value
+        if isinstance(value, datetime)
+        else _parsed(name, value, "is no date and time: expected ISO 8601, such as YYYY-MM-DDThh:mm:ssZ")
+    )
+    try:
+        moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    except OverflowError:
+        raise MalformedValue(name, "is outside the years 1 to 9999 in UTC") from None
+    return moment.replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
+
+
+def _parsed(name: str, value: Any, otherwise: str) -> datetime:
+    if not isinstance(value, str):
+        raise MalformedValue(name, otherwise)
+    try:
+        return datetime.fromisoformat(value.strip())
+    except ValueError:
+        raise MalformedValue(name, otherwise) from None
+
+
+def _time(name: str, value: Any) -> str | None:
+    """``hh:mm:ss.SSSZ``; a time of day has no zone in Salesforce, the Z is only its spelling."""
+    if isinstance(value, str):
+        if not value.strip():
+            return None
+        try:
+            value = time.fromisoformat(value.strip())
+        except ValueError:
+            value = None
+    if not isinstance(value, time):
+        raise MalformedValue(name, "is no time of day: expected hh:mm:ss")
+    return value.replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
+
+
+def _kind(value: Any) -> str:
+    kind = "mapping" if isinstance(value, Mapping) else type(value).__name__
+    return f"a {kind}"
+
+
+_READERS: Mapping[str, Callable[[str, Any], FieldValue]] = {
+    "boolean": _boolean,
+    "date": _date,
+    "datetime": _datetime,
+    "time": _time,
+    "multipicklist": _multipicklist,
+    **dict.fromkeys(NUMBER_TYPES - WHOLE_NUMBER_TYPES, _number),
+    **dict.fromkeys(WHOLE_NUMBER_TYPES, _whole_number),
+}

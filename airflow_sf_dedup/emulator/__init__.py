@@ -1,0 +1,12 @@
+"""A Salesforce org on your laptop: a real HTTP server with state, for tests and for trying things out.
+
+``EmulatedOrg.start()`` runs one in a thread of this process, ``python -m airflow_sf_dedup.emulator`` in the
+foreground. Nothing in it knows any particular client: what it answers follows Salesforce's documentation and
+recorded answers.
+"""
+
+from airflow_sf_dedup.emulator.errors import OrgFileError
+from airflow_sf_dedup.emulator.org import Org
+from airflow_sf_dedup.emulator.server import EmulatedOrg
+
+__all__ = ["EmulatedOrg", "Org", "OrgFileError"]

@@ -1,0 +1,68 @@
+"""What the emulator raises, by what is refused.
+
+ApiError            the whole request; REST answers a list of errors, SOAP a fault
+└── MalformedValue  a value that cannot be read as its field's type
+RowRefusal          one row of a call; carries the RowError that the row's result shows
+OrgFileError        an org file that cannot be used; names the setting
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from airflow_sf_dedup.emulator.results import RowError
+
+
+class ApiError(Exception):
+    """A request that is refused as a whole: ``code`` and ``message`` as Salesforce words them."""
+
+    def __init__(self, code: str, message: str, *, status: int = 400, fields: tuple[str, ...] = ()) -> None:
+        super().__init__(f"{code}: {message}")
+        self.code = code
+        self.message = message
+        self.status = status
+        self.fields = fields
+
+
+class MalformedValue(ApiError):
+    """A value that the JSON reader cannot turn into its field's type (``JSON_PARSER_ERROR``)."""
+
+    def __init__(self, kind: str, token: str, shown: str, *, value: Any = None) -> None:
+        super().__init__("JSON_PARSER_ERROR", f"Cannot deserialize instance of {kind} from {token} value {shown}")
+        self.kind = kind
+        self.token = token
+        self.shown = shown
+        self.value = value
+
+    def at(self, line: int, column: int) -> ApiError:
+        """The same refusal with the position that Salesforce adds to it."""
+        where = f"or request may be missing a required field at [line:{line}, column:{column}]"
+        return ApiError(self.code, f"{self.message} {where}")
+
+
+class RowRefusal(Exception):
+    """One row is refused; the others of its call are not."""
+
+    def __init__(self, error: RowError) -> None:
+        super().__init__(error.message)
+        self.error = error
+
+
+class OrgFileError(ValueError):
+    """The org file cannot be used; the message begins with the setting's path."""
+
+    def __init__(self, setting: str, problem: str) -> None:
+        super().__init__(f"{setting}: {problem}")
+        self.setting = setting
+
+
+NOT_FOUND = "The requested resource does not exist"
+
+
+def not_found(message: str = NOT_FOUND) -> ApiError:
+    return ApiError("NOT_FOUND", message, status=404)
+
+
+def no_such_sobject(name: str) -> ApiError:
+    return ApiError("INVALID_TYPE", f"sObject type '{name}' is not supported.")

@@ -1,0 +1,181 @@
+"""An emulated org: its records, sessions and counters. State only; no wire format is known here."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from airflow_sf_dedup.emulator.accounting import Accounting
+from airflow_sf_dedup.emulator.duplicate_rules import DuplicateRule
+from airflow_sf_dedup.emulator.errors import no_such_sobject
+from airflow_sf_dedup.emulator.org_file import Definition, User, read_org
+from airflow_sf_dedup.emulator.quirks import Quirks
+from airflow_sf_dedup.emulator.schema import Schema, Sobject
+from airflow_sf_dedup.emulator.seeding import organization_records, seeded
+from airflow_sf_dedup.emulator.sessions import Sessions
+from airflow_sf_dedup.emulator.store import Record, Table, Undo
+from airflow_sf_dedup.emulator.values import format_datetime
+
+_MOST_CURSORS = 100
+
+
+class Transaction:
+    """The puts since it began, so that they can be taken back."""
+
+    def __init__(self) -> None:
+        self.undos: list[Undo] = []
+
+    def roll_back(self) -> None:
+        while self.undos:
+            self.undos.pop()()
+
+
+class Org:
+    """Everything that an org knows and remembers. Safe to use from several threads.
+
+    :param definition: what the org file says.
+    :param clock: gives the current moment, in UTC.
+    """
+
+    def __init__(self, definition: Definition, *, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+        self.definition = definition
+        self.clock = clock
+        self.lock = threading.RLock()
+        self.sessions = Sessions(definition.org_id)
+        self._transactions: list[Transaction] = []
+        self._rules: dict[str, tuple[DuplicateRule, ...]] = {}
+        self.access_token = self.sessions.open(self.default_user.user_id)
+        self.reset()
+
+    @classmethod
+    def read(cls, org: Path | str | Mapping[str, Any] | None = None) -> Org:
+        """The org that an org file describes; the bundled default org without one.
+
+        :raises OrgFileError: naming the setting that cannot be used.
+        """
+        return cls(read_org(org))
+
+    @property
+    def schema(self) -> Schema:
+        return self.definition.schema
+
+    @property
+    def quirks(self) -> Quirks:
+        return self.definition.quirks
+
+    @property
+    def org_id(self) -> str:
+        return self.definition.org_id
+
+    @property
+    def default_user(self) -> User:
+        return self.definition.users[0]
+
+    def reset(self) -> None:
+        """Back to what the org file says; the first access token is valid again."""
+        with self.lock:
+            self.tables = {each.name: Table(each) for each in self.schema}
+            self.accounting = Accounting(self.definition.daily_api_requests)
+            self.cursors: OrderedDict[str, tuple[Any, ...]] = OrderedDict()
+            self._cursor_numbers = itertools.count(1)
+            self.sessions.reopen(self.access_token, self.default_user.user_id)
+            self._build_match_indexes()
+            for sobject, records in organization_records(self.definition).items():
+                self.tables[sobject].load(records)
+            for sobject, rows in self.definition.records.items():
+                self.seed(sobject, rows)
+
+    def _build_match_indexes(self) -> None:
+        for rule in self.definition.duplicate_rules:
+            for matching in rule.matching:
+                for way in matching.ways:
+                    self.tables[matching.target].match_index(way.columns)
+
+    # --- what an org has ---
+
+    def sobject(self, name: str) -> Sobject:
+        """:raises ApiError: INVALID_TYPE."""
+        found = self.schema.find(name)
+        if found is None:
+            raise no_such_sobject(name)
+        return found
+
+    def table(self, sobject: str) -> Table:
+        return self.tables[sobject]
+
+    def record(self, record_id: str) -> Record | None:
+        """A record, live or deleted, by its 18-character id."""
+        sobject = self.schema.of_id(record_id)
+        return self.tables[sobject.name].records.get(record_id) if sobject else None
+
+    def rules_for(self, sobject: str) -> tuple[DuplicateRule, ...]:
+        """The active duplicate rules of a sobject, in the order of the org file."""
+        if sobject not in self._rules:
+            rules = self.definition.duplicate_rules
+            self._rules[sobject] = tuple(rule for rule in rules if rule.sobject == sobject and rule.active)
+        return self._rules[sobject]
+
+    def now(self) -> str:
+        return format_datetime(self.clock())
+
+    # --- changing records ---
+
+    def put(self, sobject: str, record_id: str, record: Record | None) -> None:
+        undo = self.tables[sobject].put(record_id, record)
+        if self._transactions:
+            self._transactions[-1].undos.append(undo)
+
+    @contextmanager
+    def transaction(self) -> Iterator[Transaction]:
+        """Holds the org; puts inside can be rolled back, alone or with the transaction around this one."""
+        with self.lock:
+            transaction = Transaction()
+            self._transactions.append(transaction)
+            try:
+                yield transaction
+            finally:
+                self._transactions.pop()
+                if self._transactions:
+                    self._transactions[-1].undos.extend(transaction.undos)
+
+    # --- for tests and the control endpoints ---
+
+    def seed(self, sobject: str, rows: Iterable[Mapping[str, Any]]) -> list[str]:
+        """Puts records without running any rule; returns their ids. A row may carry its own ``Id``.
+
+        :raises ApiError: no such sobject, or a row with a field or value that it cannot have.
+        """
+        with self.lock:
+            table = self.tables[self.sobject(sobject).name]
+            records = seeded(table, rows, now=self.now(), owner_id=self.default_user.user_id)
+            table.load(records)
+            return [record["Id"] for record in records]
+
+    def records(self, sobject: str, *, deleted: bool = False) -> list[Record]:
+        """Every record of a sobject, without its null fields; those in the recycle bin too if ``deleted``."""
+        with self.lock:
+            found = list(self.tables[self.sobject(sobject).name].all(deleted=deleted))
+        return [{name: value for name, value in record.items() if value is not None} for record in found]
+
+    def stats(self) -> dict[str, Any]:
+        """``{"api_calls": 11, "by_call": {"POST /composite": 5, "SOAP upsert": 6}, "logins": 1}``."""
+        return self.accounting.stats()
+
+    def expire_sessions(self) -> int:
+        """Makes every access token invalid; returns how many there were."""
+        return self.sessions.expire_all()
+
+    def keep_cursor(self, rows: tuple[Any, ...]) -> str:
+        """A query locator for the rows of a query that did not fit into one answer."""
+        with self.lock:
+            locator = f"01g5g00000{next(self._cursor_numbers):05d}AAA"[:18]
+            self.cursors[locator] = rows
+            while len(self.cursors) > _MOST_CURSORS:
+                self.cursors.popitem(last=False)
+            return locator

@@ -1,0 +1,261 @@
+"""What does an org file say? YAML in, a definition out; nothing is started here.
+
+Whatever is wrong raises an OrgFileError that begins with the path of the setting (``sobjects.Lead.fields.Email``).
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from airflow_sf_dedup.core.record_ids import to_18
+from airflow_sf_dedup.emulator.duplicate_rules import DuplicateRule
+from airflow_sf_dedup.emulator.errors import OrgFileError
+from airflow_sf_dedup.emulator.org_rules import read_duplicate_rules
+from airflow_sf_dedup.emulator.org_schema import read_schema
+from airflow_sf_dedup.emulator.quirks import Quirks
+from airflow_sf_dedup.emulator.schema import Schema
+from airflow_sf_dedup.emulator.store import make_id
+
+HERE = Path(__file__).parent
+DEFAULT_ORG = HERE / "default_org.yaml"
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    user_id: str
+    username: str
+    last_name: str
+    first_name: str | None = None
+    password: str | None = None
+    security_token: str = ""
+    email: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """A connected app: who may ask for a token, and as whom."""
+
+    client_id: str
+    client_secret: str | None = None
+    run_as: str | None = None
+    #: PEM text of a public key or certificate; JWTs are verified when there is one.
+    public_key: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AssignmentRule:
+    record_id: str
+    owner_id: str
+
+
+@dataclass(frozen=True)
+class Definition:
+    org_id: str
+    org_name: str
+    daily_api_requests: int
+    schema: Schema
+    users: tuple[User, ...]
+    clients: tuple[Client, ...]
+    duplicate_rules: tuple[DuplicateRule, ...]
+    assignment_rules: Mapping[str, AssignmentRule]
+    quirks: Quirks
+    #: Records to start with, by sobject.
+    records: Mapping[str, list[dict[str, Any]]] = field(default_factory=dict)
+
+    def user(self, username: str | None) -> User | None:
+        return next((user for user in self.users if user.username.lower() == (username or "").lower()), None)
+
+    def client(self, client_id: str | None) -> Client | None:
+        return next((client for client in self.clients if client.client_id == client_id), None)
+
+
+_SETTINGS = (
+    "organization",
+    "users",
+    "clients",
+    "sobjects",
+    "duplicate_rules",
+    "assignment_rules",
+    "quirks",
+    "records",
+)
+
+
+def read_org(org: Path | str | Mapping[str, Any] | None = None) -> Definition:
+    """The definition in an org file, in its parsed form, or (with None) of the bundled default org.
+
+    :raises OrgFileError: naming the setting that cannot be used.
+    """
+    if org is None:
+        return _default()
+    if isinstance(org, Mapping):
+        return define(org, Path.cwd())
+    path = Path(org)
+    return define(_load(path), path.parent)
+
+
+@lru_cache(maxsize=1)
+def _default() -> Definition:
+    return define(_load(DEFAULT_ORG), HERE)
+
+
+def _load(path: Path) -> Mapping[str, Any]:
+    try:
+        settings = yaml.load(path.read_text(encoding="utf-8"), Loader=_LOADER)  # noqa: S506
+    except OSError as error:
+        raise OrgFileError(str(path), f"cannot be read: {error.strerror}") from error
+    except yaml.YAMLError as error:
+        raise OrgFileError(str(path), f"is no YAML: {error}") from error
+    if not isinstance(settings, dict):
+        raise OrgFileError(str(path), "should be a mapping")
+    return settings
+
+
+_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+def define(settings: Mapping[str, Any], folder: Path) -> Definition:
+    """:param folder: where relative paths in ``settings`` start."""
+    for name in settings:
+        if name not in _SETTINGS:
+            raise OrgFileError(str(name), f"no such setting; there are: {', '.join(_SETTINGS)}")
+    organization = section(settings, "organization")
+    schema = read_schema({**section(_system(), "sobjects")}, section(settings, "sobjects"))
+    users = _read_users(settings.get("users") or [{"username": "admin@example.com", "password": "password"}])
+    return Definition(
+        org_id=_read_org_id(organization.get("id", "00D5g0000000001EAA")),
+        org_name=str(organization.get("name", "Emulated Org")),
+        daily_api_requests=int(organization.get("daily_api_requests", 15_000)),
+        schema=schema,
+        users=users,
+        clients=_read_clients(settings.get("clients") or [], users, folder),
+        duplicate_rules=read_duplicate_rules(section(settings, "duplicate_rules"), schema),
+        assignment_rules=_read_assignment_rules(section(settings, "assignment_rules"), users, schema),
+        quirks=Quirks.read(section(settings, "quirks")),
+        records=_read_records(section(settings, "records"), schema, folder),
+    )
+
+
+@lru_cache(maxsize=1)
+def _system() -> Mapping[str, Any]:
+    return _load(HERE / "system_sobjects.yaml")
+
+
+def section(settings: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """The mapping under ``name``, empty when it is absent."""
+    found = settings.get(name) or {}
+    if not isinstance(found, Mapping):
+        raise OrgFileError(name, "should be a mapping")
+    return dict(found)
+
+
+def _read_org_id(text: Any) -> str:
+    try:
+        return to_18(str(text))
+    except ValueError as error:
+        raise OrgFileError("organization.id", str(error)) from None
+
+
+def _entries(entries: Any, setting: str, known: tuple[str, ...]) -> list[dict[str, Any]]:
+    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+        raise OrgFileError(setting, "should be a list of mappings")
+    for position, entry in enumerate(entries):
+        for name in entry:
+            if name not in known:
+                raise OrgFileError(f"{setting}[{position}].{name}", f"no such setting; there are: {known}")
+    return entries
+
+
+def _read_users(entries: Any) -> tuple[User, ...]:
+    known = ("username", "password", "security_token", "first_name", "last_name", "email", "id")
+    users = []
+    for position, entry in enumerate(_entries(entries, "users", known)):
+        if "username" not in entry:
+            raise OrgFileError(f"users[{position}].username", "is required")
+        record_id = to_18(str(entry["id"])) if "id" in entry else make_id("005", position + 1)
+        rest = {name: str(value) for name, value in entry.items() if name != "id" and value is not None}
+        users.append(User(user_id=record_id, **{"last_name": "User", **rest}))
+    return tuple(users)
+
+
+def _read_clients(entries: Any, users: tuple[User, ...], folder: Path) -> tuple[Client, ...]:
+    known = ("client_id", "client_secret", "run_as", "public_key", "public_key_file")
+    clients = []
+    for position, entry in enumerate(_entries(entries, "clients", known)):
+        setting = f"clients[{position}]"
+        if "client_id" not in entry:
+            raise OrgFileError(f"{setting}.client_id", "is required")
+        if "run_as" in entry and entry["run_as"] not in {user.username for user in users}:
+            raise OrgFileError(f"{setting}.run_as", f"no user {entry['run_as']!r}")
+        attributes = dict(entry)
+        if "public_key_file" in entry:
+            attributes["public_key"] = _read_text(folder / attributes.pop("public_key_file"), setting)
+        clients.append(Client(**attributes))
+    return tuple(clients)
+
+
+def _read_text(path: Path, setting: str) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise OrgFileError(setting, f"cannot read {path}: {error.strerror}") from error
+
+
+def _read_assignment_rules(
+    settings: dict[str, Any], users: tuple[User, ...], schema: Schema
+) -> dict[str, AssignmentRule]:
+    rules = {}
+    for number, (sobject, rule) in enumerate(settings.items(), start=1):
+        setting = f"assignment_rules.{sobject}"
+        if schema.find(sobject) is None:
+            raise OrgFileError(setting, "no such sobject")
+        owner = rule.get("owner") if isinstance(rule, dict) else rule
+        user = next((user for user in users if user.username == owner), None)
+        if user is None:
+            raise OrgFileError(f"{setting}.owner", f"no user {owner!r}")
+        given = rule.get("id") if isinstance(rule, dict) else None
+        rules[sobject] = AssignmentRule(to_18(given) if given else make_id("01Q", number), user.user_id)
+    return rules
+
+
+def _read_records(settings: dict[str, Any], schema: Schema, folder: Path) -> dict[str, list[dict[str, Any]]]:
+    records = {}
+    for sobject, source in settings.items():
+        setting = f"records.{sobject}"
+        if schema.find(sobject) is None:
+            raise OrgFileError(setting, "no such sobject")
+        if isinstance(source, list):
+            records[sobject] = source
+        else:
+            path = folder / str(source)
+            reader = _READERS.get(path.suffix.lower())
+            if reader is None:
+                raise OrgFileError(setting, f"{source!r} should be a list or a .csv, .json or .ndjson file")
+            records[sobject] = reader(_read_text(path, setting))
+    return records
+
+
+def read_csv(text: str) -> list[dict[str, Any]]:
+    """Rows of a CSV text with a header; an empty cell is an absent field."""
+    rows = csv.DictReader(text.splitlines(keepends=True))
+    return [{name: value for name, value in row.items() if value not in ("", None)} for row in rows]
+
+
+def read_ndjson(text: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in text.split("\n") if line.strip()]
+
+
+_READERS: dict[str, Callable[[str], list[dict[str, Any]]]] = {
+    ".csv": read_csv,
+    ".ndjson": read_ndjson,
+    ".jsonl": read_ndjson,
+    ".json": json.loads,
+}

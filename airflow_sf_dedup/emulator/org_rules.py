@@ -1,0 +1,138 @@
+"""The ``duplicate_rules`` section of an org file as rules."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from airflow_sf_dedup.emulator.boolean_logic import all_of, alternatives
+from airflow_sf_dedup.emulator.duplicate_rules import DuplicateRule, MatchingRule, MatchItem
+from airflow_sf_dedup.emulator.errors import OrgFileError
+from airflow_sf_dedup.emulator.field_spec import label_of
+from airflow_sf_dedup.emulator.matching import METHODS
+from airflow_sf_dedup.emulator.schema import Schema, Sobject
+from airflow_sf_dedup.emulator.store import make_id
+
+_RULE = (
+    "sobject",
+    "label",
+    "active",
+    "action_on_insert",
+    "action_on_update",
+    "operations_on_insert",
+    "operations_on_update",
+    "alert_text",
+    "security",
+    "matching",
+)
+_MATCHING = ("rule", "label", "target", "fields", "logic", "threshold")
+_ITEM = ("method", "target", "match_blanks")
+_ACTIONS = ("block", "allow")
+_OPERATIONS = ("alert", "report")
+#: Salesforce: at most five active duplicate rules a sobject, at most three matching rules a duplicate rule.
+_MOST_RULES = 5
+_MOST_MATCHING_RULES = 3
+
+
+def read_duplicate_rules(settings: Mapping[str, Any], schema: Schema) -> tuple[DuplicateRule, ...]:
+    """:raises OrgFileError: naming the setting."""
+    rules = tuple(
+        _read_rule(name, _mapping(rule, f"duplicate_rules.{name}", _RULE), number, schema)
+        for number, (name, rule) in enumerate(settings.items(), start=1)
+    )
+    for sobject in {rule.sobject for rule in rules}:
+        if sum(rule.active for rule in rules if rule.sobject == sobject) > _MOST_RULES:
+            raise OrgFileError("duplicate_rules", f"more than {_MOST_RULES} active rules for {sobject}")
+    return rules
+
+
+def _mapping(found: Any, setting: str, known: tuple[str, ...]) -> Mapping[str, Any]:
+    if not isinstance(found, Mapping):
+        raise OrgFileError(setting, "should be a mapping")
+    for name in found:
+        if name not in known:
+            raise OrgFileError(f"{setting}.{name}", f"no such setting; there are: {', '.join(known)}")
+    return found
+
+
+def _read_rule(name: str, settings: Mapping[str, Any], number: int, schema: Schema) -> DuplicateRule:
+    setting = f"duplicate_rules.{name}"
+    sobject = _sobject(settings.get("sobject"), f"{setting}.sobject", schema)
+    matching = settings.get("matching")
+    if not isinstance(matching, list) or not 1 <= len(matching) <= _MOST_MATCHING_RULES:
+        raise OrgFileError(f"{setting}.matching", f"should list one to {_MOST_MATCHING_RULES} matching rules")
+    return DuplicateRule(
+        name=name,
+        label=str(settings.get("label", label_of(name))),
+        sobject=sobject.name,
+        record_id=make_id("0Bm", number),
+        matching=tuple(
+            _read_matching(f"{name}_Match_{position}", each, f"{setting}.matching[{position}]", sobject, schema)
+            for position, each in enumerate(matching)
+        ),
+        active=bool(settings.get("active", True)),
+        alert_text=str(settings.get("alert_text", DuplicateRule.alert_text)),
+        security=str(settings.get("security", DuplicateRule.security)),
+        **_actions(settings, setting),
+    )
+
+
+def _actions(settings: Mapping[str, Any], setting: str) -> dict[str, Any]:
+    actions: dict[str, Any] = {}
+    for when in ("insert", "update"):
+        action = settings.get(f"action_on_{when}", "block")
+        if action not in _ACTIONS:
+            raise OrgFileError(f"{setting}.action_on_{when}", f"{action!r} should be one of: {', '.join(_ACTIONS)}")
+        operations = settings.get(f"operations_on_{when}", [])
+        if not isinstance(operations, list) or not set(operations) <= set(_OPERATIONS):
+            raise OrgFileError(f"{setting}.operations_on_{when}", f"should list some of: {', '.join(_OPERATIONS)}")
+        actions[f"action_on_{when}"] = action
+        actions[f"operations_on_{when}"] = frozenset(operations)
+    return actions
+
+
+def _sobject(name: Any, setting: str, schema: Schema) -> Sobject:
+    found = schema.find(str(name))
+    if found is None:
+        raise OrgFileError(setting, f"no sobject {name!r}")
+    return found
+
+
+def _read_matching(name: str, found: Any, setting: str, sobject: Sobject, schema: Schema) -> MatchingRule:
+    settings = _mapping(found, setting, _MATCHING)
+    target = _sobject(settings.get("target", sobject.name), f"{setting}.target", schema)
+    fields = settings.get("fields")
+    if not isinstance(fields, Mapping) or not fields:
+        raise OrgFileError(f"{setting}.fields", "should map at least one field to a method")
+    items = tuple(
+        _read_item(str(field), spec, f"{setting}.fields.{field}", sobject, target) for field, spec in fields.items()
+    )
+    return MatchingRule(
+        name=str(settings.get("rule", name)),
+        label=str(settings.get("label", label_of(str(settings.get("rule", name))))),
+        target=target.name,
+        items=items,
+        alternatives=_read_logic(settings.get("logic"), len(items), f"{setting}.logic"),
+        threshold=float(settings.get("threshold", 0)),
+    )
+
+
+def _read_item(field: str, spec: Any, setting: str, sobject: Sobject, target: Sobject) -> MatchItem:
+    settings = {"method": spec} if isinstance(spec, str) else _mapping(spec, setting, _ITEM)
+    method = settings.get("method", "exact")
+    if method not in METHODS:
+        raise OrgFileError(setting, f"no method {method!r}; there are: {', '.join(METHODS)}")
+    own = sobject.find(field)
+    other = target.find(str(settings.get("target", field)))
+    if own is None or other is None:
+        raise OrgFileError(setting, f"no such field on {sobject.name if own is None else target.name}")
+    return MatchItem(own.name, other.name, method, bool(settings.get("match_blanks", False)))
+
+
+def _read_logic(logic: Any, items: int, setting: str) -> tuple[tuple[int, ...], ...]:
+    if logic is None:
+        return all_of(items)
+    try:
+        return alternatives(str(logic), items)
+    except ValueError as error:
+        raise OrgFileError(setting, str(error)) from None

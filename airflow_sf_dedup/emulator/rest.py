@@ -1,0 +1,247 @@
+"""Resources of one record and one sObject, and what surrounds them (versions, limits, describe)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from airflow_sf_dedup.core.record_ids import to_18
+from airflow_sf_dedup.emulator import rest_shapes as shapes
+from airflow_sf_dedup.emulator.deleting import delete
+from airflow_sf_dedup.emulator.describe import describe_global, describe_sobject, sobject_info
+from airflow_sf_dedup.emulator.drafts import Draft, read_json
+from airflow_sf_dedup.emulator.errors import ApiError, RowRefusal, not_found
+from airflow_sf_dedup.emulator.http import Call, Response
+from airflow_sf_dedup.emulator.rest_headers import save_options
+from airflow_sf_dedup.emulator.results import Refused, RowResult
+from airflow_sf_dedup.emulator.saving import save
+from airflow_sf_dedup.emulator.schema import Field, Sobject
+from airflow_sf_dedup.emulator.store import Record
+from airflow_sf_dedup.emulator.targets import Create, Update, Upsert, Verb
+from airflow_sf_dedup.emulator.values import text_reader
+
+#: From this version on an upsert says whether it created, and an update by it has a body.
+_CREATED_SINCE = 46.0
+VERSIONS = range(20, 68)
+
+
+def versions() -> list[dict[str, str]]:
+    return [
+        {"label": f"Release {number}", "url": f"/services/data/v{number}.0", "version": f"{number}.0"}
+        for number in VERSIONS
+    ]
+
+
+def resources(call: Call) -> Response:
+    names = ("sobjects", "query", "queryAll", "composite", "limits")
+    return Response(200, {name: f"{call.root}/{name}" for name in names})
+
+
+def limits(call: Call) -> Response:
+    accounting = call.org.accounting
+    left = max(accounting.daily_limit - accounting.api_calls, 0)
+    return Response(200, {"DailyApiRequests": {"Max": accounting.daily_limit, "Remaining": left}})
+
+
+def list_sobjects(call: Call) -> Response:
+    return Response(200, describe_global(call.org.schema, call.root))
+
+
+def basic_info(call: Call, name: str) -> Response:
+    sobject = _sobject(call, name)
+    recent: list[Any] = []
+    return Response(200, {"objectDescribe": sobject_info(sobject, call.root), "recentItems": recent})
+
+
+def describe(call: Call, name: str) -> Response:
+    return Response(200, describe_sobject(call.org.schema, _sobject(call, name), call.root))
+
+
+# --- one record by its Id ---------------------------------------------------------------------------------
+
+
+def create(call: Call, name: str) -> Response:
+    draft = read_json(_sobject(call, name), call.request.json_object())
+    if "Id" in draft.values:
+        raise ApiError("INVALID_FIELD", "The Id field should not be specified in the sobject data.")
+    return _answer(call, _save(call, draft, Create()), created_key=False)
+
+
+def get(call: Call, name: str, record_id: str) -> Response:
+    sobject = _sobject(call, name)
+    record = _record(call, sobject, record_id)
+    return Response(200, _shown(call, sobject, record), rows=1)
+
+
+def update(call: Call, name: str, record_id: str) -> Response:
+    sobject = _sobject(call, name)
+    draft = read_json(sobject, call.request.json_object())
+    if "Id" in draft.values:
+        raise ApiError("INVALID_FIELD", "The Id field should not be specified in the sobject data.")
+    draft.values["Id"] = _record(call, sobject, record_id)["Id"]
+    result = _save(call, draft, Update())
+    return _refused(call, result) if isinstance(result, Refused) else Response(204, rows=1)
+
+
+def remove(call: Call, name: str, record_id: str) -> Response:
+    record = _record(call, _sobject(call, name), record_id)
+    (result,) = delete(call.org, [record["Id"]], user_id=call.user_id)
+    return _refused(call, result) if isinstance(result, Refused) else Response(204, rows=1)
+
+
+def _sobject(call: Call, name: str) -> Sobject:
+    found = call.org.schema.find(name)
+    if found is None:
+        raise not_found()
+    return found
+
+
+def _record(call: Call, sobject: Sobject, record_id: str) -> Record:
+    try:
+        full = to_18(record_id)
+    except ValueError:
+        raise not_found(f"Provided external ID field does not exist or is not accessible: {record_id}") from None
+    record = call.org.table(sobject.name).records.get(full)
+    if record is None:
+        raise not_found()
+    if record["IsDeleted"]:
+        raise ApiError("ENTITY_IS_DELETED", "entity is deleted", status=404)
+    return record
+
+
+def _shown(call: Call, sobject: Sobject, record: Record) -> dict[str, Any]:
+    wanted = [name for name in call.request.query.get("fields", "").split(",") if name.strip()]
+    fields = [_field(sobject, name.strip()) for name in (*wanted, "Id")] if wanted else sobject.fields.values()
+    return shapes.whole_record(call.root, sobject, record, fields)
+
+
+def _field(sobject: Sobject, name: str) -> Field:
+    found = sobject.find(name)
+    if found is None:
+        raise ApiError("INVALID_FIELD", f"No such column '{name}' on sobject of type {sobject.name}")
+    return found
+
+
+# --- one record by an external id -------------------------------------------------------------------------
+
+
+def get_by_key(call: Call, name: str, field: str, value: str) -> Response:
+    sobject, ids = _holders(call, name, field, value)
+    if len(ids) > 1:
+        return _several(call, sobject, ids)
+    if not ids:
+        raise not_found()
+    return Response(200, _shown(call, sobject, call.org.table(sobject.name).records[ids[0]]), rows=1)
+
+
+def delete_by_key(call: Call, name: str, field: str, value: str) -> Response:
+    sobject, ids = _holders(call, name, field, value)
+    if len(ids) > 1:
+        return _several(call, sobject, ids)
+    if not ids:
+        raise not_found()
+    return remove(call, name, ids[0])
+
+
+def upsert_by_key(call: Call, name: str, field: str, value: str) -> Response:
+    """201 created, 200 updated (204 before v46), 300 with the records' URLs when several hold the key."""
+    sobject = _sobject(call, name)
+    if field.lower() == "id":
+        return update(call, name, value)
+    key = key_field(sobject, field)
+    draft = read_json(sobject, call.request.json_object())
+    if key.name in draft.values:
+        raise ApiError("INVALID_FIELD", f"The {key.name} field should not be specified in the sobject data.")
+    draft.values[key.name] = _key_value(call, key, value)
+    if call.request.query.get("updateOnly", "").lower() == "true" and not _has_holder(call, sobject, key, draft):
+        return _nothing_to_update(call)
+    return _answer(call, _save(call, draft, Upsert(key)), created_key=True)
+
+
+def create_without_key(call: Call, name: str, field: str) -> Response:
+    """``POST /sobjects/X/Id``: a create in the form of an upsert (v37 and later)."""
+    if field.lower() != "id":
+        raise ApiError("METHOD_NOT_ALLOWED", "HTTP Method 'POST' not allowed. Allowed are GET,PATCH", status=405)
+    draft = read_json(_sobject(call, name), call.request.json_object())
+    return _answer(call, _save(call, draft, Create()), created_key=True)
+
+
+def key_field(sobject: Sobject, name: str) -> Field:
+    """The field that an upsert goes by.
+
+    :raises ApiError: 404, there is no such field or it is no key.
+    """
+    found = sobject.find(name)
+    if found is None or not (found.upsert_key or found.kind == "id"):
+        raise not_found(f"Provided external ID field does not exist or is not accessible: {name}")
+    return found
+
+
+def _key_value(call: Call, key: Field, value: str) -> Any:
+    if call.org.quirks.format_suffix_in_url and value.lower().endswith((".json", ".xml")):
+        value = value.rpartition(".")[0]
+    try:
+        return text_reader(key)(value)
+    except ValueError:
+        raise ApiError("INVALID_FIELD", f"{key.name}: '{value}' is no {key.kind}") from None
+    except RowRefusal as refusal:
+        raise ApiError(refusal.error.code, refusal.error.message, fields=refusal.error.fields) from None
+
+
+def _holders(call: Call, name: str, field: str, value: str) -> tuple[Sobject, list[str]]:
+    sobject = _sobject(call, name)
+    if field.lower() == "id":
+        return sobject, [_record(call, sobject, value)["Id"]]
+    key = key_field(sobject, field)
+    kept = _key_value(call, key, value)
+    return sobject, call.org.table(sobject.name).holders(key, kept) if kept is not None else []
+
+
+def _has_holder(call: Call, sobject: Sobject, key: Field, draft: Draft) -> bool:
+    return bool(call.org.table(sobject.name).holders(key, draft.values[key.name]))
+
+
+def _nothing_to_update(call: Call) -> Response:
+    error = {"message": "The requested resource does not exist", "errorCode": "NOT_FOUND"}
+    return Response(404, error if call.org.quirks.update_only_not_found == "object" else [error])
+
+
+def _several(call: Call, sobject: Sobject, ids: list[str]) -> Response:
+    return Response(300, [f"{call.root}/sobjects/{sobject.name}/{each}" for each in ids])
+
+
+# --- answers ----------------------------------------------------------------------------------------------
+
+
+def _save(call: Call, draft: Draft, verb: Verb) -> RowResult:
+    (result,) = save(call.org, [draft], verb, save_options(call))
+    return result
+
+
+def _answer(call: Call, result: RowResult, *, created_key: bool) -> Response:
+    if isinstance(result, Refused):
+        return _refused(call, result)
+    body = shapes.saved(result)
+    if created_key and call.version >= _CREATED_SINCE:
+        body["created"] = result.created
+    if result.created:
+        location = f"{call.root}/sobjects/{_name_of(call, result.record_id)}/{result.record_id}"
+        return Response(201, body, {"Location": location}, rows=1)
+    return Response(200, body, rows=1) if call.version >= _CREATED_SINCE else Response(204, rows=1)
+
+
+def _name_of(call: Call, record_id: str) -> str:
+    return call.org.schema.by_prefix[record_id[:3]].name
+
+
+def _refused(call: Call, result: Refused) -> Response:
+    if result.holders:
+        return _several(call, call.org.schema.by_prefix[result.holders[0][:3]], list(result.holders))
+    status = shapes.STATUS.get(result.errors[0].code, 400)
+    return Response(status, shapes.refusal(result, call.root, result_name=_result_name(call)), rows=1)
+
+
+def _result_name(call: Call) -> str | None:
+    quirks = call.org.quirks
+    if call.inner and not quirks.composite_carries_duplicate_result:
+        return None
+    return "duplicateResut" if quirks.duplicate_result_spelling == "old" else "duplicateResult"

@@ -1,0 +1,263 @@
+"""One save call: which record does each row mean, may it be saved, and then save it.
+
+A call has two phases. ``plan`` compares every row with the org as it is, so that the rows of one call do not see
+each other (Salesforce: "Duplicate Rules", order of execution); ``commit`` puts what may be saved, and asks again
+whether unique values are still free. Between the two another call may come in: that is Salesforce's race, in which
+the later of two upserts of one new key gets DUPLICATE_VALUE.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from airflow_sf_dedup.emulator.drafts import Draft
+from airflow_sf_dedup.emulator.duplicate_rules import DuplicateRule, Search, find_duplicates
+from airflow_sf_dedup.emulator.org import Org
+from airflow_sf_dedup.emulator.reporting import report_duplicates
+from airflow_sf_dedup.emulator.results import (
+    ROLLED_BACK,
+    DuplicateResult,
+    Refused,
+    RowError,
+    RowResult,
+    Saved,
+)
+from airflow_sf_dedup.emulator.schema import Field, Sobject
+from airflow_sf_dedup.emulator.seeding import compound_name, system_fields
+from airflow_sf_dedup.emulator.store import Record
+from airflow_sf_dedup.emulator.targets import Target, Verb, targets
+from airflow_sf_dedup.emulator.unique import taken
+
+
+@dataclass(frozen=True, slots=True)
+class SaveOptions:
+    user_id: str
+    allow_save: bool = False
+    include_record_details: bool = False
+    all_or_none: bool = False
+    #: Let the default assignment rule choose the owner.
+    assign: bool = False
+
+
+@dataclass(slots=True)
+class Plan:
+    """A row that may be saved: what it changes, and which rules report it silently."""
+
+    draft: Draft
+    record_id: str | None
+    changes: dict[str, Any]
+    reported: list[tuple[DuplicateRule, DuplicateResult]] = field(default_factory=list)
+
+
+def save(org: Org, drafts: list[Draft], verb: Verb, options: SaveOptions) -> list[RowResult]:
+    """The result of every row, in order."""
+    with org.lock:
+        plans = plan(org, drafts, verb, options)
+    return commit(org, plans, options)
+
+
+# --- plan -------------------------------------------------------------------------------------------------
+
+
+def plan(org: Org, drafts: list[Draft], verb: Verb, options: SaveOptions) -> list[Plan | Refused]:
+    search = Search(
+        tables=org,
+        deleted_match=org.quirks.deleted_records_match,
+        details=options.include_record_details,
+        all_fields=org.quirks.record_details == "all",
+    )
+    return [
+        target if isinstance(target, Refused) else _plan_row(org, draft, target, options, search)
+        for draft, target in zip(drafts, targets(org, drafts, verb), strict=True)
+    ]
+
+
+def _plan_row(org: Org, draft: Draft, target: Target, options: SaveOptions, search: Search) -> Plan | Refused:
+    created = target.record is None
+    errors = draft.errors or _not_writeable(draft, target) or _resolve_parents(org, draft)
+    if errors:
+        return Refused(tuple(errors), target.record_id)
+    changes = _changes(org, draft, target, options)
+    after = changes if target.record is None else {**target.record, **changes}
+    errors = _missing(draft, after, created=created) or taken(org, draft.sobject, after, target.record_id)
+    if errors:
+        return Refused(tuple(errors), target.record_id)
+    row = Plan(draft, target.record_id, changes)
+    duplicates = _run_rules(org, row, target.record, after, options, search)
+    return Refused(duplicates, target.record_id) if duplicates else row
+
+
+def _not_writeable(draft: Draft, target: Target) -> list[RowError]:
+    sobject = draft.sobject
+    forbidden = sobject.not_createable if target.record is None else sobject.not_updateable
+    names = sorted(draft.values.keys() & forbidden - {target.key_field})
+    names += [parent.field.name for parent in draft.parents if parent.field.name in forbidden]
+    if not names:
+        return []
+    message = (
+        f"Unable to create/update fields: {', '.join(names)}. Please check the security settings of this field "
+        "and verify that it is read/write for your profile or permission set."
+    )
+    return [RowError("INVALID_FIELD_FOR_INSERT_UPDATE", message, tuple(names))]
+
+
+def _resolve_parents(org: Org, draft: Draft) -> list[RowError]:
+    errors = []
+    for parent in draft.parents:
+        found = _parent_ids(org, parent.field, parent.key_field, parent.value)
+        if isinstance(found, RowError):
+            errors.append(found)
+        elif len(found) == 1:
+            draft.values[parent.field.name] = found[0]
+        else:
+            errors.append(_no_parent(parent.field, parent.key_field, parent.value, draft.sobject, found))
+    return errors or _check_references(org, draft)
+
+
+def _parent_ids(org: Org, reference: Field, key_name: str, value: Any) -> list[str] | RowError:
+    for name in reference.reference_to:
+        table = org.table(name)
+        key = table.sobject.find(key_name)
+        if key is not None and key.upsert_key and key.indexed:
+            return table.holders(key, _as_key(key, value)) if value is not None else []
+    names = ", ".join(reference.reference_to)
+    message = f"Field name provided, {key_name}, is not an External ID or indexed field for {names}"
+    return RowError("INVALID_FIELD", message, (reference.name,))
+
+
+def _as_key(key: Field, value: Any) -> Any:
+    """A parent's key as its field keeps it: a number key may come as text."""
+    if key.kind in ("double", "int") and isinstance(value, str):
+        try:
+            return float(value)
+        except ValueError:
+            return value
+    return value.strip() if isinstance(value, str) else value
+
+
+def _no_parent(reference: Field, key: str, value: Any, sobject: Sobject, found: list[str]) -> RowError:
+    if found:
+        message = f"{key}: more than one record found for external id field: [{', '.join(found)}]"
+        return RowError("DUPLICATE_EXTERNAL_ID", message, (reference.name,))
+    parent = reference.reference_to[0] if reference.reference_to else reference.name
+    message = f"Foreign key external ID: {str(value).lower()} not found for field {key} in entity {parent}"
+    return RowError("INVALID_FIELD", message)
+
+
+def _check_references(org: Org, draft: Draft) -> list[RowError]:
+    for name in draft.values.keys() & draft.sobject.references:
+        reference, value = draft.sobject.fields[name], draft.values[name]
+        if value is None:
+            continue
+        if value[:3] not in {org.schema.sobjects[each].key_prefix for each in reference.reference_to}:
+            return [RowError("MALFORMED_ID", f"{reference.label}: id value of incorrect type: {value}", (name,))]
+        parent = org.record(value)
+        if parent is None or parent["IsDeleted"]:
+            return [RowError("INVALID_CROSS_REFERENCE_KEY", "invalid cross reference id", (name,))]
+    return []
+
+
+def _changes(org: Org, draft: Draft, target: Target, options: SaveOptions) -> dict[str, Any]:
+    sobject = draft.sobject
+    values = draft.values
+    changes = {name: value for name, value in values.items() if name != "Id"}
+    if target.record is None:
+        defaults = {name: value for name, value in sobject.defaults.items() if values.get(name) is None}
+        changes.update(defaults)
+    if sobject.name_parts and not values.keys().isdisjoint(sobject.name_parts):
+        changes["Name"] = compound_name(sobject, {**(target.record or {}), **changes})
+    rule = org.definition.assignment_rules.get(sobject.name) if options.assign else None
+    if rule is not None:
+        changes["OwnerId"] = rule.owner_id
+    return changes
+
+
+def _missing(draft: Draft, after: Mapping[str, Any], *, created: bool) -> list[RowError]:
+    sobject = draft.sobject
+    needed = sobject.required if created else sobject.not_nillable & draft.values.keys()
+    names = [name for name in needed if after.get(name) is None]
+    if not names:
+        return []
+    message = f"Required fields are missing: [{', '.join(names)}]"
+    return [RowError("REQUIRED_FIELD_MISSING", message, tuple(names))]
+
+
+def _run_rules(
+    org: Org, row: Plan, before: Record | None, after: Record, options: SaveOptions, search: Search
+) -> tuple[RowError, ...]:
+    """The errors of the rules that stop the row; the others are left in ``row.reported``."""
+    created = before is None
+    errors = []
+    for rule in org.rules_for(row.draft.sobject.name):
+        if before is not None and not _concerns(rule, before, row.changes):
+            continue
+        stops = rule.stops(created=created, allow_save=options.allow_save)
+        if not stops and not rule.reports(created=created):
+            continue
+        result = find_duplicates(rule, after, row.record_id, search, created=created)
+        if result is not None and stops:
+            errors.append(RowError("DUPLICATES_DETECTED", rule.alert_text, (), result))
+        elif result is not None:
+            row.reported.append((rule, result))
+    return tuple(errors)
+
+
+def _concerns(rule: DuplicateRule, before: Record, changes: Mapping[str, Any]) -> bool:
+    return any(name in changes and changes[name] != before.get(name) for name in rule.compared)
+
+
+# --- commit -----------------------------------------------------------------------------------------------
+
+
+def commit(org: Org, plans: list[Plan | Refused], options: SaveOptions) -> list[RowResult]:
+    with org.transaction() as transaction:
+        now = org.now()
+        if options.all_or_none and any(isinstance(each, Refused) for each in plans):
+            return _all_rolled_back(org, plans)
+        results = [
+            each if isinstance(each, Refused) else _commit_row(org, each, now, options.user_id) for each in plans
+        ]
+        if options.all_or_none and any(isinstance(each, Refused) for each in results):
+            transaction.roll_back()
+            return [each if isinstance(each, Refused) else _rolled_back(org, each.record_id) for each in results]
+        return results
+
+
+def _all_rolled_back(org: Org, plans: Iterable[Plan | Refused]) -> list[RowResult]:
+    return [
+        each
+        if isinstance(each, Refused)
+        else _rolled_back(org, each.record_id or org.table(each.draft.sobject.name).new_id())
+        for each in plans
+    ]
+
+
+def _rolled_back(org: Org, record_id: str) -> Refused:
+    return Refused((ROLLED_BACK,), record_id if org.quirks.rolled_back_rows_keep_id else None)
+
+
+def _commit_row(org: Org, row: Plan, now: str, user_id: str) -> RowResult:
+    table = org.table(row.draft.sobject.name)
+    if row.record_id is None:
+        record = {**system_fields(table.sobject, now, user_id), **row.changes, "Id": table.new_id()}
+        _number(record, table.sobject, table.next_number())
+    else:
+        before = table.live(row.record_id)
+        if before is None:
+            return Refused((RowError("ENTITY_IS_DELETED", "entity is deleted"),), row.record_id)
+        stamps = {"LastModifiedDate": now, "LastModifiedById": user_id, "SystemModstamp": now}
+        record = {**before, **row.changes, **stamps}
+    errors = taken(org, table.sobject, record, row.record_id)
+    if errors:
+        return Refused(tuple(errors), row.record_id)
+    org.put(table.sobject.name, record["Id"], record)
+    for rule, result in row.reported:
+        report_duplicates(org, rule, result, record["Id"], now, user_id)
+    return Saved(record["Id"], created=row.record_id is None)
+
+
+def _number(record: Record, sobject: Sobject, number: int) -> None:
+    for each in sobject.auto_numbers:
+        record[each] = f"{number:08d}"

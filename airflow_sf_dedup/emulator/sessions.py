@@ -1,0 +1,32 @@
+"""Who is calling? Access tokens and the users they stand for."""
+
+from __future__ import annotations
+
+import secrets
+
+
+class Sessions:
+    def __init__(self, org_id: str) -> None:
+        self._org_id = org_id
+        self._users: dict[str, str] = {}
+
+    def open(self, user_id: str) -> str:
+        """A new access token for a user, in the form Salesforce gives them: org id, ``!``, secret."""
+        token = f"{self._org_id[:15]}!{secrets.token_urlsafe(48)}"
+        self._users[token] = user_id
+        return token
+
+    def reopen(self, token: str, user_id: str) -> None:
+        self._users[token] = user_id
+
+    def user_id(self, token: str) -> str | None:
+        return self._users.get(token)
+
+    def close(self, token: str) -> None:
+        self._users.pop(token, None)
+
+    def expire_all(self) -> int:
+        """Ends every session; returns how many there were."""
+        count = len(self._users)
+        self._users.clear()
+        return count

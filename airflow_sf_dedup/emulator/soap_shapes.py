@@ -1,0 +1,209 @@
+"""How the Partner API shows results, records and faults; the order of elements is that of the WSDL."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+from xml.sax.saxutils import escape
+
+from airflow_sf_dedup.emulator.org import Org
+from airflow_sf_dedup.emulator.querying import Column
+from airflow_sf_dedup.emulator.rest_shapes import shown
+from airflow_sf_dedup.emulator.results import (
+    DuplicateResult,
+    MatchRecord,
+    MatchResult,
+    Refused,
+    RowError,
+    RowResult,
+    Saved,
+)
+from airflow_sf_dedup.emulator.schema import Field, Sobject
+from airflow_sf_dedup.emulator.store import Record
+
+PARTNER = "urn:partner.soap.sforce.com"
+ENTERPRISE = "urn:enterprise.soap.sforce.com"
+_SOBJECT = {
+    PARTNER: "urn:sobject.partner.soap.sforce.com",
+    ENTERPRISE: "urn:sobject.enterprise.soap.sforce.com",
+}
+_FAULT = {PARTNER: "urn:fault.partner.soap.sforce.com", ENTERPRISE: "urn:fault.enterprise.soap.sforce.com"}
+_SOAPENV = "http://schemas.xmlsoap.org/soap/envelope/"
+_XSI = "http://www.w3.org/2001/XMLSchema-instance"
+
+
+def element(name: str, value: Any) -> str:
+    """``<name>value</name>``; None becomes a nil element, a list one element for each."""
+    if value is None:
+        return f'<{name} xsi:nil="true"/>'
+    return f"<{name}>{text(value)}</{name}>"
+
+
+def text(value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return escape(str(value))
+
+
+def envelope(namespace: str, operation: str, results: str, used: int, limit: int) -> bytes:
+    """A response with its LimitInfoHeader."""
+    limits = (
+        f"<soapenv:Header><LimitInfoHeader><limitInfo><current>{used}</current><limit>{limit}</limit>"
+        "<type>API REQUESTS</type></limitInfo></LimitInfoHeader></soapenv:Header>"
+    )
+    return (
+        '<?xml version="1.0" encoding="UTF-8"?>'
+        f'<soapenv:Envelope xmlns:soapenv="{_SOAPENV}" xmlns="{namespace}" xmlns:xsi="{_XSI}" '
+        f'xmlns:sf="{_SOBJECT[namespace]}">{limits}<soapenv:Body>'
+        f"<{operation}Response>{results}</{operation}Response></soapenv:Body></soapenv:Envelope>"
+    ).encode()
+
+
+def fault(namespace: str, code: str, message: str) -> bytes:
+    """A fault of the API: ``sf:INVALID_SESSION_ID`` and the like."""
+    kind = _FAULT_KINDS.get(code, "UnexpectedErrorFault")
+    detail = (
+        f'<detail><sf:{kind} xsi:type="sf:{kind}"><sf:exceptionCode>{escape(code)}</sf:exceptionCode>'
+        f"<sf:exceptionMessage>{escape(message)}</sf:exceptionMessage></sf:{kind}></detail>"
+    )
+    return _fault(namespace, f"sf:{code}", f"{code}: {message}", detail)
+
+
+def client_fault(namespace: str, message: str) -> bytes:
+    """A call that cannot be read."""
+    return _fault(namespace, "soapenv:Client", message, "")
+
+
+_FAULT_KINDS = {
+    "INVALID_LOGIN": "LoginFault",
+    "LOGIN_MUST_USE_SECURITY_TOKEN": "LoginFault",
+    "MALFORMED_QUERY": "MalformedQueryFault",
+    "INVALID_FIELD": "InvalidFieldFault",
+    "INVALID_TYPE": "InvalidSObjectFault",
+    "MALFORMED_ID": "InvalidIdFault",
+    "INVALID_QUERY_LOCATOR": "InvalidQueryLocatorFault",
+}
+
+
+def _fault(namespace: str, code: str, message: str, detail: str) -> bytes:
+    return (
+        '<?xml version="1.0" encoding="UTF-8"?>'
+        f'<soapenv:Envelope xmlns:soapenv="{_SOAPENV}" xmlns:sf="{_FAULT[namespace]}" xmlns:xsi="{_XSI}">'
+        f"<soapenv:Body><soapenv:Fault><faultcode>{escape(code)}</faultcode>"
+        f"<faultstring>{escape(message)}</faultstring>{detail}</soapenv:Fault></soapenv:Body></soapenv:Envelope>"
+    ).encode()
+
+
+# --- row results ------------------------------------------------------------------------------------------
+
+
+def save_result(result: RowResult) -> str:
+    """SaveResult, DeleteResult and UndeleteResult: errors, id, success."""
+    if isinstance(result, Saved):
+        return f"<result><id>{result.record_id}</id><success>true</success></result>"
+    return f"<result>{_errors(result)}{element('id', result.record_id)}<success>false</success></result>"
+
+
+def upsert_result(result: RowResult, *, refused_says_created: bool) -> str:
+    """UpsertResult: created, errors, id, success."""
+    if isinstance(result, Saved):
+        created = text(result.created)
+        return f"<result><created>{created}</created><id>{result.record_id}</id><success>true</success></result>"
+    created = text(refused_says_created)
+    return (
+        f"<result><created>{created}</created>{_errors(result)}"
+        f"{element('id', result.record_id)}<success>false</success></result>"
+    )
+
+
+def _errors(result: Refused) -> str:
+    return "".join(_error(error) for error in result.errors)
+
+
+def _error(error: RowError) -> str:
+    fields = "".join(element("fields", name) for name in error.fields)
+    base = f"{fields}{element('message', error.message)}{element('statusCode', error.code)}"
+    if error.duplicate is None:
+        return f"<errors>{base}</errors>"
+    return f'<errors xsi:type="DuplicateError">{base}{duplicate_result(error.duplicate)}</errors>'
+
+
+def duplicate_result(result: DuplicateResult) -> str:
+    matches = "".join(_match_result(each) for each in result.match_results)
+    return (
+        f"<duplicateResult>{element('allowSave', result.allow_save)}"
+        f"{element('duplicateRule', result.duplicate_rule)}"
+        f"{element('duplicateRuleEntityType', result.sobject)}"
+        f"{element('errorMessage', result.alert_text)}{matches}</duplicateResult>"
+    )
+
+
+def _match_result(result: MatchResult) -> str:
+    records = "".join(_match_record(each) for each in result.match_records)
+    return (
+        f"<matchResults>{element('entityType', result.entity_type)}"
+        f"{element('matchEngine', result.match_engine)}{records}{element('rule', result.rule)}"
+        f"<size>{len(result.match_records)}</size><success>true</success></matchResults>"
+    )
+
+
+def _match_record(match: MatchRecord) -> str:
+    diffs = "".join(
+        f"<fieldDiffs><difference>{difference}</difference><name>{name}</name></fieldDiffs>"
+        for name, difference in match.field_diffs
+    )
+    fields = "".join(element(f"sf:{name}", value) for name, value in match.fields.items())
+    again = element("sf:Id", match.record_id) if match.fields else ""
+    return (
+        f"<matchRecords>{diffs}<matchConfidence>{float(match.match_confidence)}</matchConfidence>"
+        f'<record xsi:type="sf:sObject">{element("sf:type", match.sobject)}'
+        f"{element('sf:Id', match.record_id)}{fields}{again}</record></matchRecords>"
+    )
+
+
+# --- records ----------------------------------------------------------------------------------------------
+
+
+def whole_record(name: str, sobject: Sobject, record: Record, fields: Iterable[Field]) -> str:
+    """A record of retrieve: type and Id first, then the fields asked for."""
+    inner = "".join(element(f"sf:{field.name}", _value(field, record.get(field.name))) for field in fields)
+    identity = element("sf:type", sobject.name) + element("sf:Id", record["Id"])
+    return f'<{name} xsi:type="sf:sObject">{identity}{inner}</{name}>'
+
+
+def query_record(org: Org, record: Record, columns: Sequence[Column]) -> str:
+    """A row of a query; Id comes first, and again where it is asked for."""
+    return f'<records xsi:type="sf:sObject">{_columns(org, record, record, columns, 0)}</records>'
+
+
+def _columns(org: Org, root: Record, record: Record, columns: Sequence[Column], depth: int) -> str:
+    """The type, Id and columns of ``record``, which is ``depth`` relationships away from ``root``."""
+    has_id = any(column.names[depth:] == ("Id",) for column in columns)
+    sobject = org.schema.by_prefix[record["Id"][:3]].name
+    parts = [element("sf:type", sobject), element("sf:Id", record["Id"] if has_id else None)]
+    for name in dict.fromkeys(column.names[depth] for column in columns):
+        own = [column for column in columns if column.names[depth] == name]
+        if len(own[0].names) == depth + 1:
+            parts.append(element(f"sf:{name}", _value(own[0].field, own[0].get(root))))
+        else:
+            parts.append(_parent(org, root, name, own, depth))
+    return "".join(parts)
+
+
+def _parent(org: Org, root: Record, name: str, columns: Sequence[Column], depth: int) -> str:
+    parent = columns[0].parents[depth](root)
+    if parent is None:
+        return f'<sf:{name} xsi:nil="true"/>'
+    return f'<sf:{name} xsi:type="sf:sObject">{_columns(org, root, parent, columns, depth + 1)}</sf:{name}>'
+
+
+def aggregate_record(row: dict[str, Any]) -> str:
+    inner = "".join(element(f"sf:{name}", value) for name, value in row.items())
+    return f'<records xsi:type="sf:sObject"><sf:type>AggregateResult</sf:type><sf:Id xsi:nil="true"/>{inner}</records>'
+
+
+def _value(field: Field, value: Any) -> Any:
+    """Datetimes end in ``Z`` in SOAP."""
+    if field.kind == "datetime" and value is not None:
+        return value.replace("+0000", "Z")
+    return shown(field, value)

@@ -1,0 +1,100 @@
+"""Where records are, and how they are found. A record is a value: a change puts a new one in its place."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Hashable, Iterable, Iterator
+from typing import Any
+
+from airflow_sf_dedup.core.record_ids import to_18
+from airflow_sf_dedup.emulator.match_index import Column, MatchIndex
+from airflow_sf_dedup.emulator.schema import Field, Sobject
+
+Record = dict[str, Any]
+#: Undoes one put when called.
+Undo = Callable[[], None]
+
+_DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+_POD = "5g"
+
+
+def make_id(key_prefix: str, number: int) -> str:
+    """The 18-character id number ``number`` of a key prefix; ids of one prefix sort by age."""
+    digits = ""
+    while number or not digits:
+        number, digit = divmod(number, 62)
+        digits = _DIGITS[digit] + digits
+    return to_18(f"{key_prefix}{_POD}{digits.rjust(10, '0')}")
+
+
+class Table:
+    """The records of one sobject, live and deleted, with an index for each field that can be looked up."""
+
+    def __init__(self, sobject: Sobject) -> None:
+        self.sobject = sobject
+        self.records: dict[str, Record] = {}
+        self._numbers = itertools.count(1)
+        self._indexes: dict[str, dict[Hashable, dict[str, None]]] = {each.name: {} for each in sobject.indexed}
+        self._match_indexes: dict[tuple[Column, ...], MatchIndex] = {}
+
+    def match_index(self, columns: tuple[Column, ...]) -> MatchIndex:
+        """The index over ``columns``, built on first use."""
+        if columns not in self._match_indexes:
+            index = self._match_indexes[columns] = MatchIndex(columns)
+            for record_id, record in self.records.items():
+                index.replace(record_id, None, record)
+        return self._match_indexes[columns]
+
+    def new_id(self) -> str:
+        while True:
+            record_id = make_id(self.sobject.key_prefix, next(self._numbers))
+            if record_id not in self.records:
+                return record_id
+
+    def next_number(self) -> int:
+        """For auto-number fields."""
+        return len(self.records) + 1
+
+    def put(self, record_id: str, record: Record | None) -> Undo:
+        """Sets, replaces or (with None) forgets a record; returns what undoes that."""
+        old = self.records.get(record_id)
+        for field in self.sobject.indexed:
+            self._reindex(field, record_id, old, record)
+        for index in self._match_indexes.values():
+            index.replace(record_id, old, record)
+        if record is None:
+            self.records.pop(record_id, None)
+        else:
+            self.records[record_id] = record
+        return lambda: _forget_undo(self.put(record_id, old))
+
+    def _reindex(self, field: Field, record_id: str, old: Record | None, new: Record | None) -> None:
+        before = old.get(field.name) if old is not None else None
+        after = new.get(field.name) if new is not None else None
+        if before == after:
+            return
+        index = self._indexes[field.name]
+        if before is not None:
+            index[field.index_key(before)].pop(record_id, None)
+        if after is not None:
+            index.setdefault(field.index_key(after), {})[record_id] = None
+
+    def live(self, record_id: str) -> Record | None:
+        record = self.records.get(record_id)
+        return record if record is not None and not record["IsDeleted"] else None
+
+    def holders(self, field: Field, value: Any, *, deleted: bool = False) -> list[str]:
+        """Ids of the records that carry ``value`` in an indexed field; of live ones only unless ``deleted``."""
+        ids = self._indexes[field.name].get(field.index_key(value), ())
+        return [each for each in ids if deleted or not self.records[each]["IsDeleted"]]
+
+    def all(self, *, deleted: bool = False) -> Iterator[Record]:
+        return (record for record in list(self.records.values()) if deleted or not record["IsDeleted"])
+
+    def load(self, records: Iterable[Record]) -> None:
+        for record in records:
+            self.put(record["Id"], record)
+
+
+def _forget_undo(_: Undo) -> None:
+    return None

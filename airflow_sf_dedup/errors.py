@@ -1,0 +1,97 @@
+"""What can go wrong with a call or a setting. A refused *row* is never an error: it is an outcome.
+
+The tree is named by what the caller does next::
+
+    SalesforceDedupError
+    ├── SettingError                 fix a parameter, a connection or the org; a retry cannot help
+    │   ├── PreflightError           the org does not fit the load (object, field, permission)
+    │   ├── SourceError              the source cannot be read (file, encoding, column, row)
+    │   └── WrongOrgError            the connection leads to another org than ``expected_org_id``
+    ├── CallError                    a call to Salesforce did not do its work
+    │   ├── LoginRefusedError        credentials are wrong; never retried, it would lock the user out
+    │   ├── RequestRefusedError      Salesforce refused the whole request; the same bytes fail again
+    │   ├── PermissionRefusedError   the user may not do this; an administrator has to act
+    │   ├── LimitReachedError        a limit of the org is used up; ``retry_after`` seconds help
+    │   └── TransientCallError       the same call may succeed later
+    │       └── OutcomeUnknownError  it was sent and no answer came: it may have been carried out
+    ├── StagingError                 a staged partition is gone or is not what was staged
+    └── LoadFailedError              the load is over and too many of its rows did not succeed
+"""
+
+from __future__ import annotations
+
+
+class SalesforceDedupError(Exception):
+    """The root of all errors this package raises."""
+
+
+class SettingError(SalesforceDedupError):
+    """A parameter or connection setting is unusable.
+
+    :param setting: the name of the parameter, connection field or configuration option.
+    """
+
+    def __init__(self, message: str, *, setting: str | None = None) -> None:
+        super().__init__(message)
+        self.setting = setting
+
+
+class PreflightError(SettingError):
+    """The org's own description does not fit what the load asks for."""
+
+
+class SourceError(SettingError):
+    """The source cannot be read as records."""
+
+
+class WrongOrgError(SettingError):
+    """The connection leads to another org than the one it is pinned to."""
+
+
+class CallError(SalesforceDedupError):
+    """A call to Salesforce failed.
+
+    :param code: Salesforce's error code, or a transport word such as ``READ_TIMEOUT``.
+    :param status: the HTTP status, when there was an answer.
+    :param retry_after: seconds after which Salesforce says a repeat makes sense.
+    """
+
+    def __init__(
+        self, message: str, *, code: str = "", status: int | None = None, retry_after: float | None = None
+    ) -> None:
+        super().__init__(message)
+        self.code = code
+        self.status = status
+        self.retry_after = retry_after
+
+
+class LoginRefusedError(CallError):
+    """Salesforce did not accept the credentials."""
+
+
+class RequestRefusedError(CallError):
+    """Salesforce refused the whole request as malformed."""
+
+
+class PermissionRefusedError(CallError):
+    """The API user lacks a permission, or the org a feature."""
+
+
+class LimitReachedError(CallError):
+    """The org's daily or concurrent request limit is used up."""
+
+
+class TransientCallError(CallError):
+    """The call failed for a reason that passes."""
+
+
+class OutcomeUnknownError(TransientCallError):
+    """The request left, no usable answer came: Salesforce may have carried it out."""
+
+
+class StagingError(SalesforceDedupError):
+    """A staged partition is missing, changed or cannot be reached from this worker."""
+
+
+class LoadFailedError(SalesforceDedupError):
+    """More rows failed than the thresholds allow; the audit table has every one of them."""

@@ -1,0 +1,142 @@
+"""The audit database as Airflow knows it: a connection, or an embedded file."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from airflow_sf_dedup.errors import SettingError
+
+if TYPE_CHECKING:
+    from sqlalchemy import URL, Engine
+
+    from airflow_sf_dedup.audit.sql import SqlAudit
+    from airflow_sf_dedup.core.entries import Action, Entry
+
+#: Executors that run tasks on this machine, where an embedded file can be shared by all of them.
+_LOCAL_EXECUTORS = frozenset({"LocalExecutor", "SequentialExecutor"})
+
+
+def audit_url(audit_conn_id: str | None) -> URL:
+    """Where the audit tables are.
+
+    :param audit_conn_id: an Airflow connection to PostgreSQL (or SQLite); ``None`` for the embedded file.
+    :raises SettingError: the connection's type is not supported.
+    """
+    if audit_conn_id is None:
+        from sqlalchemy import URL
+
+        return URL.create("sqlite", database=str(embedded_audit_path()))
+    from airflow.sdk import BaseHook
+
+    from airflow_sf_dedup.audit.url import url_from_parts
+
+    connection = BaseHook.get_connection(audit_conn_id)
+    return url_from_parts(
+        conn_type=connection.conn_type or "",
+        host=connection.host,
+        port=connection.port,
+        login=connection.login,
+        password=connection.password,
+        schema=connection.schema,
+        extra=connection.extra_dejson,
+    )
+
+
+def embedded_audit_path() -> Path:
+    """The SQLite file of ``[sf_dedup] audit_path``, by default below ``AIRFLOW_HOME``."""
+    from airflow.sdk import conf
+
+    configured = conf.get("sf_dedup", "audit_path", fallback="")
+    return Path(configured) if configured else airflow_home() / "sf_dedup" / "audit.db"
+
+
+def staging_path() -> str:
+    """The folder or URL of ``[sf_dedup] staging_path``, by default below ``AIRFLOW_HOME``."""
+    from airflow.sdk import conf
+
+    return conf.get("sf_dedup", "staging_path", fallback="") or str(airflow_home() / "sf_dedup" / "staging")
+
+
+def airflow_home() -> Path:
+    """Airflow's own folder: ``AIRFLOW_HOME``, by default ``~/airflow``."""
+    return Path(os.environ.get("AIRFLOW_HOME", "~/airflow")).expanduser()
+
+
+def refuse_local_file_elsewhere(setting: str, what: str) -> None:
+    """Refuse a file on this machine under an executor whose tasks run on other machines.
+
+    :raises SettingError: names the setting to change.
+    """
+    from airflow.sdk import conf
+
+    executors = (conf.get("core", "executor", fallback="") or "LocalExecutor").split(",")
+    elsewhere = [name.strip() for name in executors if not _is_local(name)]
+    if elsewhere:
+        raise SettingError(
+            f"{what} is a file on one machine, but {elsewhere[0]} runs tasks on others: set {setting}",
+            setting=setting,
+        )
+
+
+def _is_local(executor: str) -> bool:
+    """``LocalExecutor``, also with its module path, or with a team or alias before or behind a colon."""
+    return any(part.rpartition(".")[2].strip() in _LOCAL_EXECUTORS for part in executor.split(":"))
+
+
+def audit_engine(audit_conn_id: str | None) -> Engine:
+    """An engine for the audit's database.
+
+    :raises SettingError: an embedded file under an executor that spreads tasks over machines.
+    """
+    from airflow_sf_dedup.audit.engine import engine_for
+
+    if audit_conn_id is None:
+        refuse_local_file_elsewhere("audit_conn_id", "the embedded audit")
+    return engine_for(audit_url(audit_conn_id))
+
+
+def open_audit(audit_conn_id: str | None, *, upgrade: bool = False) -> SqlAudit:
+    """The audit behind a connection id.
+
+    :param upgrade: create or upgrade the tables; mapped tasks never do.
+    """
+    from airflow_sf_dedup.audit import upgrade as tables
+    from airflow_sf_dedup.audit.sql import SqlAudit
+
+    engine = audit_engine(audit_conn_id)
+    (tables.upgrade if upgrade else tables.ensure_current)(engine)
+    return SqlAudit(engine)
+
+
+def duplicate_entries(
+    audit: Mapping[str, Any],
+    action: str | Iterable[str] | None = None,
+    *,
+    page_size: int = 500,
+) -> Iterator[Entry]:
+    """The audited rows behind a ``duplicate_audit`` XCom, with their matches, read page by page.
+
+    :param audit: what an upsert or audit task returned; of a partition or of a whole run.
+    :param action: only these actions, such as ``"awaiting_review"`` or ``["failed", "invalid"]``.
+    :param page_size: rows held in memory at a time.
+    :raises SettingError: ``audit`` is no such document, or an action is not known.
+    """
+    if not isinstance(audit, Mapping) or "audit" not in audit:
+        raise SettingError("audit: expected the output of an upsert or audit task", setting="audit")
+    actions = None if action is None else _actions([action] if isinstance(action, str) else action)
+    coordinates = audit["audit"]
+    store = open_audit(coordinates["audit_conn_id"])
+    for load_id in coordinates.get("load_ids") or [coordinates["load_id"]]:
+        yield from store.entries(load_id, actions=actions, partition=audit.get("partition"), page_size=page_size)
+
+
+def _actions(names: Iterable[str]) -> list[Action]:
+    from airflow_sf_dedup.core.entries import Action
+
+    try:
+        return [Action(name) for name in names]
+    except ValueError as error:
+        raise SettingError(f"action: {error}; known: {', '.join(Action)}", setting="action") from None

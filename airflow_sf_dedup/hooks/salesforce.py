@@ -1,0 +1,114 @@
+"""The Airflow connection to an org. Imports nothing heavy: DAG files are parsed every minute."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import BaseHook
+
+if TYPE_CHECKING:
+    from airflow.sdk import Connection
+
+    from airflow_sf_dedup.salesforce.session import SalesforceSession
+    from airflow_sf_dedup.salesforce.settings import ConnectionSettings
+
+
+class SalesforceDedupHook(BaseHook):
+    """Connects to Salesforce through a connection of type ``salesforce`` or ``salesforce_dedup``.
+
+    :param salesforce_conn_id: the connection. One of Airflow's own type ``salesforce`` works as it is.
+    """
+
+    conn_name_attr = "salesforce_conn_id"
+    default_conn_name = "salesforce_default"
+    conn_type = "salesforce_dedup"
+    hook_name = "Salesforce (duplicates handled)"
+
+    def __init__(self, salesforce_conn_id: str = default_conn_name, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.salesforce_conn_id = salesforce_conn_id
+
+    def get_conn(self) -> SalesforceSession:
+        """The session of this hook: one, which threads may share. It logs in at its first call.
+
+        :raises SettingError: a field of the connection is missing or unusable.
+        """
+        return self._session
+
+    def settings(self) -> ConnectionSettings:
+        """What the connection says, checked; its secrets are masked in logs from now on.
+
+        :raises SettingError: a field of the connection is missing or unusable.
+        """
+        from airflow.sdk.log import mask_secret
+
+        from airflow_sf_dedup.salesforce.connection_fields import from_parts
+
+        connection = self.get_connection(self.salesforce_conn_id)
+        settings = from_parts(
+            self.salesforce_conn_id,
+            connection.conn_type or "",
+            connection.login,
+            connection.password,
+            _host(connection),
+            self._extra(connection),
+        )
+        for secret in settings.secrets():
+            mask_secret(secret)
+        return settings
+
+    def test_connection(self) -> tuple[bool, str]:
+        """Log in, check the org and ask for its limits; the *Test* button of the connection form."""
+        from airflow_sf_dedup.errors import SalesforceDedupError
+
+        try:
+            session = self.get_conn()
+            session.check_org()
+            return True, f"Connected to org {session.org_id} at {session.instance_url}; {_calls_left(session)}"
+        except SalesforceDedupError as error:
+            return False, str(error)
+
+    @cached_property
+    def _session(self) -> SalesforceSession:
+        from airflow_sf_dedup.salesforce.session import SalesforceSession
+
+        return SalesforceSession(self.settings())
+
+    def _extra(self, connection: Connection) -> dict[str, Any]:
+        import json
+
+        from airflow.sdk.log import mask_secret
+
+        from airflow_sf_dedup.errors import SettingError
+
+        # Read here: Airflow's ``extra_dejson`` takes an extra that is no JSON for an empty one.
+        try:
+            extra = json.loads(connection.extra or "{}")
+        except ValueError:
+            extra = None
+        if not isinstance(extra, dict):
+            raise SettingError(
+                f"connection {self.salesforce_conn_id!r}: extra is not a JSON object", setting="extra"
+            )
+        mask_secret(extra)
+        return extra
+
+
+def _host(connection: Connection) -> str | None:
+    """The host with the port, which a connection written as a URI keeps apart."""
+    host = connection.host
+    if not host or not connection.port:
+        return host
+    return f"{host}:{connection.port}"
+
+
+def _calls_left(session: SalesforceSession) -> str:
+    from airflow_sf_dedup.errors import CallError
+
+    try:
+        limits = session.rest("GET", "limits")
+        daily = limits["DailyApiRequests"]
+        return f"{daily['Remaining']:,} of {daily['Max']:,} API calls left for today"
+    except (CallError, KeyError, TypeError, ValueError):
+        return "the org does not tell this user how many API calls are left"

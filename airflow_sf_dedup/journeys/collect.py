@@ -1,0 +1,149 @@
+"""Is the load whole, and is it good? The audit table answers, not what tasks say of themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from airflow_sf_dedup.audit.base import Audit, Load, Totals
+from airflow_sf_dedup.core.entries import COUNTED_AS_FAILED, Action, Entry
+from airflow_sf_dedup.core.partitioning import PartitionRef
+from airflow_sf_dedup.core.records import Record
+from airflow_sf_dedup.errors import SettingError
+from airflow_sf_dedup.journeys.summary import reasons_of
+
+
+@dataclass(frozen=True, slots=True)
+class Thresholds:
+    """From when on a load is red. ``None``: never for that reason."""
+
+    #: Rows that are failed, invalid, unknown or not sent.
+    max_failed: int | None = 0
+    #: The same in percent of all rows, 0 to 100.
+    max_failed_pct: float | None = None
+    #: Rows that await a person.
+    max_awaiting_review: int | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("max_failed", "max_failed_pct", "max_awaiting_review"):
+            value = getattr(self, name)
+            if value is not None and (isinstance(value, bool) or not isinstance(value, int | float) or value < 0):
+                raise SettingError(f"{name}={value!r} is not a number from 0 on", setting=name)
+
+
+def failed_rows(totals: Totals) -> int:
+    """What ``max_failed`` counts."""
+    return sum(rows for action, rows in totals.actions.items() if action in COUNTED_AS_FAILED)
+
+
+def complaints(load: Load, totals: Totals, thresholds: Thresholds) -> list[str]:
+    """Why the load is red, a sentence each; none: it is green."""
+    return [
+        *_conservation(load, totals),
+        *_too_many_failed(totals, thresholds),
+        *_too_many_waiting(totals, thresholds),
+    ]
+
+
+def _conservation(load: Load, totals: Totals) -> Iterator[str]:
+    if load.rows_read is None:
+        yield "the source was not read to its end"
+    elif totals.rows < load.rows_read:
+        yield f"{load.rows_read - totals.rows:,} of {load.rows_read:,} rows have no entry in the audit"
+    elif totals.rows > load.rows_read:
+        yield f"the audit has {totals.rows:,} rows, but only {load.rows_read:,} were read"
+
+
+def _too_many_failed(totals: Totals, thresholds: Thresholds) -> Iterator[str]:
+    failed = failed_rows(totals)
+    percent = 100 * failed / totals.rows if totals.rows else 0.0
+    if thresholds.max_failed is not None and failed > thresholds.max_failed:
+        yield f"{failed:,} of {totals.rows:,} rows failed (max_failed={thresholds.max_failed}): {_why(totals)}"
+    if thresholds.max_failed_pct is not None and percent > thresholds.max_failed_pct:
+        yield f"{percent:.2f} % of the rows failed (max_failed_pct={thresholds.max_failed_pct}): {_why(totals)}"
+
+
+def _too_many_waiting(totals: Totals, thresholds: Thresholds) -> Iterator[str]:
+    waiting = totals.actions.get(Action.AWAITING_REVIEW, 0)
+    if thresholds.max_awaiting_review is not None and waiting > thresholds.max_awaiting_review:
+        yield f"{waiting:,} rows await a person (max_awaiting_review={thresholds.max_awaiting_review})"
+
+
+def _why(totals: Totals) -> str:
+    failed = Totals(totals.actions, {key: rows for key, rows in totals.reasons.items() if key[0] in COUNTED_AS_FAILED})
+    parts = [f"{r['rows']:,} {r['action']} {r['code'] or r['reason'] or ''}".strip() for r in reasons_of(failed, 8)]
+    more = len(failed.reasons) - len(parts)
+    return ", ".join(parts) + (f" and {more} further reasons" if more > 0 else "")
+
+
+def where_to_look(load_ids: Iterable[str], audit_conn_id: str | None) -> str:
+    """The sentence that leads from a red task to its rows."""
+    ids = ", ".join(f"'{load_id}'" for load_id in load_ids)
+    place = f"connection {audit_conn_id!r}" if audit_conn_id else "the embedded audit file"
+    return (
+        f"See {place}: SELECT row_number, key, action, error_code, error_message, reason "
+        f"FROM sf_dedup_entry WHERE load_id IN ({ids}) "
+        "AND action IN ('failed', 'invalid', 'unknown', 'not_sent')"
+    )
+
+
+def latest_loads(loads: Iterable[Load]) -> list[Load]:
+    """Of loads by the same task instance the newest: a cleared task reads its source as a new load."""
+    newest: dict[tuple[str, Any], Load] = {}
+    for load in sorted(loads, key=lambda load: load.started_at):
+        newest[load.task_id, load.settings.get("map_index", -1)] = load
+    return list(newest.values())
+
+
+def account_for_missing_rows(
+    audit: Audit,
+    load: Load,
+    staged: Iterable[tuple[PartitionRef, Iterable[Record]]],
+    clock: Callable[[], datetime],
+) -> int:
+    """Give every staged row without an entry one as ``unknown``; answers how many there were.
+
+    A task that was killed leaves rows of which nobody knows whether their call went through.
+    """
+    missing = 0
+    for ref, records in staged:
+        known = {entry.row_number for entry in audit.entries(load.load_id, partition=ref.partition, page_size=5000)}
+        entries = [_unknown(record, ref, clock()) for record in records if record.row_number not in known]
+        for start in range(0, len(entries), 1000):
+            audit.remember(load.load_id, entries[start : start + 1000])
+        missing += len(entries)
+    return missing
+
+
+def _unknown(record: Record, ref: PartitionRef, at: datetime) -> Entry:
+    return Entry(
+        row_number=record.row_number,
+        action=Action.UNKNOWN,
+        at=at,
+        key=record.key,
+        row_hash=record.row_hash,
+        error_code="NO_ENTRY",
+        error_message="the task that had the row ended without saying what became of it",
+        reason="task_ended_early",
+        partition=ref.partition,
+    )
+
+
+def join(summaries: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """One document for a run: its only load's, or the sum of several."""
+    if len(summaries) == 1:
+        return dict(summaries[0])
+    actions: dict[str, int] = {}
+    for summary in summaries:
+        for action, rows in summary["actions"].items():
+            actions[action] = actions.get(action, 0) + rows
+    first = summaries[0]
+    return {
+        **first,
+        "rows": sum(summary["rows"] for summary in summaries),
+        "actions": dict(sorted(actions.items())),
+        "api_calls": sum(summary["api_calls"] for summary in summaries),
+        "audit": {**first["audit"], "load_ids": [summary["load_id"] for summary in summaries]},
+    }

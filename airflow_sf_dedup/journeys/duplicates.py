@@ -1,0 +1,287 @@
+"""Blocked rows: look up what blocked them, read it, decide, settle, remember.
+
+Every row that comes in leaves with one entry. No path leads from a failed update to a create.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from airflow_sf_dedup.audit.base import AuditWriter
+from airflow_sf_dedup.core.decisions import (
+    Ask,
+    DuplicateCase,
+    MatchedRecord,
+    SaveAnyway,
+    Skip,
+    UpdateMatch,
+)
+from airflow_sf_dedup.core.entries import Action, Entry
+from airflow_sf_dedup.core.keys import KeyRule
+from airflow_sf_dedup.core.outcomes import DuplicatesFound, Failed, Match, Outcome, Saved
+from airflow_sf_dedup.core.records import Record
+from airflow_sf_dedup.core.sobjects import SObject
+from airflow_sf_dedup.journeys.entry_maker import EntryMaker
+from airflow_sf_dedup.journeys.sending import Sender, seconds_before_try
+from airflow_sf_dedup.locks.base import RecordClaim, RecordClaims
+from airflow_sf_dedup.policies.base import Chain
+from airflow_sf_dedup.salesforce.base import (
+    ChunkAnswer,
+    DuplicateLookup,
+    RecordReader,
+    RecordUpdate,
+    StoredRecord,
+    UpsertApi,
+)
+
+#: A stamp that fails with one of these met a change of the matched record since it was read.
+_MATCH_CHANGED = {
+    "DUPLICATE_VALUE": "key_already_held",
+    "ENTITY_IS_DELETED": "match_deleted",
+    "INVALID_CROSS_REFERENCE_KEY": "match_deleted",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Blocked:
+    """A row that a duplicate rule refused."""
+
+    record: Record
+    found: DuplicatesFound
+
+
+@dataclass(frozen=True, slots=True)
+class _Open:
+    """A case that is not settled yet, and from where in the chain to go on."""
+
+    case: DuplicateCase
+    start: int = 0
+    #: Why an earlier decision could not be carried out.
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Settling:
+    """A decision on its way: what is sent, and the case it settles."""
+
+    case: DuplicateCase
+    #: The policy that decided, counted from 0.
+    position: int
+    update: RecordUpdate | None = None
+
+
+@dataclass
+class Duplicates:
+    """Settles blocked rows of one load by one policy."""
+
+    load_id: str
+    org_id: str
+    sobject: SObject
+    key_rule: KeyRule
+    api: UpsertApi
+    lookup: DuplicateLookup
+    reader: RecordReader
+    claims: RecordClaims
+    audit: AuditWriter
+    policy: Chain
+    entries: EntryMaker
+    sleep: Callable[[float], None]
+    wait: Callable[[int], float] = seconds_before_try
+
+    def settle(self, blocked: Sequence[Blocked]) -> list[Entry]:
+        """Settle the rows; answers their entries, all of them committed.
+
+        :raises Interrupted: a call failed for good; rows settled before it are committed, the others
+            are in its ``in_call`` and ``unsent``.
+        """
+        done, named = self._look_up(blocked)
+        cases = self._read(named)
+        open_cases = [_Open(case) for case in cases]
+        while open_cases:
+            entries, open_cases = self._decide_and_settle(open_cases)
+            done += entries
+        return done
+
+    def _remember(self, entries: list[Entry]) -> list[Entry]:
+        if entries:
+            self.audit.remember(self.load_id, entries)
+        return entries
+
+    def _look_up(self, blocked: Sequence[Blocked]) -> tuple[list[Entry], list[Blocked]]:
+        """Name the matches of rows whose write did not; a row that went through is remembered."""
+        named = [row for row in blocked if row.found.matches is not None]
+        unnamed = [row.record for row in blocked if row.found.matches is None]
+        done: list[Entry] = []
+        sender = Sender(
+            self._one_lookup,
+            rows_per_chunk=self.lookup.rows_per_call,
+            chunks_per_call=1,
+            external_id_field=self.key_rule.field.name,
+            size=size_of,
+            sleep=self.sleep,
+            wait=self.wait,
+        )
+        for batch in sender.send(unnamed):
+            done += self._remember([self._looked_up(row, o) for row, o in batch if not _is_blocked(o)])
+            named += [Blocked(row, o) for row, o in batch if isinstance(o, DuplicatesFound)]
+        return done, named
+
+    def _one_lookup(self, chunks: Sequence[Sequence[Record]]) -> list[ChunkAnswer]:
+        return [self.lookup.look_up(chunk) for chunk in chunks]
+
+    def _looked_up(self, record: Record, outcome: Outcome) -> Entry:
+        if isinstance(outcome, Saved):
+            return self.entries.saved(record, outcome, reason="resolved_on_lookup")
+        assert not isinstance(outcome, DuplicatesFound)  # noqa: S101 - narrows the union
+        return self.entries.not_saved(record, outcome)
+
+    def _read(self, blocked: Sequence[Blocked]) -> list[DuplicateCase]:
+        """Read the matched records and the holders of the rows' keys, each in bulk."""
+        if not blocked:
+            return []
+        holders = self.reader.holders([row.record.key for row in blocked])
+        stored = self.reader.by_id(self.sobject.name, self._own_matches(blocked), self._fields_to_read())
+        return [self._case(row, holders.get(row.record.key, ()), stored) for row in blocked]
+
+    def _own_matches(self, blocked: Iterable[Blocked]) -> list[str]:
+        ids = (m.record_id for row in blocked for m in row.found.matches or () if self._is_own(m))
+        return list(dict.fromkeys(ids))
+
+    def _is_own(self, match: Match) -> bool:
+        return match.sobject.lower() == self.sobject.name.lower()
+
+    def _fields_to_read(self) -> list[str]:
+        return list(dict.fromkeys(["Id", *(field.name for field in self.sobject.fields)]))
+
+    def _case(self, row: Blocked, holders: tuple[str, ...], stored: dict[str, StoredRecord]) -> DuplicateCase:
+        by_id: dict[str, list[Match]] = defaultdict(list)
+        for match in row.found.matches or ():
+            by_id[match.record_id].append(match)
+        return DuplicateCase(
+            record=row.record,
+            sobject=self.sobject.name,
+            external_id_field=self.key_rule.field.name,
+            matched=tuple(
+                self._matched(tuple(matches), stored.get(record_id), row.record) for record_id, matches in by_id.items()
+            ),
+            key_holders=holders,
+            allow_save=row.found.allow_save,
+        )
+
+    def _matched(self, matches: tuple[Match, ...], stored: StoredRecord | None, row: Record) -> MatchedRecord:
+        if stored is None:
+            return MatchedRecord(matches)
+        carried = stored.values.get(self.key_rule.field.name)
+        folded = self.key_rule.fold_stored(carried)
+        return MatchedRecord(
+            matches,
+            readable=not stored.is_deleted,
+            is_deleted=stored.is_deleted,
+            is_converted=stored.values.get("IsConverted") is True,
+            key=None if carried is None else str(carried),
+            carries_another_key=bool(folded) and folded != self.key_rule.fold(row.key),
+            values=stored.values,
+        )
+
+    def _decide_and_settle(self, open_cases: Sequence[_Open]) -> tuple[list[Entry], list[_Open]]:
+        done: list[Entry] = []
+        updates: list[_Settling] = []
+        saves: list[_Settling] = []
+        for item in open_cases:
+            decided = self.policy.decide(item.case, start=item.start, reason=item.reason)
+            match decided.decision:
+                case Skip(reason):
+                    done.append(self.entries.blocked(item.case, Action.SKIPPED, reason))
+                case Ask(reason):
+                    done.append(self.entries.blocked(item.case, Action.AWAITING_REVIEW, reason))
+                case UpdateMatch(record_id, fields):
+                    update = RecordUpdate(record_id, fields)
+                    updates.append(_Settling(item.case, decided.position, update))
+                case SaveAnyway():
+                    saves.append(_Settling(item.case, decided.position))
+        self._remember(done)
+        claimed, refused = self._claim(updates)
+        done += self._remember(refused)
+        reopened = self._send_updates(claimed, done) + self._send_saves(saves, done)
+        return done, reopened
+
+    def _claim(self, updates: Sequence[_Settling]) -> tuple[list[_Settling], list[Entry]]:
+        """Only one key of all loads may stamp a record; the others go to a person."""
+        wanted = [(item, item.update.record_id) for item in updates if item.update]
+        claims = [RecordClaim(record_id, self._folded(item)) for item, record_id in wanted]
+        holders = self.claims.claim(self.load_id, self.org_id, claims) if claims else {}
+        granted = [item for item, record_id in wanted if holders.get(record_id) == self._folded(item)]
+        taken = [item for item, record_id in wanted if holders.get(record_id) != self._folded(item)]
+        return granted, [self.entries.blocked(item.case, Action.AWAITING_REVIEW, "match_claimed") for item in taken]
+
+    def _folded(self, item: _Settling) -> str:
+        return self.key_rule.fold(item.case.record.key)
+
+    def _send_updates(self, updates: Sequence[_Settling], done: list[Entry]) -> list[_Open]:
+        def call(chunks: Sequence[Sequence[_Settling]]) -> list[ChunkAnswer]:
+            return self.api.update([[i.update for i in chunk if i.update] for chunk in chunks])
+
+        return self._send(call, updates, Action.MATCHED_UPDATED, done)
+
+    def _send_saves(self, saves: Sequence[_Settling], done: list[Entry]) -> list[_Open]:
+        def call(chunks: Sequence[Sequence[_Settling]]) -> list[ChunkAnswer]:
+            records = [[item.case.record for item in chunk] for chunk in chunks]
+            return self.api.upsert(records, allow_save=True)
+
+        return self._send(call, saves, Action.SAVED_ANYWAY, done)
+
+    def _send(
+        self,
+        call: Callable[[Sequence[Sequence[_Settling]]], list[ChunkAnswer]],
+        items: Sequence[_Settling],
+        action: Action,
+        done: list[Entry],
+    ) -> list[_Open]:
+        sender = Sender(
+            call,
+            rows_per_chunk=self.api.rows_per_chunk,
+            chunks_per_call=self.api.chunks_per_call,
+            external_id_field="" if action is Action.MATCHED_UPDATED else self.key_rule.field.name,
+            size=lambda item: size_of(item.case.record),
+            sleep=self.sleep,
+            wait=self.wait,
+        )
+        reopened: list[_Open] = []
+        for batch in sender.send(items):
+            refused = [(item, why) for item, o in batch if (why := _refusal(o, item)) is not None]
+            reopened += [_Open(item.case, item.position + 1, why) for item, why in refused]
+            self._release(item for item, _ in refused)
+            done += self._remember([self._settled(item, o, action) for item, o in batch if _refusal(o, item) is None])
+        return reopened
+
+    def _release(self, items: Iterable[_Settling]) -> None:
+        ids = [item.update.record_id for item in items if item.update]
+        if ids:
+            self.claims.release(self.load_id, self.org_id, ids)
+
+    def _settled(self, item: _Settling, outcome: Outcome, action: Action) -> Entry:
+        if isinstance(outcome, Saved):
+            return self.entries.blocked(item.case, action, None, record_id=outcome.record_id)
+        assert not isinstance(outcome, DuplicatesFound)  # noqa: S101 - narrows the union
+        entry = self.entries.not_saved(item.case.record, outcome, reason=f"{action}_failed")
+        return replace(entry, matches=self.entries.matches(item.case))
+
+
+def _refusal(outcome: Outcome, item: _Settling) -> str | None:
+    """Why the decision could not be carried out and the next policy is asked; ``None`` if it was."""
+    if isinstance(outcome, DuplicatesFound):
+        return "settle_refused_by_rule"
+    if item.update and isinstance(outcome, Failed):
+        return _MATCH_CHANGED.get(outcome.code)
+    return None
+
+
+def _is_blocked(outcome: Outcome) -> bool:
+    return isinstance(outcome, DuplicatesFound)
+
+
+def size_of(record: Record) -> int:
+    """Characters of a row's text values: what decides how many fit a call."""
+    return sum(len(value) for value in record.fields.values() if type(value) is str)

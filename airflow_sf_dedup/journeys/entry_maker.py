@@ -1,0 +1,174 @@
+"""From a row and what became of it to its line in the audit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any
+
+from airflow_sf_dedup.core.decisions import DuplicateCase, MatchedRecord
+from airflow_sf_dedup.core.entries import Action, Entry, MatchEntry
+from airflow_sf_dedup.core.outcomes import Failed, KeyHeldByMany, Match, Saved, Unanswered
+from airflow_sf_dedup.core.records import Record
+
+MASK = "***"
+
+#: Actions that wait for a verdict and therefore keep the row's values, whatever the setting.
+_KEEPS_VALUES = frozenset({Action.AWAITING_REVIEW, Action.HELD})
+
+
+class AuditValues(StrEnum):
+    """Whose field values the audit keeps, beside those of rows that await a person."""
+
+    NONE = "none"
+    DUPLICATES = "duplicates"
+    ALL = "all"
+
+
+@dataclass(frozen=True, slots=True)
+class TaskMark:
+    """Which task instance writes the entries."""
+
+    partition: int = -1
+    map_index: int = -1
+    try_number: int = 1
+
+
+def utc_now() -> datetime:
+    """The time, in UTC."""
+    return datetime.now(UTC)
+
+
+class EntryMaker:
+    """Makes entries in the name of one task.
+
+    :param masked_fields: fields whose values the audit shows as ``***``; only rows that await a person
+        keep them, for the write that follows the verdict.
+    """
+
+    def __init__(
+        self,
+        mark: TaskMark,
+        *,
+        audit_values: AuditValues = AuditValues.DUPLICATES,
+        masked_fields: Iterable[str] = (),
+        clock: Callable[[], datetime] = utc_now,
+    ) -> None:
+        self._mark = mark
+        self._audit_values = audit_values
+        self._masked = {name.lower() for name in masked_fields}
+        self._clock = clock
+
+    def saved(self, record: Record, outcome: Saved, action: Action | None = None, **more: Any) -> Entry:
+        """The row is in the org."""
+        done = action or (Action.UPDATED if outcome.created is False else Action.CREATED)
+        return self.entry(record, done, record_id=outcome.record_id, **more)
+
+    def not_saved(self, record: Record, outcome: Failed | KeyHeldByMany | Unanswered, **more: Any) -> Entry:
+        """The row failed, or nobody knows."""
+        match outcome:
+            case Failed(code, message):
+                return self.entry(
+                    record,
+                    Action.FAILED,
+                    error_code=code,
+                    error_message=self._redacted(message, record),
+                    **more,
+                )
+            case KeyHeldByMany(message, record_ids):
+                matches = tuple(MatchEntry(record_id, "", key=record.key) for record_id in record_ids)
+                return self.entry(
+                    record,
+                    Action.FAILED,
+                    error_code="DUPLICATE_EXTERNAL_ID",
+                    error_message=message,
+                    reason="key_held_by_many",
+                    matches=matches,
+                    **more,
+                )
+            case Unanswered(reason):
+                return self.entry(record, Action.UNKNOWN, error_code="NO_ANSWER", error_message=reason, **more)
+
+    def blocked(
+        self, case: DuplicateCase, action: Action, reason: str | None, *, record_id: str | None = None
+    ) -> Entry:
+        """A duplicate rule refused the row, and this is what was done about it."""
+        return self.entry(
+            case.record,
+            action,
+            reason=reason,
+            record_id=record_id,
+            error_code="DUPLICATES_DETECTED",
+            matches=self.matches(case),
+        )
+
+    def entry(self, record: Record, action: Action, **more: Any) -> Entry:
+        """An entry for a row."""
+        return Entry(
+            row_number=record.row_number,
+            action=action,
+            at=self._clock(),
+            key=record.key,
+            row_hash=record.row_hash,
+            partition=self._mark.partition,
+            map_index=self._mark.map_index,
+            try_number=self._mark.try_number,
+            values=self._kept(record, action, more.get("matches", ())),
+            **more,
+        )
+
+    def matches(self, case: DuplicateCase) -> tuple[MatchEntry, ...]:
+        """One entry a match; a record that several rules name stands once a rule."""
+        return tuple(self._match(match, record, case.record) for record in case.matched for match in record.matches)
+
+    def _match(self, match: Match, record: MatchedRecord, row: Record) -> MatchEntry:
+        return MatchEntry(
+            record_id=match.record_id,
+            sobject=match.sobject,
+            duplicate_rule=match.duplicate_rule,
+            matching_rule=match.matching_rule,
+            engine=match.engine,
+            confidence=match.confidence,
+            allow_save=match.allow_save,
+            is_deleted=record.is_deleted,
+            key=record.key,
+            field_differences=self._differences(row, record),
+        )
+
+    def _differences(self, row: Record, record: MatchedRecord) -> dict[str, Any] | None:
+        if self._audit_values is AuditValues.NONE or not record.readable:
+            return None
+        differing = {
+            name: [value, record.values.get(name)]
+            for name, value in row.fields.items()
+            if name in record.values and not _same(value, record.values[name])
+        }
+        return {name: [MASK, MASK] if self._is_masked(name) else pair for name, pair in differing.items()}
+
+    def _kept(self, record: Record, action: Action, matches: tuple[MatchEntry, ...]) -> Mapping[str, Any] | None:
+        if action in _KEEPS_VALUES:
+            return record.fields
+        keeps = self._audit_values is AuditValues.ALL or (
+            self._audit_values is AuditValues.DUPLICATES and bool(matches)
+        )
+        if not keeps:
+            return None
+        return {name: MASK if self._is_masked(name) else value for name, value in record.fields.items()}
+
+    def _redacted(self, message: str, record: Record) -> str:
+        """Salesforce quotes values in messages; what may not be kept is not kept there either."""
+        everything = self._audit_values is AuditValues.NONE
+        for name, value in record.fields.items():
+            text = str(value)
+            if len(text) > 2 and (everything or self._is_masked(name)):
+                message = message.replace(text, MASK)
+        return message
+
+    def _is_masked(self, name: str) -> bool:
+        return name.lower() in self._masked
+
+
+def _same(value: Any, stored: Any) -> bool:
+    return value == stored or (value in (None, "") and stored in (None, ""))

@@ -1,0 +1,188 @@
+"""Does the org fit the load? Asked before the first row is read, and for each column that shows up later."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from airflow_sf_dedup.core.keys import KeyRule
+from airflow_sf_dedup.core.sobjects import Field, SObject
+from airflow_sf_dedup.core.values import NUMBER_TYPES
+from airflow_sf_dedup.errors import PreflightError
+from airflow_sf_dedup.sources.columns import Column, ParentColumn, column_of
+
+#: Types that Salesforce lets be External IDs (Text, Email, Number, Auto Number) or that ``idLookup`` marks.
+_KEY_TYPES = NUMBER_TYPES | {"string", "email", "phone", "url", "reference", "picklist", "encryptedstring"}
+
+#: Longest column name that is quoted in a message; longer ones are content, not names.
+_NAME_CHARACTERS = 80
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """How the load maps onto the org."""
+
+    key_rule: KeyRule
+    #: Source column to field or parent.
+    columns: Mapping[str, Column]
+
+
+def check_sobject(
+    describe: SObject,
+    *,
+    external_id_field: str,
+    columns: Sequence[str] | None,
+    allow_non_unique_key: bool = False,
+) -> Fit:
+    """Check sObject, key field and columns against what the org says of itself.
+
+    :param columns: all columns of the source, or ``None`` where they are not known beforehand.
+    :raises PreflightError: the org does not fit; names the parameter or every offending column.
+    """
+    key_field = check_key_field(describe, external_id_field, allow_non_unique_key=allow_non_unique_key)
+    fit = Fit(KeyRule(key_field), check_columns(describe, key_field, columns or ()))
+    if columns is not None and key_field.name not in {column.field.name for column in fit.columns.values()}:
+        raise PreflightError(
+            f"source: no column {key_field.name}, the external-ID field; without it no row has a key"
+            f"{_nearest(key_field.name, columns)}",
+            setting="source",
+        )
+    return fit
+
+
+def check_key_field(describe: SObject, external_id_field: str, *, allow_non_unique_key: bool) -> Field:
+    """The field that identifies rows.
+
+    :raises PreflightError: the sObject cannot be upserted, or the field cannot be relied on as a key.
+    """
+    if not (describe.createable and describe.updateable):
+        lacking = "created" if not describe.createable else "updated"
+        raise PreflightError(
+            f"sobject: {describe.name} records cannot be {lacking} by this user; "
+            "an upsert needs permission for both, or it is an object that Salesforce writes itself",
+            setting="sobject",
+        )
+    field = describe.field(external_id_field)
+    if field is None:
+        raise _key_error(
+            f"{describe.name} has no field {external_id_field!r} that this user can see"
+            f"{_nearest(external_id_field, (field.name for field in describe.fields))}."
+            f"{_its_external_ids(describe)}"
+        )
+    _check_is_key(describe, field)
+    if not field.unique and not allow_non_unique_key:
+        raise _key_error(
+            f"{describe.name}.{field.name} is not Unique: two upserts of one new key at the same time would "
+            "silently create two records. Tick Unique on the field in Salesforce Setup, or accept the risk "
+            "with allow_non_unique_key=True"
+        )
+    return field
+
+
+def _check_is_key(describe: SObject, field: Field) -> None:
+    if field.type == "id" or field.name.lower() == "id":
+        raise _key_error("Id is no external ID: a row without it would be created again at every run")
+    if not (field.external_id or field.id_lookup):
+        raise _key_error(
+            f"{describe.name}.{field.name} is not an External ID (nor has idLookup): tick External ID on the "
+            f"field in Salesforce Setup.{_its_external_ids(describe)}"
+        )
+    if field.type not in _KEY_TYPES:
+        raise _key_error(f"{describe.name}.{field.name} is of type {field.type}, which cannot be a key")
+    if not field.createable:
+        raise _key_error(
+            f"{describe.name}.{field.name} cannot be written by this user (computed, an auto number, or field-"
+            "level security): a record created by the load would not carry its key"
+        )
+
+
+def check_columns(describe: SObject, key_field: Field, columns: Iterable[str]) -> dict[str, Column]:
+    """Where each source column goes.
+
+    :raises PreflightError: names every column that cannot be written, and why.
+    """
+    found = {name: column_of(describe, name) for name in columns}
+    if found and not any(found.values()):
+        # Perhaps the first row of a file without header: do not repeat what may be customers' values.
+        raise PreflightError(
+            f"source: none of the {len(found)} columns is a field of {describe.name}; "
+            "is the first line a header with API names?",
+            setting="source",
+        )
+    problems = [
+        f"{_shown(name)} {problem}"
+        for name, column in found.items()
+        if (problem := _problem(describe, key_field, name, column))
+    ]
+    problems += _shared_fields(found)
+    if problems:
+        raise PreflightError(
+            f"source: {describe.name} cannot take these columns: {'; '.join(problems)}", setting="source"
+        )
+    return {name: column for name, column in found.items() if column is not None}
+
+
+def _problem(describe: SObject, key_field: Field, name: str, column: Column | None) -> str | None:
+    """Why a column cannot be written, ``None`` for one that can."""
+    if column is None:
+        return _unknown(describe, name)
+    field = column.field
+    if field.type == "id":
+        return f"is the record id, which an upsert by {key_field.name} may not carry: remove the column"
+    if not (field.createable or field.updateable):
+        return "is read-only for this user (computed, system-written, or field-level security)"
+    return _parent_problem(column) if isinstance(column, ParentColumn) else None
+
+
+def _parent_problem(column: ParentColumn) -> str | None:
+    targets = column.field.reference_to
+    if column.parent_sobject is not None:
+        if column.parent_sobject.lower() not in {target.lower() for target in targets}:
+            return f"names the parent {column.parent_sobject}, {column.field.name} takes {_any_of(targets)}"
+        return None
+    if column.parent_field is not None and len(targets) > 1:
+        return (
+            f"may be of {_any_of(targets)}: say which, as in "
+            f"{targets[0]}:{column.field.relationship_name}.{column.parent_field}"
+        )
+    return None
+
+
+def _unknown(describe: SObject, name: str) -> str:
+    relationship, dot, _ = name.partition(".")
+    if dot:
+        parents = [field.relationship_name for field in describe.fields if field.relationship_name]
+        return f"names no parent of {describe.name} by one field{_nearest(relationship, parents)}"
+    return f"is no field that this user can see{_nearest(name, (field.name for field in describe.fields))}"
+
+
+def _shared_fields(found: Mapping[str, Column | None]) -> list[str]:
+    names: dict[str, list[str]] = {}
+    for name, column in found.items():
+        if column is not None:
+            names.setdefault(column.field.name, []).append(_shown(name))
+    return [f"{' and '.join(some)} are one field, {field}" for field, some in names.items() if len(some) > 1]
+
+
+def _its_external_ids(describe: SObject) -> str:
+    names = [field.name for field in describe.fields if field.external_id]
+    return f" External IDs of {describe.name}: {', '.join(names)}" if names else ""
+
+
+def _nearest(name: str, known: Iterable[str]) -> str:
+    by_folded = {other.lower(): other for other in known}
+    near = difflib.get_close_matches(name.lower(), by_folded, n=3, cutoff=0.6)
+    return f" (nearest: {', '.join(by_folded[each] for each in near)})" if near else ""
+
+
+def _any_of(names: Sequence[str]) -> str:
+    return " or ".join(names)
+
+
+def _shown(name: str) -> str:
+    return name if len(name) <= _NAME_CHARACTERS else f"{name[:20]}… ({len(name)} characters)"
+
+
+def _key_error(message: str) -> PreflightError:
+    return PreflightError(f"external_id_field: {message}", setting="external_id_field")

@@ -1,0 +1,157 @@
+"""Join what the mapped tasks did, and go red when the load is not whole or not good."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import BaseOperator, TriggerRule
+
+from airflow_sf_dedup.operators.rows import HidesRows, hidden
+from airflow_sf_dedup.operators.upsert import XCOM_KEY
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+    from airflow_sf_dedup.audit.base import Load
+    from airflow_sf_dedup.audit.sql import SqlAudit
+    from airflow_sf_dedup.journeys.collect import Thresholds
+
+
+class SalesforceDuplicateAuditOperator(HidesRows, BaseOperator):
+    """The run's verdict: one ``duplicate_audit`` XCom, red by thresholds, never green after a failure.
+
+    It runs also when a task before it failed, and reads the audit table rather than the XComs that
+    happen to be there. Rows that a killed task left without an entry are audited as ``unknown``.
+
+    :param upserts: the output of the upsert task, mapped or plain. (templated)
+    :param max_failed: most rows that may be failed, invalid, unknown or not sent; None: any number.
+    :param max_failed_pct: the same in percent of all rows, 0 to 100.
+    :param max_awaiting_review: most rows that may await a person; None: any number.
+    :param audit_conn_id: the audit's connection; by default the one that the tasks before it use. (templated)
+    """
+
+    template_fields: Sequence[str] = ("upserts", "audit_conn_id")
+    ui_color = "#d6ecff"
+
+    def __init__(
+        self,
+        *,
+        upserts: Any = None,
+        max_failed: int | None = 0,
+        max_failed_pct: float | None = None,
+        max_awaiting_review: int | None = None,
+        audit_conn_id: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        kwargs.setdefault("trigger_rule", TriggerRule.ALL_DONE)
+        super().__init__(**kwargs)
+        self.upserts = hidden(upserts)
+        self.max_failed = max_failed
+        self.max_failed_pct = max_failed_pct
+        self.max_awaiting_review = max_awaiting_review
+        self.audit_conn_id = audit_conn_id
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Judge the run; what is said of it is pushed before the task goes red."""
+        from airflow.sdk.exceptions import AirflowFailException
+
+        from airflow_sf_dedup.hooks.audit import open_audit
+
+        thresholds = self._thresholds()
+        audit_conn_id = self._audit_conn_id()
+        audit = open_audit(audit_conn_id, upgrade=True)
+        not_done = self._not_done(context)
+        loads = self._loads(audit, context)
+        if not loads:
+            return self._no_load(not_done)
+        document, complaints = self._collect(audit, loads, thresholds, audit_conn_id)
+        context["ti"].xcom_push(key=XCOM_KEY, value=document)
+        self.log.info("%d rows: %s", document["rows"], document["actions"])
+        complaints += not_done
+        if complaints:
+            from airflow_sf_dedup.journeys.collect import where_to_look
+
+            place = where_to_look([load.load_id for load in loads], audit_conn_id)
+            raise AirflowFailException(f"{'; '.join(complaints)}. {place}")
+        return document
+
+    def _thresholds(self) -> Thresholds:
+        from airflow_sf_dedup.journeys.collect import Thresholds
+
+        return Thresholds(
+            max_failed=self.max_failed,
+            max_failed_pct=self.max_failed_pct,
+            max_awaiting_review=self.max_awaiting_review,
+        )
+
+    def _results(self) -> list[Mapping[str, Any]]:
+        """What the upsert tasks returned, as far as they did."""
+        given = [self.upserts] if isinstance(self.upserts, Mapping) else self.upserts or ()
+        return [result for result in given if isinstance(result, Mapping) and "load_id" in result]
+
+    def _audit_conn_id(self) -> str | None:
+        if self.audit_conn_id is not None:
+            return self.audit_conn_id
+        for result in self._results():
+            return result["audit"]["audit_conn_id"]  # type: ignore[no-any-return]
+        for task in self._load_tasks():
+            if (conn_id := _setting(task, "audit_conn_id")) is not None:
+                return str(conn_id)
+        return None
+
+    def _load_tasks(self) -> Iterable[Any]:
+        """The partition and upsert tasks before this one."""
+        kinds = {"SalesforcePartitionOperator", "SalesforceUpsertOperator"}
+        return [task for task in self.get_flat_relatives(upstream=True) if task.task_type in kinds]
+
+    def _not_done(self, context: Context) -> list[str]:
+        """Tasks before this one that did not succeed, a sentence each."""
+        ti = context["ti"]
+        task_ids = {task.task_id for task in self._load_tasks()} | set(self.upstream_task_ids)
+        if not task_ids:
+            return []
+        states = ti.get_task_states(dag_id=ti.dag_id, task_ids=sorted(task_ids), run_ids=[ti.run_id])
+        of_run = states.get(ti.run_id, {})
+        return [
+            f"task {task_id} is {state or 'not run'}"
+            for task_id, state in sorted(of_run.items())
+            if str(state) not in ("success", "skipped")
+        ]
+
+    def _loads(self, audit: SqlAudit, context: Context) -> list[Load]:
+        """The newest load of each task instance before this one, and those that results name."""
+        from airflow_sf_dedup.journeys.collect import latest_loads
+
+        ti = context["ti"]
+        named = {result["load_id"] for result in self._results()}
+        tasks = {task.task_id for task in self._load_tasks()}
+        found = {load.load_id: load for load_id in named if (load := audit.load(load_id))}
+        found |= {load.load_id: load for load in audit.loads_of_run(ti.dag_id, ti.run_id) if load.task_id in tasks}
+        return latest_loads(found.values())
+
+    def _no_load(self, not_done: list[str]) -> dict[str, Any]:
+        from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
+
+        if not_done:
+            raise AirflowFailException(f"nothing was loaded: {'; '.join(not_done)}")
+        raise AirflowSkipException("nothing was loaded: the tasks before this one were skipped")
+
+    def _collect(
+        self, audit: SqlAudit, loads: Sequence[Load], thresholds: Thresholds, audit_conn_id: str | None
+    ) -> tuple[dict[str, Any], list[str]]:
+        from airflow_sf_dedup.journeys.collect import complaints, join
+        from airflow_sf_dedup.journeys.summary import summarise
+        from airflow_sf_dedup.operators.loading import close_load
+
+        found: list[str] = []
+        for load in loads:
+            close_load(audit, load)
+            found += complaints(load, audit.totals(load.load_id), thresholds)
+        return join([summarise(audit, load, audit_conn_id=audit_conn_id) for load in loads]), found
+
+
+def _setting(task: Any, name: str) -> Any:
+    """A parameter of a plain or mapped task."""
+    value = getattr(task, name, None)
+    return value if value is not None else getattr(task, "partial_kwargs", {}).get(name)

@@ -1,0 +1,98 @@
+"""Read a source and stage it so that every key meets exactly one upsert task."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import BaseOperator
+
+from airflow_sf_dedup.operators.rows import HidesRows, hidden
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+
+class SalesforcePartitionOperator(HidesRows, BaseOperator):
+    """Check the org, settle repeated keys, and stage the rows in partitions.
+
+    Returns a list of partition references for ``SalesforceUpsertOperator.partial(…).expand(partition=…)``;
+    an empty source returns an empty list. Rows without a usable key or with a value that its field
+    cannot hold are audited as ``invalid``, repeats as ``superseded``.
+
+    :param source: a list of dicts (or an upstream task's output), the path or URL of a CSV or NDJSON
+        file, or a mapping such as ``{"path": …, "encoding": …, "delimiter": …}``. (templated)
+    :param sobject: API name of the sObject. (templated)
+    :param external_id_field: the field that identifies a row; an External ID that is Unique. (templated)
+    :param partitions: how many tasks share the load, 1 to 1024.
+    :param on_repeat: what happens to rows of the same key: ``last``, ``first``, ``merge_fields``,
+        ``in_order`` or ``fail``.
+    :param group_by: a column, usually the parent's id: rows with the same value meet the same task,
+        against row locks.
+    :param staging_path: folder or URL for the staged rows; by default ``[sf_dedup] staging_path``. (templated)
+    :param allow_non_unique_key: accept an External ID that is not Unique, although two upserts of the
+        same new key at once then create two records.
+    :param salesforce_conn_id: connection of type ``salesforce_dedup`` or ``salesforce``. (templated)
+    :param audit_conn_id: connection to the audit's PostgreSQL; without it an embedded file. (templated)
+    """
+
+    template_fields: Sequence[str] = (
+        "source",
+        "sobject",
+        "external_id_field",
+        "group_by",
+        "staging_path",
+        "salesforce_conn_id",
+        "audit_conn_id",
+    )
+    ui_color = "#d6ecff"
+
+    def __init__(
+        self,
+        *,
+        source: Any,
+        sobject: str,
+        external_id_field: str,
+        partitions: int = 8,
+        on_repeat: str = "last",
+        group_by: str | None = None,
+        staging_path: str | None = None,
+        allow_non_unique_key: bool = False,
+        salesforce_conn_id: str = "salesforce_default",
+        audit_conn_id: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.source = hidden(source)
+        self.sobject = sobject
+        self.external_id_field = external_id_field
+        self.partitions = partitions
+        self.on_repeat = on_repeat
+        self.group_by = group_by
+        self.staging_path = staging_path
+        self.allow_non_unique_key = allow_non_unique_key
+        self.salesforce_conn_id = salesforce_conn_id
+        self.audit_conn_id = audit_conn_id
+
+    def execute(self, context: Context) -> list[dict[str, Any]]:
+        """Stage the source; answers the references to its partitions."""
+        from airflow_sf_dedup.operators.loading import LoadSettings, new_load_id, stage
+
+        refs = stage(
+            self.source,
+            LoadSettings(
+                sobject=self.sobject,
+                external_id_field=self.external_id_field,
+                partitions=self.partitions,
+                on_repeat=self.on_repeat,
+                group_by=self.group_by,
+                staging_path=self.staging_path,
+                allow_non_unique_key=self.allow_non_unique_key,
+                salesforce_conn_id=self.salesforce_conn_id,
+                audit_conn_id=self.audit_conn_id,
+            ),
+            load_id=new_load_id(),
+            context=context,
+        )
+        self.log.info("%d rows staged in %d partitions", sum(ref.rows for ref in refs), len(refs))
+        return [ref.to_json() for ref in refs]

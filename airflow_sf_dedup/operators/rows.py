@@ -1,0 +1,55 @@
+"""Rows on their way through an operator: never rendered, never stored, never shown."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+
+class Rows(Sequence[Any]):
+    """A list of rows that shows as ``<5000 rows>``.
+
+    Airflow renders template fields with Jinja and keeps them in its metadata database, where every
+    viewer of a Dag can read them. Customers' values must do neither.
+    """
+
+    def __init__(self, rows: Sequence[Any]) -> None:
+        self._rows = rows
+
+    def __getitem__(self, index: Any) -> Any:
+        return self._rows[index]
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self._rows)
+
+    def __repr__(self) -> str:
+        return f"<{len(self)} rows>"
+
+
+def hidden(value: Any) -> Any:
+    """Rows as :class:`Rows`; any other value as it is."""
+    if isinstance(value, list | tuple):
+        return Rows(value)
+    if isinstance(value, Sequence) and not isinstance(value, str | bytes | Rows):
+        return Rows(value[:])
+    return value
+
+
+class HidesRows:
+    """Mixed into an operator, keeps the fields named in ``row_fields`` from being rendered."""
+
+    def render_template(self, content: Any, *args: Any, **kwargs: Any) -> Any:
+        """Resolve XComs and templates as ever, but look into no row."""
+        if isinstance(content, Rows):
+            return content
+        rendered = super().render_template(content, *args, **kwargs)  # type: ignore[misc]
+        return hidden(rendered) if _is_rows(rendered) else rendered
+
+
+def _is_rows(value: Any) -> bool:
+    if isinstance(value, str | bytes | Rows | Mapping) or not isinstance(value, Sequence):
+        return False
+    return any(isinstance(item, Mapping) for item in value[:20])

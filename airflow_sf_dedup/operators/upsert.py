@@ -1,0 +1,205 @@
+"""Upsert one partition, and settle what duplicate rules block."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import BaseOperator
+
+from airflow_sf_dedup.errors import LoadFailedError, SettingError
+from airflow_sf_dedup.operators.rows import HidesRows, hidden
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+    from airflow_sf_dedup.core.partitioning import PartitionRef
+    from airflow_sf_dedup.operators.loading import WriteSettings
+
+XCOM_KEY = "duplicate_audit"
+
+
+class SalesforceUpsertOperator(HidesRows, BaseOperator):
+    """Upsert rows by their key; every row ends as one entry of the audit.
+
+    Returns, and pushes as the XCom ``duplicate_audit``, the document described in
+    :mod:`airflow_sf_dedup.journeys.summary` (at most 4 kB). When the task runs again, rows that are
+    settled are not sent again; rows that are failed, unknown or not sent are.
+
+    :param partition: a reference made by ``SalesforcePartitionOperator``; it carries everything else. (templated)
+    :param records: instead of ``partition``, a list of dicts to load in this one task, with the same
+        checks. Needs ``sobject`` and ``external_id_field``. (templated)
+    :param on_duplicate: the policy for rows that a duplicate rule refuses: an object, a string such as
+        ``"update_existing | ask_reviewer"``, or a YAML list or mapping. (templated)
+    :param api: the write path; ``collections``.
+    :param lookup: how blocked rows are traced to what blocked them; ``soap_upsert``.
+    :param assignment_rules: run the org's default assignment rule (True), the rule of an id, or none
+        (False). REST itself would run it on every create *and* update.
+    :param run_as_current_user: match with the API user's sharing rules instead of all records.
+    :param max_failed: red when more rows than this are failed, invalid, unknown or not sent. By default
+        0 with ``records``; with ``partition`` the audit task judges, and only rows that are unknown or
+        not sent make this task red, so that a retry sends them again.
+    :param audit_values: whose values the audit keeps: ``none``, ``duplicates`` or ``all``. Rows that
+        await a person keep theirs until the verdict.
+    :param masked_fields: fields whose values the audit shows as ``***``.
+    :param sobject: with ``partition`` optional; a mismatch is an error. (templated)
+    :param external_id_field: likewise. (templated)
+    :param salesforce_conn_id: likewise; ``salesforce_default`` with ``records``. (templated)
+    :param audit_conn_id: likewise; without one an embedded file. (templated)
+    :param on_repeat: with ``records``, what happens to rows of the same key.
+    :param allow_non_unique_key: with ``records``, accept an External ID that is not Unique.
+    :param staging_path: with ``records``, where the rows wait for a retry. (templated)
+    """
+
+    template_fields: Sequence[str] = (
+        "partition",
+        "records",
+        "on_duplicate",
+        "sobject",
+        "external_id_field",
+        "salesforce_conn_id",
+        "audit_conn_id",
+        "staging_path",
+    )
+    ui_color = "#d6ecff"
+
+    def __init__(
+        self,
+        *,
+        partition: Any = None,
+        records: Any = None,
+        on_duplicate: Any = "ask_reviewer",
+        api: str = "collections",
+        lookup: str = "soap_upsert",
+        assignment_rules: bool | str = False,
+        run_as_current_user: bool = False,
+        max_failed: int | None = None,
+        audit_values: str = "duplicates",
+        masked_fields: Sequence[str] = (),
+        sobject: str | None = None,
+        external_id_field: str | None = None,
+        salesforce_conn_id: str | None = None,
+        audit_conn_id: str | None = None,
+        on_repeat: str = "last",
+        allow_non_unique_key: bool = False,
+        staging_path: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.partition = partition
+        self.records = hidden(records)
+        self.on_duplicate = on_duplicate
+        self.api = api
+        self.lookup = lookup
+        self.assignment_rules = assignment_rules
+        self.run_as_current_user = run_as_current_user
+        self.max_failed = max_failed
+        self.audit_values = audit_values
+        self.masked_fields = masked_fields
+        self.sobject = sobject
+        self.external_id_field = external_id_field
+        self.salesforce_conn_id = salesforce_conn_id
+        self.audit_conn_id = audit_conn_id
+        self.on_repeat = on_repeat
+        self.allow_non_unique_key = allow_non_unique_key
+        self.staging_path = staging_path
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Write the rows, push what became of them, and go red if too many failed."""
+        from airflow_sf_dedup.operators.loading import check_write_settings, upsert_partition
+
+        settings = self._write_settings()
+        check_write_settings(settings)
+        refs, load_id, audit_conn_id = self._refs(context)
+        api_calls = 0
+        try:
+            for ref in refs:
+                api_calls += upsert_partition(ref, settings, context)
+        finally:
+            document = self._push(context, load_id, audit_conn_id, api_calls)
+        self._judge(document)
+        return document
+
+    def _write_settings(self) -> WriteSettings:
+        from airflow_sf_dedup.operators.loading import WriteSettings
+
+        return WriteSettings(
+            on_duplicate=self.on_duplicate,
+            api=self.api,
+            lookup=self.lookup,
+            assignment_rules=self.assignment_rules,
+            run_as_current_user=self.run_as_current_user,
+            audit_values=self.audit_values,
+            masked_fields=self.masked_fields,
+        )
+
+    def _refs(self, context: Context) -> tuple[list[PartitionRef], str, str | None]:
+        """The partitions of this task, their load and its audit."""
+        if (self.partition is None) == (self.records is None):
+            raise SettingError("give either partition or records, not both", setting="partition")
+        return self._staged_ref() if self.records is None else self._stage_records(context)
+
+    def _staged_ref(self) -> tuple[list[PartitionRef], str, str | None]:
+        from airflow_sf_dedup.core.partitioning import PartitionRef
+        from airflow_sf_dedup.operators.loading import refuse_mismatch
+
+        ref = PartitionRef.from_json(self.partition)
+        repeated = ("sobject", "external_id_field", "salesforce_conn_id", "audit_conn_id")
+        refuse_mismatch(ref, {name: getattr(self, name) for name in repeated})
+        return [ref], ref.load_id, ref.audit_conn_id
+
+    def _stage_records(self, context: Context) -> tuple[list[PartitionRef], str, str | None]:
+        from airflow_sf_dedup.operators.loading import LoadSettings, load_id_of, stage
+
+        if self.sobject is None or self.external_id_field is None:
+            raise SettingError("records needs sobject and external_id_field", setting="sobject")
+        settings = LoadSettings(
+            sobject=self.sobject,
+            external_id_field=self.external_id_field,
+            partitions=1,
+            on_repeat=self.on_repeat,
+            staging_path=self.staging_path,
+            allow_non_unique_key=self.allow_non_unique_key,
+            salesforce_conn_id=self.salesforce_conn_id or "salesforce_default",
+            audit_conn_id=self.audit_conn_id,
+        )
+        load_id = load_id_of(self.records, context)
+        return stage(self.records, settings, load_id=load_id, context=context), load_id, self.audit_conn_id
+
+    def _push(self, context: Context, load_id: str, audit_conn_id: str | None, api_calls: int) -> dict[str, Any]:
+        from airflow_sf_dedup.hooks.audit import open_audit
+        from airflow_sf_dedup.journeys.summary import summarise
+
+        audit = open_audit(audit_conn_id)
+        load = audit.load(load_id)
+        if load is None:
+            raise SettingError(f"the audit does not know load {load_id!r}; was it purged?", setting="audit_conn_id")
+        partition = self.partition["partition"] if self.records is None else None
+        document = summarise(
+            audit,
+            load,
+            audit_conn_id=audit_conn_id,
+            partition=partition,
+            api_calls=api_calls if self.records is None else None,
+        )
+        context["ti"].xcom_push(key=XCOM_KEY, value=document)
+        self.log.info("%d rows: %s", document["rows"], document["actions"])
+        return document
+
+    def _judge(self, document: dict[str, Any]) -> None:
+        """Red by ``max_failed``, or for rows that a retry can still send.
+
+        :raises LoadFailedError: more rows failed than allowed; all of them are in the audit by now.
+        """
+        actions = document["actions"]
+        counted: tuple[str, ...] = ("failed", "invalid", "unknown", "not_sent")
+        if self.max_failed is None and self.records is None:
+            counted = ("unknown", "not_sent")
+        most = self.max_failed or 0
+        failed = sum(actions.get(action, 0) for action in counted)
+        if failed > most:
+            from airflow_sf_dedup.journeys.collect import where_to_look
+
+            why = ", ".join(f"{r['rows']} {r['action']} {r['code'] or r['reason']}" for r in document["reasons"])
+            place = where_to_look([document["load_id"]], document["audit"]["audit_conn_id"])
+            raise LoadFailedError(f"{failed} of {document['rows']} rows failed ({why}). {place}")

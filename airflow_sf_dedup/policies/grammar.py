@@ -1,0 +1,102 @@
+"""One grammar for policies: objects, one string, or YAML lists and mappings.
+
+These are the same::
+
+    UpdateExisting(min_confidence=90) | AskReviewer()
+    "update_existing(min_confidence=90) | ask_reviewer"
+    [{"update_existing": {"min_confidence": 90}}, "ask_reviewer"]
+    {"update_existing": {"min_confidence": 90}, "ask_reviewer": None}
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from airflow_sf_dedup.errors import SettingError
+from airflow_sf_dedup.policies.ask_reviewer import AskReviewer
+from airflow_sf_dedup.policies.base import Chain, Policy
+from airflow_sf_dedup.policies.save_anyway import SaveAnyway
+from airflow_sf_dedup.policies.skip import Skip
+from airflow_sf_dedup.policies.update_existing import UpdateExisting
+
+POLICIES: Mapping[str, Callable[..., Policy]] = {
+    policy.name: policy for policy in (AskReviewer, SaveAnyway, Skip, UpdateExisting)
+}
+
+
+def read_policy(spelling: object) -> Chain:
+    """The chain of policies that any of the spellings stands for.
+
+    :raises SettingError: it cannot be read; the message says what can.
+    """
+    policies = tuple(_read(spelling))
+    if not policies:
+        raise _unreadable(spelling, "it names no policy")
+    return Chain(policies)
+
+
+def _read(spelling: object) -> Iterator[Policy]:
+    if isinstance(spelling, Chain):
+        yield from spelling.policies
+    elif isinstance(spelling, str):
+        yield from _read_string(spelling)
+    elif isinstance(spelling, Mapping):
+        for name, arguments in spelling.items():
+            yield _make(spelling, name, arguments)
+    elif isinstance(spelling, list | tuple):
+        for part in spelling:
+            yield from _read(part)
+    elif isinstance(spelling, Policy) and not isinstance(spelling, type):
+        yield spelling
+    else:
+        raise _unreadable(spelling, f"a {type(spelling).__name__} is no policy")
+
+
+def _read_string(spelling: str) -> Iterator[Policy]:
+    try:
+        tree = ast.parse(spelling.strip(), mode="eval").body
+    except (SyntaxError, ValueError, MemoryError, RecursionError):
+        raise _unreadable(spelling, "it is not of the form `policy | policy(option=value)`") from None
+    yield from _read_node(spelling, tree)
+
+
+def _read_node(spelling: str, node: ast.expr) -> Iterator[Policy]:
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.BitOr):
+        yield from _read_node(spelling, node.left)
+        yield from _read_node(spelling, node.right)
+    elif isinstance(node, ast.Name):
+        yield _make(spelling, node.id, None)
+    elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and not node.args:
+        yield _make(spelling, node.func.id, _keywords(spelling, node))
+    else:
+        raise _unreadable(spelling, "it is not of the form `policy | policy(option=value)`")
+
+
+def _keywords(spelling: str, call: ast.Call) -> dict[str, Any]:
+    try:
+        return {str(keyword.arg): ast.literal_eval(keyword.value) for keyword in call.keywords}
+    except ValueError:
+        raise _unreadable(spelling, "an option is not a plain value") from None
+
+
+def _make(spelling: object, name: object, arguments: object) -> Policy:
+    make = POLICIES.get(name) if isinstance(name, str) else None
+    if make is None:
+        raise _unreadable(spelling, f"there is no policy {name!r}")
+    if arguments is not None and not isinstance(arguments, Mapping):
+        raise _unreadable(spelling, f"the options of {name} are not a mapping")
+    try:
+        return make(**(arguments or {}))
+    except TypeError:
+        raise _unreadable(spelling, f"{name} has no such options: {', '.join(arguments or ())}") from None
+
+
+def _unreadable(spelling: object, why: str) -> SettingError:
+    return SettingError(
+        f"on_duplicate={spelling!r} cannot be read: {why}. Known policies: {', '.join(sorted(POLICIES))}; "
+        'combine them as "update_existing(min_confidence=90) | ask_reviewer", '
+        "as a list, or as objects from airflow_sf_dedup.policies",
+        setting="on_duplicate",
+    )

@@ -1,0 +1,103 @@
+"""Update the record that blocked the row, and stamp the key on it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from airflow_sf_dedup.core.decisions import (
+    DuplicateCase,
+    MatchedRecord,
+    Pass,
+    UpdateMatch,
+    certain_match,
+    uncertainty,
+)
+from airflow_sf_dedup.errors import SettingError
+from airflow_sf_dedup.policies.base import Composable
+
+#: Never written to a matched record unless ``fields`` names them: a load must not move a record to
+#: another owner or record type because a rule found it.
+UNTOUCHED = frozenset({"ownerid", "recordtypeid"})
+
+
+@dataclass(frozen=True, repr=False)
+class UpdateExisting(Composable):
+    """Update the only live match of the same sobject, so that the next load finds it by its key.
+
+    :param fields: ``"all"`` fields of the row, ``"fill_blanks"`` (only where the record has none), or
+        the names of the fields to write. The key is always written.
+    :param min_confidence: least match confidence in percent, 0 to 100; a match below it, or one
+        without a confidence, passes on.
+    """
+
+    fields: str | tuple[str, ...] = "all"
+    min_confidence: float = 0
+    name: ClassVar[str] = "update_existing"
+
+    def __post_init__(self) -> None:
+        if isinstance(self.fields, str):
+            if self.fields not in ("all", "fill_blanks"):
+                raise SettingError(
+                    f'update_existing: fields={self.fields!r} is neither "all", "fill_blanks" '
+                    "nor a list of field names",
+                    setting="on_duplicate",
+                )
+        else:
+            object.__setattr__(self, "fields", _names(self.fields))
+        if isinstance(self.min_confidence, bool) or not isinstance(self.min_confidence, int | float):
+            raise SettingError(
+                f"update_existing: min_confidence={self.min_confidence!r} is not a number",
+                setting="on_duplicate",
+            )
+        if not 0 <= self.min_confidence <= 100:
+            raise SettingError(
+                f"update_existing: min_confidence={self.min_confidence!r} is not in 0 to 100 percent",
+                setting="on_duplicate",
+            )
+
+    def arguments(self) -> dict[str, object]:
+        """The parameters that differ from their defaults."""
+        given: dict[str, object] = {}
+        if self.fields != "all":
+            given["fields"] = self.fields if isinstance(self.fields, str) else list(self.fields)
+        if self.min_confidence:
+            given["min_confidence"] = self.min_confidence
+        return given
+
+    def decide(self, case: DuplicateCase) -> UpdateMatch | Pass:
+        """Claims cases with one certain match."""
+        match = certain_match(case)
+        if match is None:
+            return Pass(uncertainty(case) or "match_uncertain")
+        if self.min_confidence and (match.confidence is None or match.confidence < self.min_confidence):
+            return Pass("confidence_too_low")
+        return UpdateMatch(match.record_id, self._values(case, match))
+
+    def _values(self, case: DuplicateCase, match: MatchedRecord) -> Mapping[str, Any]:
+        key_field = case.external_id_field
+        chosen = {
+            name: value
+            for name, value in case.record.fields.items()
+            if name != key_field and self._writes(name, value, match)
+        }
+        return {**chosen, key_field: case.record.fields[key_field]}
+
+    def _writes(self, name: str, value: Any, match: MatchedRecord) -> bool:
+        if not isinstance(self.fields, str):
+            return name.lower() in {field.lower() for field in self.fields}
+        if name.lower() in UNTOUCHED:
+            return False
+        if self.fields == "fill_blanks":
+            return value not in (None, "") and match.values.get(name, "") in (None, "")
+        return True
+
+
+def _names(fields: Iterable[object]) -> tuple[str, ...]:
+    names = tuple(fields)
+    if not names or not all(isinstance(name, str) for name in names):
+        raise SettingError(
+            f"update_existing: fields={list(names)!r} is not a list of field names", setting="on_duplicate"
+        )
+    return names  # type: ignore[return-value]

@@ -1,0 +1,227 @@
+"""Reads what Salesforce answers to a call: its data, or the error that belongs to the refusal. Pure.
+
+Refusals come in many shapes: a list of ``{"errorCode", "message"}``, a bare object of that kind, OAuth's
+``{"error", "error_description"}``, a SOAP fault, a page of HTML from a proxy or from Salesforce Edge, or
+nothing.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC
+from email.utils import parsedate_to_datetime
+from typing import Any
+from xml.etree.ElementTree import Element
+
+import msgspec
+from defusedxml import DefusedXmlException
+from defusedxml.ElementTree import ParseError, fromstring
+
+from airflow_sf_dedup.errors import (
+    CallError,
+    LimitReachedError,
+    LoginRefusedError,
+    OutcomeUnknownError,
+    PermissionRefusedError,
+    RequestRefusedError,
+    TransientCallError,
+)
+from airflow_sf_dedup.salesforce.error_codes import ErrorRule, Handling, Remedy, rule_for, rule_for_status
+
+#: Characters of Salesforce's message that an error keeps; some messages repeat the whole value they refuse.
+MESSAGE_LENGTH = 500
+
+
+class SessionExpiredError(LoginRefusedError):
+    """The access token is no longer accepted; a new login may help."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One HTTP answer, read to its end and unpacked."""
+
+    status: int
+    #: Names in lower case.
+    headers: Mapping[str, str]
+    content: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """The code and the message an answer gives; both empty when it gives none."""
+
+    code: str = ""
+    message: str = ""
+
+
+def read_rest(answer: Answer, *, now: Callable[[], float] = time.time) -> Any:
+    """The JSON of a REST answer; ``None`` for an empty one.
+
+    HTTP 300 is data: Salesforce answers an upsert whose key several records hold with a list of their URLs.
+
+    :raises CallError: the answer is a refusal, or is no JSON.
+    """
+    if not (200 <= answer.status < 300 or answer.status == 300):
+        raise _refused(answer, now=now)
+    if not answer.content.strip():
+        return None
+    try:
+        return msgspec.json.decode(answer.content)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        raise _unusable(answer, "JSON") from None
+
+
+def read_soap(answer: Answer, *, now: Callable[[], float] = time.time) -> bytes:
+    """The envelope of a SOAP answer.
+
+    :raises CallError: the answer is a fault, or is no whole envelope.
+    """
+    if answer.status != 200:
+        raise _refused(answer, now=now, is_fault=True)
+    content = answer.content.strip()
+    if b"Envelope" not in content[:1000] or not content.endswith(b"Envelope>"):
+        raise _unusable(answer, "a whole SOAP envelope")
+    return content
+
+
+def refusal_in(content: bytes) -> Refusal:
+    """The code and the message in a refusal of any shape."""
+    text = content.strip()
+    if text.startswith(b"<"):
+        return _refusal_in_xml(text)
+    try:
+        body = msgspec.json.decode(text)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return Refusal()
+    return _refusal_in_json(body)
+
+
+def error_for(
+    code: str,
+    message: str,
+    *,
+    status: int | None = None,
+    retry_after: float | None = None,
+    is_fault: bool = False,
+) -> CallError:
+    """The error that says what a caller can do about a refusal.
+
+    :param retry_after: seconds.
+    :param is_fault: it came as a SOAP fault; these all have status 500, which adds nothing to the code.
+    """
+    rule = _rule(code, message, None if is_fault and code else status)
+    text = f"{code or rule.code}: {message[:MESSAGE_LENGTH] or rule.reason}"
+    return _error_class(rule)(text, code=code or rule.code, status=status, retry_after=retry_after)
+
+
+def retry_after(headers: Mapping[str, str], *, now: Callable[[], float] = time.time) -> float | None:
+    """Seconds until a repeat makes sense, from a ``Retry-After`` in seconds or as a date."""
+    value = headers.get("retry-after", "").strip()
+    if value.isdecimal():
+        return float(value)
+    try:
+        moment = parsedate_to_datetime(value)
+    except ValueError:
+        return None
+    return max(0.0, moment.replace(tzinfo=moment.tzinfo or UTC).timestamp() - now())
+
+
+def child_text(element: Element, name: str) -> str:
+    """The text of the first descendant of that local name, in any namespace."""
+    for candidate in element.iter():
+        if _local_name(candidate) == name:
+            return (candidate.text or "").strip()
+    return ""
+
+
+def read_xml(content: bytes) -> Element | None:
+    """The root element; ``None`` when it is no XML, or XML that declares entities."""
+    try:
+        root: Element = fromstring(content)
+    except (ParseError, DefusedXmlException, ValueError):
+        return None
+    return root
+
+
+def _refused(answer: Answer, *, now: Callable[[], float], is_fault: bool = False) -> CallError:
+    if 300 < answer.status < 400:
+        return _redirected(answer)
+    refusal = refusal_in(answer.content)
+    message = refusal.message or f"HTTP {answer.status} without a readable reason"
+    return error_for(
+        refusal.code,
+        message,
+        status=answer.status,
+        retry_after=retry_after(answer.headers, now=now),
+        is_fault=is_fault,
+    )
+
+
+def _redirected(answer: Answer) -> CallError:
+    # Followed, a redirect would turn a write into a GET, or carry the token to another host.
+    where = answer.headers.get("location", "an unnamed place").split("?")[0]
+    return RequestRefusedError(
+        f"HTTP {answer.status}: redirected to {where[:200]}; check the instance URL of the connection",
+        code="REDIRECTED",
+        status=answer.status,
+    )
+
+
+def _unusable(answer: Answer, expected: str) -> CallError:
+    kind = answer.headers.get("content-type", "no content type")[:80]
+    return OutcomeUnknownError(
+        f"the answer (HTTP {answer.status}, {kind}, {len(answer.content)} bytes) is not {expected}",
+        code="UNREADABLE_ANSWER",
+        status=answer.status,
+    )
+
+
+def _refusal_in_json(body: Any) -> Refusal:
+    first = body[0] if isinstance(body, list) and body else body
+    if not isinstance(first, dict):
+        return Refusal()
+    code = first.get("errorCode") or first.get("statusCode") or first.get("error") or ""
+    message = first.get("message") or first.get("error_description") or ""
+    return Refusal(str(code), message if isinstance(message, str) else json.dumps(message))
+
+
+def _refusal_in_xml(content: bytes) -> Refusal:
+    root = read_xml(content)
+    fault = None if root is None else next((e for e in root.iter() if _local_name(e) == "Fault"), None)
+    if fault is None:
+        return Refusal()
+    code = child_text(fault, "exceptionCode") or child_text(fault, "faultcode").rpartition(":")[2]
+    return Refusal(code, child_text(fault, "exceptionMessage") or child_text(fault, "faultstring"))
+
+
+def _local_name(element: Element) -> str:
+    return element.tag.rpartition("}")[2]
+
+
+def _rule(code: str, message: str, status: int | None) -> ErrorRule:
+    rule = rule_for(code, message)
+    if rule.listed or status is None:
+        return rule
+    return rule_for_status(status) or rule
+
+
+def _error_class(rule: ErrorRule) -> type[CallError]:
+    match rule.handling:
+        case Handling.RETRY_CALL | Handling.RETRY_ROW:
+            return OutcomeUnknownError if rule.outcome_unknown else TransientCallError
+        case Handling.RELOGIN:
+            return SessionExpiredError
+        case Handling.BACK_OFF:
+            return LimitReachedError
+        case _:
+            return _BY_REMEDY[rule.remedy]
+
+
+_BY_REMEDY: dict[Remedy, type[CallError]] = {
+    Remedy.CREDENTIALS: LoginRefusedError,
+    Remedy.ADMINISTRATION: PermissionRefusedError,
+    Remedy.REQUEST: RequestRefusedError,
+}

@@ -1,0 +1,245 @@
+"""Logs in, in every way that simple-salesforce knows; its functions write the requests and read the tokens.
+
+What they leave out is added here: which org it is, the scheme of the instance, and what a refusal means. A
+refused login is never sent again, because Salesforce locks users out; trouble on the way is left to the retries
+of the call.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+from urllib.parse import urlsplit
+from xml.sax.saxutils import escape
+
+import msgspec
+import requests
+from simple_salesforce.exceptions import SalesforceAuthenticationFailed
+from simple_salesforce.login import SalesforceLogin
+
+from airflow_sf_dedup.core.record_ids import is_record_id, to_18
+from airflow_sf_dedup.errors import LoginRefusedError, SettingError, TransientCallError
+from airflow_sf_dedup.salesforce.answers import Answer, child_text, error_for, read_xml, refusal_in
+from airflow_sf_dedup.salesforce.settings import (
+    LAST_SOAP_LOGIN_VERSION,
+    ConnectionSettings,
+    LoginWay,
+    is_loopback,
+    without_secrets,
+)
+from airflow_sf_dedup.salesforce.transport import send
+
+_SALESFORCE = ".salesforce.com"
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """What a login gives."""
+
+    access_token: str
+    #: Scheme and host, without a path.
+    instance_url: str
+    #: 18 characters; ``None`` when the answer does not say.
+    org_id: str | None = None
+
+    def __repr__(self) -> str:
+        return f"Login(instance_url={self.instance_url!r}, org_id={self.org_id!r})"
+
+
+def log_in(settings: ConnectionSettings, http_session: requests.Session) -> Login:
+    """Log in the way the connection is made for.
+
+    :raises LoginRefusedError: Salesforce does not accept the credentials.
+    :raises TransientCallError: the login server could not be reached or was busy.
+    :raises SettingError: the private key cannot be used.
+    """
+    if settings.login_way is LoginWay.ACCESS_TOKEN:
+        return Login(settings.access_token or "", settings.instance_url or "")
+    client = _LoginClient(settings, http_session)
+    try:
+        token, _host = SalesforceLogin(session=cast(requests.Session, client), **_arguments(settings))
+    except SalesforceAuthenticationFailed as error:
+        raise _refused(settings, "", str(error)) from None
+    return _read_login(settings, token, client.answer)
+
+
+class _LoginClient:
+    """The one method of a ``requests.Session`` that simple-salesforce uses; keeps the answer it hands on."""
+
+    def __init__(self, settings: ConnectionSettings, http: requests.Session) -> None:
+        self._settings = settings
+        self._http = http
+        self.answer = Answer(0, {}, b"")
+
+    def post(self, url: str, data: Any, *, headers: Any = None, proxies: Any = None) -> requests.Response:
+        """Send the login; only an answer that carries a token is handed on.
+
+        :param proxies: ignored; the session has its own.
+        """
+        try:
+            self.answer = send(self._http, "POST", url, data=_encoded(data), headers=headers)
+        except TransientCallError as error:
+            # Even when its outcome is unknown: a login that is lost can be repeated without harm.
+            raise TransientCallError(f"the login failed: {error}", code=error.code) from error
+        _check(self._settings, self.answer)
+        return _as_response(self.answer)
+
+
+def _arguments(settings: ConnectionSettings) -> dict[str, Any]:
+    """The arguments of ``SalesforceLogin`` for one way only: it chooses by what is given."""
+    match settings.login_way:
+        case LoginWay.PASSWORD_AND_TOKEN:
+            return {**_soap(settings), "security_token": escape(settings.security_token or "")}
+        case LoginWay.PASSWORD_AND_ORGANIZATION:
+            return {**_soap(settings), "organizationId": settings.organization_id}
+        case LoginWay.PASSWORD_AND_CONSUMER:
+            return {**_password(settings), **_consumer(settings)}
+        case LoginWay.JWT:
+            return _jwt(settings)
+        case _:
+            return _consumer(settings)
+
+
+def _password(settings: ConnectionSettings) -> dict[str, Any]:
+    return {"username": settings.login, "password": settings.password, "domain": settings.domain}
+
+
+def _consumer(settings: ConnectionSettings) -> dict[str, Any]:
+    return {
+        "consumer_key": settings.consumer_key,
+        "consumer_secret": settings.consumer_secret,
+        "domain": settings.domain,
+    }
+
+
+def _soap(settings: ConnectionSettings) -> dict[str, Any]:
+    """SOAP login, by the newest version that still knows it."""
+    version = min(int(settings.api_version.partition(".")[0]), LAST_SOAP_LOGIN_VERSION)
+    client_id = escape(settings.client_id) if settings.client_id else None
+    return {**_password(settings), "sf_version": f"{version}.0", "client_id": client_id}
+
+
+def _jwt(settings: ConnectionSettings) -> dict[str, Any]:
+    return {
+        "username": settings.login,
+        "consumer_key": settings.consumer_key,
+        "privatekey": _checked_key(settings),
+        "domain": settings.domain or _audience(settings.instance_url),
+        "instance_url": _token_host(settings.instance_url),
+    }
+
+
+def _audience(instance_url: str | None) -> str:
+    """Sandboxes and scratch orgs are served by ``test``, all other orgs by ``login`` (JWT bearer flow)."""
+    host = urlsplit(instance_url or "").hostname or ""
+    return "test" if ".sandbox." in host or ".scratch." in host else "login"
+
+
+def _token_host(instance_url: str | None) -> str | None:
+    """simple-salesforce wants the part of the host before ``.salesforce.com``."""
+    if instance_url is None or is_loopback(instance_url):
+        return None
+    return (urlsplit(instance_url).hostname or "").removesuffix(_SALESFORCE) or None
+
+
+def _checked_key(settings: ConnectionSettings) -> str:
+    # Read and tried here because simple-salesforce lets each library's own error through.
+    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+    from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+    name = "private_key" if settings.private_key else "private_key_file_path"
+    text = settings.private_key or _read_key_file(settings)
+    try:
+        key = load_pem_private_key(text.encode(), password=None)
+    except (ValueError, TypeError):
+        raise _key_error(settings, name, "holds no readable PEM key without a passphrase") from None
+    if not isinstance(key, RSAPrivateKey):
+        raise _key_error(settings, name, "must be an RSA key: Salesforce checks JWTs by RS256")
+    return text
+
+
+def _read_key_file(settings: ConnectionSettings) -> str:
+    try:
+        return Path(settings.private_key_file_path or "").read_text("ascii")
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is no text"
+        raise _key_error(settings, "private_key_file_path", f"cannot be read: {reason}") from None
+
+
+def _key_error(settings: ConnectionSettings, name: str, problem: str) -> SettingError:
+    return SettingError(f"connection {settings.conn_id!r}: {name} {problem}", setting=name)
+
+
+def _check(settings: ConnectionSettings, answer: Answer) -> None:
+    """Let an answer with a token pass.
+
+    :raises LoginRefusedError: Salesforce refused.
+    :raises TransientCallError: it could not say.
+    """
+    if answer.status == 200 and _carries_token(answer.content):
+        return
+    refusal = refusal_in(answer.content)
+    error = error_for(refusal.code, refusal.message, status=answer.status)
+    if isinstance(error, TransientCallError):
+        raise TransientCallError(f"the login failed: {error}", code=error.code, status=error.status)
+    raise _refused(settings, refusal.code, refusal.message or f"HTTP {answer.status} without a token")
+
+
+def _refused(settings: ConnectionSettings, code: str, message: str) -> LoginRefusedError:
+    text = f"{code}: {message[:300]}" if code else message[:300]
+    return LoginRefusedError(
+        without_secrets(
+            f"connection {settings.conn_id!r}: login by {settings.login_way.value} was refused, {text}",
+            settings,
+        ),
+        code=code or "LOGIN_REFUSED",
+    )
+
+
+def _carries_token(content: bytes) -> bool:
+    if content.lstrip().startswith(b"<"):
+        root = read_xml(content)
+        return root is not None and bool(child_text(root, "sessionId") and child_text(root, "serverUrl"))
+    body = _json_object(content)
+    return isinstance(body.get("access_token"), str) and isinstance(body.get("instance_url"), str)
+
+
+def _read_login(settings: ConnectionSettings, token: str, answer: Answer) -> Login:
+    if answer.content.lstrip().startswith(b"<"):
+        root = read_xml(answer.content)
+        found = (child_text(root, "serverUrl"), child_text(root, "organizationId")) if root is not None else ("", "")
+    else:
+        body = _json_object(answer.content)
+        # ``id`` is https://login.salesforce.com/id/<org id>/<user id>.
+        found = (body["instance_url"], str(body.get("id")).rpartition("/")[0].rpartition("/")[2])
+    url, org_id = found
+    return Login(token, _checked_instance(settings, url), to_18(org_id) if is_record_id(org_id) else None)
+
+
+def _checked_instance(settings: ConnectionSettings, url: str) -> str:
+    parts = urlsplit(url)
+    if parts.scheme != "https" and not is_loopback(url):
+        raise _refused(settings, "", f"the login leads to {parts.scheme}://{parts.hostname}, which is not https")
+    # SOAP once answered with a host for the API alone, which REST does not know.
+    return f"{parts.scheme}://{parts.netloc.replace('-api.salesforce.com', _SALESFORCE)}"
+
+
+def _json_object(content: bytes) -> Mapping[str, Any]:
+    try:
+        body = msgspec.json.decode(content)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return {}
+    return body if isinstance(body, dict) else {}
+
+
+def _encoded(data: Any) -> Any:
+    return data.encode() if isinstance(data, str) else data
+
+
+def _as_response(answer: Answer) -> requests.Response:
+    response = requests.Response()
+    response.status_code = answer.status
+    response._content = answer.content
+    return response

@@ -1,0 +1,113 @@
+"""Reading records in bulk: a few calls for thousands of rows."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, TypeVar
+
+from airflow_sf_dedup.core.keys import KeyRule
+from airflow_sf_dedup.core.record_ids import to_18
+from airflow_sf_dedup.core.sobjects import SObject
+from airflow_sf_dedup.errors import CallError, PermissionRefusedError, PreflightError, RequestRefusedError
+from airflow_sf_dedup.salesforce import soap_wire, soql
+from airflow_sf_dedup.salesforce.base import StoredRecord
+from airflow_sf_dedup.salesforce.session import SalesforceSession
+from airflow_sf_dedup.salesforce.soap import parse
+
+#: Most ids of one collections retrieve (REST API guide: "Get Multiple Records with sObject Collections").
+_MOST_IDS = 2000
+
+T = TypeVar("T")
+
+
+def describe(session: SalesforceSession, sobject: str) -> SObject:
+    """The sObject as the org describes it to this user.
+
+    :raises PreflightError: there is no such sObject, or the user may not see it.
+    """
+    try:
+        return SObject.from_describe(session.rest("GET", f"sobjects/{sobject}/describe"))
+    except CallError as error:
+        if error.status == 404 or error.code in ("NOT_FOUND", "INVALID_TYPE"):
+            raise PreflightError(
+                f"sobject: the org has no {sobject!r}, or the API user may not see it", setting="sobject"
+            ) from error
+        raise
+
+
+class OrgReader:
+    """A :class:`~airflow_sf_dedup.salesforce.base.RecordReader` over retrieve and SOAP queries."""
+
+    def __init__(self, session: SalesforceSession, *, sobject: SObject, key_rule: KeyRule) -> None:
+        self._session = session
+        self._sobject = sobject
+        self._key_rule = key_rule
+
+    def describe(self, sobject: str) -> SObject:
+        """The sObject as the org describes it to this user."""
+        return describe(self._session, sobject)
+
+    def by_id(self, sobject: str, record_ids: Sequence[str], fields: Sequence[str]) -> dict[str, StoredRecord]:
+        """The records the user can read; those in the recycle bin are marked as deleted."""
+        found = {
+            record.record_id: record
+            for ids in _batches(record_ids, _MOST_IDS)
+            for record in self._retrieve(sobject, ids, fields)
+        }
+        missing = [record_id for record_id in record_ids if record_id not in found]
+        return found | {record.record_id: record for record in self._deleted(sobject, missing)}
+
+    def _retrieve(self, sobject: str, ids: Sequence[str], fields: Sequence[str]) -> Iterator[StoredRecord]:
+        body = {"ids": list(ids), "fields": list(fields)}
+        for document in self._session.rest("POST", f"composite/sobjects/{sobject}", body=body) or ():
+            if isinstance(document, dict) and document.get("Id"):
+                yield _stored(document)
+
+    def _deleted(self, sobject: str, ids: Sequence[str]) -> list[StoredRecord]:
+        """Of ids that retrieve does not answer, those that are in the recycle bin."""
+        if not ids:
+            return []
+        in_list = ",".join(f"'{record_id}'" for record_id in ids)
+        try:
+            rows = list(
+                self._query(soap_wire.query_all_body, f"SELECT Id, IsDeleted FROM {sobject} WHERE Id IN ({in_list})")
+            )
+        except (RequestRefusedError, PermissionRefusedError):
+            return []
+        return [StoredRecord(to_18(row["Id"] or ""), {}, is_deleted=True) for row in rows if _is_deleted(row)]
+
+    def holders(self, keys: Sequence[str]) -> dict[str, tuple[str, ...]]:
+        """Key to the ids of the live records that hold it, by the field's own case rule."""
+        held: dict[str, list[str]] = defaultdict(list)
+        for statement in soql.selects_by_key(self._sobject.name, self._key_rule.field, keys):
+            for row in self._query(soap_wire.query_body, statement):
+                folded = self._key_rule.fold_stored(row.get(self._key_rule.field.name))
+                held[folded].append(to_18(row["Id"] or ""))
+        return {key: tuple(ids) for key in keys if (ids := held.get(self._key_rule.fold(key)))}
+
+    def _query(self, body_of: Any, statement: str) -> Iterator[dict[str, str | None]]:
+        body = body_of(statement)
+        while body:
+            rows, locator = self._page(body)
+            yield from rows
+            body = soap_wire.query_more_body(locator) if locator else None
+
+    def _page(self, body: str) -> tuple[list[dict[str, str | None]], str | None]:
+        answer = self._session.soap(
+            lambda token: soap_wire.envelope(token, soap_wire.QUERY_HEADERS, body), action="query"
+        )
+        return soap_wire.read_query(parse(answer))
+
+
+def _stored(document: dict[str, Any]) -> StoredRecord:
+    values = {name: value for name, value in document.items() if name != "attributes"}
+    return StoredRecord(to_18(document["Id"]), values, is_deleted=values.get("IsDeleted") is True)
+
+
+def _is_deleted(row: dict[str, str | None]) -> bool:
+    return row.get("IsDeleted") == "true"
+
+
+def _batches(items: Sequence[T], size: int) -> Iterable[Sequence[T]]:
+    return (items[start : start + size] for start in range(0, len(items), size))

@@ -1,0 +1,47 @@
+"""One login for all threads of a session."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+from airflow_sf_dedup.errors import LoginRefusedError
+from airflow_sf_dedup.salesforce.login import Login
+
+
+class SharedLogin:
+    """Logs in when first asked, and again when told that the token has expired.
+
+    A refusal is remembered: with many threads, a wrong password would else be tried once by each of them, and
+    the user locked out.
+    """
+
+    def __init__(self, log_in: Callable[[], Login]) -> None:
+        self._log_in = log_in
+        self._lock = threading.Lock()
+        self._login: Login | None = None
+        self._refusal: LoginRefusedError | None = None
+
+    def current(self) -> Login:
+        """The login in force.
+
+        :raises LoginRefusedError: the credentials are wrong.
+        """
+        return self._login or self._renewed(None)
+
+    def renew(self, expired: Login) -> Login:
+        """A login newer than ``expired``; when another thread has renewed it already, that one."""
+        return self._renewed(expired)
+
+    def _renewed(self, expired: Login | None) -> Login:
+        with self._lock:
+            if self._login is not expired and self._login is not None:
+                return self._login
+            if self._refusal is not None:
+                raise LoginRefusedError(str(self._refusal), code=self._refusal.code)
+            try:
+                self._login = self._log_in()
+            except LoginRefusedError as refusal:
+                self._refusal = refusal
+                raise
+            return self._login

@@ -1,0 +1,73 @@
+"""Which records block a row? SOAP ``upsert()`` is the only batch call that says.
+
+The look-up is itself a write under the same duplicate rules: what blocked a row a moment ago blocks
+it again and is named; a row that nothing blocks any more is saved, as was wanted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from xml.etree.ElementTree import Element, ParseError
+
+from defusedxml.ElementTree import fromstring
+
+from airflow_sf_dedup.core.outcomes import DuplicatesFound, Outcome
+from airflow_sf_dedup.core.records import Record
+from airflow_sf_dedup.core.sobjects import SObject
+from airflow_sf_dedup.errors import OutcomeUnknownError, RequestRefusedError
+from airflow_sf_dedup.salesforce import soap_wire
+from airflow_sf_dedup.salesforce.base import ChunkAnswer, ChunkRefused
+from airflow_sf_dedup.salesforce.session import SalesforceSession
+from airflow_sf_dedup.salesforce.wire import WriteOptions
+
+
+class SoapUpsertLookup:
+    """A :class:`~airflow_sf_dedup.salesforce.base.DuplicateLookup` by SOAP ``upsert()``."""
+
+    rows_per_call = 200
+
+    def __init__(
+        self,
+        session: SalesforceSession,
+        *,
+        sobject: SObject,
+        external_id_field: str,
+        options: WriteOptions = WriteOptions(),  # noqa: B008
+    ) -> None:
+        self._session = session
+        self._sobject = sobject
+        self._external_id_field = external_id_field
+        self._options = options
+
+    def look_up(self, records: Sequence[Record]) -> ChunkAnswer:
+        """Ask for up to 200 rows in one call; rows that XML cannot carry stay without matches."""
+        carried = [record for record in records if soap_wire.can_carry(record)]
+        answer = self._upsert(carried) if carried else []
+        if isinstance(answer, ChunkRefused):
+            return answer
+        outcomes = dict(zip((record.row_number for record in carried), answer, strict=True))
+        return [outcomes.get(record.row_number, _CANNOT_BE_ASKED) for record in records]
+
+    def _upsert(self, records: Sequence[Record]) -> ChunkAnswer:
+        body = soap_wire.upsert_body(records, self._sobject, self._external_id_field)
+        headers = soap_wire.write_headers(self._options)
+        try:
+            answer = self._session.soap(lambda token: soap_wire.envelope(token, headers, body), action="upsert")
+        except RequestRefusedError as refused:
+            return ChunkRefused(refused.code, str(refused))
+        return soap_wire.read_upsert(parse(answer), len(records))
+
+
+_CANNOT_BE_ASKED: Outcome = DuplicatesFound("blocked; its values hold characters that SOAP cannot carry", ())
+
+
+def parse(answer: bytes) -> Element:
+    """The answer's root element.
+
+    :raises OutcomeUnknownError: it is no XML, so nobody knows what Salesforce did.
+    """
+    try:
+        root: Element = fromstring(answer)
+    except ParseError:
+        raise OutcomeUnknownError("Salesforce's SOAP answer is not XML", code="UNREADABLE_ANSWER") from None
+    return root

@@ -1,0 +1,235 @@
+"""The REST shapes of writes and their answers.
+
+Nothing here sends, sleeps or decides. Whatever Salesforce says about a row becomes exactly one
+outcome, in row order; what cannot be attributed to a row is ``Unanswered``, never ``Saved``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from airflow_sf_dedup.core.outcomes import (
+    DuplicatesFound,
+    Failed,
+    KeyHeldByMany,
+    Match,
+    Outcome,
+    Saved,
+    Unanswered,
+)
+from airflow_sf_dedup.core.record_ids import is_record_id, to_18
+from airflow_sf_dedup.core.records import Record
+from airflow_sf_dedup.salesforce.base import ChunkAnswer, ChunkRefused, RecordUpdate
+
+_RECORD_ID = re.compile(r"(?<![0-9A-Za-z])[0-9A-Za-z]{15}(?:[0-9A-Za-z]{3})?(?![0-9A-Za-z])")
+
+
+@dataclass(frozen=True, slots=True)
+class WriteOptions:
+    """What a write says beside its rows."""
+
+    #: True: run the default assignment rule; a rule's id: run that one; False: run none.
+    assignment_rules: bool | str = False
+    #: Override duplicate rules that only alert.
+    allow_save: bool = False
+    #: Match with the sharing rules of the API user instead of all records.
+    run_as_current_user: bool = False
+
+    def headers(self) -> dict[str, str]:
+        """The REST headers (``Sforce-Duplicate-Rule-Header``, ``Sforce-Auto-Assign``).
+
+        REST runs assignment rules on create *and* update unless it is told ``FALSE``.
+        """
+        assign = self.assignment_rules
+        return {
+            "Sforce-Duplicate-Rule-Header": "; ".join(
+                (
+                    f"allowSave={_flag(self.allow_save)}",
+                    "includeRecordDetails=false",
+                    f"runAsCurrentUser={_flag(self.run_as_current_user)}",
+                )
+            ),
+            "Sforce-Auto-Assign": assign if isinstance(assign, str) else _flag(assign).upper(),
+        }
+
+
+def _flag(value: bool) -> str:
+    return "true" if value else "false"
+
+
+def composite(method: str, url: str, bodies: Iterable[Any], headers: Mapping[str, str]) -> dict[str, Any]:
+    """A ``POST /composite`` request that carries one collections subrequest a body.
+
+    Subrequests inherit no header but Accept, Authorization and Content-Type, so each carries its own.
+    ``collateSubrequests`` defaults to true since v49, which gives no order: it is switched off.
+    """
+    return {
+        "allOrNone": False,
+        "collateSubrequests": False,
+        "compositeRequest": [
+            {
+                "method": method,
+                "url": url,
+                "referenceId": f"chunk{index}",
+                "httpHeaders": dict(headers),
+                "body": body,
+            }
+            for index, body in enumerate(bodies)
+        ],
+    }
+
+
+def upsert_body(sobject: str, chunk: Sequence[Record]) -> dict[str, Any]:
+    """A collections upsert; here, unlike in a single upsert, the key stands in the record."""
+    attributes = {"type": sobject}
+    return {
+        "allOrNone": False,
+        "records": [{"attributes": attributes, **record.fields} for record in chunk],
+    }
+
+
+def update_body(sobject: str, chunk: Sequence[RecordUpdate]) -> dict[str, Any]:
+    """A collections update by id."""
+    attributes = {"type": sobject}
+    return {
+        "allOrNone": False,
+        "records": [{"attributes": attributes, "id": row.record_id, **row.fields} for row in chunk],
+    }
+
+
+def read_composite(document: Any, sizes: Sequence[int]) -> list[ChunkAnswer]:
+    """One answer a chunk, joined by ``referenceId``.
+
+    :param sizes: how many rows each chunk had.
+    """
+    answers = {
+        part["referenceId"]: part
+        for part in _mappings(document.get("compositeResponse") if isinstance(document, Mapping) else None)
+        if isinstance(part.get("referenceId"), str)
+    }
+    return [read_chunk(answers.get(f"chunk{index}"), size) for index, size in enumerate(sizes)]
+
+
+def read_chunk(part: Mapping[str, Any] | None, size: int) -> ChunkAnswer:
+    """The answer to one collections subrequest."""
+    if part is None:
+        return _unanswered("the answer does not mention the chunk", size)
+    body = part.get("body")
+    if part.get("httpStatusCode") == 200 and isinstance(body, list):
+        if len(body) != size:
+            return _unanswered(f"{size} rows sent, {len(body)} answered", size)
+        return [read_row(row) for row in body]
+    code, message = read_error(body)
+    return ChunkRefused(code or f"HTTP_{part.get('httpStatusCode')}", message)
+
+
+def _unanswered(reason: str, size: int) -> list[Outcome]:
+    return [Unanswered(reason)] * size
+
+
+def read_error(body: Any) -> tuple[str, str]:
+    """Code and message of an error body, which is a list or, in places, a bare object."""
+    first = next(iter(_mappings(body if isinstance(body, list) else [body])), {})
+    code = first.get("errorCode") or first.get("statusCode") or ""
+    return str(code), str(first.get("message") or "")
+
+
+def read_row(row: Any) -> Outcome:
+    """One row of a collections answer.
+
+    Only ``success`` counts: a failed row may carry ``created: true``, a rolled-back one its ``id``.
+    """
+    if not isinstance(row, Mapping):
+        return Unanswered("the answer is no object")
+    if row.get("success") is True:
+        record_id = row.get("id")
+        if not isinstance(record_id, str) or not is_record_id(record_id):
+            return Unanswered("success without a record id")
+        created = row.get("created")
+        return Saved(to_18(record_id), created if isinstance(created, bool) else None)
+    errors = list(_mappings(row.get("errors")))
+    if not errors:
+        return Unanswered("neither success nor an error")
+    return read_errors(errors)
+
+
+def read_errors(errors: Sequence[Mapping[str, Any]]) -> Outcome:
+    """The outcome that a row's errors amount to.
+
+    Another error beside ``DUPLICATES_DETECTED`` would remain after the duplicate is settled, so it
+    is the one that counts.
+    """
+    other = [error for error in errors if _code(error) != "DUPLICATES_DETECTED"]
+    if not other:
+        return _duplicates(errors)
+    code, message = _code(other[0]), str(other[0].get("message") or "")
+    if code == "DUPLICATE_EXTERNAL_ID":
+        return KeyHeldByMany(message, record_ids_in(message))
+    return Failed(code, message, tuple(map(str, other[0].get("fields") or ())))
+
+
+def _code(error: Mapping[str, Any]) -> str:
+    return str(error.get("statusCode") or error.get("errorCode") or "UNKNOWN_ERROR")
+
+
+def _duplicates(errors: Sequence[Mapping[str, Any]]) -> DuplicatesFound:
+    results = [result for error in errors for result in (duplicate_result(error),) if result is not None]
+    matches = tuple(match for result in results for match in read_matches(result))
+    return DuplicatesFound(str(errors[0].get("message") or ""), matches if results else None)
+
+
+def duplicate_result(error: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """The error's ``duplicateResult``, which older releases spell ``duplicateResut``."""
+    result = error.get("duplicateResult") or error.get("duplicateResut")
+    return result if isinstance(result, Mapping) else None
+
+
+def read_matches(result: Mapping[str, Any]) -> list[Match]:
+    """Every record that a ``DuplicateResult`` names, with its rule and confidence."""
+    return [
+        match
+        for matched_by in _mappings(result.get("matchResults"))
+        for record in _mappings(matched_by.get("matchRecords"))
+        if (match := _match(result, matched_by, record)) is not None
+    ]
+
+
+def _match(result: Mapping[str, Any], matched_by: Mapping[str, Any], matched: Mapping[str, Any]) -> Match | None:
+    record = matched.get("record")
+    if not isinstance(record, Mapping):
+        return None
+    record_id = record.get("Id") or record.get("id")
+    if not isinstance(record_id, str) or not is_record_id(record_id):
+        return None
+    attributes = record.get("attributes")
+    attributes = attributes if isinstance(attributes, Mapping) else {}
+    confidence = matched.get("matchConfidence")
+    return Match(
+        record_id=to_18(record_id),
+        sobject=str(record.get("type") or attributes.get("type") or matched_by.get("entityType") or ""),
+        duplicate_rule=_text(result.get("duplicateRule")),
+        matching_rule=_text(matched_by.get("rule")),
+        engine=_text(matched_by.get("matchEngine")),
+        confidence=float(confidence) if isinstance(confidence, int | float) else None,
+        allow_save=result["allowSave"] if isinstance(result.get("allowSave"), bool) else None,
+    )
+
+
+def _text(value: Any) -> str | None:
+    return value if isinstance(value, str) and value else None
+
+
+def record_ids_in(message: str) -> tuple[str, ...]:
+    """The record ids a message mentions, as 18 characters; ``<unknown>`` and other words are none."""
+    return tuple(dict.fromkeys(to_18(word) for word in _RECORD_ID.findall(message) if _looks_like_id(word)))
+
+
+def _looks_like_id(word: str) -> bool:
+    return is_record_id(word) and any(char.isdigit() for char in word)
+
+
+def _mappings(items: Any) -> Iterable[Mapping[str, Any]]:
+    return (item for item in items if isinstance(item, Mapping)) if isinstance(items, list) else ()

@@ -1,0 +1,81 @@
+"""Rows of an NDJSON file: one JSON object a line, UTF-8 unless told otherwise."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+from airflow_sf_dedup.errors import SourceError
+from airflow_sf_dedup.sources.base import SourceRow
+from airflow_sf_dedup.sources.paths import shown
+from airflow_sf_dedup.sources.text import TextFile
+
+
+class _NamedTwice(ValueError):
+    """An object that gives one name two values; which one is meant is anyone's guess."""
+
+
+@dataclass(frozen=True)
+class NdjsonFile:
+    """A file with one JSON object a line; blank lines are no rows.
+
+    :param text: the file.
+    """
+
+    text: TextFile
+
+    @property
+    def name(self) -> str:
+        """The file, without credentials."""
+        return shown(self.text.path)
+
+    def columns(self) -> None:
+        """Each row brings its own columns."""
+
+    def rows(self) -> Iterator[SourceRow]:
+        """The rows; a line that is no JSON object is a row with a problem."""
+        row_number = 0
+        # Only a line feed ends a line: JSON text may hold U+2028 and other line ends of Unicode.
+        with self.text.open(newline="\n") as lines:
+            for line_number, line in enumerate(lines, start=1):
+                if line.isspace():
+                    continue
+                row_number += 1
+                if row_number == 1:
+                    self._refuse_array(line)
+                yield _row(row_number, line_number, line)
+
+    def _refuse_array(self, first_line: str) -> None:
+        if first_line.lstrip().startswith("["):
+            raise SourceError(
+                f"{self.name}: line 1 begins a JSON array; expected one JSON object a line (NDJSON)",
+                setting="format",
+            )
+
+
+def _row(row_number: int, line_number: int, line: str) -> SourceRow:
+    try:
+        values = _decode(line)
+    except _NamedTwice:
+        return SourceRow(row_number, {}, f"in line {line_number} gives one column two values")
+    except (ValueError, RecursionError):
+        return SourceRow(row_number, {}, f"in line {line_number} is not valid JSON")
+    if not isinstance(values, dict):
+        return SourceRow(row_number, {}, f"in line {line_number} is JSON but no object")
+    return SourceRow(row_number, values)
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    values = dict(pairs)
+    if len(values) != len(pairs):
+        raise _NamedTwice
+    return values
+
+
+def _no_constant(_: str) -> NoReturn:
+    raise ValueError("NaN and Infinity are no JSON")
+
+
+_decode = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_no_constant).decode

@@ -1,0 +1,243 @@
+"""Where do rows wait between the task that reads the source and the tasks that send it?
+
+In ``<base>/<load_id>/``: ``load.json`` says what all rows have in common, ``part-00000.ndjson`` and so
+on hold the records, which keeps an absent field (leave it alone) and a null one (clear it) apart.
+Local files are readable by their owner only.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import shutil
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from itertools import islice
+from typing import Any
+
+import msgspec
+
+from airflow_sf_dedup.core.partitioning import PartitionRef
+from airflow_sf_dedup.core.records import Record
+from airflow_sf_dedup.core.sobjects import SObject
+from airflow_sf_dedup.errors import SettingError, StagingError
+from airflow_sf_dedup.sources import paths
+
+MANIFEST = "load.json"
+REFS = "partitions.json"
+STAGED_LOAD_VERSION = 1
+
+#: Bytes of staged rows held at a time, when one row alone is not longer.
+_BLOCK = 1 << 20
+_ROWS_AT_A_TIME = 1000
+
+_LOAD_ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
+
+_encode_lines = msgspec.json.Encoder().encode_lines
+_decode_lines = msgspec.json.Decoder(Record).decode_lines
+
+
+@dataclass(frozen=True, slots=True)
+class StagedLoad:
+    """What all partitions of a load have in common."""
+
+    load_id: str
+    #: The sObject with just the fields that this load needs.
+    sobject: SObject
+    #: In the org's spelling.
+    external_id_field: str
+    on_repeat: str
+    #: As the source spells them.
+    columns: tuple[str, ...]
+    allow_non_unique_key: bool
+    #: UTC.
+    created_at: datetime
+    version: int = STAGED_LOAD_VERSION
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain JSON values; :meth:`from_json` reads it back."""
+        document = {name: getattr(self, name) for name in self.__slots__}
+        return {
+            **document,
+            "sobject": self.sobject.to_json(),
+            "columns": list(self.columns),
+            "created_at": self.created_at.isoformat(),
+        }
+
+    @classmethod
+    def from_json(cls, document: dict[str, Any]) -> StagedLoad:
+        """The inverse of :meth:`to_json`."""
+        return cls(
+            **{
+                **document,
+                "sobject": SObject.from_json(document["sobject"]),
+                "columns": tuple(document["columns"]),
+                "created_at": datetime.fromisoformat(document["created_at"]),
+            }
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class StagedPartition:
+    """What was written."""
+
+    path: str
+    rows: int
+    #: BLAKE2b-128 of the bytes, 32 hex digits.
+    checksum: str
+
+
+@dataclass(frozen=True, slots=True)
+class StagingArea:
+    """The folder below which loads are staged.
+
+    :param base_path: a local path, or a URL that ``ObjectStoragePath`` opens.
+    """
+
+    base_path: str
+
+    @classmethod
+    def of(cls, ref: PartitionRef) -> StagingArea:
+        """The area a partition was staged in."""
+        return cls(ref.path.rsplit("/", 2)[0])
+
+    def folder(self, load_id: str) -> str:
+        """The folder of one load.
+
+        :raises SettingError: the id could lead out of the area.
+        """
+        if not _LOAD_ID.fullmatch(load_id):
+            raise SettingError("load_id: letters, digits, '_', '.' and '-' only", setting="load_id")
+        here = paths.local(self.base_path)
+        # Absolute, because the tasks that read it may run in another folder.
+        base = self.base_path if here is None else str(here.absolute())
+        return f"{base.rstrip('/')}/{load_id}"
+
+    def write_manifest(self, load: StagedLoad) -> None:
+        """Begin a load: make its folder and say what its rows have in common."""
+        folder = self.folder(load.load_id)
+        paths.make_private_folder(folder)
+        with paths.write_whole(f"{folder}/{MANIFEST}") as file:
+            file.write(msgspec.json.encode(load.to_json()))
+
+    def write_partition(self, load_id: str, partition: int, records: Iterable[Record]) -> StagedPartition:
+        """Stage the records of one partition, in the order given."""
+        path = f"{self.folder(load_id)}/part-{partition:05d}.ndjson"
+        digest, rows, stream = hashlib.blake2b(digest_size=16), 0, iter(records)
+        with paths.write_whole(path) as file:
+            while some := list(islice(stream, _ROWS_AT_A_TIME)):
+                block = _encode_lines(some)
+                digest.update(block)
+                file.write(block)
+                rows += len(some)
+        return StagedPartition(path, rows, digest.hexdigest())
+
+    def write_refs(self, load_id: str, refs: Iterable[PartitionRef]) -> None:
+        """Keep the references beside the partitions, for whoever closes the load."""
+        with paths.write_whole(f"{self.folder(load_id)}/{REFS}") as file:
+            file.write(msgspec.json.encode([ref.to_json() for ref in refs]))
+
+    def read_refs(self, load_id: str) -> list[PartitionRef]:
+        """The load's partitions; none when nothing of it is staged any more."""
+        try:
+            with paths.open_binary(f"{self.folder(load_id)}/{REFS}") as file:
+                return [PartitionRef.from_json(ref) for ref in msgspec.json.decode(file.read())]
+        except FileNotFoundError:
+            return []
+
+    def remove(self, load_id: str) -> None:
+        """Remove all that is staged of a load; what is not there needs no removing."""
+        _remove_folder(self.folder(load_id))
+
+    def remove_older_than(self, days: float, *, now: datetime | None = None) -> list[str]:
+        """Remove loads staged longer ago than that, and answer their ids.
+
+        Only folders with a manifest are touched, so that a wrongly set path costs nothing.
+        """
+        oldest = (now or datetime.now(UTC)) - timedelta(days=days)
+        aged = [load_id for load_id in self._folders() if self._staged_before(load_id, oldest)]
+        for load_id in aged:
+            self.remove(load_id)
+        return aged
+
+    def _folders(self) -> list[str]:
+        here: Any = paths.local(self.base_path) or paths.remote(self.base_path)
+        if not here.is_dir():
+            return []
+        return sorted(child.name for child in here.iterdir() if _LOAD_ID.fullmatch(child.name))
+
+    def _staged_before(self, load_id: str, moment: datetime) -> bool:
+        try:
+            return _manifest(f"{self.folder(load_id)}/{MANIFEST}").created_at < moment
+        except (OSError, ValueError, TypeError, KeyError):
+            return False
+
+
+def read_partition(ref: PartitionRef) -> Iterator[Record]:
+    """The staged records, as a stream.
+
+    :raises StagingError: the file is gone, or (at the latest after its last record) is not what was staged.
+    """
+    digest, rows = hashlib.blake2b(digest_size=16), 0
+    try:
+        with paths.open_binary(ref.path) as file:
+            while lines := file.readlines(_BLOCK):
+                block = b"".join(lines)
+                digest.update(block)
+                records = _decode_lines(block)
+                rows += len(records)
+                yield from records
+    except FileNotFoundError:
+        raise StagingError(_gone(ref)) from None
+    except msgspec.MsgspecError:
+        raise StagingError(_changed(ref, f"after row {rows} a line is no staged record")) from None
+    if rows != ref.rows:
+        raise StagingError(_changed(ref, f"it has {rows} rows, {ref.rows} were staged"))
+    if digest.hexdigest() != ref.checksum:
+        raise StagingError(_changed(ref, "its checksum differs"))
+
+
+def read_manifest(ref: PartitionRef) -> StagedLoad:
+    """What the rows of a partition have in common with all rows of their load.
+
+    :raises StagingError: the manifest is gone, or of a release this one does not know.
+    """
+    try:
+        return _manifest(f"{ref.path.rsplit('/', 1)[0]}/{MANIFEST}")
+    except FileNotFoundError:
+        raise StagingError(_gone(ref)) from None
+    except (ValueError, TypeError, KeyError):
+        raise StagingError(_changed(ref, f"its {MANIFEST} cannot be read by this release")) from None
+
+
+def _manifest(path: str) -> StagedLoad:
+    with paths.open_binary(path) as file:
+        return StagedLoad.from_json(msgspec.json.decode(file.read()))
+
+
+def _remove_folder(folder: str) -> None:
+    here = paths.local(folder)
+    if here is not None:
+        shutil.rmtree(here, ignore_errors=not here.exists())
+        return
+    there: Any = paths.remote(folder)
+    if there.exists():
+        there.fs.rm(there.path, recursive=True)
+
+
+_AGAIN = "Clear the partition task, so that the source is read and staged again."
+
+
+def _gone(ref: PartitionRef) -> str:
+    return (
+        f"partition {ref.partition} of load {ref.load_id} is not at {paths.shown(ref.path)}: it was removed, or "
+        f"staging_path cannot be reached from this worker. {_AGAIN}"
+    )
+
+
+def _changed(ref: PartitionRef, what: str) -> str:
+    return (
+        f"partition {ref.partition} of load {ref.load_id} at {paths.shown(ref.path)} is not what was staged: "
+        f"{what}. {_AGAIN}"
+    )

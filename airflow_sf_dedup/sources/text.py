@@ -1,0 +1,111 @@
+"""Opens a file as text, plain or gzipped, and says what is wrong when that fails."""
+
+from __future__ import annotations
+
+import codecs
+import gzip
+import io
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import BinaryIO, TextIO, cast
+
+from airflow_sf_dedup.errors import SourceError
+from airflow_sf_dedup.sources import paths
+
+_BLOCK = 1 << 16
+
+
+@dataclass(frozen=True)
+class TextFile:
+    """A file of text.
+
+    :param path: local path or URL.
+    :param encoding: any text encoding Python knows; a byte order mark is dropped.
+    """
+
+    path: str
+    encoding: str = "utf-8"
+
+    @contextmanager
+    def open(self, newline: str = "") -> Iterator[TextIO]:
+        """The text, decoded as it is read.
+
+        :raises SourceError: it cannot be opened, or is not in that encoding; names line and byte.
+        """
+        codec = self._codec()
+        try:
+            with self._bytes() as content, io.TextIOWrapper(content, codec, newline=newline) as text:
+                yield text
+        except UnicodeDecodeError:
+            raise self._wrong_encoding(codec) from None
+        except (OSError, EOFError, zlib.error) as error:
+            raise self._unreadable(error) from error
+
+    def _codec(self) -> str:
+        try:
+            found = codecs.lookup(self.encoding)
+            "".encode(found.name)
+        except LookupError:
+            raise SourceError(
+                f"encoding: {self.encoding!r} is no text encoding that Python knows; "
+                "common ones are utf-8, cp1252 and utf-16",
+                setting="encoding",
+            ) from None
+        return "utf-8-sig" if found.name == "utf-8" else found.name
+
+    @contextmanager
+    def _bytes(self) -> Iterator[BinaryIO]:
+        with paths.open_binary(self.path) as raw:
+            if not self.path.lower().endswith(".gz"):
+                yield raw
+                return
+            with gzip.GzipFile(fileobj=raw) as content:
+                yield cast(BinaryIO, content)
+
+    def _wrong_encoding(self, codec: str) -> SourceError:
+        with self._bytes() as content:
+            line, byte = first_undecodable(content, codec)
+        return SourceError(
+            f"{paths.shown(self.path)}: line {line}, byte {byte} of the file is not {self.encoding}; "
+            "set encoding to the one the file was written in, often cp1252 for a file from a spreadsheet",
+            setting="encoding",
+        )
+
+    def _unreadable(self, error: Exception) -> Exception:
+        """The error to raise: ours for what will not pass by itself, the error itself otherwise."""
+        for kind, words in _UNREADABLE.items():
+            if isinstance(error, kind):
+                return SourceError(f"{paths.shown(self.path)}: {words}", setting="path")
+        return error
+
+
+#: What to say, by exception; other errors, such as a network's, may pass and are left as they are.
+_UNREADABLE: dict[type[Exception], str] = {
+    FileNotFoundError: "there is no such file",
+    NotADirectoryError: "there is no such file",
+    IsADirectoryError: "is a folder, not a file",
+    PermissionError: "may not be read by the user of this worker",
+    gzip.BadGzipFile: "its name ends in .gz, its content is not gzipped",
+    EOFError: "the gzipped content ends too early; the file is incomplete",
+    zlib.error: "the gzipped content is damaged",
+}
+
+
+def first_undecodable(content: BinaryIO, codec: str) -> tuple[int, int]:
+    """Line and byte, both from 1, of the first byte that is not in that encoding."""
+    decoder = codecs.getincrementaldecoder(codec)()
+    line, consumed = 1, 0
+    while True:
+        block = content.read(_BLOCK)
+        try:
+            line += decoder.decode(block, final=not block).count("\n")
+        except UnicodeDecodeError as error:
+            good = error.object[: error.start].decode(codec, "ignore")
+            # The decoder may have kept bytes of the block before; they stand in front of ``error.object``.
+            before = consumed + len(block) - len(error.object)
+            return line + good.count("\n"), before + error.start + 1
+        consumed += len(block)
+        if not block:
+            return line, consumed

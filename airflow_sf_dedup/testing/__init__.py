@@ -1,0 +1,11 @@
+"""For tests of your own Dags, and of your own policies, sources and audit backends.
+
+``salesforce_org`` is a pytest fixture (installed with the package), :func:`run_dag` runs a Dag defined
+in a test, and ``airflow_sf_dedup.testing.contracts`` holds the promises that each answer to a port keeps.
+"""
+
+from __future__ import annotations
+
+from airflow_sf_dedup.testing.airflow_runs import run_dag
+
+__all__ = ["run_dag"]

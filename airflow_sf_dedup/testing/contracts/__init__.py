@@ -1,0 +1,12 @@
+"""The promises of each port as test classes: a backend inherits one and says how to make itself.
+
+For example, with pytest::
+
+    from airflow_sf_dedup.testing.contracts.audit import AuditContract
+
+    class TestMyAudit(AuditContract):
+        def make_audit(self):
+            return MyAudit(...)
+
+Every test uses loads, keys and records of its own, so one database may serve them all.
+"""

@@ -1,0 +1,293 @@
+"""What every audit promises."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta, timezone
+from itertools import chain
+from typing import Any, Protocol
+from uuid import uuid4
+
+import pytest
+
+from airflow_sf_dedup.audit.base import Audit, AuditKeeper, Load, LoadMissingError
+from airflow_sf_dedup.core.entries import UNSETTLED, Action, Entry, MatchEntry
+
+# ruff: noqa: S101, D102
+
+#: When the loads of the contract start; a purge of the contract never reaches younger ones.
+BEGIN = datetime(2001, 2, 3, 4, 5, 6, 789, UTC)
+
+
+class KeptAudit(Audit, AuditKeeper, Protocol):
+    """An audit that can also forget."""
+
+
+def a_load(**changes: Any) -> Load:
+    """A load of its own id and run."""
+    load = Load(
+        load_id=uuid4().hex,
+        org_id="00D000000000001EAA",
+        sobject="Lead",
+        external_id_field="Source_Key__c",
+        dag_id="morning_leads",
+        run_id=f"manual__{uuid4().hex}",
+        task_id="load.partition",
+        started_at=BEGIN,
+        settings={"on_repeat": "last", "columns": ["Email"]},
+    )
+    return replace(load, **changes)
+
+
+def an_entry(row_number: int, action: Action = Action.CREATED, **changes: Any) -> Entry:
+    """A plain entry of one row."""
+    return replace(Entry(row_number=row_number, action=action, at=BEGIN, key=f"key-{row_number}"), **changes)
+
+
+MATCH = MatchEntry(
+    record_id="00Q000000000001EAA",
+    sobject="Lead",
+    duplicate_rule="Standard_Lead_Duplicate_Rule",
+    matching_rule="Standard_Lead_Match_Rule_v1_0",
+    engine="FuzzyMatchEngine",
+    confidence=87.5,
+    allow_save=True,
+    is_deleted=False,
+    key=None,
+    field_differences={"Email": ["a@new.example", "a@old.example"]},
+)
+
+
+class AuditContract:
+    """Inherit, and answer :meth:`make_audit`; the database need not be empty."""
+
+    def make_audit(self) -> KeptAudit:
+        """An audit whose tables are ready."""
+        raise NotImplementedError
+
+    @pytest.fixture
+    def audit(self) -> KeptAudit:
+        return self.make_audit()
+
+    @pytest.fixture
+    def load(self, audit: KeptAudit) -> Load:
+        load = a_load()
+        audit.open_load(load)
+        return load
+
+    def test_a_load_reads_back_as_it_was_opened(self, audit: KeptAudit) -> None:
+        load = a_load(policy="update_existing | ask_reviewer", api="collections", partitions=8)
+        audit.open_load(load)
+        assert audit.load(load.load_id) == load
+
+    def test_an_unknown_load_is_none(self, audit: KeptAudit) -> None:
+        assert audit.load("no such load") is None
+
+    def test_opening_a_load_again_changes_nothing(self, audit: KeptAudit, load: Load) -> None:
+        audit.update_load(load.load_id, rows_read=7)
+        audit.open_load(replace(load, sobject="Contact"))
+        assert audit.load(load.load_id) == replace(load, rows_read=7)
+
+    def test_update_load_sets_columns_and_adds_api_calls(self, audit: KeptAudit, load: Load) -> None:
+        end = BEGIN + timedelta(minutes=3)
+        audit.update_load(load.load_id, rows_read=5000, ended_at=end, add_api_calls=5)
+        audit.update_load(load.load_id, add_api_calls=9)
+        assert audit.load(load.load_id) == replace(load, rows_read=5000, ended_at=end, api_calls=14)
+
+    def test_update_load_refuses_names_it_does_not_know(self, audit: KeptAudit, load: Load) -> None:
+        with pytest.raises(TypeError, match="rows_red"):
+            audit.update_load(load.load_id, rows_red=1)
+
+    def test_a_load_that_was_not_opened_is_named(self, audit: KeptAudit) -> None:
+        for call in (
+            lambda: audit.remember("nowhere", [an_entry(1)]),
+            lambda: audit.update_load("nowhere", rows_read=1),
+            lambda: audit.note("nowhere", "event", {}),
+        ):
+            with pytest.raises(LoadMissingError, match="nowhere"):
+                call()
+
+    def test_loads_of_a_run_come_oldest_first(self, audit: KeptAudit) -> None:
+        younger = a_load(started_at=BEGIN + timedelta(hours=1))
+        older = a_load(run_id=younger.run_id)
+        for load in (younger, older, a_load()):
+            audit.open_load(load)
+        assert audit.loads_of_run("morning_leads", younger.run_id) == [older, younger]
+
+    def test_an_entry_reads_back_whole(self, audit: KeptAudit, load: Load) -> None:
+        entry = an_entry(
+            1,
+            Action.AWAITING_REVIEW,
+            row_hash="ff" * 16,
+            record_id="00Q000000000001EAA",
+            error_code="DUPLICATES_DETECTED",
+            error_message="Use one of these records?",
+            reason="several_matches",
+            partition=3,
+            map_index=3,
+            try_number=2,
+            matches=(MATCH, replace(MATCH, record_id="00Q000000000002EAA", field_differences=None)),
+            values={"Email": "a@new.example", "Score__c": 1.5, "Fax": None, "Optout": True},
+        )
+        audit.remember(load.load_id, [entry])
+        assert list(audit.entries(load.load_id)) == [entry]
+
+    def test_times_are_utc_whatever_zone_they_came_in(self, audit: KeptAudit, load: Load) -> None:
+        local = BEGIN.astimezone(timezone(timedelta(hours=5, minutes=30)))
+        audit.remember(load.load_id, [an_entry(1, at=local)])
+        (entry,) = audit.entries(load.load_id)
+        assert entry.at == BEGIN
+        assert entry.at.utcoffset() == timedelta(0)
+
+    def test_remembering_twice_leaves_one_entry_a_row(self, audit: KeptAudit, load: Load) -> None:
+        entries = [an_entry(row, matches=(MATCH,), values={"A": row}) for row in range(1, 6)]
+        audit.remember(load.load_id, entries)
+        audit.remember(load.load_id, entries)
+        assert list(audit.entries(load.load_id)) == entries
+
+    @pytest.mark.parametrize("action", sorted(set(Action) - UNSETTLED))
+    def test_a_settled_entry_is_never_overwritten(
+        self, audit: KeptAudit, load: Load, action: Action
+    ) -> None:
+        first = an_entry(1, action, matches=(MATCH,), values={"A": "1"})
+        audit.remember(load.load_id, [first])
+        audit.remember(load.load_id, [an_entry(1, Action.SKIPPED, try_number=2), an_entry(2)])
+        assert list(audit.entries(load.load_id)) == [first, an_entry(2)]
+
+    @pytest.mark.parametrize("action", sorted(UNSETTLED))
+    def test_an_unsettled_entry_is_replaced_with_all_that_hangs_on_it(
+        self, audit: KeptAudit, load: Load, action: Action
+    ) -> None:
+        audit.remember(load.load_id, [an_entry(1, action, matches=(MATCH,), values={"A": "1"})])
+        audit.remember(load.load_id, [an_entry(1, Action.UPDATED, try_number=2)])
+        assert list(audit.entries(load.load_id)) == [an_entry(1, Action.UPDATED, try_number=2)]
+
+    def test_of_several_entries_for_a_row_the_first_settled_one_counts(
+        self, audit: KeptAudit, load: Load
+    ) -> None:
+        audit.remember(
+            load.load_id,
+            [an_entry(1, Action.FAILED), an_entry(1, Action.CREATED), an_entry(1, Action.SKIPPED)],
+        )
+        assert list(audit.entries(load.load_id)) == [an_entry(1, Action.CREATED)]
+
+    def test_remembering_nothing_is_fine(self, audit: KeptAudit, load: Load) -> None:
+        audit.remember(load.load_id, [])
+        assert audit.totals(load.load_id).rows == 0
+
+    @pytest.mark.parametrize(
+        "text",
+        ["a\x00b", "half \ud800 pair", "Zoë 東京 🙂 \u202e", "tab\tnew\nline\r\\N \\. quote'\"", "", "x" * 4_000_000],
+        ids=["nul", "surrogate", "unicode", "control", "empty", "4 MB"],
+    )
+    def test_no_text_breaks_the_audit(self, audit: KeptAudit, load: Load, text: str) -> None:
+        entry = an_entry(
+            1,
+            Action.INVALID,
+            key=text,
+            error_code=text,
+            error_message=text,
+            reason=text,
+            matches=(replace(MATCH, duplicate_rule=text, key=text, field_differences={text: [text, None]}),),
+            values={text: text, "Number": float("nan")},
+        )
+        audit.remember(load.load_id, [entry])
+        (kept,) = audit.entries(load.load_id)
+        visible = text.replace("\x00", "␀").replace("\ud800", "\\ud800")
+        assert kept.values is not None
+        assert kept.values[visible] == visible
+        assert (kept.error_message or "")[:1000] == visible[:1000]
+
+    def test_settled_rows_leave_out_what_is_sent_again(self, audit: KeptAudit, load: Load) -> None:
+        entries = [an_entry(row, action, partition=1) for row, action in enumerate(Action, start=1)]
+        audit.remember(load.load_id, [*entries, an_entry(99, partition=2)])
+        expected = {entry.row_number: entry.action for entry in entries if entry.action not in UNSETTLED}
+        assert audit.settled_rows(load.load_id, 1) == expected
+
+    def test_totals_count_by_action_and_by_reason(self, audit: KeptAudit, load: Load) -> None:
+        failed = {"action": Action.FAILED, "error_code": "REQUIRED_FIELD_MISSING"}
+        audit.remember(
+            load.load_id,
+            [an_entry(1), an_entry(2, partition=5), an_entry(3, **failed), an_entry(4, **failed)],
+        )
+        totals = audit.totals(load.load_id)
+        assert totals.actions == {Action.CREATED: 2, Action.FAILED: 2}
+        assert totals.reasons == {(Action.FAILED, "REQUIRED_FIELD_MISSING", None): 2}
+        assert totals.rows == 4
+        assert audit.totals(load.load_id, partition=5).actions == {Action.CREATED: 1}
+
+    @pytest.mark.parametrize("page_size", [1, 3, 500])
+    def test_pages_lose_and_double_nothing(self, audit: KeptAudit, load: Load, page_size: int) -> None:
+        entries = [
+            an_entry(row, Action.SKIPPED if row % 2 else Action.CREATED, partition=row % 3)
+            for row in range(1, 21)
+        ]
+        audit.remember(load.load_id, entries[::-1])
+        assert list(audit.entries(load.load_id, page_size=page_size)) == entries
+        some = audit.entries(load.load_id, actions=[Action.SKIPPED], partition=1, page_size=page_size)
+        assert [entry.row_number for entry in some] == [1, 7, 13, 19]
+
+    def test_notes_are_taken(self, audit: KeptAudit, load: Load) -> None:
+        audit.note(load.load_id, "pre_flight", {"nul": "\x00", "org": load.org_id})
+
+    def test_an_erased_key_leaves_a_tombstone_that_still_counts(self, audit: KeptAudit) -> None:
+        load, key = a_load(), uuid4().hex
+        audit.open_load(load)
+        differences = {"Email": [f"{key}@new", f"{key}@old"]}
+        audit.remember(
+            load.load_id,
+            [
+                an_entry(
+                    1,
+                    Action.AWAITING_REVIEW,
+                    key=key,
+                    row_hash=key,
+                    error_message=f"{key} exists",
+                    matches=(replace(MATCH, key=key, field_differences=differences),),
+                    values={"Email": f"{key}@new"},
+                ),
+                an_entry(2, matches=(replace(MATCH, key=key, field_differences=differences),)),
+            ],
+        )
+        audit.note(load.load_id, "asked", {"keys": [key]})
+        assert audit.erase(key) == 1
+        erased, other = audit.entries(load.load_id)
+        assert (erased.key, erased.values, erased.reason) == (None, None, "erased")
+        assert other.key == "key-2"
+        assert key not in repr([erased, other])
+        assert audit.totals(load.load_id).actions == {Action.AWAITING_REVIEW: 1, Action.CREATED: 1}
+
+    def test_erasing_keeps_to_the_sobject_it_was_given(self, audit: KeptAudit) -> None:
+        key, lead, contact = uuid4().hex, a_load(), a_load(sobject="Contact")
+        for load in (lead, contact):
+            audit.open_load(load)
+            audit.remember(load.load_id, [an_entry(1, key=key)])
+        assert audit.erase(key, sobject="Contact", external_id_field="Source_Key__c") == 1
+        assert [entry.key for entry in audit.entries(lead.load_id)] == [key]
+        assert [entry.key for entry in audit.entries(contact.load_id)] == [None]
+
+    def test_a_purge_takes_old_loads_with_all_that_hangs_on_them(self, audit: KeptAudit) -> None:
+        old = a_load(started_at=BEGIN - timedelta(days=700))
+        late = a_load(started_at=BEGIN - timedelta(days=700), ended_at=BEGIN)
+        waiting = a_load(started_at=BEGIN - timedelta(days=700))
+        for load in (old, late, waiting):
+            audit.open_load(load)
+            action = Action.AWAITING_REVIEW if load is waiting else Action.UPDATED
+            audit.remember(load.load_id, [an_entry(1, action, matches=(MATCH,), values={"A": "1"})])
+        purged = audit.purge(BEGIN - timedelta(days=600))
+        assert (purged.loads, purged.entries, purged.kept) == (1, 1, (waiting.load_id,))
+        assert audit.load(old.load_id) is None
+        assert list(chain(audit.entries(old.load_id))) == []
+        assert audit.load(late.load_id) is not None
+        assert audit.purge(BEGIN - timedelta(days=600), force=True).loads == 1
+        assert audit.load(waiting.load_id) is None
+
+
+def remembered(sequence: Sequence[Sequence[Entry]]) -> dict[int, Entry]:
+    """The model: what must be in the audit after these calls of ``remember``, by row number."""
+    kept: dict[int, Entry] = {}
+    for entry in chain.from_iterable(sequence):
+        if entry.row_number not in kept or kept[entry.row_number].action in UNSETTLED:
+            kept[entry.row_number] = entry
+    return kept

@@ -1,0 +1,1 @@
+"""One idea each: Dags to read, run and copy."""

@@ -1,0 +1,23 @@
+"""The shortest load there is: a CSV file into Lead, quoted by the README."""
+
+# [start quickstart]
+from pathlib import Path
+
+from airflow.sdk import dag
+
+from airflow_sf_dedup import salesforce_upsert
+
+
+# One run at a time: within a run a key is never in flight twice, two runs at once could still meet.
+@dag(schedule=None, max_active_runs=1)
+def quickstart():
+    salesforce_upsert(
+        source=str(Path(__file__).parent / "data" / "leads.csv"),
+        sobject="Lead",
+        external_id_field="External_Id__c",
+        on_duplicate="update_existing | ask_reviewer",
+    )
+
+
+quickstart()
+# [end quickstart]

@@ -1,0 +1,27 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from airflow_sf_dedup.audit.engine import engine_for
+from airflow_sf_dedup.audit.upgrade import upgrade
+from airflow_sf_dedup.testing.postgres import postgres_server
+
+
+@pytest.fixture(scope="session")
+def postgres_url() -> Iterator[str]:
+    with postgres_server() as url:
+        yield url
+
+
+@pytest.fixture(scope="session", params=["sqlite", "postgresql"])
+def claims_url(request, tmp_path_factory) -> str:
+    if request.param == "sqlite":
+        url = f"sqlite:///{tmp_path_factory.mktemp('claims') / 'audit.db'}"
+    else:
+        url = request.getfixturevalue("postgres_url")
+    engine = engine_for(url)
+    upgrade(engine)
+    engine.dispose()
+    return url

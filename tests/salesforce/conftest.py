@@ -1,0 +1,162 @@
+"""A server that answers as it is told, over real sockets."""
+
+from __future__ import annotations
+
+import json
+import socket
+import ssl
+import struct
+import threading
+import time
+from collections import defaultdict, deque
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import pytest
+import trustme
+
+
+@dataclass
+class Reply:
+    """What to answer."""
+
+    status: int = 200
+    body: Any = None
+    headers: dict[str, str] = field(default_factory=dict)
+    #: Seconds before the answer.
+    delay: float = 0.0
+    #: Reset the connection instead of answering.
+    reset: bool = False
+    #: Say that the answer is this much longer than it is, and hang up.
+    missing_bytes: int = 0
+
+    def content(self) -> bytes:
+        if self.body is None:
+            return b""
+        if isinstance(self.body, bytes):
+            return self.body
+        return self.body.encode() if isinstance(self.body, str) else json.dumps(self.body).encode()
+
+
+@dataclass
+class Seen:
+    """What was asked."""
+
+    method: str
+    path: str
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+class CannedOrg:
+    """Answers with the replies of a path, in order; the last one is repeated; 200 and ``{}`` where there is none."""
+
+    def __init__(self, tls: ssl.SSLContext | None = None) -> None:
+        self.requests: list[Seen] = []
+        self._replies: dict[str, deque[Reply]] = defaultdict(deque)
+        self._lock = threading.Lock()
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+        self._server.daemon_threads = True
+        if tls is not None:
+            self._server.socket = tls.wrap_socket(self._server.socket, server_side=True)
+        self.url = f"{'https' if tls else 'http'}://127.0.0.1:{self._server.server_address[1]}"
+        threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True).start()
+
+    def answers(self, *replies: Reply, path: str = "") -> None:
+        """Answer requests whose path contains ``path`` so; the longest match counts."""
+        self._replies[path] = deque(replies)
+
+    def sent_to(self, path: str) -> list[Seen]:
+        return [seen for seen in self.requests if path in seen.path]
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+    def _next(self, path: str) -> Reply:
+        with self._lock:
+            known = [part for part in self._replies if part in path]
+            replies = self._replies[max(known, key=len)] if known else deque()
+            if len(replies) > 1:
+                return replies.popleft()
+            return replies[0] if replies else Reply(body={})
+
+    def _handler(org) -> type[BaseHTTPRequestHandler]:  # noqa: N805
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def answer(self) -> None:
+                body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+                headers = {name.lower(): value for name, value in self.headers.items()}
+                with org._lock:
+                    org.requests.append(Seen(self.command, self.path, headers, body))
+                org_reply(self, org._next(self.path))
+
+            do_GET = do_POST = do_PATCH = do_PUT = do_DELETE = answer
+
+            def log_message(self, *_: Any) -> None:
+                pass
+
+        return Handler
+
+
+def org_reply(handler: BaseHTTPRequestHandler, reply: Reply) -> None:
+    time.sleep(reply.delay)
+    if reply.reset:
+        handler.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        handler.connection.close()
+        handler.close_connection = True
+        return
+    content = reply.content()
+    handler.send_response(reply.status)
+    for name, value in {"Content-Type": "application/json", **reply.headers}.items():
+        handler.send_header(name, value)
+    if reply.status != 204:
+        handler.send_header("Content-Length", str(len(content) + reply.missing_bytes))
+    handler.end_headers()
+    handler.wfile.write(content)
+    handler.close_connection = handler.close_connection or reply.missing_bytes > 0
+
+
+@pytest.fixture
+def canned_org() -> Iterator[CannedOrg]:
+    org = CannedOrg()
+    yield org
+    org.close()
+
+
+@pytest.fixture
+def reply() -> type[Reply]:
+    return Reply
+
+
+@pytest.fixture(scope="session")
+def authority() -> trustme.CA:
+    return trustme.CA()
+
+
+@pytest.fixture(scope="session")
+def ca_bundle(authority: trustme.CA, tmp_path_factory: pytest.TempPathFactory) -> str:
+    path = tmp_path_factory.mktemp("trust") / "ca.pem"
+    authority.cert_pem.write_to_path(str(path))
+    return str(path)
+
+
+@pytest.fixture
+def tls_org(authority: trustme.CA) -> Iterator[CannedOrg]:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    org = CannedOrg(context)
+    yield org
+    org.close()
+
+
+@pytest.fixture
+def tls_url(tls_org: CannedOrg) -> str:
+    return tls_org.url

@@ -1,0 +1,176 @@
+"""When a call is sent again, and when never."""
+
+import socket
+
+import pytest
+from tenacity import wait_none
+
+from airflow_sf_dedup.errors import (
+    LimitReachedError,
+    OutcomeUnknownError,
+    RequestRefusedError,
+    SettingError,
+    TransientCallError,
+)
+from airflow_sf_dedup.salesforce.connection_fields import from_parts
+from airflow_sf_dedup.salesforce.session import SalesforceSession
+
+
+@pytest.fixture
+def waits():
+    return []
+
+
+@pytest.fixture
+def session_at(waits):
+    def make(url, **extra):
+        extra = {"access_token": "token", "instance_url": url, **extra}
+        settings = from_parts("sf", "salesforce_dedup", None, None, None, extra)
+        return SalesforceSession(settings, sleep=waits.append)
+
+    return make
+
+
+@pytest.fixture
+def unused_url():
+    with socket.socket() as holder:
+        holder.bind(("127.0.0.1", 0))
+        yield f"http://127.0.0.1:{holder.getsockname()[1]}"
+
+
+def busy(reply, **headers):
+    return reply(503, [{"errorCode": "SERVER_UNAVAILABLE", "message": "busy"}], headers)
+
+
+def locked(reply):
+    return reply(400, [{"errorCode": "UNABLE_TO_LOCK_ROW", "message": "held"}])
+
+
+def test_a_call_that_failed_for_a_passing_reason_is_sent_again_and_counted_each_time(
+    session_at, canned_org, reply, waits
+):
+    canned_org.answers(busy(reply), locked(reply), reply(200, {"done": True}))
+    session = session_at(canned_org.url)
+    assert session.rest("POST", "composite", body={"a": 1}) == {"done": True}
+    assert [seen.json for seen in canned_org.requests] == [{"a": 1}] * 3
+    assert session.calls_by_kind == {"POST composite": 3}
+    assert 1 <= waits[0] <= 2
+    assert 2 <= waits[1] <= 3
+
+
+def test_a_call_is_given_up_after_a_few_tries(session_at, canned_org, reply, waits):
+    canned_org.answers(busy(reply))
+    with pytest.raises(OutcomeUnknownError):
+        session_at(canned_org.url).rest("GET", "limits")
+    assert len(canned_org.requests) == 4
+    assert len(waits) == 3
+
+
+def test_tries_and_waits_are_parameters(canned_org, reply, waits):
+    canned_org.answers(locked(reply))
+    settings = from_parts(
+        "sf", "salesforce_dedup", None, None, None, {"access_token": "t", "instance_url": canned_org.url}
+    )
+    with pytest.raises(TransientCallError):
+        SalesforceSession(settings, sleep=waits.append, attempts=2, wait=wait_none()).rest("GET", "limits")
+    assert waits == [0.0]
+
+
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        {"status": 400, "body": [{"errorCode": "JSON_PARSER_ERROR", "message": "no date"}]},
+        {"status": 403, "body": [{"errorCode": "REQUEST_LIMIT_EXCEEDED", "message": "TotalRequests"}]},
+        {"status": 404, "body": ""},
+    ],
+    ids=["malformed", "daily limit", "no such resource"],
+)
+def test_what_will_not_pass_is_sent_once(session_at, canned_org, reply, refusal):
+    canned_org.answers(reply(**refusal))
+    with pytest.raises((RequestRefusedError, LimitReachedError)):
+        session_at(canned_org.url).rest("GET", "limits")
+    assert len(canned_org.requests) == 1
+
+
+def test_retry_after_is_waited_for(session_at, canned_org, reply, waits):
+    canned_org.answers(busy(reply, **{"Retry-After": "30"}), reply(200, {}))
+    session_at(canned_org.url).rest("GET", "limits")
+    assert waits == [30.0]
+
+
+def test_a_long_retry_after_is_left_to_the_caller(session_at, canned_org, reply, waits):
+    canned_org.answers(busy(reply, **{"Retry-After": "3600"}))
+    with pytest.raises(OutcomeUnknownError) as raised:
+        session_at(canned_org.url).rest("GET", "limits")
+    assert raised.value.retry_after == 3600.0
+    assert waits == []
+
+
+UNKNOWN = {
+    "time-out after it was sent": ({"delay": 0.5}, "READ_TIMEOUT"),
+    "reset": ({"reset": True}, "CONNECTION_BROKEN"),
+    "server error": ({"status": 500}, "HTTP_5XX"),
+    "html instead of json": ({"body": "<html/>"}, "UNREADABLE_ANSWER"),
+    "truncated": ({"body": {"a": 1}, "missing_bytes": 50}, "CONNECTION_BROKEN"),
+}
+
+
+@pytest.mark.parametrize(("answer", "code"), UNKNOWN.values(), ids=UNKNOWN.keys())
+def test_a_call_that_must_not_be_repeated_is_sent_once_when_it_may_have_been_carried_out(
+    session_at, canned_org, reply, waits, answer, code
+):
+    canned_org.answers(reply(**answer))
+    session = session_at(canned_org.url, read_timeout=0.2)
+    with pytest.raises(OutcomeUnknownError) as raised:
+        session.rest("POST", "composite", body={}, repeatable=False)
+    assert raised.value.code == code
+    assert len(canned_org.requests) == session.api_calls == 1
+    assert waits == []
+
+
+@pytest.mark.parametrize(("answer", "code"), UNKNOWN.values(), ids=UNKNOWN.keys())
+def test_a_repeatable_call_of_unknown_outcome_is_repeated_and_its_sender_told(
+    session_at, canned_org, reply, answer, code
+):
+    told = []
+    canned_org.answers(reply(**answer), reply(200, {"done": True}))
+    session = session_at(canned_org.url, read_timeout=0.2)
+    assert session.rest("POST", "composite", body={}, on_repeat=told.append) == {"done": True}
+    assert [error.code for error in told] == [code]
+
+
+def test_a_refused_try_is_repeated_even_if_the_call_must_not_be_carried_out_twice(session_at, canned_org, reply):
+    canned_org.answers(locked(reply), reply(200, {"done": True}))
+    assert session_at(canned_org.url).rest("POST", "composite", body={}, repeatable=False) == {"done": True}
+
+
+def test_no_connection_means_surely_not_sent(session_at, unused_url, waits):
+    session = session_at(unused_url)
+    with pytest.raises(TransientCallError) as raised:
+        session.rest("POST", "composite", body={}, repeatable=False)
+    assert type(raised.value) is TransientCallError
+    assert raised.value.code == "CONNECT_FAILED"
+    assert len(waits) == 3
+    assert session.api_calls == 0
+
+
+def test_once_a_try_may_have_been_carried_out_the_call_may_whatever_a_later_try_says(session_at, canned_org, reply):
+    canned_org.answers(reply(reset=True), locked(reply))
+    with pytest.raises(OutcomeUnknownError) as raised:
+        session_at(canned_org.url).rest("POST", "composite", body={})
+    assert raised.value.code == "CONNECTION_BROKEN"
+    assert "UNABLE_TO_LOCK_ROW" in str(raised.value)
+
+
+def test_a_certificate_that_is_not_trusted_is_a_matter_of_the_connection(session_at, waits, tls_url):
+    with pytest.raises(SettingError) as raised:
+        session_at(tls_url).rest("GET", "limits")
+    assert raised.value.setting == "ca_bundle"
+    assert waits == []
+
+
+def test_a_certificate_of_the_ca_bundle_is_trusted_whatever_the_environment_says(
+    session_at, tls_url, ca_bundle, monkeypatch, tmp_path
+):
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "missing.pem"))
+    assert session_at(tls_url, ca_bundle=ca_bundle).rest("GET", "limits") == {}
