@@ -102,18 +102,22 @@ class DuplicateCase:
     key_holders: tuple[str, ...] = ()
     #: Every rule that refused the row says it may be overridden.
     allow_save: bool = False
+    #: False: there are matches that the org does not name.
+    all_named: bool = True
 
 
 def uncertainty(case: DuplicateCase) -> str | None:
     """Why nothing may be done to a matched record, in one word; ``None`` when one is certain.
 
-    A match is certain when it is the only live one over all rules, of the row's own sobject, readable
-    and without another key, and when no record holds the row's key yet.
+    A match is certain when it is the only live one over all rules, all of which name what they found, of
+    the row's own sobject, readable and without another key, and when no record holds the row's key yet.
     """
     if case.key_holders:
         return "key_already_held"
     if not case.matched:
         return "no_match_named"
+    if not case.all_named:
+        return "match_not_named"
     live = [record for record in case.matched if not record.is_gone]
     if not live:
         return "match_converted" if any(r.is_converted for r in case.matched) else "match_deleted"

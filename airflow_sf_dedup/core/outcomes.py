@@ -41,11 +41,10 @@ class DuplicatesFound:
     message: str
     #: ``None``: this API does not say which records matched. Empty: it says there are none it may show.
     matches: tuple[Match, ...] | None = None
-
-    @property
-    def allow_save(self) -> bool:
-        """True only if every rule that refused the row says it may be overridden."""
-        return bool(self.matches) and all(match.allow_save for match in self.matches or ())
+    #: Every rule that refused the row says it may be overridden.
+    allow_save: bool = False
+    #: False: a rule found more records than it names, so that a single match need not be the only one.
+    all_named: bool = True
 
 
 @dataclass(frozen=True, slots=True)

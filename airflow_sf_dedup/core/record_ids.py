@@ -15,9 +15,7 @@ _SHAPE = re.compile(r"[0-9A-Za-z]{15}(?:[0-9A-Za-z]{3})?")
 def checksum(first_15: str) -> str:
     """The three characters that carry the case of a 15-character id, five characters each."""
     return "".join(
-        _SUFFIX_ALPHABET[
-            sum(1 << bit for bit, char in enumerate(first_15[start : start + 5]) if "A" <= char <= "Z")
-        ]
+        _SUFFIX_ALPHABET[sum(1 << bit for bit, char in enumerate(first_15[start : start + 5]) if "A" <= char <= "Z")]
         for start in (0, 5, 10)
     )
 

@@ -32,7 +32,9 @@ class Record:
     wave: int = 0
 
 
+_canonical = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=str).encode
+
+
 def row_hash(fields: Mapping[str, Any]) -> str:
     """32 hex digits (BLAKE2b-128) over the fields in a canonical order."""
-    canonical = json.dumps(fields, sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=str)
-    return hashlib.blake2b(canonical.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+    return hashlib.blake2b(_canonical(fields).encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()

@@ -108,9 +108,7 @@ class SObject:
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> SObject:
         """The inverse of :meth:`to_json`."""
-        fields = (
-            Field(**{**field, "reference_to": tuple(field["reference_to"])}) for field in document["fields"]
-        )
+        fields = (Field(**{**field, "reference_to": tuple(field["reference_to"])}) for field in document["fields"])
         return cls(
             name=document["name"],
             fields=tuple(fields),

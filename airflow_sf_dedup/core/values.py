@@ -48,14 +48,24 @@ def to_wire(field: Field, value: Any) -> FieldValue:
 
     :raises MalformedValue: the field cannot hold the value.
     """
-    kind = type(value)
-    if value is None:
-        return None
-    if kind is not str:
-        value = plain(value)
-        if value is None:
-            return None
-    return _READERS.get(field.type, _text)(field.name, value)
+    return reader_of(field)(value)
+
+
+def reader_of(field: Field) -> Callable[[Any], FieldValue]:
+    """:func:`to_wire` for one field, chosen once for all the values of a column."""
+    name, read = field.name, _READERS.get(field.type, _text)
+    takes_text_as_it_is = read is _text
+
+    def read_value(value: Any) -> FieldValue:
+        if type(value) is not str:
+            value = plain(value)
+            if value is None:
+                return None
+        elif takes_text_as_it_is and value.isascii() and "\0" not in value:
+            return value
+        return read(name, value)
+
+    return read_value
 
 
 def to_parent(name: str, value: Any) -> dict[str, Any] | None:
@@ -70,12 +80,17 @@ def to_parent(name: str, value: Any) -> dict[str, Any] | None:
     if not isinstance(value, Mapping):
         raise MalformedValue(name, "names a parent: expected a mapping of one external-ID field to its value")
     named = [inner for inner in value if inner != "attributes"]
-    if len(named) != 1 or not isinstance(named[0], str):
-        raise MalformedValue(name, f"names a parent by {len(named)} fields: expected exactly one")
+    if len(named) != 1 or not is_api_name(named[0]):
+        raise MalformedValue(name, f"names a parent by {len(named)} columns: expected one field's API name")
     inner = to_scalar(f"{name}.{named[0]}", value[named[0]])
     if inner is None:
         return None
     return {**_attributes(name, value), named[0]: inner}
+
+
+def is_api_name(name: Any) -> bool:
+    """Whether ``name`` is spelled as API names of fields are: ASCII letters, digits and underscores."""
+    return isinstance(name, str) and name.isascii() and name.isidentifier()
 
 
 def _attributes(name: str, value: Mapping[str, Any]) -> dict[str, Any]:

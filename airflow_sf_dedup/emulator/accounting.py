@@ -6,6 +6,7 @@ list of versions and logging in are none.
 
 from __future__ import annotations
 
+import threading
 from collections import Counter, deque
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -26,6 +27,7 @@ class Call:
 class Accounting:
     def __init__(self, daily_limit: int) -> None:
         self.daily_limit = daily_limit
+        self._lock = threading.Lock()
         self.api_calls = 0
         self.logins = 0
         self.by_call: Counter[str] = Counter()
@@ -33,8 +35,13 @@ class Accounting:
 
     def count(self, name: str) -> None:
         """One API call, under the name of its resource: ``POST /composite``, ``SOAP upsert``."""
-        self.api_calls += 1
-        self.by_call[name] += 1
+        with self._lock:
+            self.api_calls += 1
+            self.by_call[name] += 1
+
+    def count_login(self) -> None:
+        with self._lock:
+            self.logins += 1
 
     def remember(self, call: Call) -> None:
         self._calls.append(call)

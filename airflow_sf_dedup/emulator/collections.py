@@ -80,7 +80,7 @@ def _retrieve(call: Call, sobject: Sobject, ids: list[str], names: list[str]) ->
     """A record, or null where there is none or it is deleted, for every id in order."""
     if len(ids) > _MOST_RETRIEVED:
         raise ApiError("EXCEEDED_ID_LIMIT", f"record limit reached. cannot submit more than {_MOST_RETRIEVED} ids")
-    fields = [_field(sobject, name) for name in names or ["Id"]]
+    fields = [_field(sobject, name) for name in dict.fromkeys((*names, "Id"))]
     table = call.org.table(sobject.name)
     with call.org.lock:
         records = [table.live(_full_id(each)) for each in ids]

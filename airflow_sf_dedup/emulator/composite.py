@@ -3,119 +3,66 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
 from typing import Any
 
+from airflow_sf_dedup.emulator.collating import neighbours, upsert_together
 from airflow_sf_dedup.emulator.errors import ApiError
 from airflow_sf_dedup.emulator.http import Call, Request, Response, read_url
+from airflow_sf_dedup.emulator.subrequests import Subrequest, read_subrequests
 
-_MOST_SUBREQUESTS = 25
-_MOST_COLLECTIONS = 5
 _MOST_IN_BATCH = 25
-_INHERITED = ("accept", "authorization", "content-type")
+#: From this version on subrequests are collated unless the request says otherwise.
+_COLLATED_SINCE = 49.0
 _REFERENCE = re.compile(r"@\{([A-Za-z0-9_]+)((?:\.[A-Za-z0-9_]+|\[\d+\])*)\}")
-_METHODS = ("GET", "POST", "PATCH", "PUT", "DELETE")
 _HALTED = {
     "errorCode": "PROCESSING_HALTED",
     "message": "The transaction was rolled back since another operation in the same transaction failed.",
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Subrequest:
-    method: str
-    url: str
-    reference_id: str
-    headers: Mapping[str, str]
-    body: Any
-
-    @property
-    def counts_as_collection(self) -> bool:
-        path, _ = read_url(self.url)
-        tail = [segment.lower() for segment in path[3:]]
-        return tail[:1] in (["query"], ["queryall"]) or tail[:2] == ["composite", "sobjects"]
-
-
 def composite(call: Call) -> Response:
     body = call.request.json_object()
-    subrequests = _read_subrequests(body.get("compositeRequest"))
+    subrequests = read_subrequests(body.get("compositeRequest"))
     for name in ("allOrNone", "collateSubrequests"):
         if not isinstance(body.get(name, False), bool):
             raise ApiError("JSON_PARSER_ERROR", f"{name} should be true or false")
-    if body.get("allOrNone"):
-        answers = _all_or_none(call, subrequests)
-    else:
-        answers = _one_after_another(call, subrequests)
+    collate = body.get("collateSubrequests", call.version >= _COLLATED_SINCE)
+    runs = neighbours(subrequests) if collate else ([each] for each in subrequests)
+    answers = _all_or_none(call, runs, subrequests) if body.get("allOrNone") else _one_after_another(call, runs)
     shown = [_shown(subrequest, answer) for subrequest, answer in zip(subrequests, answers, strict=True)]
     return Response(200, {"compositeResponse": shown}, rows=sum(answer.rows for answer in answers))
 
 
-def _read_subrequests(found: Any) -> list[Subrequest]:
-    if not isinstance(found, list) or not all(isinstance(each, dict) for each in found):
-        raise ApiError("JSON_PARSER_ERROR", "compositeRequest should be a list of subrequests")
-    if not found:
-        raise ApiError("INVALID_INPUT", "The compositeRequest list cannot be empty")
-    if len(found) > _MOST_SUBREQUESTS:
-        message = f"Cannot process more than {_MOST_SUBREQUESTS} operations in a composite request."
-        raise ApiError("LIMIT_EXCEEDED", message)
-    subrequests = [_read_subrequest(each) for each in found]
-    if sum(each.counts_as_collection for each in subrequests) > _MOST_COLLECTIONS:
-        message = f"Cannot process more than {_MOST_COLLECTIONS} query or collection operations in a request."
-        raise ApiError("LIMIT_EXCEEDED", message)
-    _check_reference_ids([each.reference_id for each in subrequests])
-    return subrequests
-
-
-def _read_subrequest(found: dict[str, Any]) -> Subrequest:
-    method, url, reference_id = (found.get(name) for name in ("method", "url", "referenceId"))
-    if not isinstance(method, str) or method.upper() not in _METHODS:
-        raise ApiError("INVALID_INPUT", f"Invalid HTTP method: {method}")
-    if not isinstance(url, str) or not re.match(r"/services/data/v\d{2}\.\d/", url):
-        raise ApiError("INVALID_INPUT", f"Url must start with /services/data/vXX.X/: {url}")
-    if not isinstance(reference_id, str) or not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_]*", reference_id):
-        raise ApiError(
-            "INVALID_INPUT",
-            f"Provided referenceId ('{reference_id}') must start with a letter or a "
-            "number, and it can contain only letters, numbers and underscores ('_').",
-        )
-    return Subrequest(method.upper(), url, reference_id, _read_headers(found.get("httpHeaders")), found.get("body"))
-
-
-def _read_headers(found: Any) -> dict[str, str]:
-    if found is None:
-        return {}
-    if not isinstance(found, dict) or not all(isinstance(value, str) for value in found.values()):
-        raise ApiError("JSON_PARSER_ERROR", "httpHeaders should map names to texts")
-    for name in found:
-        if name.lower() in _INHERITED:
-            raise ApiError("INVALID_INPUT", f"The header {name} is not allowed in a subrequest")
-    return {name.lower(): value for name, value in found.items()}
-
-
-def _check_reference_ids(reference_ids: list[str]) -> None:
-    for reference_id in reference_ids:
-        if reference_ids.count(reference_id) > 1:
-            raise ApiError("INVALID_INPUT", f"The reference id '{reference_id}' is used more than once")
-
-
-def _one_after_another(call: Call, subrequests: list[Subrequest]) -> list[Response]:
+def _one_after_another(call: Call, runs: Iterable[list[Subrequest]]) -> list[Response]:
     answers: dict[str, Response] = {}
-    for subrequest in subrequests:
-        answers[subrequest.reference_id] = _send(call, subrequest, answers)
+    for run in runs:
+        _carry_out(call, run, answers)
     return list(answers.values())
 
 
-def _all_or_none(call: Call, subrequests: list[Subrequest]) -> list[Response]:
+def _carry_out(call: Call, run: list[Subrequest], answers: dict[str, Response]) -> None:
+    """Adds the answers of one run to ``answers``."""
+    if len(run) == 1:
+        answers[run[0].reference_id] = _send(call, run[0], answers)
+        return
+    for subrequest, answer in zip(run, upsert_together(call, run), strict=True):
+        answers[subrequest.reference_id] = answer
+
+
+def _all_or_none(call: Call, runs: Iterable[list[Subrequest]], subrequests: list[Subrequest]) -> list[Response]:
     with call.org.transaction() as transaction:
         answers: dict[str, Response] = {}
-        for subrequest in subrequests:
-            answer = answers[subrequest.reference_id] = _send(call, subrequest, answers)
-            if answer.status >= 400:
+        for run in runs:
+            _carry_out(call, run, answers)
+            if any(answers[each.reference_id].status >= 400 for each in run):
                 transaction.roll_back()
-                halted = Response(400, [_HALTED])
-                return [answer if each is subrequest else halted for each in subrequests]
+                return [_halted_unless_failed(answers.get(each.reference_id)) for each in subrequests]
     return list(answers.values())
+
+
+def _halted_unless_failed(answer: Response | None) -> Response:
+    return answer if answer is not None and answer.status >= 400 else Response(400, [_HALTED])
 
 
 def _send(call: Call, subrequest: Subrequest, answers: Mapping[str, Response]) -> Response:

@@ -88,7 +88,7 @@ def _sound(text: str) -> str:
     return metaphone(text) or text
 
 
-@lru_cache(maxsize=65536)
+@lru_cache(maxsize=262144)
 def _first_name(text: str) -> str:
     name = _plain(text)
     return _NICKNAMES.get(name, name)
@@ -103,7 +103,7 @@ def _score_first_names(left: str, right: str) -> float:
     return _alike(one, other)
 
 
-@lru_cache(maxsize=65536)
+@lru_cache(maxsize=262144)
 def _last_name_block(text: str) -> str:
     return _sound(_plain(text))[:4]
 
@@ -115,13 +115,13 @@ def _score_last_names(left: str, right: str) -> float:
     return max(_alike(one, other), 90.0 if _sound(one) == _sound(other) else 0.0)
 
 
-@lru_cache(maxsize=65536)
+@lru_cache(maxsize=262144)
 def _company(text: str) -> str:
     words = _plain(text).split()
     return " ".join(word for word in words if word not in _LEGAL_FORMS) or " ".join(words)
 
 
-@lru_cache(maxsize=65536)
+@lru_cache(maxsize=262144)
 def _company_block(text: str) -> str:
     return _sound(_company(text).split(" ")[0])[:5]
 
@@ -130,7 +130,7 @@ def _score_companies(left: str, right: str) -> float:
     return float(fuzz.token_sort_ratio(_company(left), _company(right)))
 
 
-@lru_cache(maxsize=65536)
+@lru_cache(maxsize=262144)
 def _digits(text: str) -> str:
     return re.sub(r"\D", "", re.split(r"(?i)x|ext", text)[0])
 
@@ -142,7 +142,7 @@ def _score_phones(left: str, right: str) -> float:
     return 85.0 if one[-7:] == other[-7:] else 0.0
 
 
-@lru_cache(maxsize=65536)
+@lru_cache(maxsize=262144)
 def _street(text: str) -> str:
     return " ".join(_STREET_WORDS.get(word, word) for word in _plain(text).split())
 
@@ -157,7 +157,7 @@ def _score_streets(left: str, right: str) -> float:
     return float(fuzz.token_sort_ratio(_street(left), _street(right)))
 
 
-@lru_cache(maxsize=65536)
+@lru_cache(maxsize=262144)
 def _city_block(text: str) -> str:
     return _sound(_plain(text))[:3]
 

@@ -42,7 +42,7 @@ def token(org: Org, form: Mapping[str, str], headers: Mapping[str, str], url: st
         user = grant(org, {**form, **_basic(headers)}, url)
     except Refusal as refusal:
         return Response(400, {"error": refusal.error, "error_description": refusal.description})
-    org.accounting.logins += 1
+    org.accounting.count_login()
     return Response(200, _token(org, user, url))
 
 

@@ -6,6 +6,7 @@ Whatever is wrong raises an OrgFileError that begins with the path of the settin
 from __future__ import annotations
 
 import csv
+import io
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -245,7 +246,7 @@ def _read_records(settings: dict[str, Any], schema: Schema, folder: Path) -> dic
 
 def read_csv(text: str) -> list[dict[str, Any]]:
     """Rows of a CSV text with a header; an empty cell is an absent field."""
-    rows = csv.DictReader(text.splitlines(keepends=True))
+    rows = csv.DictReader(io.StringIO(text, newline=""))
     return [{name: value for name, value in row.items() if value not in ("", None)} for row in rows]
 
 

@@ -44,7 +44,7 @@ def more(call: Call, locator: str) -> Response:
     """The next page: ``/query/01g…-2000``."""
     name, _, start = locator.partition("-")
     rows = call.org.cursors.get(name)
-    if rows is None or not start.isdigit():
+    if not rows or not isinstance(rows[0], dict) or not start.isdigit():
         raise ApiError("INVALID_QUERY_LOCATOR", "invalid query locator")
     return _page(call, rows, int(start), name)
 

@@ -361,16 +361,17 @@ def _compare_test(get: Getter, operator: str, value: Any) -> Test:
         return lambda record: _comparable(get(record)) != value
     if value is None:
         raise malformed_query(f"operator '{operator}' cannot be used with null")
-    compare = {
+    comparisons: dict[str, Callable[[Any], bool]] = {
         "<": lambda left: left < value,
         ">": lambda left: left > value,
         "<=": lambda left: left <= value,
         ">=": lambda left: left >= value,
-    }[operator]
+    }
+    compare = comparisons[operator]
 
     def test(record: Record) -> bool:
         found = _comparable(get(record))
-        return found is not None and bool(compare(found))
+        return found is not None and compare(found)
 
     return test
 

@@ -63,7 +63,7 @@ def create(call: Call, name: str) -> Response:
     draft = read_json(_sobject(call, name), call.request.json_object())
     if "Id" in draft.values:
         raise ApiError("INVALID_FIELD", "The Id field should not be specified in the sobject data.")
-    return _answer(call, _save(call, draft, Create()), created_key=False)
+    return answered(call, _save(call, draft, Create()), created_key=False)
 
 
 def get(call: Call, name: str, record_id: str) -> Response:
@@ -144,17 +144,23 @@ def delete_by_key(call: Call, name: str, field: str, value: str) -> Response:
 
 def upsert_by_key(call: Call, name: str, field: str, value: str) -> Response:
     """201 created, 200 updated (204 before v46), 300 with the records' URLs when several hold the key."""
-    sobject = _sobject(call, name)
     if field.lower() == "id":
         return update(call, name, value)
+    draft, key = upsert_draft(call, name, field, value)
+    if call.request.query.get("updateOnly", "").lower() == "true" and not _has_holder(call, key, draft):
+        return _nothing_to_update(call)
+    return answered(call, _save(call, draft, Upsert(key)), created_key=True)
+
+
+def upsert_draft(call: Call, name: str, field: str, value: str) -> tuple[Draft, Field]:
+    """What an upsert by a key in the URL writes, and the key's field."""
+    sobject = _sobject(call, name)
     key = key_field(sobject, field)
     draft = read_json(sobject, call.request.json_object())
     if key.name in draft.values:
         raise ApiError("INVALID_FIELD", f"The {key.name} field should not be specified in the sobject data.")
     draft.values[key.name] = _key_value(call, key, value)
-    if call.request.query.get("updateOnly", "").lower() == "true" and not _has_holder(call, sobject, key, draft):
-        return _nothing_to_update(call)
-    return _answer(call, _save(call, draft, Upsert(key)), created_key=True)
+    return draft, key
 
 
 def create_without_key(call: Call, name: str, field: str) -> Response:
@@ -162,7 +168,7 @@ def create_without_key(call: Call, name: str, field: str) -> Response:
     if field.lower() != "id":
         raise ApiError("METHOD_NOT_ALLOWED", "HTTP Method 'POST' not allowed. Allowed are GET,PATCH", status=405)
     draft = read_json(_sobject(call, name), call.request.json_object())
-    return _answer(call, _save(call, draft, Create()), created_key=True)
+    return answered(call, _save(call, draft, Create()), created_key=True)
 
 
 def key_field(sobject: Sobject, name: str) -> Field:
@@ -196,8 +202,9 @@ def _holders(call: Call, name: str, field: str, value: str) -> tuple[Sobject, li
     return sobject, call.org.table(sobject.name).holders(key, kept) if kept is not None else []
 
 
-def _has_holder(call: Call, sobject: Sobject, key: Field, draft: Draft) -> bool:
-    return bool(call.org.table(sobject.name).holders(key, draft.values[key.name]))
+def _has_holder(call: Call, key: Field, draft: Draft) -> bool:
+    value = draft.values[key.name]
+    return value is not None and bool(call.org.table(draft.sobject.name).holders(key, value))
 
 
 def _nothing_to_update(call: Call) -> Response:
@@ -217,7 +224,7 @@ def _save(call: Call, draft: Draft, verb: Verb) -> RowResult:
     return result
 
 
-def _answer(call: Call, result: RowResult, *, created_key: bool) -> Response:
+def answered(call: Call, result: RowResult, *, created_key: bool) -> Response:
     if isinstance(result, Refused):
         return _refused(call, result)
     body = shapes.saved(result)

@@ -26,6 +26,11 @@ class Route(NamedTuple):
         """Under which the call is counted: ``PATCH /composite/sobjects/{sobject}/{field}``."""
         return f"{self.method} /{'/'.join(self.path)}"
 
+    @property
+    def counted(self) -> bool:
+        """A batch is not counted itself: its subrequests are."""
+        return self.path != ("composite", "batch")
+
 
 def _route(method: str, path: str, handler: Handler) -> Route:
     return Route(method, tuple(path.split("/")) if path else (), handler)
@@ -59,16 +64,13 @@ ROUTES = (
     _route("GET", "composite/sobjects/{sobject}", collections.retrieve_by_query),
 )
 
-#: What a subrequest of /composite may ask for: single records, collections and queries.
-_FIRST_WRITE_VERSION = 20.0
-
 
 def answer(org: Org, request: Request, user_id: str, *, inner: bool = False) -> Response:
     """The answer to an authenticated request under ``/services/data/vXX.X``."""
     try:
         version = _version(request)
         route, captured = find(request.method, request.path[3:])
-        if not inner:
+        if not inner and route.counted:
             org.accounting.count(route.name)
         call = Call(org, request, version, user_id, _sender(org, user_id), inner)
         return route.handler(call, *captured)

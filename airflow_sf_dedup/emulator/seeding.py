@@ -57,6 +57,8 @@ def _read(sobject: Sobject, position: int, row: Mapping[str, Any]) -> dict[str, 
         draft = read_json(sobject, row) if not _is_text(row) else read_text(sobject, TextRecord(row.items()))
     except MalformedText as error:
         raise ApiError("INVALID_FIELD", f"row {position}: {error}") from None
+    if draft.parents:
+        raise ApiError("INVALID_FIELD", f"row {position}: a seeded record names its parent by Id")
     if draft.errors:
         raise ApiError(draft.errors[0].code, f"row {position}: {draft.errors[0].message}")
     return draft.values

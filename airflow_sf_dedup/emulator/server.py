@@ -61,7 +61,12 @@ class EmulatedOrg:
         listener = socket.create_server((_HOST, port), backlog=256)
         certificate = Certificate.issue() if tls else None
         config = uvicorn.Config(
-            make_app(state, log=log), log_level="error", access_log=False, lifespan="off", ws="none"
+            make_app(state, log=log),
+            log_level="error",
+            access_log=False,
+            lifespan="off",
+            ws="none",
+            timeout_graceful_shutdown=1,
         )
         config.load()
         if certificate is not None:
@@ -82,6 +87,8 @@ class EmulatedOrg:
 
     def stop(self) -> None:
         self._server.should_exit = True
+        # A TLS connection that idles would be waited for until its client says goodbye.
+        self._server.force_exit = self.ca_file is not None
         if self._thread.is_alive():
             self._thread.join(_START_TIMEOUT)
         self._listener.close()

@@ -113,7 +113,7 @@ def _login(org: Org, call: SoapCall, version: float, url: str) -> Answer:
         raise ApiError("LOGIN_MUST_USE_SECURITY_TOKEN", message)
     if user is None or not password_fits(user, given):
         raise ApiError("INVALID_LOGIN", "Invalid username, password, security token; or user locked out.")
-    org.accounting.logins += 1
+    org.accounting.count_login()
     soap = f"{url}/services/Soap/u/{version}/{org.org_id[:15]}"
     session = org.sessions.open(user.user_id)
     return Answer(
@@ -274,7 +274,7 @@ def _rows(org: Org, found: QueryAnswer) -> list[str]:
 def _query_more(context: Context) -> Answer:
     name, _, start = (context.call.text("queryLocator") or "").partition("-")
     rows = context.org.cursors.get(name)
-    if rows is None or not start.isdigit():
+    if not rows or not isinstance(rows[0], str) or not start.isdigit():
         raise ApiError("INVALID_QUERY_LOCATOR", "invalid query locator")
     return _page(context, rows, int(start), name)
 

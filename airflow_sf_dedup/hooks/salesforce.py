@@ -88,9 +88,7 @@ class SalesforceDedupHook(BaseHook):
         except ValueError:
             extra = None
         if not isinstance(extra, dict):
-            raise SettingError(
-                f"connection {self.salesforce_conn_id!r}: extra is not a JSON object", setting="extra"
-            )
+            raise SettingError(f"connection {self.salesforce_conn_id!r}: extra is not a JSON object", setting="extra")
         mask_secret(extra)
         return extra
 

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from itertools import islice
+from typing import Any, TypeVar
 
 from airflow_sf_dedup.audit.base import Audit, Load, Totals
 from airflow_sf_dedup.core.entries import COUNTED_AS_FAILED, Action, Entry
 from airflow_sf_dedup.core.partitioning import PartitionRef
 from airflow_sf_dedup.core.records import Record
 from airflow_sf_dedup.errors import SettingError
-from airflow_sf_dedup.journeys.summary import reasons_of
+from airflow_sf_dedup.journeys.summary import MOST_REASONS, fitting, reasons_of
+
+T = TypeVar("T")
+
+#: Loads that one document names; a run that maps the whole journey may have more.
+MOST_LOAD_IDS = 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,10 +117,10 @@ def account_for_missing_rows(
     missing = 0
     for ref, records in staged:
         known = {entry.row_number for entry in audit.entries(load.load_id, partition=ref.partition, page_size=5000)}
-        entries = [_unknown(record, ref, clock()) for record in records if record.row_number not in known]
-        for start in range(0, len(entries), 1000):
-            audit.remember(load.load_id, entries[start : start + 1000])
-        missing += len(entries)
+        entries = (_unknown(record, ref, clock()) for record in records if record.row_number not in known)
+        while some := list(islice(entries, 1000)):
+            audit.remember(load.load_id, some)
+            missing += len(some)
     return missing
 
 
@@ -132,18 +139,39 @@ def _unknown(record: Record, ref: PartitionRef, at: datetime) -> Entry:
 
 
 def join(summaries: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """One document for a run: its only load's, or the sum of several."""
-    if len(summaries) == 1:
-        return dict(summaries[0])
-    actions: dict[str, int] = {}
-    for summary in summaries:
-        for action, rows in summary["actions"].items():
-            actions[action] = actions.get(action, 0) + rows
+    """One document for a run: its only load's, or the sum of several, at least one.
+
+    ``audit`` names the first loads only where there are more than fit; their rows are counted all the same.
+    """
     first = summaries[0]
-    return {
+    if len(summaries) == 1:
+        return dict(first)
+    load_ids = [summary["load_id"] for summary in summaries]
+    document = {
         **first,
         "rows": sum(summary["rows"] for summary in summaries),
-        "actions": dict(sorted(actions.items())),
+        "actions": dict(sorted(_summed(summary["actions"] for summary in summaries).items())),
         "api_calls": sum(summary["api_calls"] for summary in summaries),
-        "audit": {**first["audit"], "load_ids": [summary["load_id"] for summary in summaries]},
+        "reasons": _joined_reasons(summaries),
+        "audit": {**first["audit"], "loads": len(load_ids), "load_ids": load_ids[:MOST_LOAD_IDS]},
     }
+    return fitting(document, (item for summary in summaries for item in summary["sample"]))
+
+
+def _summed(counts: Iterable[Mapping[T, int]]) -> Counter[T]:
+    total: Counter[T] = Counter()
+    for each in counts:
+        total.update(each)
+    return total
+
+
+def _joined_reasons(summaries: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    rows = _summed(
+        {(reason["action"], reason["code"], reason["reason"]): reason["rows"]}
+        for summary in summaries
+        for reason in summary["reasons"]
+    )
+    return [
+        {"action": action, "code": code, "reason": reason, "rows": count}
+        for (action, code, reason), count in rows.most_common(MOST_REASONS)
+    ]

@@ -7,26 +7,30 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
+from functools import partial
 
 from airflow_sf_dedup.audit.base import AuditWriter
 from airflow_sf_dedup.core.decisions import (
     Ask,
+    Decision,
     DuplicateCase,
     MatchedRecord,
     SaveAnyway,
     Skip,
     UpdateMatch,
+    certain_match,
 )
 from airflow_sf_dedup.core.entries import Action, Entry
 from airflow_sf_dedup.core.keys import KeyRule
-from airflow_sf_dedup.core.outcomes import DuplicatesFound, Failed, Match, Outcome, Saved
+from airflow_sf_dedup.core.outcomes import DuplicatesFound, Failed, Match, Outcome, Saved, Unanswered
 from airflow_sf_dedup.core.records import Record
 from airflow_sf_dedup.core.sobjects import SObject
+from airflow_sf_dedup.errors import CallError
 from airflow_sf_dedup.journeys.entry_maker import EntryMaker
 from airflow_sf_dedup.journeys.sending import Sender, seconds_before_try
 from airflow_sf_dedup.locks.base import RecordClaim, RecordClaims
-from airflow_sf_dedup.policies.base import Chain
+from airflow_sf_dedup.policies.base import Chain, Decided
 from airflow_sf_dedup.salesforce.base import (
     ChunkAnswer,
     DuplicateLookup,
@@ -35,13 +39,10 @@ from airflow_sf_dedup.salesforce.base import (
     StoredRecord,
     UpsertApi,
 )
+from airflow_sf_dedup.salesforce.duplicate_value import DuplicateValue, kind_of
 
-#: A stamp that fails with one of these met a change of the matched record since it was read.
-_MATCH_CHANGED = {
-    "DUPLICATE_VALUE": "key_already_held",
-    "ENTITY_IS_DELETED": "match_deleted",
-    "INVALID_CROSS_REFERENCE_KEY": "match_deleted",
-}
+#: A stamp that fails with one of these may have met a matched record that is gone since it was read.
+_MATCH_GONE = frozenset({"ENTITY_IS_DELETED", "INVALID_CROSS_REFERENCE_KEY"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +74,25 @@ class _Settling:
 
 
 @dataclass
+class _Book:
+    """The rows of one settlement: which have their entry, and which may be in the org without one."""
+
+    remember: Callable[[list[Entry]], None]
+    open: dict[int, Record]
+    done: list[Entry] = field(default_factory=list)
+    #: Row numbers.
+    in_doubt: set[int] = field(default_factory=set)
+
+    def close(self, entries: list[Entry]) -> None:
+        """Commit entries, all final."""
+        if entries:
+            self.remember(entries)
+            self.done += entries
+            for entry in entries:
+                self.open.pop(entry.row_number, None)
+
+
+@dataclass
 class Duplicates:
     """Settles blocked rows of one load by one policy."""
 
@@ -93,27 +113,31 @@ class Duplicates:
     def settle(self, blocked: Sequence[Blocked]) -> list[Entry]:
         """Settle the rows; answers their entries, all of them committed.
 
-        :raises Interrupted: a call failed for good; rows settled before it are committed, the others
-            are in its ``in_call`` and ``unsent``.
+        :raises CallError: a call failed for good. Every row has its committed entry all the same.
         """
-        done, named = self._look_up(blocked)
-        cases = self._read(named)
-        open_cases = [_Open(case) for case in cases]
-        while open_cases:
-            entries, open_cases = self._decide_and_settle(open_cases)
-            done += entries
-        return done
+        book = _Book(
+            partial(self.audit.remember, self.load_id),
+            {row.record.row_number: row.record for row in blocked},
+        )
+        try:
+            cases = self._read(self._look_up(blocked, book))
+            open_cases = [_Open(case) for case in cases]
+            while open_cases:
+                open_cases = self._decide_and_settle(open_cases, book)
+        except CallError as error:
+            book.close(
+                [
+                    self.entries.given_up(record, error, in_doubt=number in book.in_doubt)
+                    for number, record in book.open.items()
+                ]
+            )
+            raise
+        return book.done
 
-    def _remember(self, entries: list[Entry]) -> list[Entry]:
-        if entries:
-            self.audit.remember(self.load_id, entries)
-        return entries
-
-    def _look_up(self, blocked: Sequence[Blocked]) -> tuple[list[Entry], list[Blocked]]:
+    def _look_up(self, blocked: Sequence[Blocked], book: _Book) -> list[Blocked]:
         """Name the matches of rows whose write did not; a row that went through is remembered."""
         named = [row for row in blocked if row.found.matches is not None]
         unnamed = [row.record for row in blocked if row.found.matches is None]
-        done: list[Entry] = []
         sender = Sender(
             self._one_lookup,
             rows_per_chunk=self.lookup.rows_per_call,
@@ -123,10 +147,14 @@ class Duplicates:
             sleep=self.sleep,
             wait=self.wait,
         )
-        for batch in sender.send(unnamed):
-            done += self._remember([self._looked_up(row, o) for row, o in batch if not _is_blocked(o)])
-            named += [Blocked(row, o) for row, o in batch if isinstance(o, DuplicatesFound)]
-        return done, named
+        try:
+            for batch in sender.send(unnamed):
+                book.close([self._looked_up(row, o) for row, o in batch if not isinstance(o, DuplicatesFound)])
+                named += [Blocked(row, o) for row, o in batch if isinstance(o, DuplicatesFound)]
+        except CallError:
+            book.in_doubt.update(row.row_number for row, in_doubt in sender.left() if in_doubt)
+            raise
+        return named
 
     def _one_lookup(self, chunks: Sequence[Sequence[Record]]) -> list[ChunkAnswer]:
         return [self.lookup.look_up(chunk) for chunk in chunks]
@@ -168,29 +196,32 @@ class Duplicates:
             ),
             key_holders=holders,
             allow_save=row.found.allow_save,
+            all_named=row.found.all_named,
         )
 
     def _matched(self, matches: tuple[Match, ...], stored: StoredRecord | None, row: Record) -> MatchedRecord:
         if stored is None:
             return MatchedRecord(matches)
-        carried = stored.values.get(self.key_rule.field.name)
-        folded = self.key_rule.fold_stored(carried)
+        key_field = self.key_rule.field.name
+        carried = stored.values.get(key_field)
+        is_blank = carried is None or not str(carried).strip()
         return MatchedRecord(
             matches,
-            readable=not stored.is_deleted,
+            readable=not stored.is_deleted and key_field in stored.values,
             is_deleted=stored.is_deleted,
             is_converted=stored.values.get("IsConverted") is True,
             key=None if carried is None else str(carried),
-            carries_another_key=bool(folded) and folded != self.key_rule.fold(row.key),
+            carries_another_key=not is_blank and self.key_rule.fold_stored(carried) != self.key_rule.fold(row.key),
             values=stored.values,
         )
 
-    def _decide_and_settle(self, open_cases: Sequence[_Open]) -> tuple[list[Entry], list[_Open]]:
+    def _decide_and_settle(self, open_cases: Sequence[_Open], book: _Book) -> list[_Open]:
+        """Carry out a decision a case; answers the cases whose decision was refused."""
         done: list[Entry] = []
         updates: list[_Settling] = []
         saves: list[_Settling] = []
         for item in open_cases:
-            decided = self.policy.decide(item.case, start=item.start, reason=item.reason)
+            decided = self._decide(item)
             match decided.decision:
                 case Skip(reason):
                     done.append(self.entries.blocked(item.case, Action.SKIPPED, reason))
@@ -201,85 +232,110 @@ class Duplicates:
                     updates.append(_Settling(item.case, decided.position, update))
                 case SaveAnyway():
                     saves.append(_Settling(item.case, decided.position))
-        self._remember(done)
-        claimed, refused = self._claim(updates)
-        done += self._remember(refused)
-        reopened = self._send_updates(claimed, done) + self._send_saves(saves, done)
-        return done, reopened
+        book.close(done)
+        return self._send_updates(self._claim(updates, book), book) + self._send_saves(saves, book)
 
-    def _claim(self, updates: Sequence[_Settling]) -> tuple[list[_Settling], list[Entry]]:
+    def _decide(self, item: _Open) -> Decided:
+        """The first decision of the chain that may be carried out, whatever a policy of the user's says."""
+        decided = self.policy.decide(item.case, start=item.start, reason=item.reason)
+        while not _may_be_carried_out(decided.decision, item):
+            reason = item.reason or "decision_not_allowed"
+            decided = self.policy.decide(item.case, start=decided.position + 1, reason=reason)
+        return decided
+
+    def _claim(self, updates: Sequence[_Settling], book: _Book) -> list[_Settling]:
         """Only one key of all loads may stamp a record; the others go to a person."""
         wanted = [(item, item.update.record_id) for item in updates if item.update]
         claims = [RecordClaim(record_id, self._folded(item)) for item, record_id in wanted]
         holders = self.claims.claim(self.load_id, self.org_id, claims) if claims else {}
-        granted = [item for item, record_id in wanted if holders.get(record_id) == self._folded(item)]
         taken = [item for item, record_id in wanted if holders.get(record_id) != self._folded(item)]
-        return granted, [self.entries.blocked(item.case, Action.AWAITING_REVIEW, "match_claimed") for item in taken]
+        book.close([self.entries.blocked(item.case, Action.AWAITING_REVIEW, "match_claimed") for item in taken])
+        return [item for item, record_id in wanted if holders.get(record_id) == self._folded(item)]
 
     def _folded(self, item: _Settling) -> str:
         return self.key_rule.fold(item.case.record.key)
 
-    def _send_updates(self, updates: Sequence[_Settling], done: list[Entry]) -> list[_Open]:
+    def _send_updates(self, updates: Sequence[_Settling], book: _Book) -> list[_Open]:
         def call(chunks: Sequence[Sequence[_Settling]]) -> list[ChunkAnswer]:
             return self.api.update([[i.update for i in chunk if i.update] for chunk in chunks])
 
-        return self._send(call, updates, Action.MATCHED_UPDATED, done)
+        return self._send(call, updates, Action.MATCHED_UPDATED, book)
 
-    def _send_saves(self, saves: Sequence[_Settling], done: list[Entry]) -> list[_Open]:
+    def _send_saves(self, saves: Sequence[_Settling], book: _Book) -> list[_Open]:
         def call(chunks: Sequence[Sequence[_Settling]]) -> list[ChunkAnswer]:
             records = [[item.case.record for item in chunk] for chunk in chunks]
             return self.api.upsert(records, allow_save=True)
 
-        return self._send(call, saves, Action.SAVED_ANYWAY, done)
+        return self._send(call, saves, Action.SAVED_ANYWAY, book)
 
     def _send(
         self,
         call: Callable[[Sequence[Sequence[_Settling]]], list[ChunkAnswer]],
         items: Sequence[_Settling],
         action: Action,
-        done: list[Entry],
+        book: _Book,
     ) -> list[_Open]:
         sender = Sender(
             call,
             rows_per_chunk=self.api.rows_per_chunk,
             chunks_per_call=self.api.chunks_per_call,
-            external_id_field="" if action is Action.MATCHED_UPDATED else self.key_rule.field.name,
+            external_id_field=None if action is Action.MATCHED_UPDATED else self.key_rule.field.name,
             size=lambda item: size_of(item.case.record),
             sleep=self.sleep,
             wait=self.wait,
         )
         reopened: list[_Open] = []
-        for batch in sender.send(items):
-            refused = [(item, why) for item, o in batch if (why := _refusal(o, item)) is not None]
-            reopened += [_Open(item.case, item.position + 1, why) for item, why in refused]
-            self._release(item for item, _ in refused)
-            done += self._remember([self._settled(item, o, action) for item, o in batch if _refusal(o, item) is None])
+        try:
+            for batch in sender.send(items):
+                self._release(item for item, o in batch if not isinstance(o, Saved | Unanswered))
+                refused = [(item, why) for item, o in batch if (why := self._refusal(o, item)) is not None]
+                reopened += [_Open(item.case, item.position + 1, why) for item, why in refused]
+                book.close([self._settled(item, o, action) for item, o in batch if self._refusal(o, item) is None])
+        except CallError:
+            left = list(sender.left())
+            book.in_doubt.update(item.case.record.row_number for item, in_doubt in left if in_doubt)
+            self._release(item for item, in_doubt in left if not in_doubt)
+            raise
         return reopened
 
     def _release(self, items: Iterable[_Settling]) -> None:
+        """Give up the claims on records that were surely not written."""
         ids = [item.update.record_id for item in items if item.update]
         if ids:
             self.claims.release(self.load_id, self.org_id, ids)
+
+    def _refusal(self, outcome: Outcome, item: _Settling) -> str | None:
+        """Why the decision could not be carried out and the next policy is asked; ``None`` if it was."""
+        if isinstance(outcome, DuplicatesFound):
+            return "settle_refused_by_rule"
+        if item.update is None or not isinstance(outcome, Failed):
+            return None
+        if outcome.code in _MATCH_GONE and not set(outcome.fields) - {"Id", "id"}:
+            return "match_deleted"
+        key_field = self.key_rule.field.name
+        if outcome.code == "DUPLICATE_VALUE" and kind_of(outcome.message, key_field) is not DuplicateValue.OTHER_FIELD:
+            return "key_already_held"
+        return None
 
     def _settled(self, item: _Settling, outcome: Outcome, action: Action) -> Entry:
         if isinstance(outcome, Saved):
             return self.entries.blocked(item.case, action, None, record_id=outcome.record_id)
         assert not isinstance(outcome, DuplicatesFound)  # noqa: S101 - narrows the union
-        entry = self.entries.not_saved(item.case.record, outcome, reason=f"{action}_failed")
-        return replace(entry, matches=self.entries.matches(item.case))
+        return self.entries.not_saved(
+            item.case.record, outcome, reason=f"{action}_failed", matches=self.entries.matches(item.case)
+        )
 
 
-def _refusal(outcome: Outcome, item: _Settling) -> str | None:
-    """Why the decision could not be carried out and the next policy is asked; ``None`` if it was."""
-    if isinstance(outcome, DuplicatesFound):
-        return "settle_refused_by_rule"
-    if item.update and isinstance(outcome, Failed):
-        return _MATCH_CHANGED.get(outcome.code)
-    return None
-
-
-def _is_blocked(outcome: Outcome) -> bool:
-    return isinstance(outcome, DuplicatesFound)
+def _may_be_carried_out(decision: Decision, item: _Open) -> bool:
+    """Nothing uncertain is updated; no refused decision is followed by a save, which could create the row."""
+    match decision:
+        case UpdateMatch(record_id):
+            certain = certain_match(item.case)
+            return certain is not None and certain.record_id == record_id
+        case SaveAnyway():
+            return item.case.allow_save and item.reason is None
+        case _:
+            return True
 
 
 def size_of(record: Record) -> int:

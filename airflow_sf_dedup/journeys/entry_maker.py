@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -12,8 +13,15 @@ from airflow_sf_dedup.core.decisions import DuplicateCase, MatchedRecord
 from airflow_sf_dedup.core.entries import Action, Entry, MatchEntry
 from airflow_sf_dedup.core.outcomes import Failed, KeyHeldByMany, Match, Saved, Unanswered
 from airflow_sf_dedup.core.records import Record
+from airflow_sf_dedup.errors import CallError
 
 MASK = "***"
+
+#: Characters of the shortest value that is masked in a message; shorter ones are in every other word.
+_SHORTEST_MASKED = 3
+
+#: Characters of a value that a cut message is searched for.
+_LONGEST_QUOTED = 60
 
 #: Actions that wait for a verdict and therefore keep the row's values, whatever the setting.
 _KEEPS_VALUES = frozenset({Action.AWAITING_REVIEW, Action.HELD})
@@ -63,33 +71,46 @@ class EntryMaker:
 
     def saved(self, record: Record, outcome: Saved, action: Action | None = None, **more: Any) -> Entry:
         """The row is in the org."""
-        done = action or (Action.UPDATED if outcome.created is False else Action.CREATED)
+        done = action or (Action.CREATED if outcome.created else Action.UPDATED)
         return self.entry(record, done, record_id=outcome.record_id, **more)
 
-    def not_saved(self, record: Record, outcome: Failed | KeyHeldByMany | Unanswered, **more: Any) -> Entry:
-        """The row failed, or nobody knows."""
+    def not_saved(
+        self,
+        record: Record,
+        outcome: Failed | KeyHeldByMany | Unanswered,
+        *,
+        reason: str | None = None,
+        matches: tuple[MatchEntry, ...] = (),
+    ) -> Entry:
+        """The row failed, or nobody knows.
+
+        :param matches: the records that blocked it before; those that hold its key are added.
+        """
+        action = Action.FAILED
         match outcome:
             case Failed(code, message):
-                return self.entry(
-                    record,
-                    Action.FAILED,
-                    error_code=code,
-                    error_message=self._redacted(message, record),
-                    **more,
-                )
+                pass
             case KeyHeldByMany(message, record_ids):
-                matches = tuple(MatchEntry(record_id, "", key=record.key) for record_id in record_ids)
-                return self.entry(
-                    record,
-                    Action.FAILED,
-                    error_code="DUPLICATE_EXTERNAL_ID",
-                    error_message=message,
-                    reason="key_held_by_many",
-                    matches=matches,
-                    **more,
-                )
-            case Unanswered(reason):
-                return self.entry(record, Action.UNKNOWN, error_code="NO_ANSWER", error_message=reason, **more)
+                code, reason = "DUPLICATE_EXTERNAL_ID", "key_held_by_many"
+                matches += tuple(MatchEntry(record_id, "", key=record.key) for record_id in record_ids)
+            case Unanswered(message):
+                action, code = Action.UNKNOWN, "NO_ANSWER"
+        return self.entry(
+            record,
+            action,
+            error_code=code,
+            error_message=self._redacted(message, record),
+            reason=reason,
+            matches=matches,
+        )
+
+    def given_up(self, record: Record, error: CallError, *, in_doubt: bool) -> Entry:
+        """The load ended by an error before the row had its turn, or its answer.
+
+        :param in_doubt: the row was in a call without an answer, so it may be in the org.
+        """
+        action = Action.UNKNOWN if in_doubt else Action.NOT_SENT
+        return self.entry(record, action, error_code=error.code or None, reason="call_failed")
 
     def blocked(
         self, case: DuplicateCase, action: Action, reason: str | None, *, record_id: str | None = None
@@ -160,14 +181,24 @@ class EntryMaker:
     def _redacted(self, message: str, record: Record) -> str:
         """Salesforce quotes values in messages; what may not be kept is not kept there either."""
         everything = self._audit_values is AuditValues.NONE
-        for name, value in record.fields.items():
-            text = str(value)
-            if len(text) > 2 and (everything or self._is_masked(name)):
-                message = message.replace(text, MASK)
+        hidden = (value for name, value in record.fields.items() if everything or self._is_masked(name))
+        for text in sorted(_texts_in(hidden), key=len, reverse=True):
+            message = re.sub(re.escape(text), MASK, message, flags=re.IGNORECASE)
         return message
 
     def _is_masked(self, name: str) -> bool:
         return name.lower() in self._masked
+
+
+def _texts_in(values: Iterable[Any]) -> Iterator[str]:
+    """The texts by which a message may quote values; of a long one the beginning, as messages are cut."""
+    for value in values:
+        if isinstance(value, Mapping):
+            yield from _texts_in(value.values())
+        elif value is not None and len(text := str(value)) >= _SHORTEST_MASKED:
+            yield text
+            if len(text) > _LONGEST_QUOTED:
+                yield text[:_LONGEST_QUOTED]
 
 
 def _same(value: Any, stored: Any) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -96,7 +97,9 @@ def partition_source(
             staged = _stage(compartments, group_field, staging, staged_load)
         journal.close(reading.rows_read, staged)
     except BaseException:
-        staging.remove(load.load_id)
+        # A store that cannot remove must not hide why the load ended.
+        with suppress(Exception):
+            staging.remove(load.load_id)
         raise
     return [
         PartitionRef(

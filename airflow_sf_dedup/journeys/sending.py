@@ -1,7 +1,8 @@
 """Send rows in calls of several chunks until each has its outcome.
 
 A refused chunk is halved until the row that spoils it stands alone; rows whose failure passes are
-sent again after a wait; calls that time out are made smaller.
+sent again after a wait; calls that time out are made smaller. What a refusal says of the org rather
+than of a row ends the sending, and no row is lost by it: see :meth:`Sender.left`.
 """
 
 from __future__ import annotations
@@ -9,13 +10,14 @@ from __future__ import annotations
 import random
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import Generic, TypeVar
 
-from airflow_sf_dedup.core.outcomes import Failed, Outcome
-from airflow_sf_dedup.errors import CallError, RequestRefusedError, TransientCallError
+from airflow_sf_dedup.core.outcomes import Failed, Outcome, Saved, Unanswered
+from airflow_sf_dedup.errors import CallError, OutcomeUnknownError, RequestRefusedError, TransientCallError
+from airflow_sf_dedup.salesforce.answers import error_for
 from airflow_sf_dedup.salesforce.base import ChunkAnswer, ChunkRefused
 from airflow_sf_dedup.salesforce.duplicate_value import DuplicateValue, kind_of
 from airflow_sf_dedup.salesforce.error_codes import Handling, rule_for
@@ -28,15 +30,11 @@ MOST_BYTES = 5_000_000
 #: Times a row is sent in all when its failure may pass.
 MOST_TRIES = 4
 
+#: Rows put off before they are sent again; more of them are not kept in memory.
+MOST_PUT_OFF = 10_000
 
-class Interrupted(Exception, Generic[T]):
-    """A call failed for good: what was in it, and what had not been sent yet."""
-
-    def __init__(self, error: CallError, in_call: list[T], unsent: list[T]) -> None:
-        super().__init__(str(error))
-        self.error = error
-        self.in_call = in_call
-        self.unsent = unsent
+#: Statuses of a refusal that may be one row's fault; SOAP faults all have 500. Others speak of the resource.
+_OF_A_ROW = frozenset({None, 400, 413, 500})
 
 
 def seconds_before_try(number: int) -> float:
@@ -44,13 +42,28 @@ def seconds_before_try(number: int) -> float:
     return float(2 ** (number - 1)) + random.uniform(0, 1)  # noqa: S311 - spreads retries, guards nothing
 
 
-def fails_for_now(outcome: Outcome, external_id_field: str) -> bool:
-    """Whether the same row may succeed a little later."""
+def fails_for_now(outcome: Outcome, external_id_field: str | None) -> bool:
+    """Whether the same row may succeed a little later.
+
+    :param external_id_field: ``None`` when the row is not written by its key, so that no race for it can be lost.
+    """
     if not isinstance(outcome, Failed):
         return False
     if outcome.code == "DUPLICATE_VALUE":
-        return kind_of(outcome.message, external_id_field) is not DuplicateValue.OTHER_FIELD
+        return external_id_field is not None and (
+            kind_of(outcome.message, external_id_field) is not DuplicateValue.OTHER_FIELD
+        )
     return rule_for(outcome.code, outcome.message).handling in (Handling.RETRY_ROW, Handling.RETRY_CALL)
+
+
+def may_be_a_row(error: CallError) -> bool:
+    """Whether a value of one row may have spoilt the request; otherwise any other request meets the same."""
+    rule = rule_for(error.code, str(error))
+    return (
+        isinstance(error, RequestRefusedError)
+        and rule.handling is Handling.PERMANENT
+        and (rule.listed or error.status in _OF_A_ROW)
+    )
 
 
 @dataclass
@@ -75,9 +88,10 @@ class Pace:
 
 
 class Sender(Generic[T]):
-    """Sends rows through one kind of call.
+    """Sends rows, once, through one kind of call.
 
     :param call: carries chunks and answers chunk by chunk.
+    :param external_id_field: as :func:`fails_for_now` has it.
     :param size: bytes of a row's values, roughly.
     :param sleep: takes seconds.
     """
@@ -88,7 +102,7 @@ class Sender(Generic[T]):
         *,
         rows_per_chunk: int,
         chunks_per_call: int,
-        external_id_field: str,
+        external_id_field: str | None,
         size: Callable[[T], int],
         sleep: Callable[[float], None] = time.sleep,
         wait: Callable[[int], float] = seconds_before_try,
@@ -100,21 +114,37 @@ class Sender(Generic[T]):
         self._size = size
         self._sleep = sleep
         self._wait = wait
+        self._fresh: Iterator[list[T]] = iter(())
+        #: Chunks to be sent before fresh ones.
+        self._waiting: deque[list[T]] = deque()
+        #: Rows to be sent again after a wait.
+        self._again: list[T] = []
+        #: Those of ``_again`` that must not share a chunk: Salesforce takes their keys for one.
+        self._alone: list[T] = []
+        #: ``id()`` of rows that were in a call without an answer.
+        self._in_doubt: set[int] = set()
 
     def send(self, rows: Iterable[T]) -> Iterator[list[tuple[T, Outcome]]]:
         """Yield rows with their final outcomes, call by call.
 
-        :raises Interrupted: a call failed for good; nothing was sent after it.
+        :raises CallError: a call failed for good; nothing was sent after it, :meth:`left` has the other rows.
         """
-        again: list[T] = []
-        yield from self._round(self._chunks(rows), again, last=False)
-        for number in range(2, MOST_TRIES + 1):
-            if not again:
-                return
-            self._sleep(self._wait(number))
-            chunks = self._chunks_apart(again)
-            again = []
-            yield from self._round(chunks, again, last=number == MOST_TRIES)
+        self._fresh = self._chunks(rows)
+        all_sent = False
+        while not all_sent:
+            all_sent = yield from self._send_fresh()
+            yield from self._send_again()
+
+    def left(self) -> Iterator[tuple[T, bool]]:
+        """The rows without an outcome, and whether each may be in the org all the same.
+
+        What was not sent yet is read as it is asked for, however much it is.
+        """
+        for row in chain(chain.from_iterable(self._waiting), self._again, self._alone):
+            yield row, id(row) in self._in_doubt
+        for chunk in self._fresh:
+            for row in chunk:
+                yield row, False
 
     def _chunks(self, rows: Iterable[T]) -> Iterator[list[T]]:
         chunk: list[T] = []
@@ -129,80 +159,131 @@ class Sender(Generic[T]):
         if chunk:
             yield chunk
 
-    def _chunks_apart(self, rows: Sequence[T]) -> Iterator[list[T]]:
+    def _send_fresh(self) -> Generator[list[tuple[T, Outcome]], None, bool]:
+        """Send until there is nothing fresh, or so much put off that its turn has come."""
+        while call := self._next_call(self._fresh):
+            yield from self._carry(call, last=False)
+            if not self._waiting and len(self._again) >= MOST_PUT_OFF:
+                return False
+        return True
+
+    def _send_again(self) -> Iterator[list[tuple[T, Outcome]]]:
+        for number in range(2, MOST_TRIES + 1):
+            if not (self._again or self._alone):
+                return
+            self._sleep(self._wait(number))
+            self._waiting.extend(self._chunks_apart())
+            self._again, self._alone = [], []
+            while call := self._next_call(iter(())):
+                yield from self._carry(call, last=number == MOST_TRIES)
+
+    def _chunks_apart(self) -> Iterator[list[T]]:
         """Small chunks: rows that met a lock or each other meet fewer of their kind."""
+        rows = self._again
         step = max(1, min(self._rows_per_chunk, len(rows)) // 4)
-        return (list(rows[start : start + step]) for start in range(0, len(rows), step))
+        yield from (rows[start : start + step] for start in range(0, len(rows), step))
+        yield from ([row] for row in self._alone)
 
-    def _round(self, chunks: Iterator[list[T]], again: list[T], *, last: bool) -> Iterator[list[tuple[T, Outcome]]]:
-        waiting: deque[list[T]] = deque()
-        while call := self._next_call(chunks, waiting):
-            try:
-                answers = self._answers(call)
-            except TransientCallError as error:
-                if len(call) == 1:
-                    raise self._interrupted(error, call, waiting, chunks, again) from error
-                self._pace.slower()
-                waiting.extendleft(reversed(call))
-                continue
-            except CallError as error:
-                raise self._interrupted(error, call, waiting, chunks, again) from error
-            self._pace.faster()
-            settled = []
-            for chunk, answer in zip(call, answers, strict=True):
-                settled += self._sort(chunk, answer, waiting, again, last=last)
-            yield settled
-
-    def _interrupted(
-        self,
-        error: CallError,
-        call: list[list[T]],
-        waiting: Iterable[list[T]],
-        chunks: Iterator[list[T]],
-        again: list[T],
-    ) -> Interrupted[T]:
-        unsent = [*chain.from_iterable(waiting), *chain.from_iterable(chunks), *again]
-        return Interrupted(error, list(chain.from_iterable(call)), unsent)
-
-    def _next_call(self, chunks: Iterator[list[T]], waiting: deque[list[T]]) -> list[list[T]]:
+    def _next_call(self, fresh: Iterator[list[T]]) -> list[list[T]]:
         call: list[list[T]] = []
         size = 0
         while len(call) < self._pace.now:
-            chunk = waiting.popleft() if waiting else next(chunks, None)
+            chunk = self._waiting.popleft() if self._waiting else next(fresh, None)
             if chunk is None:
                 break
             size += sum(map(self._size, chunk))
             if call and size > MOST_BYTES:
-                waiting.appendleft(chunk)
+                self._waiting.appendleft(chunk)
                 break
             call.append(chunk)
         return call
 
-    def _answers(self, call: Sequence[list[T]]) -> list[ChunkAnswer]:
+    def _carry(self, call: list[list[T]], *, last: bool) -> Iterator[list[tuple[T, Outcome]]]:
+        """Send one call. What it settled is out of our hands before anything is raised."""
         try:
-            return self._call(call)
-        except RequestRefusedError as refused:
-            return [ChunkRefused(refused.code, str(refused))] * len(call)
-
-    def _sort(
-        self, chunk: list[T], answer: ChunkAnswer, waiting: deque[list[T]], again: list[T], *, last: bool
-    ) -> list[tuple[T, Outcome]]:
-        if isinstance(answer, ChunkRefused):
-            answer = self._refused(chunk, answer, waiting)
-        settled = []
-        for row, outcome in zip(chunk[: len(answer)], answer, strict=True):
-            if not last and fails_for_now(outcome, self._external_id_field):
-                again.append(row)
+            answers = self._answers(call)
+        except CallError as error:
+            self._waiting.extendleft(reversed(call))
+            self._doubt(chain.from_iterable(call), error)
+            if len(call) > 1 and (isinstance(error, TransientCallError) or may_be_a_row(error)):
+                self._pace.slower()
+                return
+            raise
+        settled: list[tuple[T, Outcome]] = []
+        back: list[list[T]] = []
+        fatal: CallError | None = None
+        for chunk, answer in zip(call, answers, strict=True):
+            if not isinstance(answer, ChunkRefused):
+                settled += self._sort(chunk, answer, last=last)
+                continue
+            why = error_for(answer.code, answer.message, status=answer.status)
+            if isinstance(why, TransientCallError):
+                settled += self._later(chunk, answer, why, last=last)
+            elif not may_be_a_row(why):
+                back.append(chunk)
+                fatal = fatal or why
+            elif len(chunk) > 1:
+                back += _halves(chunk)
             else:
+                settled.append((chunk[0], Failed(answer.code, answer.message)))
+        self._waiting.extendleft(reversed(back))
+        self._in_doubt.difference_update(id(row) for row, _ in settled if self._in_doubt)
+        yield settled
+        if fatal is not None:
+            raise fatal
+
+    def _answers(self, call: Sequence[list[T]]) -> list[ChunkAnswer]:
+        """The answers chunk by chunk; the refusal of a call of one chunk is the chunk's own."""
+        try:
+            answers = self._call(call)
+        except RequestRefusedError as refused:
+            if len(call) > 1 or not may_be_a_row(refused):
+                raise
+            message = str(refused).removeprefix(f"{refused.code}: ")
+            return [ChunkRefused(refused.code, message)]
+        self._pace.faster()
+        return answers if len(answers) == len(call) else [[] for _ in call]
+
+    def _doubt(self, rows: Iterable[T], error: CallError) -> None:
+        if isinstance(error, OutcomeUnknownError):
+            self._in_doubt.update(map(id, rows))
+
+    def _sort(self, chunk: list[T], outcomes: list[Outcome], *, last: bool) -> list[tuple[T, Outcome]]:
+        """The rows with a final outcome; the others are put off."""
+        if len(outcomes) != len(chunk):
+            outcomes = [Unanswered(f"{len(chunk)} rows sent, {len(outcomes)} answered")] * len(chunk)
+        settled: list[tuple[T, Outcome]] = []
+        for row, outcome in zip(chunk, outcomes, strict=True):
+            if type(outcome) is Saved or last or not fails_for_now(outcome, self._external_id_field):
                 settled.append((row, outcome))
+            elif _is_repeat(outcome):
+                self._alone.append(row)
+            else:
+                self._again.append(row)
         return settled
 
-    def _refused(self, chunk: list[T], refusal: ChunkRefused, waiting: deque[list[T]]) -> list[Outcome]:
-        """Halve a refused chunk; a refusal that passes, or of a single row, is the rows' own outcome."""
-        failed = Failed(refusal.code, refusal.message)
-        if len(chunk) == 1 or fails_for_now(failed, self._external_id_field):
-            return [failed] * len(chunk)
-        middle = len(chunk) // 2
-        waiting.appendleft(chunk[middle:])
-        waiting.appendleft(chunk[:middle])
-        return []
+    def _later(
+        self, chunk: list[T], refusal: ChunkRefused, error: TransientCallError, *, last: bool
+    ) -> list[tuple[T, Outcome]]:
+        """Put a refused chunk off; after its last try the refusal is each row's own outcome."""
+        if not last:
+            self._again += chunk
+            self._doubt(chunk, error)
+            return []
+        in_doubt = isinstance(error, OutcomeUnknownError)
+        outcome = Unanswered(str(error)) if in_doubt else Failed(refusal.code, refusal.message)
+        return [(row, outcome) for row in chunk]
+
+
+def _halves(chunk: list[T]) -> list[list[T]]:
+    middle = len(chunk) // 2
+    return [chunk[:middle], chunk[middle:]]
+
+
+def _is_repeat(outcome: Outcome) -> bool:
+    """Whether Salesforce took the row's key for the key of another row of the chunk."""
+    return (
+        isinstance(outcome, Failed)
+        and outcome.code == "DUPLICATE_VALUE"
+        and kind_of(outcome.message, "") is DuplicateValue.REPEATED_IN_CALL
+    )

@@ -25,7 +25,7 @@ from airflow_sf_dedup.core.entries import Action, Entry
 
 VERSION = 1
 MOST_BYTES = 4096
-_MOST_REASONS = 12
+MOST_REASONS = 12
 _MOST_SAMPLES = 10
 _MOST_MATCHED = 3
 
@@ -55,7 +55,7 @@ def summarise(
     :param api_calls: what this task used; a whole load's is read from the audit.
     """
     totals = audit.totals(load.load_id, partition)
-    document = {
+    document: dict[str, Any] = {
         "version": VERSION,
         "load_id": load.load_id,
         "sobject": load.sobject,
@@ -69,10 +69,10 @@ def summarise(
         "audit": {"audit_conn_id": audit_conn_id, "table": "sf_dedup_entry", "load_id": load.load_id},
         "sample": [],
     }
-    return _with_sample(document, _samples(audit, load.load_id, partition, totals))
+    return fitting(document, _samples(audit, load.load_id, partition, totals))
 
 
-def reasons_of(totals: Totals, most: int = _MOST_REASONS) -> list[dict[str, Any]]:
+def reasons_of(totals: Totals, most: int = MOST_REASONS) -> list[dict[str, Any]]:
     """The commonest reasons for rows that are no plain success."""
     commonest = sorted(totals.reasons.items(), key=lambda item: (-item[1], str(item[0])))[:most]
     return [
@@ -110,17 +110,20 @@ def shortened(key: str | None) -> str | None:
     return f"{key[:2]}…{key[-2:]}"
 
 
-def _with_sample(document: Mapping[str, Any], samples: Iterable[dict[str, Any]]) -> dict[str, Any]:
-    """Add samples while the document stays within its size."""
-    sample: list[dict[str, Any]] = []
-    room = MOST_BYTES - _size(document)
+def fitting(document: Mapping[str, Any], samples: Iterable[dict[str, Any]]) -> dict[str, Any]:
+    """The document with as many samples as its size allows; the rarest reasons go first where it is too large."""
+    reasons = list(document["reasons"])
+    while reasons and _size({**document, "reasons": reasons, "sample": []}) > MOST_BYTES:
+        reasons.pop()
+    bounded = {**document, "reasons": reasons, "sample": []}
+    room = MOST_BYTES - _size(bounded)
     for item in samples:
         room -= _size(item) + 2
         if room < 0:
             break
-        sample.append(item)
-    return {**document, "sample": sample}
+        bounded["sample"].append(item)
+    return bounded
 
 
 def _size(value: Any) -> int:
-    return len(json.dumps(value, ensure_ascii=False).encode())
+    return len(json.dumps(value))

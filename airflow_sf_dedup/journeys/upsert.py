@@ -8,22 +8,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from itertools import groupby
-from typing import Any
+from itertools import chain, groupby, islice
 
 from airflow_sf_dedup.audit.base import Audit
 from airflow_sf_dedup.core.entries import UNSETTLED, Action, Entry
 from airflow_sf_dedup.core.keys import KeyRule
 from airflow_sf_dedup.core.outcomes import DuplicatesFound, Outcome, Saved
 from airflow_sf_dedup.core.records import Record
-from airflow_sf_dedup.errors import CallError, OutcomeUnknownError
+from airflow_sf_dedup.errors import CallError
 from airflow_sf_dedup.journeys.duplicates import Blocked, Duplicates, size_of
 from airflow_sf_dedup.journeys.entry_maker import EntryMaker
-from airflow_sf_dedup.journeys.sending import Interrupted, Sender, seconds_before_try
+from airflow_sf_dedup.journeys.sending import Sender, seconds_before_try
 from airflow_sf_dedup.salesforce.base import UpsertApi
 
 #: Blocked rows are settled together, this many at a time: as many as one retrieve can read.
 SETTLE_TOGETHER = 2000
+
+#: Entries of rows that are not sent, written at a time.
+ENTRIES_TOGETHER = 1000
 
 #: A later row of a key waits behind these, and is ``held``.
 _AWAITS_A_PERSON = frozenset({Action.AWAITING_REVIEW, Action.HELD})
@@ -50,7 +52,7 @@ class Upsert:
 
         :param records: ordered by wave; within a wave every key is unique.
         :raises CallError: Salesforce could not be reached or refused the work. Every row has its entry
-            by then: what was in the failed call is ``unknown`` or ``not_sent``, the rest ``not_sent``.
+            by then: a row in a call without an answer is ``unknown``, the others are ``not_sent``.
         """
         settled = self.audit.settled_rows(self.load_id, self.partition)
         #: Folded key to the action its later rows are held behind.
@@ -60,24 +62,26 @@ class Upsert:
             for _, wave in waves:
                 self._run_wave(wave, settled, behind)
         except CallError as error:
-            rest = (record for _, wave in waves for record in wave)
-            self._remember([self._given_up(record, Action.NOT_SENT, error) for record in rest], behind)
+            rest = (record for _, wave in waves for record in wave if record.row_number not in settled)
+            self._give_up(((record, False) for record in rest), error)
             raise
 
     def _run_wave(self, wave: Iterable[Record], settled: Mapping[int, Action], behind: dict[str, Action]) -> None:
         blocked: list[Blocked] = []
-        rows = self._to_send(wave, settled, behind)
+        sender = self._sender()
         try:
-            for batch in self._sender().send(rows):
-                blocked += [Blocked(record, o) for record, o in batch if isinstance(o, DuplicatesFound)]
-                self._remember([self._entry(r, o) for r, o in batch if not isinstance(o, DuplicatesFound)], behind)
-                if len(blocked) >= SETTLE_TOGETHER:
-                    self._settle(blocked, behind)
-                    blocked = []
-            self._settle(blocked, behind)
-        except Interrupted as interrupted:
-            self._give_up(interrupted, (row.record for row in blocked), rows)
-            raise interrupted.error from None
+            for batch in sender.send(self._to_send(wave, settled, behind)):
+                self._remember([self._entry(r, o) for r, o in batch if type(o) is not DuplicatesFound], behind)
+                blocked += [Blocked(r, o) for r, o in batch if isinstance(o, DuplicatesFound)]
+                while len(blocked) >= SETTLE_TOGETHER:
+                    now, blocked = blocked[:SETTLE_TOGETHER], blocked[SETTLE_TOGETHER:]
+                    self._settle(now, behind)
+            now, blocked = blocked, []
+            self._settle(now, behind)
+        except CallError as error:
+            # Rows that a settlement took over have their entries, whatever became of it.
+            self._give_up(chain(((row.record, False) for row in blocked), sender.left()), error)
+            raise
 
     def _to_send(
         self, wave: Iterable[Record], settled: Mapping[int, Action], behind: dict[str, Action]
@@ -91,6 +95,9 @@ class Upsert:
                     behind[self.key_rule.fold(record.key)] = action
             elif behind and (blocker := behind.get(self.key_rule.fold(record.key))):
                 waiting.append(self._waits(record, blocker))
+                if len(waiting) >= ENTRIES_TOGETHER:
+                    self._remember(waiting, behind)
+                    waiting = []
             else:
                 yield record
         self._remember(waiting, behind)
@@ -132,19 +139,11 @@ class Upsert:
             if (entry.action in _AWAITS_A_PERSON or entry.action in UNSETTLED) and entry.key is not None:
                 behind[self.key_rule.fold(entry.key)] = entry.action
 
-    def _give_up(self, interrupted: Interrupted[Any], blocked: Iterable[Record], rows: Iterable[Record]) -> None:
-        """Give every row of the wave that has no entry one; settled entries are never overwritten."""
-        error = interrupted.error
-        in_call = [_record_of(item) for item in interrupted.in_call]
-        unsent = [*map(_record_of, interrupted.unsent), *blocked, *rows]
-        lost = Action.UNKNOWN if isinstance(error, OutcomeUnknownError) else Action.NOT_SENT
-        entries = {r.row_number: self._given_up(r, Action.NOT_SENT, error) for r in unsent}
-        entries |= {r.row_number: self._given_up(r, lost, error) for r in in_call}
-        self._remember(list(entries.values()), {})
+    def _give_up(self, rows: Iterable[tuple[Record, bool]], error: CallError) -> None:
+        """Give rows that are not sent any more their entries.
 
-    def _given_up(self, record: Record, action: Action, error: CallError) -> Entry:
-        return self.entries.entry(record, action, error_code=error.code or None, reason="call_failed")
-
-
-def _record_of(item: Any) -> Record:
-    return item if isinstance(item, Record) else item.case.record
+        :param rows: each with whether it may be in the org all the same; read as they are remembered.
+        """
+        entries = (self.entries.given_up(record, error, in_doubt=in_doubt) for record, in_doubt in rows)
+        while some := list(islice(entries, ENTRIES_TOGETHER)):
+            self._remember(some, {})

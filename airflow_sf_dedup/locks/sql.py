@@ -89,7 +89,7 @@ def _holders(connection: Connection, org_id: str, record_ids: Iterable[str]) -> 
     query = select(columns.record_id, columns.key).where(
         columns.org_id == org_id, among(connection.dialect, columns.record_id, record_ids)
     )
-    return dict(row._tuple() for row in connection.execute(query))
+    return {row.record_id: row.key for row in connection.execute(query)}
 
 
 def _spelled(held: str, key: str) -> str:

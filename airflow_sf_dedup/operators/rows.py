@@ -39,17 +39,22 @@ def hidden(value: Any) -> Any:
 
 
 class HidesRows:
-    """Mixed into an operator, keeps the fields named in ``row_fields`` from being rendered."""
+    """Mixed into an operator, keeps rows out of its rendered fields.
+
+    Rows come from an XCom, or are hidden when the operator is made; any other list in a template field,
+    such as a policy written in YAML, is a setting and rendered as ever.
+    """
 
     def render_template(self, content: Any, *args: Any, **kwargs: Any) -> Any:
         """Resolve XComs and templates as ever, but look into no row."""
         if isinstance(content, Rows):
             return content
         rendered = super().render_template(content, *args, **kwargs)  # type: ignore[misc]
-        return hidden(rendered) if _is_rows(rendered) else rendered
+        is_a_setting = isinstance(content, list | tuple)
+        return hidden(rendered) if not is_a_setting and _is_rows(rendered) else rendered
 
 
 def _is_rows(value: Any) -> bool:
-    if isinstance(value, str | bytes | Rows | Mapping) or not isinstance(value, Sequence):
+    if isinstance(value, str | bytes | Rows) or not isinstance(value, Sequence):
         return False
     return any(isinstance(item, Mapping) for item in value[:20])

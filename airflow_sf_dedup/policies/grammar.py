@@ -11,7 +11,7 @@ These are the same::
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from airflow_sf_dedup.errors import SettingError
@@ -45,7 +45,7 @@ def _read(spelling: object) -> Iterator[Policy]:
     elif isinstance(spelling, Mapping):
         for name, arguments in spelling.items():
             yield _make(spelling, name, arguments)
-    elif isinstance(spelling, list | tuple):
+    elif isinstance(spelling, Sequence) and not isinstance(spelling, bytes):
         for part in spelling:
             yield from _read(part)
     elif isinstance(spelling, Policy) and not isinstance(spelling, type):
@@ -77,7 +77,7 @@ def _read_node(spelling: str, node: ast.expr) -> Iterator[Policy]:
 def _keywords(spelling: str, call: ast.Call) -> dict[str, Any]:
     try:
         return {str(keyword.arg): ast.literal_eval(keyword.value) for keyword in call.keywords}
-    except ValueError:
+    except (ValueError, TypeError):
         raise _unreadable(spelling, "an option is not a plain value") from None
 
 
@@ -90,7 +90,7 @@ def _make(spelling: object, name: object, arguments: object) -> Policy:
     try:
         return make(**(arguments or {}))
     except TypeError:
-        raise _unreadable(spelling, f"{name} has no such options: {', '.join(arguments or ())}") from None
+        raise _unreadable(spelling, f"{name} has no such options: {', '.join(map(str, arguments or ()))}") from None
 
 
 def _unreadable(spelling: object, why: str) -> SettingError:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -19,7 +19,10 @@ from airflow_sf_dedup.policies.base import Composable
 
 #: Never written to a matched record unless ``fields`` names them: a load must not move a record to
 #: another owner or record type because a rule found it.
-UNTOUCHED = frozenset({"ownerid", "recordtypeid"})
+UNTOUCHED = frozenset({"ownerid", "owner", "recordtypeid", "recordtype"})
+
+#: Stands for a value that was not read, which is no blank.
+_NOT_READ = object()
 
 
 @dataclass(frozen=True, repr=False)
@@ -86,18 +89,19 @@ class UpdateExisting(Composable):
 
     def _writes(self, name: str, value: Any, match: MatchedRecord) -> bool:
         if not isinstance(self.fields, str):
-            return name.lower() in {field.lower() for field in self.fields}
+            # A parent may be named with its key, as the source's column is: Account.External_Id__c.
+            return name.lower() in {field.lower().partition(".")[0] for field in self.fields}
         if name.lower() in UNTOUCHED:
             return False
         if self.fields == "fill_blanks":
-            return value not in (None, "") and match.values.get(name, "") in (None, "")
+            return value not in (None, "") and match.values.get(name, _NOT_READ) in (None, "")
         return True
 
 
 def _names(fields: Iterable[object]) -> tuple[str, ...]:
-    names = tuple(fields)
+    # A set has another order in every process, and so would the repr have.
+    ordered = sorted(fields, key=str) if isinstance(fields, Set) else fields
+    names = tuple(ordered) if isinstance(ordered, Iterable) else ()
     if not names or not all(isinstance(name, str) for name in names):
-        raise SettingError(
-            f"update_existing: fields={list(names)!r} is not a list of field names", setting="on_duplicate"
-        )
+        raise SettingError(f"update_existing: fields={fields!r} is not a list of field names", setting="on_duplicate")
     return names  # type: ignore[return-value]

@@ -17,6 +17,8 @@ class ChunkRefused:
 
     code: str
     message: str
+    #: HTTP status of the refusal, where it has one of its own.
+    status: int | None = None
 
 
 #: The answer to one chunk: an outcome a row, in the order sent, or the refusal of all of it.
@@ -67,7 +69,10 @@ class DuplicateLookup(Protocol):
     rows_per_call: int
 
     def look_up(self, records: Sequence[Record]) -> ChunkAnswer:
-        """One outcome a row: ``DuplicatesFound`` with its matches, or ``Saved`` if nothing blocked it."""
+        """One outcome a row: ``DuplicatesFound`` with its matches, or ``Saved`` if nothing blocked it.
+
+        :raises CallError: the call as a whole did not do its work.
+        """
 
 
 class RecordReader(Protocol):

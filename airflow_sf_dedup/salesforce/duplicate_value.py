@@ -34,6 +34,6 @@ def kind_of(message: str, external_id_field: str) -> DuplicateValue:
     if found and found[1] != _UNREADABLE:
         same = found[1].lower() == external_id_field.lower()
         return DuplicateValue.RACE if same else DuplicateValue.OTHER_FIELD
-    if re.search(rf"\b{re.escape(external_id_field)}\b", message, re.IGNORECASE):
+    if external_id_field and re.search(rf"\b{re.escape(external_id_field)}\b", message, re.IGNORECASE):
         return DuplicateValue.RACE
     return DuplicateValue.UNCLEAR

@@ -16,6 +16,8 @@ from xml.sax.saxutils import escape
 
 import msgspec
 import requests
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from simple_salesforce.exceptions import SalesforceAuthenticationFailed
 from simple_salesforce.login import SalesforceLogin
 
@@ -125,7 +127,7 @@ def _jwt(settings: ConnectionSettings) -> dict[str, Any]:
     return {
         "username": settings.login,
         "consumer_key": settings.consumer_key,
-        "privatekey": _checked_key(settings),
+        "privatekey": _signing_key(settings),
         "domain": settings.domain or _audience(settings.instance_url),
         "instance_url": _token_host(settings.instance_url),
     }
@@ -144,11 +146,8 @@ def _token_host(instance_url: str | None) -> str | None:
     return (urlsplit(instance_url).hostname or "").removesuffix(_SALESFORCE) or None
 
 
-def _checked_key(settings: ConnectionSettings) -> str:
-    # Read and tried here because simple-salesforce lets each library's own error through.
-    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
-    from cryptography.hazmat.primitives.serialization import load_pem_private_key
-
+def _signing_key(settings: ConnectionSettings) -> RSAPrivateKey:
+    # Read here because simple-salesforce lets each library's own error through; it takes a key that is read as well.
     name = "private_key" if settings.private_key else "private_key_file_path"
     text = settings.private_key or _read_key_file(settings)
     try:
@@ -157,7 +156,7 @@ def _checked_key(settings: ConnectionSettings) -> str:
         raise _key_error(settings, name, "holds no readable PEM key without a passphrase") from None
     if not isinstance(key, RSAPrivateKey):
         raise _key_error(settings, name, "must be an RSA key: Salesforce checks JWTs by RS256")
-    return text
+    return key
 
 
 def _read_key_file(settings: ConnectionSettings) -> str:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
 from airflow_sf_dedup.core.keys import KeyRule
-from airflow_sf_dedup.core.record_ids import to_18
+from airflow_sf_dedup.core.record_ids import is_record_id, to_18
 from airflow_sf_dedup.core.sobjects import SObject
 from airflow_sf_dedup.errors import CallError, PermissionRefusedError, PreflightError, RequestRefusedError
 from airflow_sf_dedup.salesforce import soap_wire, soql
@@ -17,6 +17,9 @@ from airflow_sf_dedup.salesforce.soap import parse
 
 #: Most ids of one collections retrieve (REST API guide: "Get Multiple Records with sObject Collections").
 _MOST_IDS = 2000
+
+#: A recycle bin that the user may not look into tells nothing; the records stay unreadable.
+_NOT_ASKED = (RequestRefusedError, PermissionRefusedError)
 
 T = TypeVar("T")
 
@@ -56,34 +59,40 @@ class OrgReader:
             for record in self._retrieve(sobject, ids, fields)
         }
         missing = [record_id for record_id in record_ids if record_id not in found]
-        return found | {record.record_id: record for record in self._deleted(sobject, missing)}
+        deleted = (record for ids in _batches(missing, _MOST_IDS) for record in self._deleted(sobject, ids))
+        return found | {record.record_id: record for record in deleted}
 
     def _retrieve(self, sobject: str, ids: Sequence[str], fields: Sequence[str]) -> Iterator[StoredRecord]:
         body = {"ids": list(ids), "fields": list(fields)}
         for document in self._session.rest("POST", f"composite/sobjects/{sobject}", body=body) or ():
-            if isinstance(document, dict) and document.get("Id"):
-                yield _stored(document)
+            if isinstance(document, dict) and (record_id := _id_of(document)):
+                yield _stored(record_id, document)
 
     def _deleted(self, sobject: str, ids: Sequence[str]) -> list[StoredRecord]:
         """Of ids that retrieve does not answer, those that are in the recycle bin."""
-        if not ids:
-            return []
         in_list = ",".join(f"'{record_id}'" for record_id in ids)
+        statement = f"SELECT Id, IsDeleted FROM {sobject} WHERE Id IN ({in_list})"
         try:
-            rows = list(
-                self._query(soap_wire.query_all_body, f"SELECT Id, IsDeleted FROM {sobject} WHERE Id IN ({in_list})")
-            )
-        except (RequestRefusedError, PermissionRefusedError):
+            rows = list(self._query(soap_wire.query_all_body, statement))
+        except _NOT_ASKED:
             return []
-        return [StoredRecord(to_18(row["Id"] or ""), {}, is_deleted=True) for row in rows if _is_deleted(row)]
+        return [
+            StoredRecord(record_id, {}, is_deleted=True)
+            for row in rows
+            if row.get("IsDeleted") == "true" and (record_id := _id_of(row))
+        ]
 
     def holders(self, keys: Sequence[str]) -> dict[str, tuple[str, ...]]:
-        """Key to the ids of the live records that hold it, by the field's own case rule."""
+        """Key to the ids of the live records that hold it, by the field's own case rule.
+
+        A key that XML cannot carry cannot be asked for; its row cannot be looked up either.
+        """
         held: dict[str, list[str]] = defaultdict(list)
-        for statement in soql.selects_by_key(self._sobject.name, self._key_rule.field, keys):
+        askable = list(filter(soap_wire.can_carry_text, keys))
+        for statement in soql.selects_by_key(self._sobject.name, self._key_rule.field, askable):
             for row in self._query(soap_wire.query_body, statement):
-                folded = self._key_rule.fold_stored(row.get(self._key_rule.field.name))
-                held[folded].append(to_18(row["Id"] or ""))
+                if record_id := _id_of(row):
+                    held[self._key_rule.fold_stored(row.get(self._key_rule.field.name))].append(record_id)
         return {key: tuple(ids) for key in keys if (ids := held.get(self._key_rule.fold(key)))}
 
     def _query(self, body_of: Any, statement: str) -> Iterator[dict[str, str | None]]:
@@ -100,13 +109,15 @@ class OrgReader:
         return soap_wire.read_query(parse(answer))
 
 
-def _stored(document: dict[str, Any]) -> StoredRecord:
+def _id_of(document: Mapping[str, Any]) -> str | None:
+    """The 18-character id of an answered record, if it has one."""
+    record_id = document.get("Id")
+    return to_18(record_id) if isinstance(record_id, str) and is_record_id(record_id) else None
+
+
+def _stored(record_id: str, document: Mapping[str, Any]) -> StoredRecord:
     values = {name: value for name, value in document.items() if name != "attributes"}
-    return StoredRecord(to_18(document["Id"]), values, is_deleted=values.get("IsDeleted") is True)
-
-
-def _is_deleted(row: dict[str, str | None]) -> bool:
-    return row.get("IsDeleted") == "true"
+    return StoredRecord(record_id, values, is_deleted=values.get("IsDeleted") is True)
 
 
 def _batches(items: Sequence[T], size: int) -> Iterable[Sequence[T]]:

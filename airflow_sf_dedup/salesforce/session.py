@@ -211,7 +211,7 @@ class SalesforceSession:
         )
 
     def close(self) -> None:
-        """Close the connections that are kept open."""
+        """Close the connections that are kept open; a later call opens them again."""
         self._http.close()
 
     # -- one call ---------------------------------------------------------------------------------
@@ -248,11 +248,11 @@ class SalesforceSession:
         """Send with the login in force; if that has expired, once more with a new one."""
         login = self._login.current()
         try:
-            return read(self._sent(call, login))
+            return self._exchange(call, login, read)
         except SessionExpiredError as error:
             renewed = self._renewed(login, error)
         try:
-            return read(self._sent(call, renewed))
+            return self._exchange(call, renewed, read)
         except SessionExpiredError as error:
             raise LoginRefusedError(
                 f"connection {self.settings.conn_id!r}: the org accepts no token of this login, not "
@@ -271,16 +271,19 @@ class SalesforceSession:
             ) from error
         return self._login.renew(expired)
 
-    def _sent(self, call: _Call, login: Login) -> Answer:
+    def _exchange(self, call: _Call, login: Login, read: Callable[[Answer], _T]) -> _T:
+        """Send once, read and count."""
         url = login.instance_url + call.path
         try:
             answer = send(self._http, call.method, url, data=call.body(login), headers=call.headers(login))
-        except OutcomeUnknownError:
-            self._count_call(call)
+            self._count.note_limits(answer.headers)
+            result = read(answer)
+        except CallError as error:
+            if _reached_the_org(error):
+                self._count_call(call)
             raise
         self._count_call(call)
-        self._count.note_limits(answer.headers)
-        return answer
+        return result
 
     def _current_login(self) -> Login:
         return self._repeating(self._login.current, repeatable=True)
@@ -308,7 +311,7 @@ class SalesforceSession:
 
     def _count_response(self, response: requests.Response, **_options: Any) -> None:
         path = response.request.path_url
-        if is_counted(path):
+        if is_counted(path) and response.status_code != 401:
             self._count.add(kind_of(response.request.method or "", path))
         self._count.note_limits({name.lower(): value for name, value in response.headers.items()})
 
@@ -319,14 +322,12 @@ class SalesforceSession:
             self.check_org()
 
     def _org_id_of_user(self) -> str | None:
-        """By OAuth's userinfo, which no limit counts; sessions of a SOAP login may not ask it."""
+        """By OAuth's userinfo, which no limit counts; a SOAP login may not ask it. The query tells what is wrong."""
         call = self._rest_call("GET", "/services/oauth2/userinfo", None, None)
         try:
-            user = self._repeating(lambda: self._read_rest(self._sent(call, self._login.current())), repeatable=True)
-        except LoginRefusedError as error:
-            if isinstance(error, SessionExpiredError):
-                return None
-            raise
+            user = self._repeating(
+                lambda: self._exchange(call, self._login.current(), self._read_rest), repeatable=True
+            )
         except CallError:
             return None
         return _org_id_in(user, "organization_id")
@@ -339,6 +340,13 @@ class SalesforceSession:
         if org_id is None:
             raise RequestRefusedError("the org does not tell its id", code="NO_ORG_ID")
         return org_id
+
+
+def _reached_the_org(error: CallError) -> bool:
+    """Whether the org may have counted the call; with an expired token it does not know whom to count for."""
+    if isinstance(error, SessionExpiredError):
+        return False
+    return error.status is not None or isinstance(error, OutcomeUnknownError)
 
 
 def _org_id_in(found: Any, name: str) -> str | None:

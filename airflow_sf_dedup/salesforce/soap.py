@@ -9,14 +9,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from xml.etree.ElementTree import Element, ParseError
 
+from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import fromstring
 
 from airflow_sf_dedup.core.outcomes import DuplicatesFound, Outcome
 from airflow_sf_dedup.core.records import Record
 from airflow_sf_dedup.core.sobjects import SObject
-from airflow_sf_dedup.errors import OutcomeUnknownError, RequestRefusedError
+from airflow_sf_dedup.errors import OutcomeUnknownError
 from airflow_sf_dedup.salesforce import soap_wire
-from airflow_sf_dedup.salesforce.base import ChunkAnswer, ChunkRefused
+from airflow_sf_dedup.salesforce.base import ChunkAnswer
 from airflow_sf_dedup.salesforce.session import SalesforceSession
 from airflow_sf_dedup.salesforce.wire import WriteOptions
 
@@ -43,18 +44,13 @@ class SoapUpsertLookup:
         """Ask for up to 200 rows in one call; rows that XML cannot carry stay without matches."""
         carried = [record for record in records if soap_wire.can_carry(record)]
         answer = self._upsert(carried) if carried else []
-        if isinstance(answer, ChunkRefused):
-            return answer
         outcomes = dict(zip((record.row_number for record in carried), answer, strict=True))
         return [outcomes.get(record.row_number, _CANNOT_BE_ASKED) for record in records]
 
-    def _upsert(self, records: Sequence[Record]) -> ChunkAnswer:
+    def _upsert(self, records: Sequence[Record]) -> list[Outcome]:
         body = soap_wire.upsert_body(records, self._sobject, self._external_id_field)
         headers = soap_wire.write_headers(self._options)
-        try:
-            answer = self._session.soap(lambda token: soap_wire.envelope(token, headers, body), action="upsert")
-        except RequestRefusedError as refused:
-            return ChunkRefused(refused.code, str(refused))
+        answer = self._session.soap(lambda token: soap_wire.envelope(token, headers, body), action="upsert")
         return soap_wire.read_upsert(parse(answer), len(records))
 
 
@@ -68,6 +64,6 @@ def parse(answer: bytes) -> Element:
     """
     try:
         root: Element = fromstring(answer)
-    except ParseError:
+    except (ParseError, DefusedXmlException):
         raise OutcomeUnknownError("Salesforce's SOAP answer is not XML", code="UNREADABLE_ANSWER") from None
     return root

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 from xml.etree.ElementTree import Element
-from xml.sax.saxutils import escape
+from xml.sax import saxutils
 
 from airflow_sf_dedup.core.outcomes import Outcome, Saved, Unanswered
 from airflow_sf_dedup.core.record_ids import is_record_id, to_18
@@ -22,6 +22,11 @@ from airflow_sf_dedup.salesforce.wire import WriteOptions
 #: Characters that XML 1.0 cannot carry; one of them refuses the whole call.
 _NOT_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff\ud800-\udfff]")
 _NIL = "{http://www.w3.org/2001/XMLSchema-instance}nil"
+
+
+def escape(text: str) -> str:
+    """Text for an envelope; a bare carriage return would be read as a line feed (XML 1.0, 2.11)."""
+    return saxutils.escape(text, {"\r": "&#13;"})
 
 
 def envelope(token: str, headers: str, body: str) -> bytes:
@@ -66,7 +71,12 @@ def _assignment(rules: bool | str) -> str:
 
 def can_carry(record: Record) -> bool:
     """Whether XML can carry the row's values at all."""
-    return not any(_NOT_XML.search(text) for text in _texts(record.fields))
+    return all(map(can_carry_text, _texts(record.fields)))
+
+
+def can_carry_text(text: str) -> bool:
+    """Whether XML can carry the text."""
+    return not _NOT_XML.search(text)
 
 
 def _texts(values: Mapping[str, Any]) -> Iterator[str]:
@@ -149,7 +159,7 @@ def _read_result(result: Element) -> Outcome:
         record_id = _child_text(result, "id")
         if not is_record_id(record_id):
             return Unanswered("success without a record id")
-        return Saved(to_18(record_id), _child_text(result, "created") == "true")
+        return Saved(to_18(record_id), {"true": True, "false": False}.get(_child_text(result, "created")))
     return wire.read_row({"success": False, "errors": [_error(e) for e in _children(result, "errors")]})
 
 
@@ -173,6 +183,7 @@ def _duplicate_result(result: Element) -> dict[str, Any]:
                 "entityType": _child_text(matched_by, "entityType"),
                 "matchEngine": _child_text(matched_by, "matchEngine"),
                 "rule": _child_text(matched_by, "rule"),
+                "size": _whole_number(_child_text(matched_by, "size")),
                 "matchRecords": [_match_record(record) for record in _children(matched_by, "matchRecords")],
             }
             for matched_by in _children(result, "matchResults")
@@ -180,13 +191,24 @@ def _duplicate_result(result: Element) -> dict[str, Any]:
     }
 
 
+def _whole_number(text: str) -> int | None:
+    return int(text) if text.isdecimal() else None
+
+
 def _match_record(matched: Element) -> dict[str, Any]:
     confidence = _child_text(matched, "matchConfidence")
     record = next(_children(matched, "record"), None)
     return {
-        "matchConfidence": float(confidence) if confidence else None,
+        "matchConfidence": _number(confidence),
         "record": None if record is None else {"Id": _child_text(record, "Id"), "type": _child_text(record, "type")},
     }
+
+
+def _number(text: str) -> float | None:
+    try:
+        return float(text)
+    except ValueError:
+        return None
 
 
 def read_query(answer: Element) -> tuple[list[dict[str, str | None]], str | None]:
@@ -198,7 +220,12 @@ def read_query(answer: Element) -> tuple[list[dict[str, str | None]], str | None
 
 
 def _read_record(record: Element) -> dict[str, str | None]:
-    return {_name(field): None if field.get(_NIL) == "true" else (field.text or None) for field in record}
+    """Field name to text. ``Id`` stands twice: first of itself, then as a field, which may be nil."""
+    values: dict[str, str | None] = {}
+    for field in record:
+        name = _name(field)
+        values[name] = values.get(name) or (None if field.get(_NIL) == "true" else field.text or None)
+    return values
 
 
 def _name(element: Element) -> str:

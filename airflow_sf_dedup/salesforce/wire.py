@@ -7,7 +7,7 @@ outcome, in row order; what cannot be attributed to a row is ``Unanswered``, nev
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -117,13 +117,17 @@ def read_chunk(part: Mapping[str, Any] | None, size: int) -> ChunkAnswer:
     """The answer to one collections subrequest."""
     if part is None:
         return _unanswered("the answer does not mention the chunk", size)
-    body = part.get("body")
-    if part.get("httpStatusCode") == 200 and isinstance(body, list):
-        if len(body) != size:
-            return _unanswered(f"{size} rows sent, {len(body)} answered", size)
-        return [read_row(row) for row in body]
-    code, message = read_error(body)
-    return ChunkRefused(code or f"HTTP_{part.get('httpStatusCode')}", message)
+    status, body = part.get("httpStatusCode"), part.get("body")
+    if not isinstance(status, int):
+        return _unanswered("the answer to the chunk has no status", size)
+    if not 200 <= status < 300:
+        code, message = read_error(body)
+        return ChunkRefused(code or f"HTTP_{status}", message, status)
+    if not isinstance(body, list):
+        return _unanswered("the answer to the chunk is no list of rows", size)
+    if len(body) != size:
+        return _unanswered(f"{size} rows sent, {len(body)} answered", size)
+    return [read_row(row) for row in body]
 
 
 def _unanswered(reason: str, size: int) -> list[Outcome]:
@@ -168,7 +172,8 @@ def read_errors(errors: Sequence[Mapping[str, Any]]) -> Outcome:
     code, message = _code(other[0]), str(other[0].get("message") or "")
     if code == "DUPLICATE_EXTERNAL_ID":
         return KeyHeldByMany(message, record_ids_in(message))
-    return Failed(code, message, tuple(map(str, other[0].get("fields") or ())))
+    fields = other[0].get("fields")
+    return Failed(code, message, tuple(map(str, fields)) if isinstance(fields, list) else ())
 
 
 def _code(error: Mapping[str, Any]) -> str:
@@ -176,9 +181,30 @@ def _code(error: Mapping[str, Any]) -> str:
 
 
 def _duplicates(errors: Sequence[Mapping[str, Any]]) -> DuplicatesFound:
-    results = [result for error in errors for result in (duplicate_result(error),) if result is not None]
-    matches = tuple(match for result in results for match in read_matches(result))
-    return DuplicatesFound(str(errors[0].get("message") or ""), matches if results else None)
+    message = str(errors[0].get("message") or "")
+    results = [result for result in map(duplicate_result, errors) if result is not None]
+    if not results:
+        return DuplicatesFound(message)
+    complete = len(results) == len(errors)
+    return DuplicatesFound(
+        message,
+        tuple(match for result in results for match in read_matches(result)),
+        allow_save=complete and all(result.get("allowSave") is True for result in results),
+        all_named=complete and all(map(_names_all, results)),
+    )
+
+
+def _names_all(result: Mapping[str, Any]) -> bool:
+    """Whether every record that the rule counted is named so that it can be told from others."""
+    return all(
+        len(list(_matches_of(result, matched_by))) >= _counted(matched_by)
+        for matched_by in _mappings(result.get("matchResults"))
+    )
+
+
+def _counted(matched_by: Mapping[str, Any]) -> int:
+    listed, size = matched_by.get("matchRecords"), matched_by.get("size")
+    return max(len(listed) if isinstance(listed, list) else 0, size if isinstance(size, int) else 0)
 
 
 def duplicate_result(error: Mapping[str, Any]) -> Mapping[str, Any] | None:
@@ -189,12 +215,14 @@ def duplicate_result(error: Mapping[str, Any]) -> Mapping[str, Any] | None:
 
 def read_matches(result: Mapping[str, Any]) -> list[Match]:
     """Every record that a ``DuplicateResult`` names, with its rule and confidence."""
-    return [
-        match
-        for matched_by in _mappings(result.get("matchResults"))
-        for record in _mappings(matched_by.get("matchRecords"))
-        if (match := _match(result, matched_by, record)) is not None
-    ]
+    return [match for matched_by in _mappings(result.get("matchResults")) for match in _matches_of(result, matched_by)]
+
+
+def _matches_of(result: Mapping[str, Any], matched_by: Mapping[str, Any]) -> Iterator[Match]:
+    for record in _mappings(matched_by.get("matchRecords")):
+        match = _match(result, matched_by, record)
+        if match is not None:
+            yield match
 
 
 def _match(result: Mapping[str, Any], matched_by: Mapping[str, Any], matched: Mapping[str, Any]) -> Match | None:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
+from airflow_sf_dedup.core.records import FieldValue
 from airflow_sf_dedup.core.sobjects import Field, SObject
-from airflow_sf_dedup.core.values import plain, to_parent, to_scalar, to_wire
+from airflow_sf_dedup.core.values import is_api_name, plain, reader_of, to_parent, to_scalar
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class FieldColumn:
     """A column that is a field of the sObject itself."""
 
@@ -22,7 +24,11 @@ class FieldColumn:
 
         :raises MalformedValue: the field cannot hold it.
         """
-        fields[self.field.name] = to_wire(self.field, value)
+        fields[self.field.name] = self._read(value)
+
+    @cached_property
+    def _read(self) -> Callable[[Any], FieldValue]:
+        return reader_of(self.field)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +76,7 @@ def column_of(describe: SObject, name: str) -> Column | None:
     parent_sobject, colon, after = relationship.rpartition(":")
     if dot:
         parent = describe.parent(after if colon else relationship)
-        if parent is None or not parent_field or "." in parent_field:
+        if parent is None or not is_api_name(parent_field):
             return None
         return ParentColumn(name, parent, parent_field, parent_sobject or None)
     field = describe.field(name)

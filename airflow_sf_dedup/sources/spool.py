@@ -23,7 +23,7 @@ class Spool:
     """Compartments of records, numbered from 0, below a folder only the owner can read."""
 
     def __init__(self, folder: Path, compartments: int) -> None:
-        self._folder = folder
+        self.folder = folder
         self._buffers = [bytearray() for _ in range(compartments)]
         self._buffered = 0
 
@@ -56,7 +56,7 @@ class Spool:
         self._buffered = 0
 
     def _file(self, compartment: int) -> Path:
-        return self._folder / f"{compartment:05d}"
+        return self.folder / f"{compartment:05d}"
 
 
 @contextmanager

@@ -34,6 +34,9 @@ _ROWS_AT_A_TIME = 1000
 
 _LOAD_ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 
+#: What reading a manifest raises when it is damaged or another release's.
+_NO_MANIFEST = (msgspec.MsgspecError, ValueError, TypeError, KeyError, AttributeError)
+
 _encode_lines = msgspec.json.Encoder().encode_lines
 _decode_lines = msgspec.json.Decoder(Record).decode_lines
 
@@ -67,7 +70,12 @@ class StagedLoad:
 
     @classmethod
     def from_json(cls, document: dict[str, Any]) -> StagedLoad:
-        """The inverse of :meth:`to_json`."""
+        """The inverse of :meth:`to_json`.
+
+        :raises ValueError: another release wrote it.
+        """
+        if document["version"] != STAGED_LOAD_VERSION:
+            raise ValueError("unknown version of a staged load")
         return cls(
             **{
                 **document,
@@ -170,7 +178,7 @@ class StagingArea:
     def _staged_before(self, load_id: str, moment: datetime) -> bool:
         try:
             return _manifest(f"{self.folder(load_id)}/{MANIFEST}").created_at < moment
-        except (OSError, ValueError, TypeError, KeyError):
+        except (OSError, *_NO_MANIFEST):
             return False
 
 
@@ -207,7 +215,7 @@ def read_manifest(ref: PartitionRef) -> StagedLoad:
         return _manifest(f"{ref.path.rsplit('/', 1)[0]}/{MANIFEST}")
     except FileNotFoundError:
         raise StagingError(_gone(ref)) from None
-    except (ValueError, TypeError, KeyError):
+    except _NO_MANIFEST:
         raise StagingError(_changed(ref, f"its {MANIFEST} cannot be read by this release")) from None
 
 
@@ -219,7 +227,11 @@ def _manifest(path: str) -> StagedLoad:
 def _remove_folder(folder: str) -> None:
     here = paths.local(folder)
     if here is not None:
-        shutil.rmtree(here, ignore_errors=not here.exists())
+        try:
+            shutil.rmtree(here)
+        except FileNotFoundError:
+            # Not there, or another task is removing the same old load.
+            shutil.rmtree(here, ignore_errors=True)
         return
     there: Any = paths.remote(folder)
     if there.exists():

@@ -13,9 +13,7 @@ from airflow_sf_dedup.core.keys import KeyRule, UnusableKey
 from airflow_sf_dedup.core.sobjects import Field
 
 TEXT = KeyRule(Field("Key__c", "Key", "string", length=255, external_id=True, unique=True))
-EXACT_TEXT = KeyRule(
-    Field("Key__c", "Key", "string", length=255, external_id=True, unique=True, case_sensitive=True)
-)
+EXACT_TEXT = KeyRule(Field("Key__c", "Key", "string", length=255, external_id=True, unique=True, case_sensitive=True))
 NON_UNIQUE = KeyRule(Field("Key__c", "Key", "string", length=255, external_id=True))
 EMAIL = KeyRule(Field("Email", "Email", "email", length=80, id_lookup=True))
 NUMBER = KeyRule(Field("No__c", "No", "double", scale=0, external_id=True, unique=True))
@@ -87,9 +85,7 @@ def test_number_keys_keep_their_digits(value: object, key: str, wire: object) ->
 
 
 @pytest.mark.parametrize("rule", [TEXT, NUMBER, EMAIL], ids=["text", "number", "email"])
-@pytest.mark.parametrize(
-    "value", [None, "", "   ", "\u00a0\t", math.nan, Decimal("NaN"), Decimal("sNaN")], ids=repr
-)
+@pytest.mark.parametrize("value", [None, "", "   ", "\u00a0\t", math.nan, Decimal("NaN"), Decimal("sNaN")], ids=repr)
 def test_nothing_is_a_missing_key(rule: KeyRule, value: object) -> None:
     assert reason_of(rule, value) == "missing_key"
 
@@ -159,9 +155,7 @@ def test_email_keys_are_lower_cased() -> None:
         pytest.param(EMAIL, "A@x.org", "a@X.org", True, id="email"),
     ],
 )
-def test_repeats_are_judged_by_the_fields_own_case_rule(
-    rule: KeyRule, first: str, second: str, same: bool
-) -> None:
+def test_repeats_are_judged_by_the_fields_own_case_rule(rule: KeyRule, first: str, second: str, same: bool) -> None:
     assert (rule.fold(first) == rule.fold(second)) is same
 
 

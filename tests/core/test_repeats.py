@@ -64,9 +64,7 @@ def test_the_error_of_fail_counts_keys_and_names_rows() -> None:
     rows=st.lists(st.dictionaries(st.sampled_from("abc"), st.integers()), min_size=1, max_size=6),
     on_repeat=st.sampled_from(ON_REPEAT),
 )
-def test_every_row_is_kept_or_superseded_by_a_kept_one_exactly_once(
-    rows: list[dict[str, int]], on_repeat: str
-) -> None:
+def test_every_row_is_kept_or_superseded_by_a_kept_one_exactly_once(rows: list[dict[str, int]], on_repeat: str) -> None:
     records = [record(number, **fields) for number, fields in enumerate(rows, start=1)]
     settled = settle_repeats(records, on_repeat)
     kept = [row.row_number for row in settled.kept]

@@ -20,22 +20,21 @@ class Colour(Enum):
     RED = "red"
 
 
-def field(type: str) -> Field:
-    return Field("F__c", "F", type)
+def field(kind: str) -> Field:
+    return Field("F__c", "F", kind)
 
 
 PLUS_TWO = timezone(timedelta(hours=2))
 
 
 @pytest.mark.parametrize(
-    ("type", "value", "wire"),
+    ("kind", "value", "wire"),
     [
         ("string", "  kept as it is ", "  kept as it is "),
         ("string", "", ""),
         ("string", 1, "1"),
         ("string", 1.0, "1"),
         ("string", 0.1, "0.1"),
-        ("string", 1e20, None),
         ("phone", 491701234567.0, "491701234567"),
         ("string", Decimal("1.50"), "1.50"),
         ("string", True, "true"),
@@ -80,22 +79,20 @@ PLUS_TWO = timezone(timedelta(hours=2))
         ("long", 7.0, 7),
     ],
 )
-def test_values_get_the_type_of_their_field(type: str, value: Any, wire: Any) -> None:
-    if wire is None and value == 1e20:
-        pytest.skip("refused, see below")
-    found = to_wire(field(type), value)
+def test_values_get_the_type_of_their_field(kind: str, value: Any, wire: Any) -> None:
+    found = to_wire(field(kind), value)
     assert found == wire
     assert found.__class__ is wire.__class__
 
 
-@pytest.mark.parametrize("type", ["string", "double", "date", "datetime", "boolean", "time", "multipicklist"])
+@pytest.mark.parametrize("kind", ["string", "double", "date", "datetime", "boolean", "time", "multipicklist"])
 @pytest.mark.parametrize("value", [None, math.nan, Decimal("NaN")], ids=repr)
-def test_nothing_clears_a_field_of_any_type(type: str, value: Any) -> None:
-    assert to_wire(field(type), value) is None
+def test_nothing_clears_a_field_of_any_type(kind: str, value: Any) -> None:
+    assert to_wire(field(kind), value) is None
 
 
 @pytest.mark.parametrize(
-    ("type", "value"),
+    ("kind", "value"),
     [
         ("date", "02.01.2026"),
         ("date", "2026-02-30"),
@@ -130,9 +127,9 @@ def test_nothing_clears_a_field_of_any_type(type: str, value: Any) -> None:
         ("boolean", {}),
     ],
 )
-def test_what_a_field_cannot_hold_is_malformed_and_names_the_field(type: str, value: Any) -> None:
+def test_what_a_field_cannot_hold_is_malformed_and_names_the_field(kind: str, value: Any) -> None:
     with pytest.raises(MalformedValue) as refused:
-        to_wire(field(type), value)
+        to_wire(field(kind), value)
     assert refused.value.field_name == "F__c"
     assert str(refused.value).startswith("F__c ")
 
@@ -141,6 +138,14 @@ def test_no_message_repeats_the_value() -> None:
     with pytest.raises(MalformedValue) as refused:
         to_wire(field("date"), "Ada Lovelace")
     assert "Ada" not in str(refused.value)
+
+
+def test_the_types_of_pandas_are_understood() -> None:
+    pandas = pytest.importorskip("pandas")
+    moment = pandas.Timestamp("2026-01-02T03:04:05.678901234+02:00")
+    assert to_wire(field("datetime"), moment) == "2026-01-02T01:04:05.678Z"
+    assert to_wire(field("date"), moment) == "2026-01-02"
+    assert [to_wire(field("string"), value) for value in (pandas.NA, pandas.NaT)] == [None, None]
 
 
 def test_a_parent_is_named_by_one_field() -> None:
@@ -156,7 +161,9 @@ def test_a_parent_of_several_sobjects_keeps_its_type() -> None:
 
 
 @pytest.mark.parametrize(
-    "value", ["Acme", {}, {"A": 1, "B": 2}, {"A": {"B": 1}}, {"A": [1]}, {"attributes": 1, "A": "1"}, ["A"]], ids=repr
+    "value",
+    ["Acme", {}, {"A": 1, "B": 2}, {"A": {"B": 1}}, {"A": [1]}, {"attributes": 1, "A": "1"}, ["A"], {"half \ud83d": 1}],
+    ids=repr,
 )
 def test_anything_else_is_no_parent(value: Any) -> None:
     with pytest.raises(MalformedValue):
@@ -167,11 +174,11 @@ def test_anything_else_is_no_parent(value: Any) -> None:
     value=st.one_of(
         st.text(), st.integers(), st.floats(), st.decimals(), st.booleans(), st.none(), st.dates(), st.datetimes()
     ),
-    type=st.sampled_from(["string", "double", "int", "date", "datetime", "boolean", "time", "multipicklist"]),
+    kind=st.sampled_from(["string", "double", "int", "date", "datetime", "boolean", "time", "multipicklist"]),
 )
-def test_whatever_comes_is_json_or_malformed(value: Any, type: str) -> None:
+def test_whatever_comes_is_json_or_malformed(value: Any, kind: str) -> None:
     try:
-        wire = to_wire(field(type), value)
+        wire = to_wire(field(kind), value)
         scalar = to_scalar("F__c", value)
     except MalformedValue:
         return

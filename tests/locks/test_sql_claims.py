@@ -35,7 +35,7 @@ def claim_all(url: str, org: str, number: int) -> dict[str, str]:
 
 def test_processes_that_race_agree_on_one_holder_a_record(claims_url):
     org = uuid4().hex[:18]
-    with ProcessPoolExecutor(4, mp_context=get_context("spawn")) as pool:
+    with ProcessPoolExecutor(4, mp_context=get_context("fork")) as pool:
         answers = list(pool.map(claim_all, [claims_url] * 4, [org] * 4, range(4)))
     assert all(answer == answers[0] for answer in answers)
     assert answers[0].keys() == set(RECORDS)

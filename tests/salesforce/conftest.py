@@ -54,6 +54,13 @@ class Seen:
         return json.loads(self.body)
 
 
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Clients of these tests hang up, and refuse certificates, on purpose."""
+
+
 class CannedOrg:
     """Answers with the replies of a path, in order; the last one is repeated; 200 and ``{}`` where there is none."""
 
@@ -61,8 +68,7 @@ class CannedOrg:
         self.requests: list[Seen] = []
         self._replies: dict[str, deque[Reply]] = defaultdict(deque)
         self._lock = threading.Lock()
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
-        self._server.daemon_threads = True
+        self._server = _Server(("127.0.0.1", 0), self._handler())
         if tls is not None:
             self._server.socket = tls.wrap_socket(self._server.socket, server_side=True)
         self.url = f"{'https' if tls else 'http'}://127.0.0.1:{self._server.server_address[1]}"
@@ -98,7 +104,7 @@ class CannedOrg:
                     org.requests.append(Seen(self.command, self.path, headers, body))
                 org_reply(self, org._next(self.path))
 
-            do_GET = do_POST = do_PATCH = do_PUT = do_DELETE = answer
+            do_GET = do_POST = do_PATCH = do_PUT = do_DELETE = answer  # noqa: N815 - http.server's names
 
             def log_message(self, *_: Any) -> None:
                 pass

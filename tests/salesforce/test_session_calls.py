@@ -135,7 +135,12 @@ REFUSALS = {
     "moved": (302, "", RequestRefusedError, "REDIRECTED"),
     "html for json": (200, "<html>maintenance</html>", OutcomeUnknownError, "UNREADABLE_ANSWER"),
     "cut short": (200, '{"compositeResponse": [', OutcomeUnknownError, "UNREADABLE_ANSWER"),
-    "expired": (401, [{"errorCode": "INVALID_SESSION_ID", "message": "expired"}], LoginRefusedError, "INVALID_SESSION_ID"),
+    "expired": (
+        401,
+        [{"errorCode": "INVALID_SESSION_ID", "message": "expired"}],
+        LoginRefusedError,
+        "INVALID_SESSION_ID",
+    ),
     "expired, no body": (401, "", LoginRefusedError, "HTTP_401"),
 }
 

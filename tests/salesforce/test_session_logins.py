@@ -16,9 +16,7 @@ CREDENTIALS = {"consumer_key": "key", "consumer_secret": "hidden-secret", "domai
 
 @pytest.fixture
 def session(canned_org):
-    settings = from_parts(
-        "sf", "salesforce_dedup", None, None, None, {**CREDENTIALS, "loopback_org": canned_org.url}
-    )
+    settings = from_parts("sf", "salesforce_dedup", None, None, None, {**CREDENTIALS, "loopback_org": canned_org.url})
     return SalesforceSession(settings, sleep=lambda seconds: None)
 
 
@@ -87,6 +85,8 @@ def test_an_expired_token_is_renewed(session, canned_org, reply, grant, answer):
     canned_org.answers(reply(**answer), reply(200, {"done": True}), path="/composite")
     assert session.rest("POST", "composite", body={}, repeatable=False) == {"done": True}
     assert tokens_of(canned_org.sent_to("/composite")) == ["first", "second"]
+    # With the first, the org could not tell for whom to count.
+    assert session.calls_by_kind == {"POST composite": 1}
 
 
 def test_a_soap_envelope_is_built_again_around_the_new_token(session, canned_org, reply, grant):
@@ -114,7 +114,7 @@ def test_an_access_token_alone_cannot_be_renewed(canned_org, reply):
     canned_org.answers(reply(401, EXPIRED))
     extra = {"access_token": "hidden-token", "instance_url": canned_org.url}
     session = SalesforceSession(from_parts("my_org", "salesforce", None, None, None, extra))
-    with pytest.raises(LoginRefusedError, match="'my_org'.*access token alone") as raised:
+    with pytest.raises(LoginRefusedError, match=r"'my_org'.*access token alone") as raised:
         session.rest("GET", "limits")
     assert "hidden-token" not in str(raised.value)
     assert len(canned_org.requests) == 1

@@ -14,7 +14,7 @@ import pytest
 from airflow_sf_dedup.audit.base import Audit, AuditKeeper, Load, LoadMissingError
 from airflow_sf_dedup.core.entries import UNSETTLED, Action, Entry, MatchEntry
 
-# ruff: noqa: S101, D102
+# ruff: noqa: S101
 
 #: When the loads of the contract start; a purge of the contract never reaches younger ones.
 BEGIN = datetime(2001, 2, 3, 4, 5, 6, 789, UTC)
@@ -100,13 +100,12 @@ class AuditContract:
             audit.update_load(load.load_id, rows_red=1)
 
     def test_a_load_that_was_not_opened_is_named(self, audit: KeptAudit) -> None:
-        for call in (
-            lambda: audit.remember("nowhere", [an_entry(1)]),
-            lambda: audit.update_load("nowhere", rows_read=1),
-            lambda: audit.note("nowhere", "event", {}),
-        ):
-            with pytest.raises(LoadMissingError, match="nowhere"):
-                call()
+        with pytest.raises(LoadMissingError, match="nowhere"):
+            audit.remember("nowhere", [an_entry(1)])
+        with pytest.raises(LoadMissingError, match="nowhere"):
+            audit.update_load("nowhere", rows_read=1)
+        with pytest.raises(LoadMissingError, match="nowhere"):
+            audit.note("nowhere", "event", {})
 
     def test_loads_of_a_run_come_oldest_first(self, audit: KeptAudit) -> None:
         younger = a_load(started_at=BEGIN + timedelta(hours=1))
@@ -147,9 +146,7 @@ class AuditContract:
         assert list(audit.entries(load.load_id)) == entries
 
     @pytest.mark.parametrize("action", sorted(set(Action) - UNSETTLED))
-    def test_a_settled_entry_is_never_overwritten(
-        self, audit: KeptAudit, load: Load, action: Action
-    ) -> None:
+    def test_a_settled_entry_is_never_overwritten(self, audit: KeptAudit, load: Load, action: Action) -> None:
         first = an_entry(1, action, matches=(MATCH,), values={"A": "1"})
         audit.remember(load.load_id, [first])
         audit.remember(load.load_id, [an_entry(1, Action.SKIPPED, try_number=2), an_entry(2)])
@@ -163,9 +160,7 @@ class AuditContract:
         audit.remember(load.load_id, [an_entry(1, Action.UPDATED, try_number=2)])
         assert list(audit.entries(load.load_id)) == [an_entry(1, Action.UPDATED, try_number=2)]
 
-    def test_of_several_entries_for_a_row_the_first_settled_one_counts(
-        self, audit: KeptAudit, load: Load
-    ) -> None:
+    def test_of_several_entries_for_a_row_the_first_settled_one_counts(self, audit: KeptAudit, load: Load) -> None:
         audit.remember(
             load.load_id,
             [an_entry(1, Action.FAILED), an_entry(1, Action.CREATED), an_entry(1, Action.SKIPPED)],
@@ -206,10 +201,10 @@ class AuditContract:
         assert audit.settled_rows(load.load_id, 1) == expected
 
     def test_totals_count_by_action_and_by_reason(self, audit: KeptAudit, load: Load) -> None:
-        failed = {"action": Action.FAILED, "error_code": "REQUIRED_FIELD_MISSING"}
+        failed = an_entry(3, Action.FAILED, error_code="REQUIRED_FIELD_MISSING")
         audit.remember(
             load.load_id,
-            [an_entry(1), an_entry(2, partition=5), an_entry(3, **failed), an_entry(4, **failed)],
+            [an_entry(1), an_entry(2, partition=5), failed, replace(failed, row_number=4)],
         )
         totals = audit.totals(load.load_id)
         assert totals.actions == {Action.CREATED: 2, Action.FAILED: 2}
@@ -220,8 +215,7 @@ class AuditContract:
     @pytest.mark.parametrize("page_size", [1, 3, 500])
     def test_pages_lose_and_double_nothing(self, audit: KeptAudit, load: Load, page_size: int) -> None:
         entries = [
-            an_entry(row, Action.SKIPPED if row % 2 else Action.CREATED, partition=row % 3)
-            for row in range(1, 21)
+            an_entry(row, Action.SKIPPED if row % 2 else Action.CREATED, partition=row % 3) for row in range(1, 21)
         ]
         audit.remember(load.load_id, entries[::-1])
         assert list(audit.entries(load.load_id, page_size=page_size)) == entries

@@ -10,7 +10,7 @@ import pytest
 
 from airflow_sf_dedup.locks.base import RecordClaim, RecordClaims
 
-# ruff: noqa: S101, D102
+# ruff: noqa: S101
 
 LEAD = "00Q000000000001EAA"
 OTHER = "00Q000000000002EAA"
@@ -53,9 +53,7 @@ class ClaimsContract:
         assert claims.claim("load-1", org, []) == {}
 
     @pytest.mark.parametrize("load_id", ["load-1", "load-2"])
-    def test_a_second_key_is_told_who_holds_the_record(
-        self, claims: RecordClaims, org: str, load_id: str
-    ) -> None:
+    def test_a_second_key_is_told_who_holds_the_record(self, claims: RecordClaims, org: str, load_id: str) -> None:
         claims.claim("load-1", org, [RecordClaim(LEAD, "a")])
         assert claims.claim(load_id, org, [RecordClaim(LEAD, "b")]) == {LEAD: "a"}
 
@@ -76,9 +74,7 @@ class ClaimsContract:
         clock.now += timedelta(minutes=1)
         assert claims.claim("load-2", org, [RecordClaim(LEAD, "b")]) == {LEAD: "b"}
 
-    def test_one_load_never_gives_a_record_to_two_keys(
-        self, claims: RecordClaims, org: str, clock: Clock
-    ) -> None:
+    def test_one_load_never_gives_a_record_to_two_keys(self, claims: RecordClaims, org: str, clock: Clock) -> None:
         claims.claim("load-1", org, [RecordClaim(LEAD, "a")])
         clock.now += timedelta(days=1)
         assert claims.claim("load-1", org, [RecordClaim(LEAD, "b")]) == {LEAD: "a"}

@@ -1,0 +1,1 @@
+"""``make demo``: the morning load, on this machine, with the truth known beforehand."""

@@ -1,0 +1,53 @@
+"""The SQL of the documentation runs on both databases and answers what it says."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+
+from airflow_sf_dedup.audit.engine import engine_for, reading
+from airflow_sf_dedup.audit.sql import SqlAudit
+from airflow_sf_dedup.audit.tables import metadata
+from airflow_sf_dedup.audit.upgrade import upgrade
+from airflow_sf_dedup.core.entries import Action
+from airflow_sf_dedup.testing.contracts.audit import MATCH, a_load, an_entry
+
+PAGE = (Path(__file__).parents[2] / "docs" / "audit.md").read_text(encoding="utf-8")
+QUESTIONS = re.findall(r"^(\S[^\n]*\?[^\n]*)\n\n```sql\n(.*?)```", PAGE, re.M | re.S)
+
+
+@pytest.fixture
+def audited(empty_url):
+    engine = engine_for(empty_url)
+    upgrade(engine)
+    audit = SqlAudit(engine)
+    audit.open_load(a_load(load_id="load-1", run_id="manual__1", rows_read=3))
+    audit.remember(
+        "load-1",
+        [
+            an_entry(1, key="K-1"),
+            an_entry(2, Action.FAILED, error_code="REQUIRED_FIELD_MISSING"),
+            an_entry(3, Action.AWAITING_REVIEW, matches=(MATCH,), values={"Email": "a@b.example"}),
+        ],
+    )
+    yield engine
+    engine.dispose()
+
+
+def test_every_question_is_answered(audited):
+    assert len(QUESTIONS) == PAGE.count("```sql") == 8
+    with reading(audited) as connection:
+        answers = {question: connection.execute(text(sql)).all() for question, sql in QUESTIONS}
+    assert [question for question, rows in answers.items() if not rows] == []
+    assert answers["What awaits a person, with the value that is to be written?"][0].email == "a@b.example"
+    assert answers["Is every row that was read accounted for? (0 is the only good answer.)"] == [(0,)]
+
+
+def test_every_table_column_and_action_is_explained():
+    words = set(re.findall(r"`([^`\n]+)`", PAGE))
+    columns = {column.name for table in metadata.sorted_tables for column in table.columns}
+    plumbing = {"id", "event", "detail", "claimed_at", "expires_at"}
+    assert (columns | set(metadata.tables) | set(Action)) - words - plumbing <= {"id"}

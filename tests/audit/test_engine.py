@@ -1,0 +1,27 @@
+from __future__ import annotations
+
+import stat
+
+from sqlalchemy import text
+
+from airflow_sf_dedup.audit.engine import engine_for, reading
+
+
+def test_the_file_and_its_new_folders_are_the_owners_alone(tmp_path):
+    path = tmp_path / "new" / "deeper" / "audit.db"
+    engine_for(f"sqlite:///{path}")
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert [stat.S_IMODE(folder.stat().st_mode) for folder in list(path.parents)[:2]] == [0o700, 0o700]
+
+
+def test_the_promises_of_sqlite_are_switched_on(tmp_path):
+    with reading(engine_for(f"sqlite:///{tmp_path / 'audit.db'}")) as connection:
+        asked = ("journal_mode", "busy_timeout", "foreign_keys", "synchronous")
+        assert [connection.scalar(text(f"PRAGMA {name}")) for name in asked] == ["wal", 30000, 1, 2]
+
+
+def test_a_postgres_connection_says_who_it_is(postgres_url):
+    engine = engine_for(postgres_url)
+    with reading(engine) as connection:
+        assert connection.scalar(text("SHOW application_name")) == "airflow_sf_dedup"
+    engine.dispose()

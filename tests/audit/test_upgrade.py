@@ -1,0 +1,86 @@
+from __future__ import annotations
+
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import text
+
+from airflow_sf_dedup.audit import upgrade as module
+from airflow_sf_dedup.audit.engine import engine_for, reading, writing
+from airflow_sf_dedup.audit.tables import metadata
+from airflow_sf_dedup.audit.upgrade import REVISIONS, VERSION_TABLE, current_revision, ensure_current, upgrade
+from airflow_sf_dedup.errors import SettingError
+
+
+@pytest.fixture
+def empty(empty_url):
+    engine = engine_for(empty_url)
+    yield engine
+    engine.dispose()
+
+
+def test_metadata_and_migrations_agree(empty):
+    upgrade(empty)
+    with reading(empty) as connection:
+        options = {"version_table": VERSION_TABLE, "compare_server_default": True}
+        assert compare_metadata(MigrationContext.configure(connection, opts=options), metadata) == []
+
+
+def test_upgrading_again_changes_nothing(empty):
+    upgrade(empty)
+    upgrade(empty)
+    ensure_current(empty)
+    assert current_revision(empty) == REVISIONS[-1]
+
+
+def test_missing_tables_name_the_command(empty):
+    with pytest.raises(SettingError, match=r"missing.*python -m airflow_sf_dedup\.audit upgrade"):
+        ensure_current(empty)
+
+
+@pytest.mark.parametrize("act", [ensure_current, upgrade])
+def test_tables_of_a_newer_version_are_left_alone(empty, act):
+    upgrade(empty)
+    with writing(empty) as connection:
+        connection.execute(text(f"UPDATE {VERSION_TABLE} SET version_num = '9999'"))
+    with pytest.raises(SettingError, match="newer"):
+        act(empty)
+
+
+def test_older_tables_name_the_command(empty, monkeypatch):
+    upgrade(empty)
+    monkeypatch.setattr(module, "REVISIONS", (*REVISIONS, "9999"))
+    with pytest.raises(SettingError, match="revision 0001, 9999 is needed"):
+        ensure_current(empty)
+
+
+def test_the_list_of_revisions_is_complete():
+    config = Config()
+    config.set_main_option("script_location", str(module._MIGRATIONS))
+    scripts = ScriptDirectory.from_config(config).walk_revisions()
+    assert [script.revision for script in scripts] == list(reversed(REVISIONS))
+
+
+def upgrade_url(url: str) -> str | None:
+    engine = engine_for(url)
+    upgrade(engine)
+    return current_revision(engine)
+
+
+def test_tasks_that_start_at_once_upgrade_once(empty_url):
+    with ProcessPoolExecutor(4, mp_context=get_context("fork")) as pool:
+        assert list(pool.map(upgrade_url, [empty_url] * 4)) == [REVISIONS[-1]] * 4
+
+
+def test_a_stranger_in_the_same_database_is_left_alone(empty):
+    with writing(empty) as connection:
+        connection.execute(text("CREATE TABLE alembic_version (version_num TEXT)"))
+        connection.execute(text("INSERT INTO alembic_version VALUES ('theirs')"))
+    upgrade(empty)
+    with reading(empty) as connection:
+        assert connection.scalar(text("SELECT version_num FROM alembic_version")) == "theirs"

@@ -1,0 +1,47 @@
+"""A real audit in a SQLite file, with claims beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from itertools import count
+
+import pytest
+
+from airflow_sf_dedup.audit.base import Load
+from airflow_sf_dedup.audit.engine import engine_for
+from airflow_sf_dedup.audit.sql import SqlAudit
+from airflow_sf_dedup.audit.upgrade import upgrade
+from tests.journeys.fake_org import KEY, ORG_ID
+
+NOW = datetime(2026, 3, 2, 6, 30, tzinfo=UTC)
+
+
+@pytest.fixture(scope="session")
+def sql_audit(tmp_path_factory: pytest.TempPathFactory) -> SqlAudit:
+    engine = engine_for(f"sqlite:///{tmp_path_factory.mktemp('audit') / 'audit.db'}")
+    upgrade(engine)
+    return SqlAudit(engine)
+
+
+@pytest.fixture(scope="session")
+def new_load(sql_audit: SqlAudit) -> Callable[..., Load]:
+    """Opens a load of its own at each call."""
+    numbers = count(1)
+
+    def opened(**settings: object) -> Load:
+        load = Load(
+            load_id=f"load-{next(numbers)}",
+            org_id=ORG_ID,
+            sobject="Lead",
+            external_id_field=KEY,
+            dag_id="leads",
+            run_id="manual",
+            task_id="partition",
+            started_at=NOW,
+        )
+        sql_audit.open_load(load)
+        sql_audit.update_load(load.load_id, **settings)
+        return load
+
+    return opened

@@ -1,0 +1,436 @@
+"""Blocked rows: only what is certain is touched, every row leaves with one committed entry."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pytest
+
+from airflow_sf_dedup.audit.base import Load
+from airflow_sf_dedup.audit.sql import SqlAudit
+from airflow_sf_dedup.core.decisions import DuplicateCase, SaveAnyway, UpdateMatch
+from airflow_sf_dedup.core.entries import Action, Entry
+from airflow_sf_dedup.core.keys import KeyRule
+from airflow_sf_dedup.core.outcomes import DuplicatesFound, Failed, KeyHeldByMany, Saved, Unanswered
+from airflow_sf_dedup.core.records import Record
+from airflow_sf_dedup.errors import CallError, OutcomeUnknownError, PermissionRefusedError, TransientCallError
+from airflow_sf_dedup.journeys.duplicates import Blocked, Duplicates
+from airflow_sf_dedup.journeys.entry_maker import EntryMaker, TaskMark
+from airflow_sf_dedup.locks.base import RecordClaim
+from airflow_sf_dedup.locks.sql import SqlRecordClaims
+from airflow_sf_dedup.policies import Chain, read_policy
+from tests.journeys.fake_org import (
+    BLOCKED,
+    KEY,
+    KEY_FIELD,
+    KEY_RULE,
+    LEAD,
+    ORG_ID,
+    FakeOrg,
+    blocked_by,
+    lead_id,
+    match,
+    row,
+    stored,
+)
+
+ONE, TWO, THREE = lead_id(1), lead_id(2), lead_id(3)
+BOTH = "update_existing | ask_reviewer"
+
+
+class Settle:
+    """Settles rows of one load and shows what the audit then holds."""
+
+    def __init__(self, audit: SqlAudit, load: Load, org: FakeOrg) -> None:
+        self.audit, self.load, self.org = audit, load, org
+        self.claims = SqlRecordClaims(audit.engine)
+
+    def duplicates(self, policy: str | Chain, **changes: Any) -> Duplicates:
+        settings: dict[str, Any] = {
+            "load_id": self.load.load_id,
+            "org_id": ORG_ID,
+            "sobject": LEAD,
+            "key_rule": KEY_RULE,
+            "api": self.org,
+            "lookup": self.org,
+            "reader": self.org,
+            "claims": self.claims,
+            "audit": self.audit,
+            "policy": read_policy(policy),
+            "entries": EntryMaker(TaskMark(partition=0)),
+            "sleep": lambda seconds: None,
+        }
+        return Duplicates(**{**settings, **changes})
+
+    def __call__(self, policy: str | Chain, *rows: Record, **changes: Any) -> dict[int, Entry]:
+        answered = self.duplicates(policy, **changes).settle([Blocked(each, BLOCKED) for each in rows])
+        entries = self.entries()
+        assert {entry.row_number for entry in answered} == entries.keys() == {each.row_number for each in rows}
+        assert len(answered) == len(rows)
+        return entries
+
+    def entries(self) -> dict[int, Entry]:
+        return {entry.row_number: entry for entry in self.audit.entries(self.load.load_id)}
+
+    def holder_of(self, record_id: str) -> str:
+        """Who has the claim, as another load sees it."""
+        return self.claims.claim("another-load", ORG_ID, [RecordClaim(record_id, "probe")])[record_id]
+
+
+@pytest.fixture
+def org() -> FakeOrg:
+    return FakeOrg()
+
+
+@pytest.fixture
+def settle(sql_audit: SqlAudit, new_load: Callable[..., Load], org: FakeOrg) -> Settle:
+    from sqlalchemy import delete
+
+    from airflow_sf_dedup.audit import tables
+
+    with sql_audit.engine.begin() as connection:
+        connection.execute(delete(tables.record_claim))
+    return Settle(sql_audit, new_load(), org)
+
+
+def test_the_only_certain_match_is_updated_and_carries_the_key_from_then_on(settle: Settle, org: FakeOrg) -> None:
+    org.lookups["A"] = blocked_by(match(ONE))
+    org.records[ONE] = stored(ONE, LastName="Old")
+    entry = settle(BOTH, row(7, "A"))[7]
+    assert (entry.action, entry.record_id, entry.error_code) == (Action.MATCHED_UPDATED, ONE, "DUPLICATES_DETECTED")
+    assert entry.matches[0].duplicate_rule == "Leads_by_mail"
+    assert entry.matches[0].field_differences == {KEY: ["A", None], "LastName": ["Name 7", "Old"]}
+    [[[update]]] = org.sent("update")
+    assert update.record_id == ONE
+    assert update.fields == {KEY: "A", "LastName": "Name 7"}
+    assert settle.holder_of(ONE) == "a", "the record stays claimed until the claim ends"
+
+
+UNCERTAIN: dict[str, tuple[DuplicatesFound, dict[str, Any], str]] = {
+    "several": (
+        blocked_by(match(ONE), match(TWO)),
+        {"records": {ONE: stored(ONE), TWO: stored(TWO)}},
+        "several_matches",
+    ),
+    "one of two unreadable": (blocked_by(match(ONE), match(TWO)), {"records": {ONE: stored(ONE)}}, "several_matches"),
+    "another sobject": (blocked_by(match(ONE, sobject="Contact")), {}, "match_is_another_sobject"),
+    "deleted": (blocked_by(match(ONE)), {"records": {ONE: stored(ONE, is_deleted=True)}}, "match_deleted"),
+    "converted": (blocked_by(match(ONE)), {"records": {ONE: stored(ONE, IsConverted=True)}}, "match_converted"),
+    "unreadable": (blocked_by(match(ONE)), {}, "match_unreadable"),
+    "another key": (blocked_by(match(ONE)), {"records": {ONE: stored(ONE, Key__c="B")}}, "match_carries_another_key"),
+    "key held": (blocked_by(match(ONE)), {"records": {ONE: stored(ONE)}, "held": {"A": (TWO,)}}, "key_already_held"),
+    "none named": (blocked_by(), {}, "no_match_named"),
+    "not all named": (blocked_by(match(ONE), all_named=False), {"records": {ONE: stored(ONE)}}, "match_not_named"),
+    "no details": (BLOCKED, {}, "no_match_named"),
+}
+
+
+@pytest.mark.parametrize(("found", "state", "reason"), UNCERTAIN.values(), ids=UNCERTAIN.keys())
+def test_what_is_not_certain_is_left_alone_and_a_person_is_told_why(
+    settle: Settle, org: FakeOrg, found: DuplicatesFound, state: dict[str, Any], reason: str
+) -> None:
+    org.lookups["A"] = found
+    for name, value in state.items():
+        setattr(org, name, value)
+    entry = settle(BOTH, row(1, "A"))[1]
+    assert (entry.action, entry.reason) == (Action.AWAITING_REVIEW, reason)
+    assert entry.values == row(1, "A").fields
+    assert not org.sent("update")
+    assert not org.sent("save_anyway")
+
+
+@pytest.mark.parametrize(
+    ("case_sensitive", "stored_key", "action"),
+    [
+        (False, "a", Action.MATCHED_UPDATED),
+        (True, "a", Action.AWAITING_REVIEW),
+        (True, "A", Action.MATCHED_UPDATED),
+        (False, "", Action.MATCHED_UPDATED),
+        (False, "x" * 300, Action.AWAITING_REVIEW),
+    ],
+    ids=["same but for case", "two keys by case", "same", "blank", "one that is no key"],
+)
+def test_whether_a_match_carries_another_key_is_judged_by_the_fields_own_case_rule(
+    settle: Settle, org: FakeOrg, case_sensitive: bool, stored_key: str, action: Action
+) -> None:
+    from dataclasses import replace
+
+    org.lookups["A"] = blocked_by(match(ONE))
+    org.records[ONE] = stored(ONE, Key__c=stored_key)
+    rule = KeyRule(replace(KEY_FIELD, case_sensitive=case_sensitive))
+    assert settle(BOTH, row(1, "A"), key_rule=rule)[1].action is action
+
+
+def test_a_deleted_match_beside_one_live_match_leaves_the_live_one_certain(settle: Settle, org: FakeOrg) -> None:
+    org.lookups["A"] = blocked_by(match(ONE), match(TWO))
+    org.records = {ONE: stored(ONE, is_deleted=True), TWO: stored(TWO)}
+    assert settle(BOTH, row(1, "A"))[1].record_id == TWO
+
+
+def test_a_record_named_by_two_rules_is_one_match(settle: Settle, org: FakeOrg) -> None:
+    org.lookups["A"] = blocked_by(match(ONE), match(ONE))
+    org.records[ONE] = stored(ONE)
+    entry = settle(BOTH, row(1, "A"))[1]
+    assert entry.action is Action.MATCHED_UPDATED
+    assert len(entry.matches) == 2
+
+
+def test_two_keys_that_want_one_record_of_one_load_do_not_both_get_it(settle: Settle, org: FakeOrg) -> None:
+    org.lookups = {"A": blocked_by(match(ONE)), "B": blocked_by(match(ONE))}
+    org.records[ONE] = stored(ONE)
+    entries = settle(BOTH, row(1, "A"), row(2, "B"))
+    assert [(e.action, e.reason) for e in entries.values()] == [
+        (Action.MATCHED_UPDATED, None),
+        (Action.AWAITING_REVIEW, "match_claimed"),
+    ]
+    assert len(org.sent("update")[0][0]) == 1
+
+
+def test_a_record_claimed_by_another_task_goes_to_a_person(settle: Settle, org: FakeOrg) -> None:
+    org.lookups["A"] = blocked_by(match(ONE))
+    org.records[ONE] = stored(ONE)
+    settle.claims.claim("another-load", ORG_ID, [RecordClaim(ONE, "b")])
+    entry = settle("update_existing", row(1, "A"))[1]
+    assert (entry.action, entry.reason) == (Action.AWAITING_REVIEW, "match_claimed")
+    assert not org.sent("update")
+
+
+@pytest.mark.parametrize(
+    ("refusal", "reason"),
+    [
+        (blocked_by(match(TWO)), "settle_refused_by_rule"),
+        (Failed("ENTITY_IS_DELETED", "entity is deleted"), "match_deleted"),
+        (Failed("INVALID_CROSS_REFERENCE_KEY", "invalid cross reference id"), "match_deleted"),
+        (Failed("DUPLICATE_VALUE", f"duplicate value found: {KEY} duplicates value on record"), "key_already_held"),
+        (Failed("DUPLICATE_VALUE", "duplicate value found: <unknown> duplicates value on …"), "key_already_held"),
+    ],
+    ids=["by a rule", "deleted since", "gone since", "key taken since", "masked"],
+)
+@pytest.mark.parametrize(
+    ("policy", "action"),
+    [
+        ("update_existing | skip", Action.SKIPPED),
+        ("update_existing | ask_reviewer", Action.AWAITING_REVIEW),
+        ("update_existing | save_anyway", Action.AWAITING_REVIEW),
+        ("update_existing | save_anyway | skip", Action.SKIPPED),
+        ("update_existing", Action.AWAITING_REVIEW),
+    ],
+)
+def test_a_refused_update_goes_to_the_next_policy_but_never_to_a_create(
+    settle: Settle, org: FakeOrg, refusal: Any, reason: str, policy: str, action: Action
+) -> None:
+    org.lookups["A"] = blocked_by(match(ONE, allow_save=True))
+    org.records[ONE] = stored(ONE)
+    org.updates[ONE] = [refusal]
+    entry = settle(policy, row(1, "A"))[1]
+    assert entry.action is action
+    assert action is not Action.AWAITING_REVIEW or entry.reason == reason
+    assert len(org.sent("update")) == 1
+    assert not org.sent("save_anyway")
+    assert settle.holder_of(ONE) == "probe", "a record that was not written is free again"
+
+
+@pytest.mark.parametrize("policy", ["save_anyway | save_anyway", "save_anyway | update_existing | save_anyway"])
+def test_a_refused_save_is_not_tried_again(settle: Settle, org: FakeOrg, policy: str) -> None:
+    org.lookups["A"] = blocked_by(match(ONE, allow_save=True))
+    org.answers["A"] = [blocked_by(match(ONE, allow_save=True))]
+    entry = settle(policy, row(1, "A"))[1]
+    assert entry.action is Action.AWAITING_REVIEW
+    assert len(org.sent("save_anyway")) == 1
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [
+        Failed("FIELD_CUSTOM_VALIDATION_EXCEPTION", "no"),
+        Failed("DUPLICATE_VALUE", "duplicate value found: Tax_Id__c duplicates value on record with id: x"),
+        Failed("INVALID_CROSS_REFERENCE_KEY", "invalid cross reference id", ("OwnerId",)),
+    ],
+    ids=lambda failure: failure.code,
+)
+def test_an_update_that_fails_for_the_rows_own_values_is_a_failed_row(
+    settle: Settle, org: FakeOrg, failure: Failed
+) -> None:
+    org.lookups["A"] = blocked_by(match(ONE))
+    org.records[ONE] = stored(ONE)
+    org.updates[ONE] = [failure]
+    entry = settle("update_existing | skip", row(1, "A"))[1]
+    assert (entry.action, entry.error_code, entry.reason) == (
+        Action.FAILED,
+        failure.code,
+        "matched_updated_failed",
+    )
+    assert [m.record_id for m in entry.matches] == [ONE]
+    assert entry.values == row(1, "A").fields, "values of duplicates are kept, also of failed ones"
+    assert settle.holder_of(ONE) == "probe"
+
+
+def test_an_update_without_answer_is_unknown_and_keeps_its_claim(settle: Settle, org: FakeOrg) -> None:
+    org.lookups["A"] = blocked_by(match(ONE))
+    org.records[ONE] = stored(ONE)
+    org.updates[ONE] = [Unanswered("cut off")]
+    assert settle(BOTH, row(1, "A"))[1].action is Action.UNKNOWN
+    assert settle.holder_of(ONE) == "a"
+
+
+@pytest.mark.parametrize(
+    ("rules_allow", "action"),
+    [((True,), Action.SAVED_ANYWAY), ((True, False), Action.SKIPPED), ((False,), Action.SKIPPED), ((), Action.SKIPPED)],
+    ids=["alert", "alert and block", "block", "no match named"],
+)
+def test_a_row_is_saved_anyway_only_where_every_rule_allows_it(
+    settle: Settle, org: FakeOrg, rules_allow: Sequence[bool], action: Action
+) -> None:
+    org.lookups["A"] = blocked_by(*(match(lead_id(n), allow_save=a) for n, a in enumerate(rules_allow, 1)))
+    assert settle("save_anyway | skip", row(9, "A"))[9].action is action
+    assert bool(org.sent("save_anyway")) is (action is Action.SAVED_ANYWAY)
+
+
+def test_a_save_that_meets_many_holders_of_the_key_fails_and_names_them(settle: Settle, org: FakeOrg) -> None:
+    org.lookups["A"] = blocked_by(match(ONE, allow_save=True))
+    org.answers["A"] = [KeyHeldByMany("more than one record found", (TWO, THREE))]
+    entry = settle("save_anyway", row(1, "A"))[1]
+    assert (entry.action, entry.error_code, entry.reason) == (
+        Action.FAILED,
+        "DUPLICATE_EXTERNAL_ID",
+        "key_held_by_many",
+    )
+    assert [m.record_id for m in entry.matches] == [ONE, TWO, THREE]
+
+
+@pytest.mark.parametrize(
+    ("outcome", "action", "reason"),
+    [
+        (Saved(ONE, True), Action.CREATED, "resolved_on_lookup"),
+        (Saved(ONE, False), Action.UPDATED, "resolved_on_lookup"),
+        (Failed("REQUIRED_FIELD_MISSING", "Company"), Action.FAILED, None),
+        (Unanswered("cut off"), Action.UNKNOWN, None),
+    ],
+    ids=["created", "updated", "failed", "unanswered"],
+)
+def test_a_row_that_the_look_up_settles_is_remembered_as_what_it_became(
+    settle: Settle, org: FakeOrg, outcome: Any, action: Action, reason: str | None
+) -> None:
+    org.lookups = {"A": outcome, "B": blocked_by(match(TWO))}
+    entry = settle("skip", row(1, "A"), row(2, "B"))[1]
+    assert (entry.action, entry.reason) == (action, reason)
+
+
+def test_rows_whose_matches_the_write_named_are_not_looked_up(settle: Settle, org: FakeOrg) -> None:
+    org.records[ONE] = stored(ONE)
+    settle.duplicates(BOTH).settle([Blocked(row(1, "A"), blocked_by(match(ONE)))])
+    assert org.kinds() == ["holders", "by_id", "update"]
+
+
+def test_two_hundred_blocked_rows_cost_four_calls(settle: Settle) -> None:
+    org = settle.org = FakeOrg(rows_per_chunk=200, chunks_per_call=5, rows_per_call=200)
+    rows = [row(number) for number in range(1, 201)]
+    org.lookups = {each.key: blocked_by(match(lead_id(each.row_number))) for each in rows}
+    org.records = {lead_id(number): stored(lead_id(number)) for number in range(1, 201)}
+    entries = settle(BOTH, *rows)
+    assert {entry.action for entry in entries.values()} == {Action.MATCHED_UPDATED}
+    assert org.kinds() == ["look_up", "holders", "by_id", "update"]
+
+
+OWNED = {"OwnerId": "005000000000001AAA", "Phone": "1"}
+
+
+@pytest.mark.parametrize(
+    ("policy", "written"),
+    [
+        ("update_existing", {KEY, "LastName", "Phone"}),
+        ('update_existing(fields="fill_blanks")', {KEY, "Phone"}),
+        ('update_existing(fields=["OwnerId"])', {KEY, "OwnerId"}),
+        ('update_existing(fields=["Other__c"])', {KEY}),
+    ],
+)
+def test_only_the_chosen_fields_and_the_key_are_written(
+    settle: Settle, org: FakeOrg, policy: str, written: set[str]
+) -> None:
+    org.lookups["A"] = blocked_by(match(ONE))
+    org.records[ONE] = stored(ONE, LastName="Old", Phone=None, OwnerId="005000000000009AAA")
+    settle(policy, row(1, "A", **OWNED))
+    assert org.sent("update")[0][0][0].fields.keys() == written
+
+
+class Rash:
+    """A user's policy that claims what it must not."""
+
+    name = "rash"
+
+    def __init__(self, decision: UpdateMatch | SaveAnyway) -> None:
+        self.decision = decision
+
+    def decide(self, case: DuplicateCase) -> UpdateMatch | SaveAnyway:
+        return self.decision
+
+
+@pytest.mark.parametrize("decision", [UpdateMatch(TWO, {KEY: "A"}), SaveAnyway()], ids=["update", "save"])
+def test_a_users_policy_cannot_make_us_touch_what_is_not_certain(
+    settle: Settle, org: FakeOrg, decision: UpdateMatch | SaveAnyway
+) -> None:
+    org.lookups["A"] = blocked_by(match(ONE), match(TWO))
+    org.records = {ONE: stored(ONE), TWO: stored(TWO)}
+    entry = settle(Chain((Rash(decision),)), row(1, "A"))[1]
+    assert (entry.action, entry.reason) == (Action.AWAITING_REVIEW, "decision_not_allowed")
+
+
+DOWN = TransientCallError("no connection", code="CONNECT_FAILED")
+SILENT = OutcomeUnknownError("no answer", code="READ_TIMEOUT")
+FORBIDDEN = PermissionRefusedError("no", code="INSUFFICIENT_ACCESS", status=403)
+
+
+@pytest.mark.parametrize(
+    ("error", "lost"), [(DOWN, Action.NOT_SENT), (SILENT, Action.UNKNOWN), (FORBIDDEN, Action.NOT_SENT)]
+)
+@pytest.mark.parametrize(
+    ("number", "call", "in_call"),
+    [(1, "look_up", {1, 2, 3, 4}), (3, "holders", set()), (4, "by_id", set()), (5, "update", {1, 2}), (6, "save", {3})],
+    ids=lambda value: value if isinstance(value, str) else None,
+)
+def test_every_row_has_an_entry_when_a_call_fails_for_good(
+    settle: Settle, org: FakeOrg, error: CallError, lost: Action, number: int, call: str, in_call: set[int]
+) -> None:
+    keys = ["A", "B", "C", "D", "E"]
+    rows = [row(n, key) for n, key in enumerate(keys, 1)]
+    org.lookups = {
+        "A": blocked_by(match(ONE)),
+        "B": blocked_by(match(TWO)),
+        "C": blocked_by(match(lead_id(8)), match(lead_id(9))),
+        "D": blocked_by(match(lead_id(8))),
+        "E": Saved(THREE, True),
+    }
+    org.lookups["C"] = DuplicatesFound("…", org.lookups["C"].matches, allow_save=True)
+    org.records = {ONE: stored(ONE), TWO: stored(TWO)}
+    org.errors = {number: error}
+    with pytest.raises(type(error)):
+        settle("update_existing | save_anyway | skip", *rows)
+    entries = settle.entries()
+    assert len(entries) == len(rows)
+    done = {
+        "look_up": {},
+        "holders": {5: Action.CREATED},
+        "by_id": {5: Action.CREATED},
+        "update": {5: Action.CREATED, 4: Action.SKIPPED},
+        "save": {5: Action.CREATED, 4: Action.SKIPPED, 1: Action.MATCHED_UPDATED, 2: Action.MATCHED_UPDATED},
+    }[call]
+    for number, entry in entries.items():
+        expected = done.get(number) or (lost if number in in_call else Action.NOT_SENT)
+        assert entry.action is expected, (number, entry)
+        assert entry.action not in (Action.NOT_SENT, Action.UNKNOWN) or entry.error_code == error.code
+
+
+def test_claims_on_records_that_were_not_written_are_given_up_when_a_call_fails(settle: Settle, org: FakeOrg) -> None:
+    org.rows_per_chunk, org.chunks_per_call = 1, 1
+    org.lookups = {"A": blocked_by(match(ONE)), "B": blocked_by(match(TWO)), "C": blocked_by(match(THREE))}
+    org.records = {record_id: stored(record_id) for record_id in (ONE, TWO, THREE)}
+    org.errors = {5: SILENT}
+    with pytest.raises(OutcomeUnknownError):
+        settle(BOTH, row(1, "A"), row(2, "B"), row(3, "C"))
+    assert [entry.action for entry in settle.entries().values()] == [
+        Action.MATCHED_UPDATED,
+        Action.UNKNOWN,
+        Action.NOT_SENT,
+    ]
+    assert [settle.holder_of(record_id) for record_id in (ONE, TWO, THREE)] == ["a", "b", "probe"]

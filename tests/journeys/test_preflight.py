@@ -1,0 +1,140 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from airflow_sf_dedup.core.sobjects import Field, SObject
+from airflow_sf_dedup.errors import PreflightError
+from airflow_sf_dedup.journeys.preflight import Fit, check_sobject
+from airflow_sf_dedup.sources.columns import FieldColumn, ParentColumn
+
+KEY = Field("External_Id__c", "External ID", "string", length=255, external_id=True, unique=True)
+OTHER_KEY = Field("ExternalId__c", "Other ID", "string")
+LEAD = SObject(
+    "Lead",
+    (
+        Field("Id", "Lead ID", "id", createable=False, updateable=False, id_lookup=True),
+        KEY,
+        Field("Legacy_Id__c", "Legacy", "string", length=20, external_id=True),
+        Field("Email", "Email", "email", length=80, id_lookup=True),
+        Field("LastName", "Last Name", "string", length=80),
+        Field("Name", "Full Name", "string", createable=False, updateable=False, id_lookup=True),
+        Field("Auto__c", "Auto", "string", external_id=True, unique=True, createable=False, updateable=False),
+        Field("Born__c", "Born", "date", external_id=True, unique=True),
+        Field("AccountId", "Account", "reference", relationship_name="Account", reference_to=("Account",)),
+        Field("WhoId", "Who", "reference", relationship_name="Who", reference_to=("Contact", "Lead")),
+        Field("CreatedById", "By", "reference", createable=False, updateable=False, relationship_name="CreatedBy"),
+        Field("OncePerRecord__c", "Once", "string", updateable=False),
+    ),
+)
+
+
+def check(*columns: str, key: str = "External_Id__c", sobject: SObject = LEAD, allow: bool = False) -> Fit:
+    return check_sobject(sobject, external_id_field=key, columns=columns or None, allow_non_unique_key=allow)
+
+
+def test_columns_in_any_case_go_to_the_orgs_own_fields() -> None:
+    fit = check("EXTERNAL_ID__C", "lastname", "oncePerRecord__c", key="external_id__c")
+    assert fit.key_rule.field is KEY
+    assert {name: column.field.name for name, column in fit.columns.items()} == {
+        "EXTERNAL_ID__C": "External_Id__c",
+        "lastname": "LastName",
+        "oncePerRecord__c": "OncePerRecord__c",
+    }
+    assert all(isinstance(column, FieldColumn) for column in fit.columns.values())
+
+
+@pytest.mark.parametrize(
+    ("column", "field", "parent_field", "parent_sobject"),
+    [
+        ("Account.Ext__c", "AccountId", "Ext__c", None),
+        ("account.Ext__c", "AccountId", "Ext__c", None),
+        ("Account", "AccountId", None, None),
+        ("Contact:Who.Ext__c", "WhoId", "Ext__c", "Contact"),
+    ],
+)
+def test_a_parent_may_be_named_by_its_own_key(
+    column: str, field: str, parent_field: str | None, parent_sobject: str | None
+) -> None:
+    found = check("External_Id__c", column).columns[column]
+    assert isinstance(found, ParentColumn)
+    assert (found.field.name, found.parent_field, found.parent_sobject) == (field, parent_field, parent_sobject)
+
+
+@pytest.mark.parametrize(
+    ("key", "words"),
+    [
+        pytest.param("Externel_Id__c", "nearest: External_Id__c", id="misspelled"),
+        pytest.param("Nothing", "External IDs of Lead: External_Id__c, Legacy_Id__c", id="no such field"),
+        pytest.param("LastName", "is not an External ID", id="no external ID"),
+        pytest.param("Legacy_Id__c", "allow_non_unique_key=True", id="not unique"),
+        pytest.param("Email", "silently create two records", id="id lookup, not unique"),
+        pytest.param("Id", "Id is no external ID", id="record id"),
+        pytest.param("Auto__c", "would not carry its key", id="auto number"),
+        pytest.param("Born__c", "of type date", id="date"),
+    ],
+)
+def test_a_field_that_is_no_key_is_refused_with_the_reason(key: str, words: str) -> None:
+    with pytest.raises(PreflightError, match="external_id_field: ") as refused:
+        check(key=key)
+    assert words in str(refused.value)
+    assert refused.value.setting == "external_id_field"
+
+
+@pytest.mark.parametrize("key", ["Legacy_Id__c", "Email"])
+def test_a_key_that_is_not_unique_is_taken_when_asked(key: str) -> None:
+    assert check(key=key, allow=True).key_rule.field.name == key
+
+
+@pytest.mark.parametrize(("lacking", "word"), [("createable", "created"), ("updateable", "updated")])
+def test_an_sobject_that_cannot_be_upserted_is_refused(lacking: str, word: str) -> None:
+    with pytest.raises(PreflightError, match=f"Lead records cannot be {word}") as refused:
+        check(sobject=replace(LEAD, **{lacking: False}))
+    assert refused.value.setting == "sobject"
+
+
+@pytest.mark.parametrize(
+    ("column", "words"),
+    [
+        pytest.param("LastNam", "LastNam is no field that this user can see (nearest: LastName", id="misspelled"),
+        pytest.param("Zzz", "Zzz is no field that this user can see", id="unknown"),
+        pytest.param("Name", "Name is read-only", id="computed"),
+        pytest.param("Id", "Id is the record id", id="record id"),
+        pytest.param("Acount.Ext__c", "names no parent of Lead by one field (nearest: Account)", id="parent"),
+        pytest.param("Account.Owner.Ext__c", "names no parent", id="grandparent"),
+        pytest.param("Account.", "names no parent", id="parent without field"),
+        pytest.param("CreatedBy.Ext__c", "CreatedBy.Ext__c is read-only", id="read-only parent"),
+        pytest.param("Who.Ext__c", "Contact or Lead: say which, as in Contact:Who.Ext__c", id="which parent"),
+        pytest.param("Case:Who.Ext__c", "names the parent Case, WhoId takes Contact or Lead", id="wrong parent"),
+        pytest.param("external_id__C", "External_Id__c and external_id__C are one field", id="same field twice"),
+    ],
+)
+def test_a_column_that_cannot_be_written_is_named_with_the_reason(column: str, words: str) -> None:
+    with pytest.raises(PreflightError) as refused:
+        check("External_Id__c", column)
+    assert words in str(refused.value)
+    assert refused.value.setting == "source"
+
+
+def test_a_parent_and_its_reference_field_are_one_field() -> None:
+    with pytest.raises(PreflightError, match=r"AccountId and Account\.Ext__c are one field"):
+        check("External_Id__c", "AccountId", "Account.Ext__c")
+
+
+def test_all_offending_columns_are_named_in_one_error() -> None:
+    with pytest.raises(PreflightError) as refused:
+        check("External_Id__c", "Zzz", "Name", "Id")
+    assert all(name in str(refused.value) for name in ("Zzz", "Name", "Id"))
+
+
+def test_a_source_without_the_key_column_is_refused() -> None:
+    with pytest.raises(PreflightError, match=r"no column External_Id__c.*nearest: ExternalId__c") as refused:
+        check("LastName", "ExternalId__c", sobject=replace(LEAD, fields=(*LEAD.fields, OTHER_KEY)))
+    assert refused.value.setting == "source"
+
+
+def test_a_first_line_that_is_no_header_is_not_repeated() -> None:
+    with pytest.raises(PreflightError, match="none of the 2 columns") as refused:
+        check("ada@example.com", "Lovelace")
+    assert "ada" not in str(refused.value)

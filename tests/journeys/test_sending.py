@@ -1,0 +1,401 @@
+"""Every row that is sent has one outcome, or is still in the sender's hands when it gives up."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from airflow_sf_dedup.core.outcomes import DuplicatesFound, Failed, KeyHeldByMany, Outcome, Saved, Unanswered
+from airflow_sf_dedup.errors import (
+    CallError,
+    LimitReachedError,
+    OutcomeUnknownError,
+    PermissionRefusedError,
+    RequestRefusedError,
+    TransientCallError,
+)
+from airflow_sf_dedup.journeys import sending
+from airflow_sf_dedup.journeys.sending import MOST_TRIES, Pace, Sender, fails_for_now, seconds_before_try
+from airflow_sf_dedup.salesforce.base import ChunkAnswer, ChunkRefused
+
+KEY = "Key__c"
+SAVED = Saved("00Q000000000001AAA", True)
+LOCKED = Failed("UNABLE_TO_LOCK_ROW", "unable to obtain exclusive access to this record")
+MALFORMED = ChunkRefused("JSON_PARSER_ERROR", "Cannot deserialize instance of date", 400)
+
+Call = Callable[[Sequence[Sequence[int]]], list[ChunkAnswer]]
+
+
+class Recorder:
+    """A call that keeps what it carried."""
+
+    def __init__(self, answer: Call) -> None:
+        self.answer = answer
+        self.calls: list[list[list[int]]] = []
+
+    def __call__(self, chunks: Sequence[Sequence[int]]) -> list[ChunkAnswer]:
+        self.calls.append([list(chunk) for chunk in chunks])
+        return self.answer(chunks)
+
+
+def by_chunk(answer: Callable[[Sequence[int]], ChunkAnswer]) -> Call:
+    return lambda chunks: [answer(chunk) for chunk in chunks]
+
+
+def by_row(answer: Callable[[int], Outcome]) -> Call:
+    return by_chunk(lambda chunk: [answer(row) for row in chunk])
+
+
+def sender(call: Call, **settings: Any) -> Sender[int]:
+    defaults: dict[str, Any] = {
+        "rows_per_chunk": 200,
+        "chunks_per_call": 5,
+        "external_id_field": KEY,
+        "size": lambda row: 10,
+        "sleep": lambda seconds: None,
+    }
+    return Sender(call, **{**defaults, **settings})
+
+
+def outcomes(subject: Sender[int], rows: Iterable[int]) -> dict[int, Outcome]:
+    answered = [pair for batch in subject.send(rows) for pair in batch]
+    assert len(answered) == len({row for row, _ in answered}), "a row was answered twice"
+    return dict(answered)
+
+
+def test_a_thousand_rows_go_in_one_call_of_five_chunks() -> None:
+    call = Recorder(by_row(lambda row: SAVED))
+    assert len(outcomes(sender(call), range(1000))) == 1000
+    assert [[len(chunk) for chunk in chunks] for chunks in call.calls] == [[200] * 5]
+
+
+def test_no_rows_make_no_call() -> None:
+    call = Recorder(by_row(lambda row: SAVED))
+    assert outcomes(sender(call), []) == {}
+    assert call.calls == []
+
+
+@pytest.mark.parametrize(
+    ("bad", "most_calls"),
+    [({17}, 9), ({0, 99, 100, 199}, 20), (set(range(200)), 90), ({0}, 9)],
+    ids=["one of 200", "several", "all of them", "the first"],
+)
+def test_a_refused_chunk_is_halved_until_only_the_bad_rows_fail(bad: set[int], most_calls: int) -> None:
+    call = Recorder(by_chunk(lambda chunk: MALFORMED if bad & set(chunk) else [SAVED] * len(chunk)))
+    found = outcomes(sender(call), range(200))
+    assert {row for row, outcome in found.items() if outcome != SAVED} == bad
+    assert all(found[row] == Failed("JSON_PARSER_ERROR", MALFORMED.message) for row in bad)
+    assert len(found) == 200
+    assert len(call.calls) <= most_calls
+
+
+def test_a_refused_single_row_is_its_own_outcome_without_another_call() -> None:
+    call = Recorder(by_chunk(lambda chunk: MALFORMED))
+    assert outcomes(sender(call), [1]) == {1: Failed("JSON_PARSER_ERROR", MALFORMED.message)}
+    assert len(call.calls) == 1
+
+
+def test_a_refused_call_is_halved_like_a_refused_chunk_and_its_message_names_the_code_once() -> None:
+    def call(chunks: Sequence[Sequence[int]]) -> list[ChunkAnswer]:
+        if any(3 in chunk for chunk in chunks):
+            raise RequestRefusedError("JSON_PARSER_ERROR: bad date", code="JSON_PARSER_ERROR", status=400)
+        return [[SAVED] * len(chunk) for chunk in chunks]
+
+    found = outcomes(sender(call, rows_per_chunk=4), range(12))
+    assert found[3] == Failed("JSON_PARSER_ERROR", "bad date")
+    assert [row for row, outcome in found.items() if outcome == SAVED] == [0, 1, 2, *range(4, 12)]
+
+
+def test_halves_keep_the_order_of_rows() -> None:
+    seen: list[int] = []
+
+    def answer(chunk: Sequence[int]) -> ChunkAnswer:
+        if len(chunk) > 1 and 5 in chunk:
+            return MALFORMED
+        seen.extend(chunk)
+        return [SAVED] * len(chunk)
+
+    outcomes(sender(by_chunk(answer), rows_per_chunk=8, chunks_per_call=1), range(16))
+    assert seen == list(range(16))
+
+
+FATAL = [
+    (ChunkRefused("INSUFFICIENT_ACCESS", "no", 400), PermissionRefusedError),
+    (ChunkRefused("STORAGE_LIMIT_EXCEEDED", "full", 400), PermissionRefusedError),
+    (ChunkRefused("REQUEST_LIMIT_EXCEEDED", "TotalRequests Limit exceeded.", 403), LimitReachedError),
+    (ChunkRefused("NOT_FOUND", "no such resource", 404), RequestRefusedError),
+    (ChunkRefused("HTTP_405", "", 405), RequestRefusedError),
+]
+
+
+@pytest.mark.parametrize(("refusal", "error"), FATAL, ids=[refusal.code for refusal, _ in FATAL])
+def test_a_refusal_that_speaks_of_the_org_ends_the_sending_at_once(
+    refusal: ChunkRefused, error: type[CallError]
+) -> None:
+    call = Recorder(by_chunk(lambda chunk: refusal if 2 in chunk else [SAVED] * len(chunk)))
+    subject = sender(call, rows_per_chunk=2, chunks_per_call=3)
+    answered: dict[int, Outcome] = {}
+    with pytest.raises(error) as raised:
+        for batch in subject.send(range(20)):
+            answered.update(batch)
+    assert raised.value.code == refusal.code
+    assert len(call.calls) == 1
+    assert answered == dict.fromkeys([0, 1, 4, 5], SAVED), "the other chunks of the call were carried out"
+    assert list(subject.left()) == [(row, False) for row in [2, 3, *range(6, 20)]]
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        RequestRefusedError("elsewhere", code="REDIRECTED", status=302),
+        RequestRefusedError("no", code="INVALID_TYPE", status=404),
+        PermissionRefusedError("no", code="API_DISABLED_FOR_ORG", status=403),
+        LimitReachedError("used up", code="REQUEST_LIMIT_EXCEEDED", status=403),
+    ],
+    ids=lambda error: error.code,
+)
+def test_a_call_refused_for_no_row_is_not_halved(error: CallError) -> None:
+    def call(chunks: Sequence[Sequence[int]]) -> list[ChunkAnswer]:
+        raise error
+
+    recorder = Recorder(call)
+    subject = sender(recorder)
+    with pytest.raises(type(error)):
+        list(subject.send(range(3000)))
+    assert len(recorder.calls) == 1
+    assert sorted(row for row, _ in subject.left()) == list(range(3000))
+
+
+@pytest.mark.parametrize(
+    ("outcome", "expected"),
+    [
+        (LOCKED, True),
+        (Failed("ALL_OR_NONE_OPERATION_ROLLED_BACK", "…"), True),
+        (Failed("UNKNOWN_EXCEPTION", "…"), True),
+        (Failed("DUPLICATE_VALUE", f"duplicate value found: {KEY} duplicates value on record with id: x"), True),
+        (Failed("DUPLICATE_VALUE", "duplicate value found: <unknown> duplicates value on record with id: x"), True),
+        (Failed("DUPLICATE_VALUE", "Duplicate external id specified: A"), True),
+        (Failed("DUPLICATE_VALUE", "duplicate value found: Email__c duplicates value on record with id: x"), False),
+        (Failed("CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY", "trigger: UNABLE_TO_LOCK_ROW"), True),
+        (Failed("CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY", "trigger: null pointer"), False),
+        (Failed("STRING_TOO_LONG", "…"), False),
+        (SAVED, False),
+        (DuplicatesFound("…"), False),
+        (KeyHeldByMany("…"), False),
+        (Unanswered("…"), False),
+    ],
+    ids=lambda value: getattr(value, "message", None) if isinstance(value, Failed) else None,
+)
+def test_only_what_may_pass_is_sent_again(outcome: Outcome, expected: bool) -> None:
+    assert fails_for_now(outcome, KEY) is expected
+
+
+def test_a_row_written_by_its_id_loses_no_race_for_a_key() -> None:
+    for message in ("duplicate value found: <unknown> duplicates value …", "Wert doppelt", f"{KEY} doppelt"):
+        assert not fails_for_now(Failed("DUPLICATE_VALUE", message), None)
+
+
+def test_rows_that_fail_for_now_are_sent_again_after_waits_and_only_they() -> None:
+    tries: dict[int, int] = {}
+
+    def answer(row: int) -> Outcome:
+        tries[row] = tries.get(row, 0) + 1
+        return LOCKED if row in (3, 7) and tries[row] < 3 else SAVED
+
+    slept: list[float] = []
+    found = outcomes(sender(by_row(answer), sleep=slept.append), range(10))
+    assert set(found.values()) == {SAVED}
+    assert tries == {row: 3 if row in (3, 7) else 1 for row in range(10)}
+    assert len(slept) == 2
+    assert all(seconds >= 2 for seconds in slept)
+
+
+def test_a_row_is_sent_at_most_so_many_times_and_then_keeps_its_failure() -> None:
+    call = Recorder(by_row(lambda row: LOCKED))
+    assert outcomes(sender(call), [1, 2]) == {1: LOCKED, 2: LOCKED}
+    assert sum(row == 1 for chunks in call.calls for chunk in chunks for row in chunk) == MOST_TRIES
+
+
+@pytest.mark.parametrize("number", range(2, MOST_TRIES + 1))
+def test_every_wait_is_two_seconds_or_more_and_bounded(number: int) -> None:
+    assert all(2 <= seconds_before_try(number) <= 2 ** (number - 1) + 1 for _ in range(50))
+
+
+def test_rows_whose_keys_salesforce_takes_for_one_are_sent_apart() -> None:
+    twins = {20: 21, 21: 20, 50: 51, 51: 50}
+
+    def answer(chunk: Sequence[int]) -> ChunkAnswer:
+        repeat = Failed("DUPLICATE_VALUE", "Duplicate external id specified: STRASSE")
+        return [repeat if twins.get(row) in chunk else SAVED for row in chunk]
+
+    call = Recorder(by_chunk(answer))
+    assert set(outcomes(sender(call), range(100)).values()) == {SAVED}
+    assert len(call.calls) == 2
+
+
+def test_many_put_off_rows_are_sent_again_before_more_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sending, "MOST_PUT_OFF", 8)
+    read = 0
+
+    def source() -> Iterable[int]:
+        nonlocal read
+        for read in range(1, 101):
+            yield read
+
+    at_wait: list[int] = []
+    subject = sender(by_row(lambda row: LOCKED), rows_per_chunk=4, chunks_per_call=1, sleep=lambda s: at_wait.append(read))
+    assert len(outcomes(subject, source())) == 100
+    assert at_wait[0] <= 9
+
+
+@pytest.mark.parametrize(
+    ("refusal", "final"),
+    [
+        (ChunkRefused("SERVER_UNAVAILABLE", "busy", 503), Unanswered),
+        (ChunkRefused("HTTP_503", "", 503), Unanswered),
+        (ChunkRefused("UNABLE_TO_LOCK_ROW", "locked", 400), Failed),
+    ],
+    ids=["503 with a code", "503 without", "locked"],
+)
+def test_a_chunk_refused_for_now_is_sent_again_whole_and_unknown_where_it_may_have_been_saved(
+    refusal: ChunkRefused, final: type
+) -> None:
+    def call_of(refusals: int) -> Recorder:
+        left = [refusal] * refusals
+        return Recorder(by_chunk(lambda chunk: left.pop() if left else [SAVED] * len(chunk)))
+
+    once = call_of(1)
+    assert set(outcomes(sender(once, rows_per_chunk=4), range(4)).values()) == {SAVED}
+    assert len(once.calls) == 2
+    always = outcomes(sender(call_of(1000), rows_per_chunk=4), range(4))
+    assert {type(outcome) for outcome in always.values()} == {final}
+
+
+def test_a_call_that_times_out_is_made_smaller_and_grows_again() -> None:
+    def call(chunks: Sequence[Sequence[int]]) -> list[ChunkAnswer]:
+        if len(chunks) > 2 and chunks[0][0] == 0:
+            raise OutcomeUnknownError("no answer", code="READ_TIMEOUT")
+        return [[SAVED] * len(chunk) for chunk in chunks]
+
+    recorder = Recorder(call)
+    found = outcomes(sender(recorder, rows_per_chunk=1), range(20))
+    assert len(found) == 20
+    assert [len(chunks) for chunks in recorder.calls] == [5, 2, 3, 4, 5, 5, 1]
+
+
+def test_pace_never_falls_below_one_chunk_nor_rises_above_its_most() -> None:
+    pace = Pace.full(5)
+    for _ in range(9):
+        pace.slower()
+    assert pace.now == 1
+    for _ in range(9):
+        pace.faster()
+    assert pace.now == 5
+
+
+def test_after_a_call_without_answer_its_rows_are_in_doubt_and_the_others_are_not() -> None:
+    def call(chunks: Sequence[Sequence[int]]) -> list[ChunkAnswer]:
+        if any(row >= 4 for chunk in chunks for row in chunk):
+            raise OutcomeUnknownError("no answer", code="READ_TIMEOUT")
+        return [[SAVED] * len(chunk) for chunk in chunks]
+
+    subject = sender(call, rows_per_chunk=2, chunks_per_call=2)
+    answered: dict[int, Outcome] = {}
+    with pytest.raises(OutcomeUnknownError):
+        for batch in subject.send(range(20)):
+            answered.update(batch)
+    assert sorted(answered) == [0, 1, 2, 3]
+    left = dict(subject.left())
+    assert [row for row in left if left[row]] == [4, 5, 6, 7], "both chunks of the first, larger call went out"
+    assert sorted(left) == list(range(4, 20))
+
+
+def test_rows_of_a_call_that_never_went_out_are_not_in_doubt() -> None:
+    def call(chunks: Sequence[Sequence[int]]) -> list[ChunkAnswer]:
+        raise TransientCallError("no connection", code="CONNECT_FAILED")
+
+    subject = sender(call)
+    with pytest.raises(TransientCallError):
+        list(subject.send(range(600)))
+    assert dict(subject.left()) == dict.fromkeys(range(600), False)
+
+
+def test_a_consumer_that_stops_between_two_calls_finds_all_other_rows_left() -> None:
+    call = by_chunk(lambda chunk: MALFORMED if 1 in chunk and len(chunk) > 1 else [LOCKED] + [SAVED] * (len(chunk) - 1))
+    subject = sender(call, rows_per_chunk=4, chunks_per_call=1)
+    batches = subject.send(range(11))
+    seen = [row for _, batch in zip(range(3), batches, strict=False) for row, _ in batch]
+    assert sorted([*seen, *(row for row, _ in subject.left())]) == list(range(11))
+
+
+def test_a_call_carries_no_more_bytes_than_it_may() -> None:
+    big = sending.MOST_BYTES // 3 + 1
+    call = Recorder(by_row(lambda row: SAVED))
+    found = outcomes(sender(call, size=lambda row: big if row % 2 else 10), range(50))
+    assert len(found) == 50
+    for chunks in call.calls:
+        assert sum(big for chunk in chunks for row in chunk if row % 2) <= sending.MOST_BYTES
+
+
+def test_a_row_larger_than_a_call_is_sent_alone() -> None:
+    call = Recorder(by_row(lambda row: SAVED))
+    outcomes(sender(call, size=lambda row: sending.MOST_BYTES * 2), range(3))
+    assert call.calls == [[[0]], [[1]], [[2]]]
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [lambda chunks: [[SAVED] for _ in chunks], lambda chunks: [], lambda chunks: [[] for _ in chunks]],
+    ids=["rows missing", "chunks missing", "nothing at all"],
+)
+def test_what_an_answer_leaves_out_is_unanswered(answer: Call) -> None:
+    found = outcomes(sender(answer, rows_per_chunk=2), range(4))
+    assert {type(outcome) for outcome in found.values()} == {Unanswered}
+    assert len(found) == 4
+
+
+ROW_OUTCOMES = st.sampled_from([SAVED, LOCKED, Failed("STRING_TOO_LONG", "…"), DuplicatesFound("…"), Unanswered("…")])
+REFUSALS = st.sampled_from(
+    [
+        MALFORMED,
+        ChunkRefused("HTTP_503", "", 503),
+        ChunkRefused("UNABLE_TO_LOCK_ROW", "", 400),
+        ChunkRefused("INSUFFICIENT_ACCESS", "", 400),
+    ]
+)
+ERRORS = st.sampled_from(
+    [
+        TransientCallError("t", code="CONNECT_FAILED"),
+        OutcomeUnknownError("u", code="READ_TIMEOUT"),
+        RequestRefusedError("r", code="JSON_PARSER_ERROR", status=400),
+        LimitReachedError("l", code="REQUEST_LIMIT_EXCEEDED"),
+    ]
+)
+
+
+@given(st.data(), st.integers(0, 60), st.integers(1, 7), st.integers(1, 4))
+def test_whatever_is_answered_every_row_has_one_outcome_or_is_left(
+    data: st.DataObject, rows: int, rows_per_chunk: int, chunks_per_call: int
+) -> None:
+    def call(chunks: Sequence[Sequence[int]]) -> list[ChunkAnswer]:
+        if data.draw(st.integers(0, 9)) == 0:
+            raise data.draw(ERRORS)
+        return [
+            data.draw(REFUSALS)
+            if data.draw(st.integers(0, 9)) == 0
+            else data.draw(st.lists(ROW_OUTCOMES, min_size=len(chunk), max_size=len(chunk)))
+            for chunk in chunks
+        ]
+
+    subject = sender(call, rows_per_chunk=rows_per_chunk, chunks_per_call=chunks_per_call)
+    answered: list[int] = []
+    try:
+        for batch in subject.send(range(rows)):
+            answered += [row for row, _ in batch]
+    except CallError:
+        pass
+    assert sorted([*answered, *(row for row, _ in subject.left())]) == list(range(rows))

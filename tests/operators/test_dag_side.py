@@ -1,0 +1,109 @@
+"""What a Dag file pays for the package, and what Airflow keeps of it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+from airflow.sdk import DAG
+
+from airflow_sf_dedup import SalesforcePartitionOperator, SalesforceUpsertOperator, UpdateExisting, salesforce_upsert
+from airflow_sf_dedup.errors import SettingError
+from airflow_sf_dedup.policies import AskReviewer
+
+SECRET = "jane@example.com"
+ROWS = [{"External_Id__c": "A-1", "Email": SECRET}]
+
+HEAVY = ("requests", "simple_salesforce", "pandas", "zeep", "alembic", "psycopg", "fsspec", "starlette", "uvicorn")
+
+
+def test_importing_everything_a_dag_uses_imports_nothing_heavy() -> None:
+    script = (
+        "import sys, airflow.sdk; from airflow.sdk import BaseOperator, TaskGroup, TriggerRule, BaseHook;"
+        "before = set(sys.modules);"
+        "import airflow_sf_dedup as package; [getattr(package, name) for name in package.__all__];"
+        "print(*sorted({m.partition('.')[0] for m in set(sys.modules) - before}))"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+
+    assert not set(done.stdout.split()) & set(HEAVY)
+
+
+def serialised(dag: DAG) -> str:
+    from airflow.serialization.serialized_objects import DagSerialization
+
+    return json.dumps(DagSerialization.to_dict(dag), sort_keys=True, default=str)
+
+
+def dag_with(on_duplicate: object) -> DAG:
+    with DAG("load", schedule=None) as dag:
+        salesforce_upsert(source=ROWS, sobject="Lead", external_id_field="External_Id__c", on_duplicate=on_duplicate)
+        SalesforceUpsertOperator(task_id="few", records=ROWS, sobject="Lead", external_id_field="External_Id__c")
+    return dag
+
+
+def test_rows_in_a_dag_file_never_reach_the_metadata_database() -> None:
+    document = serialised(dag_with("ask_reviewer"))
+
+    assert SECRET not in document
+    assert "<1 rows>" in document
+
+
+def test_a_policy_object_makes_no_new_dag_version_at_every_parse() -> None:
+    first, second = (serialised(dag_with(UpdateExisting(min_confidence=90) | AskReviewer())) for _ in range(2))
+
+    assert first == second
+    assert "0x" not in first
+
+
+def test_what_must_reach_mapped_tasks_travels_in_partial() -> None:
+    with DAG("load", schedule=None) as dag:
+        salesforce_upsert(
+            source=ROWS,
+            sobject="Lead",
+            external_id_field="External_Id__c",
+            retries=5,
+            pool="salesforce",
+            max_active_tis_per_dagrun=3,
+        )
+
+    upsert = dag.get_task("salesforce_upsert.upsert")
+    assert (upsert.retries, upsert.pool, upsert.max_active_tis_per_dagrun) == (5, "salesforce", 3)
+
+
+def test_a_misspelt_setting_is_refused_when_the_dag_is_parsed() -> None:
+    with DAG("load", schedule=None), pytest.raises(TypeError, match="on_dupliacte"):
+        salesforce_upsert(source=ROWS, sobject="Lead", external_id_field="X", on_dupliacte="skip")
+
+
+@pytest.mark.parametrize(
+    ("settings", "named"),
+    [
+        ({"on_duplicate": "updte_existing"}, "on_duplicate"),
+        ({"api": "bulk9"}, "api"),
+        ({"lookup": "guess"}, "lookup"),
+        ({"audit_values": "some"}, "audit_values"),
+        ({"masked_fields": "Email"}, "masked_fields"),
+        ({"partition": {"load_id": "x"}}, "partition"),
+        ({}, "sobject"),
+    ],
+    ids=["policy", "api", "lookup", "audit values", "masked fields", "partition and records", "no sobject"],
+)
+def test_a_wrong_setting_is_named_before_any_call(settings: dict[str, object], named: str) -> None:
+    task = SalesforceUpsertOperator(task_id="upsert", records=ROWS, **settings)
+
+    with pytest.raises(SettingError, match=named):
+        task.execute({})  # type: ignore[arg-type]
+
+
+def test_the_operators_are_built_from_plain_yaml_values() -> None:
+    task = SalesforcePartitionOperator(
+        task_id="partition",
+        source={"path": "/data/leads.csv", "encoding": "cp1252"},
+        sobject="Lead",
+        external_id_field="External_Id__c",
+    )
+
+    assert task.source == {"path": "/data/leads.csv", "encoding": "cp1252"}

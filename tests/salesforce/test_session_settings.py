@@ -1,0 +1,249 @@
+"""What a connection may say, and what is said about one that cannot work."""
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
+
+from airflow_sf_dedup.errors import SettingError
+from airflow_sf_dedup.salesforce.connection_fields import from_parts
+from airflow_sf_dedup.salesforce.settings import LoginWay
+
+TOKEN = {"access_token": "token", "instance_url": "https://acme.my.salesforce.com"}
+
+
+@pytest.fixture(scope="module")
+def pem():
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+
+
+def read(extra, *, conn_type="salesforce", login=None, password=None, host=None):
+    return from_parts("my_org", conn_type, login, password, host, extra)
+
+
+def read_own(extra, **columns):
+    return read(extra, conn_type="salesforce_dedup", **columns)
+
+
+USER = {"login": "loader@acme.com", "password": "hidden"}
+WAYS = {
+    "access token": (LoginWay.ACCESS_TOKEN, {}, TOKEN),
+    "session id": (LoginWay.ACCESS_TOKEN, {}, {"session_id": "t", "instance": "na1.salesforce.com"}),
+    "password and token": (LoginWay.PASSWORD_AND_TOKEN, USER, {"security_token": "x"}),
+    "password and organization": (LoginWay.PASSWORD_AND_ORGANIZATION, USER, {"organization_id": "00D5g000004XXXX"}),
+    "password and consumer": (LoginWay.PASSWORD_AND_CONSUMER, USER, {"consumer_key": "k", "consumer_secret": "s"}),
+    "jwt by key file": (
+        LoginWay.JWT,
+        {"login": "loader@acme.com"},
+        {"consumer_key": "k", "private_key_file_path": "/keys/org.pem"},
+    ),
+    "client credentials": (
+        LoginWay.CLIENT_CREDENTIALS,
+        {},
+        {"consumer_key": "k", "consumer_secret": "s", "domain": "acme.my"},
+    ),
+}
+
+
+@pytest.mark.parametrize(("way", "columns", "extra"), WAYS.values(), ids=WAYS.keys())
+@pytest.mark.parametrize("prefix", ["", "extra__salesforce__"], ids=["short", "prefixed"])
+@pytest.mark.parametrize("conn_type", ["salesforce", "salesforce_dedup"])
+def test_every_way_to_log_in_is_recognised_in_both_types_and_spellings(way, columns, extra, prefix, conn_type):
+    spelled = {f"{prefix}{name}": value for name, value in extra.items()}
+    assert read(spelled, conn_type=conn_type, **columns).login_way is way
+
+
+def test_every_extra_of_airflows_own_connection_is_read(pem):
+    settings = read(
+        {
+            "security_token": "a",
+            "domain": "test",
+            "consumer_key": "b",
+            "consumer_secret": "c",
+            "private_key_file_path": "/d",
+            "private_key": pem,
+            "organization_id": "00D5g000004XXXX",
+            "instance": "na1.salesforce.com",
+            "instance_url": "https://acme.my.salesforce.com/",
+            "proxies": "http://proxy:3128",
+            "version": "59.0",
+            "client_id": "loads",
+        },
+        **USER,
+    )
+    assert settings.login_way is LoginWay.PASSWORD_AND_TOKEN
+    assert (settings.security_token, settings.domain, settings.client_id) == ("a", "test", "loads")
+    assert (settings.consumer_key, settings.consumer_secret, settings.private_key) == ("b", "c", pem)
+    assert settings.private_key_file_path == "/d"
+    assert settings.organization_id == "00D5g000004XXXXEA4"
+    assert settings.instance_url == "https://acme.my.salesforce.com"
+    assert settings.proxies == {"http": "http://proxy:3128", "https": "http://proxy:3128"}
+    assert settings.api_version == "59.0"
+
+
+def test_blank_extras_count_as_absent_as_in_airflows_hook():
+    settings = read({"security_token": "x", "domain": "", "instance_url": " ", "proxies": "", "version": None}, **USER)
+    assert (settings.domain, settings.instance_url, settings.proxies, settings.api_version) == (
+        None,
+        None,
+        None,
+        "62.0",
+    )
+
+
+@pytest.mark.parametrize(
+    ("value", "version"),
+    [("60.0", "60.0"), ("60", "60.0"), ("v60", "60.0"), ("V61.0", "61.0"), (60, "60.0"), (60.0, "60.0"), (52, "52.0")],
+    ids=str,
+)
+@pytest.mark.parametrize("field", ["version", "api_version"])
+def test_an_api_version_is_read_however_it_is_written(value, version, field):
+    assert read({**TOKEN, field: value}).api_version == version
+
+
+@pytest.mark.parametrize(
+    ("value", "domain"),
+    [
+        ("login", "login"),
+        ("acme.my", "acme.my"),
+        ("acme.my.salesforce.com", "acme.my"),
+        ("https://acme--dev.sandbox.my.salesforce.com/", "acme--dev.sandbox.my"),
+    ],
+)
+def test_a_login_domain_is_read_as_label_host_or_url(value, domain):
+    assert read({**TOKEN, "domain": value}).domain == domain
+
+
+def test_the_host_of_our_own_type_is_the_login_domain_and_the_instance():
+    settings = read_own({"consumer_key": "k", "consumer_secret": "s"}, host="acme.my.salesforce.com")
+    assert settings.login_way is LoginWay.CLIENT_CREDENTIALS
+    assert (settings.domain, settings.instance_url) == ("acme.my", "https://acme.my.salesforce.com")
+
+
+def test_the_host_of_airflows_own_type_is_ignored_as_its_hook_does():
+    assert read({"security_token": "x"}, host="http://somewhere.example", **USER).instance_url is None
+
+
+@pytest.mark.parametrize(
+    ("value", "proxies"),
+    [
+        ("http://proxy:3128", {"http": "http://proxy:3128", "https": "http://proxy:3128"}),
+        ("proxy:3128", {"http": "http://proxy:3128", "https": "http://proxy:3128"}),
+        ('{"https": "http://proxy:3128"}', {"https": "http://proxy:3128"}),
+        ({"https": "http://user:word@proxy:3128"}, {"https": "http://user:word@proxy:3128"}),
+    ],
+    ids=["url", "host and port", "json", "mapping"],
+)
+def test_proxies_are_read_from_text_and_from_a_mapping(value, proxies):
+    assert read({**TOKEN, "proxies": value}).proxies == proxies
+
+
+@pytest.mark.parametrize(
+    "mangle",
+    [
+        lambda pem: pem,
+        lambda pem: pem.replace("\n", "\\n"),
+        lambda pem: pem.replace("\n", " "),
+        lambda pem: pem.replace("\n", ""),
+        lambda pem: pem.replace("\n", "\r\n"),
+        lambda pem: f"\n  {pem}",
+    ],
+    ids=["intact", "spelled-out breaks", "breaks became blanks", "breaks lost", "windows", "indented"],
+)
+def test_a_private_key_survives_what_forms_and_json_do_to_its_line_breaks(pem, mangle):
+    settings = read({"consumer_key": "k", "private_key": mangle(pem)}, login="loader@acme.com")
+    assert load_pem_private_key(settings.private_key.encode(), None).key_size == 2048
+
+
+@pytest.mark.parametrize(
+    "url", ["http://127.0.0.1:8089", "http://127.3.2.1", "http://[::1]:8089", "http://localhost:8089"]
+)
+def test_plain_http_is_for_this_machine(url):
+    settings = read({**TOKEN, "instance_url": url})
+    assert settings.instance_url == url
+    assert settings.loopback_org == url
+
+
+LOADER = {"login": "loader@acme.com"}
+UNUSABLE = {
+    "type": ("conn_type", TOKEN, {"conn_type": "http"}, "'http'"),
+    "version too old": ("version", {**TOKEN, "version": "51.0"}, {}, "oldest usable API version is 52.0"),
+    "version of ours too old": ("api_version", {**TOKEN, "api_version": 37}, {}, "52.0"),
+    "version no number": ("version", {**TOKEN, "version": "latest"}, {}, "'latest'"),
+    "version half": ("version", {**TOKEN, "version": "60.5"}, {}, "'60.5'"),
+    "plain http": ("instance_url", {**TOKEN, "instance_url": "http://acme.my.salesforce.com"}, {}, "https://"),
+    "looks like this machine": (
+        "instance_url",
+        {**TOKEN, "instance_url": "http://127.0.0.1.evil.example"},
+        {},
+        "https",
+    ),
+    "lightning": ("instance_url", {**TOKEN, "instance_url": "acme.lightning.force.com"}, {}, "my.salesforce.com"),
+    "url with password": ("instance_url", {**TOKEN, "instance_url": "https://u:hidden@acme.example"}, {}, "URL"),
+    "no port": ("instance_url", {**TOKEN, "instance_url": "https://acme.example:port"}, {}, "not a URL"),
+    "loopback elsewhere": ("loopback_org", {**TOKEN, "loopback_org": "https://10.0.0.1"}, {}, "this machine"),
+    "domain with a path": ("domain", {**TOKEN, "domain": "acme.my/services"}, {}, "My Domain"),
+    "domain on this machine": ("domain", {**TOKEN, "domain": "127.0.0.1"}, {}, "loopback_org"),
+    "proxies no json": ("proxies", {**TOKEN, "proxies": "{'https': 'http://u:hidden@p'}"}, {}, "JSON"),
+    "proxies a list": ("proxies", {**TOKEN, "proxies": ["http://u:hidden@p"]}, {}, "mapping"),
+    "proxies of another scheme": ("proxies", {**TOKEN, "proxies": {"ftp": "http://u:hidden@p"}}, {}, "mapping"),
+    "proxies without a host": ("proxies", {**TOKEN, "proxies": "http://"}, {}, "mapping"),
+    "timeout no number": ("read_timeout", {**TOKEN, "read_timeout": "long"}, {}, "seconds"),
+    "timeout of nothing": ("connect_timeout", {**TOKEN, "connect_timeout": 0}, {}, "seconds"),
+    "timeout without end": ("read_timeout", {**TOKEN, "read_timeout": "inf"}, {}, "seconds"),
+    "expected org": ("expected_org_id", {**TOKEN, "expected_org_id": "production"}, {}, "record id"),
+    "organization": ("organization_id", {"organization_id": "mine"}, USER, "record id"),
+    "key no pem": ("private_key", {"consumer_key": "k", "private_key": "hidden"}, LOADER, "PEM"),
+    "text no text": ("consumer_key", {"consumer_key": 5}, LOADER, "text"),
+    "nothing": ("login", {}, {}, "JWT bearer: login, consumer_key, private_key or private_key_file_path"),
+    "password alone": ("security_token", {}, USER, "security_token"),
+    "token without instance": ("instance_url", {"access_token": "hidden"}, {}, "access token: instance_url"),
+    "jwt without user": (
+        "login",
+        {"consumer_key": "k", "private_key_file_path": "/k"},
+        {},
+        "JWT bearer: login",
+    ),
+    "client credentials without domain": (
+        "login",
+        {"consumer_key": "k", "consumer_secret": "hidden"},
+        {},
+        "client credentials: domain",
+    ),
+    "client credentials at login": (
+        "login",
+        {"consumer_key": "k", "consumer_secret": "hidden", "domain": "login"},
+        {},
+        "not login or test",
+    ),
+}
+
+
+@pytest.mark.parametrize(("field", "extra", "columns", "says"), UNUSABLE.values(), ids=UNUSABLE.keys())
+def test_an_unusable_field_is_named_with_its_connection_and_without_any_secret(field, extra, columns, says):
+    with pytest.raises(SettingError) as raised:
+        read(extra, **columns)
+    message = str(raised.value)
+    assert raised.value.setting == field
+    assert "'my_org'" in message
+    assert says in message
+    assert "hidden" not in message
+
+
+def test_no_secret_shows_in_the_repr(pem):
+    settings = read(
+        {
+            **TOKEN,
+            "access_token": "hidden-1",
+            "security_token": "hidden-2",
+            "consumer_key": "hidden-3",
+            "consumer_secret": "hidden-4",
+            "private_key": pem,
+            "proxies": "http://u:hidden-5@proxy",
+        },
+        login="loader@acme.com",
+        password="hidden-6",
+    )
+    assert "hidden" not in repr(settings)
+    assert "PRIVATE" not in repr(settings)
+    assert set(settings.secrets()) == {*(f"hidden-{n}" for n in range(1, 7)), settings.private_key}

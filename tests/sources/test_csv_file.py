@@ -1,0 +1,196 @@
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from airflow_sf_dedup.errors import SourceError
+from airflow_sf_dedup.sources import source_of
+from airflow_sf_dedup.sources.base import Source, SourceRow
+from airflow_sf_dedup.testing.contracts.sources import SourceContract
+
+
+def written(folder: Path, content: str | bytes, name: str = "leads.csv") -> str:
+    path = folder / name
+    path.write_bytes(content.encode() if isinstance(content, str) else content)
+    return str(path)
+
+
+def rows_of(folder: Path, content: str | bytes, **options: Any) -> list[SourceRow]:
+    return list(source_of({"path": written(folder, content), **options}).rows())
+
+
+def values_of(folder: Path, content: str | bytes, **options: Any) -> list[Mapping[str, Any]]:
+    return [row.values for row in rows_of(folder, content, **options)]
+
+
+class TestCsv(SourceContract):
+    @pytest.fixture(autouse=True)
+    def _folder(self, tmp_path: Path) -> None:
+        self.folder = tmp_path
+
+    def source_of_rows(self, rows: Sequence[Mapping[str, Any]]) -> Source:
+        text = io.StringIO(newline="")
+        writer = csv.DictWriter(text, ["Key__c", "Name"])
+        writer.writeheader()
+        writer.writerows(rows)
+        return source_of(written(self.folder, text.getvalue()))
+
+
+class TestGzippedCsv(TestCsv):
+    def source_of_rows(self, rows: Sequence[Mapping[str, Any]]) -> Source:
+        plain = Path(super().source_of_rows(rows).name)
+        return source_of(written(self.folder, gzip.compress(plain.read_bytes()), "leads.csv.gz"))
+
+
+def test_a_byte_order_mark_is_dropped(tmp_path: Path) -> None:
+    assert values_of(tmp_path, "\ufeffKey__c\nA-1\n") == [{"Key__c": "A-1"}]
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "cp1252", "UTF8", "shift_jis"])
+def test_other_encodings_are_read(tmp_path: Path, encoding: str) -> None:
+    name = "Zoe" if encoding == "shift_jis" else "Zoë"
+    content = f"Key__c,Name\r\nA-1,{name}\r\n".encode(encoding)
+    assert values_of(tmp_path, content, encoding=encoding) == [{"Key__c": "A-1", "Name": name}]
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"], ids=["LF", "CRLF", "CR"])
+def test_any_line_end_ends_a_row(tmp_path: Path, end: str) -> None:
+    assert values_of(tmp_path, f"a,b{end}1,2{end}{end}3,4") == [{"a": "1", "b": "2"}, {"a": "3", "b": "4"}]
+
+
+def test_line_ends_inside_quotes_belong_to_the_cell(tmp_path: Path) -> None:
+    assert values_of(tmp_path, 'a,b\r\n"1\r\n\r\n2",x\r\n') == [{"a": "1\r\n\r\n2", "b": "x"}]
+
+
+def test_a_blank_cell_leaves_its_field_alone(tmp_path: Path) -> None:
+    assert values_of(tmp_path, 'a,b,c,d\n1,,"",  \n') == [{"a": "1"}]
+
+
+def test_a_blank_cell_clears_its_field_when_asked(tmp_path: Path) -> None:
+    assert values_of(tmp_path, "a,b\n1,\n", blank_means="null") == [{"a": "1", "b": None}]
+
+
+def test_the_bulk_apis_null_clears_its_field(tmp_path: Path) -> None:
+    assert values_of(tmp_path, "a,b\n1,#N/A\n") == [{"a": "1", "b": None}]
+
+
+def test_another_delimiter_is_used_when_asked(tmp_path: Path) -> None:
+    assert values_of(tmp_path, "a;b\n1,5;2\n", delimiter=";") == [{"a": "1,5", "b": "2"}]
+
+
+def test_a_ragged_row_is_one_row_with_a_problem(tmp_path: Path) -> None:
+    rows = rows_of(tmp_path, "a,b\n1,2\nsecret\n3,4,secret\n5,6\n")
+    assert [row.row_number for row in rows] == [1, 2, 3, 4]
+    assert rows[1].problem == "ends in line 3 with 1 cells where the header has 2"
+    assert rows[2].problem == "ends in line 4 with 3 cells where the header has 2"
+    assert rows[3].values == {"a": "5", "b": "6"}
+
+
+def test_a_cell_of_4_mb_is_read_and_the_process_keeps_its_own_limit(tmp_path: Path) -> None:
+    before = csv.field_size_limit()
+    (row,) = rows_of(tmp_path, "a,b\n1," + "x" * 4_000_000 + "\n")
+    assert len(row.values["b"]) == 4_000_000
+    assert csv.field_size_limit() == before
+
+
+def test_a_nul_is_kept_for_the_row_to_be_refused(tmp_path: Path) -> None:
+    assert values_of(tmp_path, "a\nx\0y\n") == [{"a": "x\0y"}]
+
+
+@pytest.mark.parametrize("content", ["a,b\n", "a,b", "a,b\n\n\n"])
+def test_a_header_alone_is_zero_rows(tmp_path: Path, content: str) -> None:
+    assert rows_of(tmp_path, content) == []
+
+
+def error_of(folder: Path, content: str | bytes, **options: Any) -> SourceError:
+    path = options.pop("path", None) or written(folder, content)
+    source = source_of({"path": path, **options})
+    with pytest.raises(SourceError) as refused:
+        source.columns()
+        list(source.rows())
+    assert "secret" not in str(refused.value)
+    return refused.value
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        pytest.param("", "the file is empty", id="empty"),
+        pytest.param("\n\n", "the file is empty", id="blank lines"),
+        pytest.param("a,,b,\n", "no name for column 2, 4 of 4", id="blank names"),
+        pytest.param("a,b,A \n", "more than once: 'a', 'A'", id="repeated name"),
+        pytest.param('a,b\n1,"secret\n2,3\n', "ends inside quotes", id="quote not closed"),
+        pytest.param('a,b\n1,"secret"x\n', "up to line 2: text follows a closing quote", id="text after quote"),
+    ],
+)
+def test_a_file_that_cannot_be_read_as_rows_is_an_error(tmp_path: Path, content: str, words: str) -> None:
+    message = str(error_of(tmp_path, content))
+    assert words in message
+    assert "leads.csv" in message
+
+
+def test_a_wrong_encoding_names_line_byte_and_setting(tmp_path: Path) -> None:
+    good = "a,b\n" + "1,secret\n" * 20_000
+    error = error_of(tmp_path, good.encode() + "2,Zoë\n".encode("cp1252"))
+    assert f"line 20002, byte {len(good) + 5} of the file is not utf-8" in str(error)
+    assert error.setting == "encoding"
+
+
+def test_a_wrong_encoding_is_found_where_characters_cross_blocks(tmp_path: Path) -> None:
+    good = "a\n" + "é" * 70_000 + "\n"
+    assert f"line 3, byte {len(good.encode()) + 1} " in str(error_of(tmp_path, good.encode() + b"\xff\n"))
+
+
+def test_an_unknown_encoding_is_refused_by_name(tmp_path: Path) -> None:
+    for encoding in ("utf-88", "base64"):
+        assert error_of(tmp_path, "a\n1\n", encoding=encoding).setting == "encoding"
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    assert "there is no such file" in str(error_of(tmp_path, "", path=str(tmp_path / "none.csv")))
+
+
+def test_a_folder_is_no_file(tmp_path: Path) -> None:
+    (tmp_path / "folder.csv").mkdir()
+    assert "folder" in str(error_of(tmp_path, "", path=str(tmp_path / "folder.csv")))
+
+
+@pytest.mark.parametrize("cut", [0, 30], ids=["not gzipped", "incomplete"])
+def test_damaged_gzip_is_an_error(tmp_path: Path, cut: int) -> None:
+    content = gzip.compress(b"a,b\n" + b"1,2\n" * 1000)[:cut] if cut else b"a,b\n1,2\n"
+    assert "gzipped" in str(error_of(tmp_path, "", path=written(tmp_path, content, "x.csv.gz")))
+
+
+def test_a_file_url_is_a_local_file(tmp_path: Path) -> None:
+    path = Path(written(tmp_path, "a\n1\n", "my leads.csv"))
+    assert [row.values for row in source_of(path.as_uri()).rows()] == [{"a": "1"}]
+
+
+cells = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=20)
+
+
+@settings(max_examples=60, deadline=None)
+@given(rows=st.lists(st.lists(cells, min_size=3, max_size=3), max_size=8), end=st.sampled_from(["\n", "\r\n"]))
+def test_what_a_csv_writer_wrote_comes_back(rows: list[list[str]], end: str) -> None:
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator=end, quoting=csv.QUOTE_ALL)
+    writer.writerows([["a", "b", "c"], *rows])
+    with tempfile.TemporaryDirectory() as folder:
+        found = values_of(Path(folder), text.getvalue())
+    assert found == [
+        {
+            name: None if cell == "#N/A" else cell
+            for name, cell in zip("abc", row, strict=True)
+            if cell and not cell.isspace()
+        }
+        for row in rows
+    ]

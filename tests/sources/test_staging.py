@@ -1,0 +1,122 @@
+from __future__ import annotations
+
+import stat
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from airflow_sf_dedup.core.partitioning import PartitionRef
+from airflow_sf_dedup.core.records import Record
+from airflow_sf_dedup.core.sobjects import Field, SObject
+from airflow_sf_dedup.errors import SettingError, StagingError
+from airflow_sf_dedup.sources.staging import StagedLoad, StagingArea, read_manifest, read_partition
+
+NOW = datetime(2026, 1, 10, tzinfo=UTC)
+LOAD = StagedLoad(
+    load_id="load-1",
+    sobject=SObject("Lead", (Field("Key__c", "Key", "string", reference_to=("A",)),)),
+    external_id_field="Key__c",
+    on_repeat="last",
+    columns=("key__c", "Name"),
+    allow_non_unique_key=False,
+    created_at=NOW,
+)
+RECORDS = [
+    Record(1, "A-1", {"Key__c": "A-1", "Name": None, "Amount": 0.1}, "h1"),
+    Record(7, "Zoë\n2", {"Key__c": "Zoë\n2", "Account": {"Ext__c": 123456789012345678}}, "h2", wave=3),
+]
+
+
+def staged(area: StagingArea, records: list[Record] = RECORDS) -> PartitionRef:
+    area.write_manifest(LOAD)
+    part = area.write_partition("load-1", 4, iter(records))
+    return PartitionRef("load-1", 4, 8, part.rows, part.path, part.checksum, "Lead", "Key__c", "00D", "sf")
+
+
+@pytest.fixture
+def area(tmp_path: Path) -> StagingArea:
+    return StagingArea(str(tmp_path / "staging"))
+
+
+def test_records_come_back_as_they_were(area: StagingArea) -> None:
+    assert list(read_partition(staged(area))) == RECORDS
+
+
+def test_the_manifest_comes_back_as_it_was(area: StagingArea) -> None:
+    assert read_manifest(staged(area)) == LOAD
+
+
+def test_staged_files_are_for_their_owner_only(area: StagingArea, tmp_path: Path) -> None:
+    staged(area)
+    modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in tmp_path.rglob("*")}
+    assert modes == {"staging": 0o700, "load-1": 0o700, "load.json": 0o600, "part-00004.ndjson": 0o600}
+
+
+def test_a_row_of_4_mb_and_many_rows_are_streamed(area: StagingArea) -> None:
+    records = [Record(n, str(n), {"Text": "x" * (4_000_000 if n == 5 else 10)}, "h") for n in range(1, 3000)]
+    assert list(read_partition(staged(area, records))) == records
+
+
+def test_a_removed_partition_says_what_to_do(area: StagingArea) -> None:
+    ref = staged(area)
+    area.remove("load-1")
+    area.remove("load-1")
+    for read in (lambda: list(read_partition(ref)), lambda: read_manifest(ref)):
+        with pytest.raises(StagingError, match="Clear the partition task"):
+            read()
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        pytest.param(lambda content: content[:-40], id="cut off"),
+        pytest.param(lambda content: content.replace(b'"Name":null', b'"Name":true'), id="changed"),
+        pytest.param(lambda content: content.splitlines(keepends=True)[0], id="a row less"),
+        pytest.param(lambda content: content + b"\xff\xfe\n", id="garbage"),
+    ],
+)
+def test_a_partition_that_is_not_what_was_staged_is_told(area: StagingArea, damage: object) -> None:
+    ref = staged(area)
+    path = Path(ref.path)
+    path.write_bytes(damage(path.read_bytes()))  # type: ignore[operator]
+    with pytest.raises(StagingError, match="is not what was staged") as refused:
+        list(read_partition(ref))
+    assert "Zoë" not in str(refused.value)
+
+
+@pytest.mark.parametrize("content", ['{"version": 99}', '{"version": 1}', "no json", "[]"])
+def test_a_manifest_that_is_damaged_or_of_another_release_is_told(area: StagingArea, content: str) -> None:
+    ref = staged(area)
+    Path(ref.path).with_name("load.json").write_text(content)
+    assert area.remove_older_than(-1) == []
+    with pytest.raises(StagingError, match=r"load\.json"):
+        read_manifest(ref)
+
+
+def test_only_old_loads_are_removed(area: StagingArea, tmp_path: Path) -> None:
+    for age in (1, 9):
+        area.write_manifest(replace(LOAD, load_id=f"days-{age}", created_at=NOW - timedelta(days=age)))
+    (tmp_path / "staging" / "not-ours").mkdir()
+    assert area.remove_older_than(7, now=NOW) == ["days-9"]
+    assert sorted(path.name for path in (tmp_path / "staging").iterdir()) == ["days-1", "not-ours"]
+
+
+def test_an_area_that_is_not_there_has_nothing_to_remove(area: StagingArea) -> None:
+    assert area.remove_older_than(7) == []
+
+
+@pytest.mark.parametrize("load_id", ["", "..", "a/b", "../x", ".hidden"])
+def test_a_load_id_never_leads_out_of_the_area(area: StagingArea, load_id: str) -> None:
+    with pytest.raises(SettingError):
+        area.remove(load_id)
+
+
+def test_the_area_is_known_from_a_reference(area: StagingArea) -> None:
+    assert StagingArea.of(staged(area)) == area
+
+
+def test_a_relative_folder_is_staged_absolutely(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert staged(StagingArea("here")).path == str(tmp_path / "here" / "load-1" / "part-00004.ndjson")
