@@ -340,4 +340,4 @@ def _may_be_carried_out(decision: Decision, item: _Open) -> bool:
 
 def size_of(record: Record) -> int:
     """Characters of a row's text values: what decides how many fit a call."""
-    return sum(len(value) for value in record.fields.values() if type(value) is str)
+    return sum([len(value) for value in record.fields.values() if type(value) is str])

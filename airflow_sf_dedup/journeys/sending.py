@@ -216,7 +216,7 @@ class Sender(Generic[T]):
             if not isinstance(answer, ChunkRefused):
                 settled += self._sort(chunk, answer, last=last)
                 continue
-            why = error_for(answer.code, answer.message, status=answer.status)
+            why = _error_of(answer)
             if isinstance(why, TransientCallError):
                 settled += self._later(chunk, answer, why, last=last)
             elif not may_be_a_row(why):
@@ -273,6 +273,13 @@ class Sender(Generic[T]):
         in_doubt = isinstance(error, OutcomeUnknownError)
         outcome = Unanswered(str(error)) if in_doubt else Failed(refusal.code, refusal.message)
         return [(row, outcome) for row in chunk]
+
+
+def _error_of(refusal: ChunkRefused) -> CallError:
+    """What the refusal of a chunk means for a call; one without a code is named by its HTTP status."""
+    word, _, status = refusal.code.partition("_")
+    by_status = int(status) if word == "HTTP" and status.isdecimal() else None
+    return error_for(refusal.code, refusal.message, status=by_status)
 
 
 def _halves(chunk: list[T]) -> list[list[T]]:

@@ -17,8 +17,6 @@ class ChunkRefused:
 
     code: str
     message: str
-    #: HTTP status of the refusal, where it has one of its own.
-    status: int | None = None
 
 
 #: The answer to one chunk: an outcome a row, in the order sent, or the refusal of all of it.
@@ -69,10 +67,7 @@ class DuplicateLookup(Protocol):
     rows_per_call: int
 
     def look_up(self, records: Sequence[Record]) -> ChunkAnswer:
-        """One outcome a row: ``DuplicatesFound`` with its matches, or ``Saved`` if nothing blocked it.
-
-        :raises CallError: the call as a whole did not do its work.
-        """
+        """One outcome a row: ``DuplicatesFound`` with its matches, or ``Saved`` if nothing blocked it."""
 
 
 class RecordReader(Protocol):

@@ -23,6 +23,7 @@ from airflow_sf_dedup.core.outcomes import (
 from airflow_sf_dedup.core.record_ids import is_record_id, to_18
 from airflow_sf_dedup.core.records import Record
 from airflow_sf_dedup.salesforce.base import ChunkAnswer, ChunkRefused, RecordUpdate
+from airflow_sf_dedup.salesforce.error_codes import rule_for
 
 _RECORD_ID = re.compile(r"(?<![0-9A-Za-z])[0-9A-Za-z]{15}(?:[0-9A-Za-z]{3})?(?![0-9A-Za-z])")
 
@@ -121,13 +122,19 @@ def read_chunk(part: Mapping[str, Any] | None, size: int) -> ChunkAnswer:
     if not isinstance(status, int):
         return _unanswered("the answer to the chunk has no status", size)
     if not 200 <= status < 300:
-        code, message = read_error(body)
-        return ChunkRefused(code or f"HTTP_{status}", message, status)
+        return _refused(status, *read_error(body))
     if not isinstance(body, list):
         return _unanswered("the answer to the chunk is no list of rows", size)
     if len(body) != size:
         return _unanswered(f"{size} rows sent, {len(body)} answered", size)
     return [read_row(row) for row in body]
+
+
+def _refused(status: int, code: str, message: str) -> ChunkRefused:
+    """A refusal without a code that we know is known by its status, unless that only says "bad request"."""
+    if rule_for(code, message).listed or (code and status == 400):
+        return ChunkRefused(code, message)
+    return ChunkRefused(f"HTTP_{status}", f"{code}: {message}" if code else message)
 
 
 def _unanswered(reason: str, size: int) -> list[Outcome]:
@@ -149,11 +156,11 @@ def read_row(row: Any) -> Outcome:
     if not isinstance(row, Mapping):
         return Unanswered("the answer is no object")
     if row.get("success") is True:
-        record_id = row.get("id")
-        if not isinstance(record_id, str) or not is_record_id(record_id):
+        record_id = _record_id(row.get("id"))
+        if record_id is None:
             return Unanswered("success without a record id")
         created = row.get("created")
-        return Saved(to_18(record_id), created if isinstance(created, bool) else None)
+        return Saved(record_id, created if isinstance(created, bool) else None)
     errors = list(_mappings(row.get("errors")))
     if not errors:
         return Unanswered("neither success nor an error")
@@ -229,14 +236,14 @@ def _match(result: Mapping[str, Any], matched_by: Mapping[str, Any], matched: Ma
     record = matched.get("record")
     if not isinstance(record, Mapping):
         return None
-    record_id = record.get("Id") or record.get("id")
-    if not isinstance(record_id, str) or not is_record_id(record_id):
+    record_id = _record_id(record.get("Id") or record.get("id"))
+    if record_id is None:
         return None
     attributes = record.get("attributes")
     attributes = attributes if isinstance(attributes, Mapping) else {}
     confidence = matched.get("matchConfidence")
     return Match(
-        record_id=to_18(record_id),
+        record_id=record_id,
         sobject=str(record.get("type") or attributes.get("type") or matched_by.get("entityType") or ""),
         duplicate_rule=_text(result.get("duplicateRule")),
         matching_rule=_text(matched_by.get("rule")),
@@ -244,6 +251,14 @@ def _match(result: Mapping[str, Any], matched_by: Mapping[str, Any], matched: Ma
         confidence=float(confidence) if isinstance(confidence, int | float) else None,
         allow_save=result["allowSave"] if isinstance(result.get("allowSave"), bool) else None,
     )
+
+
+def _record_id(value: Any) -> str | None:
+    """The 18-character id, if the value is one."""
+    try:
+        return to_18(value) if isinstance(value, str) else None
+    except ValueError:
+        return None
 
 
 def _text(value: Any) -> str | None:

@@ -18,7 +18,7 @@ def run_dag(dag: Any, **kwargs: Any) -> Any:
     from airflow.dag_processing.dagbag import DagBag, sync_bag_to_db
 
     ensure_metadata_database()
-    DagBundlesManager().sync_bundles_to_db()
+    DagBundlesManager().sync_bundles_to_db()  # type: ignore[no-untyped-call]
     bag = DagBag(os.devnull, collect_dags=False)
     bag.bag_dag(dag)
     sync_bag_to_db(bag, "dags-folder", None)

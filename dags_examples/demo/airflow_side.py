@@ -57,7 +57,8 @@ def airflow(folder: Path, url: str, access_token: str, *, partitions: int) -> It
         try:
             yield Airflow(process)
         finally:
-            process.terminate()
+            # dag.test() takes SIGTERM for its own.
+            process.kill()
 
 
 def _settings(folder: Path) -> Mapping[str, str]:
@@ -68,6 +69,8 @@ def _settings(folder: Path) -> Mapping[str, str]:
         "AIRFLOW__CORE__DAGS_FOLDER": str(home / "dags"),
         "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+        # Five minutes by default: longer than a demo.
+        "AIRFLOW__CORE__DEFAULT_TASK_RETRY_DELAY": "2",
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home / 'airflow.db'}",
         "AIRFLOW__SF_DEDUP__AUDIT_PATH": str(folder / "audit.db"),
         "AIRFLOW__SF_DEDUP__STAGING_PATH": str(folder / "staging"),

@@ -51,19 +51,10 @@ _NICKNAMES = {
     "Matthew": "Matt",
     "Jennifer": "Jenny",
 }
-_LEGAL_FORMS = {
-    "Inc": "Incorporated",
-    "LLC": "L.L.C.",
-    "Ltd": "Limited",
-    "PLC": "plc",
-    "GmbH": "G.m.b.H.",
-    "AG": "Aktiengesellschaft",
-    "AB": "Aktiebolag",
-    "S.A.": "SA",
-    "S.A.R.L.": "SARL",
-    "S.L.": "SL",
-    "S.A.S.": "SAS",
-}
+#: Left out as often as not, and by which other form a company goes.
+_LEGAL_FORMS = {"Inc": "", "LLC": "", "Ltd": "", "PLC": "", "GmbH": "", "AG": "", "S.A.": "SA", "S.L.": "SL"}
+_LEGAL_FORMS |= {"S.A.R.L.": "SARL", "S.A.S.": "SAS"}
+_USUAL_FORM = {"United States": "Inc.", "United Kingdom": "Ltd", "Germany": "GmbH", "Sweden": "AB", "Japan": "Co., Ltd."}
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,8 +254,8 @@ def _ascii(text: str) -> str:
 def _other_legal_form(person: Person) -> Person:
     name, _, form = person.company.rpartition(" ")
     if name and form in _LEGAL_FORMS:
-        return replace(person, company=f"{name} {_LEGAL_FORMS[form]}")
-    return replace(person, company=f"{person.company} Group")
+        return replace(person, company=f"{name} {_LEGAL_FORMS[form]}".strip())
+    return replace(person, company=f"{person.company} {_USUAL_FORM.get(person.country, 'SA')}")
 
 
 def _short_first_name(person: Person) -> Person:
@@ -278,7 +269,7 @@ def _misspelt(person: Person) -> Person:
     first, rest = person.last_name[:1], person.last_name[1:]
     plain = "".join(c for c in unicodedata.normalize("NFKD", rest) if not unicodedata.combining(c))
     if plain == rest:
-        plain = re.sub(r"(?<![lnrst])([lnrst])(?![lnrst])", r"\1\1", rest, count=1)
+        plain = re.sub(r"(?<=[aeiou])([lnrst])(?![lnrst])", r"\1\1", rest, count=1)
     return replace(person, last_name=unicodedata.normalize("NFC", first + plain))
 
 
