@@ -188,6 +188,7 @@ class responder:  # noqa: N801 - reads as what it is in a with statement
         ours, theirs = multiprocessing.Pipe()
         self._process = multiprocessing.get_context("spawn").Process(target=_serve, args=(theirs,), daemon=True)
         self._process.start()
+        theirs.close()
         return f"http://127.0.0.1:{ours.recv()}"
 
     def __exit__(self, *_: object) -> None:

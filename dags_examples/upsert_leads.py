@@ -51,7 +51,7 @@ def upsert_leads() -> None:
     # [start duplicate_entries]
     @task
     def write_report(audit: dict[str, Any]) -> str:
-        """A line for each record that keeps a row waiting: ids and reasons, no customer's values."""
+        """A line for each match of a waiting row: ids and reasons, no customer's values."""
         report = Path(get_current_context()["params"]["report"])
         with report.open("w", newline="", encoding="utf-8") as file:
             lines = csv.writer(file)

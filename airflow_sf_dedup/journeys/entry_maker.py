@@ -24,7 +24,7 @@ _SHORTEST_MASKED = 3
 _LONGEST_QUOTED = 60
 
 #: Actions that wait for a verdict and therefore keep the row's values, whatever the setting.
-_KEEPS_VALUES = frozenset({Action.AWAITING_REVIEW, Action.HELD})
+_KEEPS_VALUES = (Action.AWAITING_REVIEW, Action.HELD)
 
 
 class AuditValues(StrEnum):

@@ -28,7 +28,10 @@ SETTLE_TOGETHER = 2000
 ENTRIES_TOGETHER = 1000
 
 #: A later row of a key waits behind these, and is ``held``.
-_AWAITS_A_PERSON = frozenset({Action.AWAITING_REVIEW, Action.HELD})
+_AWAITS_A_PERSON = (Action.AWAITING_REVIEW, Action.HELD)
+
+#: Actions of a row that keep later rows of its key back. Tuples: an enum's hash is slow, once a row.
+_KEEPS_BACK = (*_AWAITS_A_PERSON, *UNSETTLED)
 
 
 @dataclass
@@ -136,7 +139,7 @@ class Upsert:
     def _note(self, entries: list[Entry], behind: dict[str, Action]) -> None:
         self.progress(len(entries))
         for entry in entries:
-            if (entry.action in _AWAITS_A_PERSON or entry.action in UNSETTLED) and entry.key is not None:
+            if entry.action in _KEEPS_BACK and entry.key is not None:
                 behind[self.key_rule.fold(entry.key)] = entry.action
 
     def _give_up(self, rows: Iterable[tuple[Record, bool]], error: CallError) -> None:

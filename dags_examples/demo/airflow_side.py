@@ -100,7 +100,8 @@ def _run(conf: dict[str, Any], partitions: int) -> dict[str, Any]:
     from dags_examples.upsert_leads import upsert_leads
 
     dag = upsert_leads()
-    dag.get_task("salesforce_upsert.partition").partitions = partitions
+    partition: Any = dag.get_task("salesforce_upsert.partition")
+    partition.partitions = partitions
     run = run_dag(dag, run_conf=conf)
     return {"state": str(run.state), "run_id": run.run_id}
 

@@ -54,7 +54,13 @@ _NICKNAMES = {
 #: Left out as often as not, and by which other form a company goes.
 _LEGAL_FORMS = {"Inc": "", "LLC": "", "Ltd": "", "PLC": "", "GmbH": "", "AG": "", "S.A.": "SA", "S.L.": "SL"}
 _LEGAL_FORMS |= {"S.A.R.L.": "SARL", "S.A.S.": "SAS"}
-_USUAL_FORM = {"United States": "Inc.", "United Kingdom": "Ltd", "Germany": "GmbH", "Sweden": "AB", "Japan": "Co., Ltd."}
+_USUAL_FORM = {
+    "United States": "Inc.",
+    "United Kingdom": "Ltd",
+    "Germany": "GmbH",
+    "Sweden": "AB",
+    "Japan": "Co., Ltd.",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,7 +261,8 @@ def _other_legal_form(person: Person) -> Person:
     name, _, form = person.company.rpartition(" ")
     if name and form in _LEGAL_FORMS:
         return replace(person, company=f"{name} {_LEGAL_FORMS[form]}".strip())
-    return replace(person, company=f"{person.company} {_USUAL_FORM.get(person.country, 'SA')}")
+    usual = _USUAL_FORM.get(person.country, "SA")
+    return person if person.company.endswith(f" {usual}") else replace(person, company=f"{person.company} {usual}")
 
 
 def _short_first_name(person: Person) -> Person:

@@ -14,8 +14,11 @@ from dags_examples.demo.people import Held, Morning
 from dags_examples.demo.run import Run
 from dags_examples.demo.truth import Score
 
+#: Names in the JSON line that are no actions.
+ABOUT_THE_RUN = ("rows", "lost", "api_calls", "row_by_row_api_calls", "seconds", "duplicates", "audit")
 #: Named in the JSON line also when they did not occur.
 _ALWAYS = ("created", "updated", "matched_updated", "awaiting_review", "failed")
+_AGAIN = ".venv/bin/python -m dags_examples.demo --runs 2"
 #: What each action means, for those a morning load can end in.
 _MEANS = {
     "created": "new in the org",
@@ -96,7 +99,8 @@ def show(console: Console, run: Run, score: Score, *, morning: Morning, held: Ma
 
 
 def _actions(run: Run) -> Table:
-    table = Table(title=f"{run.rows:,} rows, {run.lost} lost, in {run.seconds:.1f} s", title_justify="left")
+    took = f"The Dag run took {run.seconds:.1f} s, the load {run.load_seconds:.1f} s of it"
+    table = Table(title=f"{run.rows:,} rows, {run.lost} lost. {took}", title_justify="left")
     table.add_column("action")
     table.add_column("rows", justify="right")
     table.add_column("what it means")
@@ -161,4 +165,6 @@ Ask the audit with any SQL client:
   SELECT e.row_number, e.key, m.record_id, m.sobject, m.duplicate_rule, m.confidence
   FROM sf_dedup_entry e JOIN sf_dedup_match m USING (load_id, row_number)
   WHERE load_id = '{run.load_id}' AND e.action = 'awaiting_review' ORDER BY 1;
+
+Load the same file twice: {_AGAIN}
 """

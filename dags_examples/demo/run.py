@@ -35,6 +35,8 @@ class Run:
     api_calls: int
     #: Of the Dag run, start of Airflow's machinery included.
     seconds: float
+    #: Of the load alone: from the check of the org to the verdict.
+    load_seconds: float
     #: A dict for each record that a row was traced to, by row.
     traced: list[dict[str, Any]]
 
@@ -68,6 +70,7 @@ def run_once(airflow: Airflow, org: Org, folder: Path, say: Callable[[str], None
         lost=rows - _entries(audit, load_id, rows),
         api_calls=org.api_calls() - calls_before,
         seconds=seconds,
+        load_seconds=_load_seconds(audit, load_id),
         traced=[dict(row) for row in _ask(audit, _TRACED, load_id)],
     )
 
@@ -114,6 +117,12 @@ def keyed_rows(org: Org, morning: Morning) -> set[int]:
     return {number for number, lead in enumerate(morning.leads, start=1) if lead[KEY_FIELD] in held}
 
 
+def settle(audit: Path) -> None:
+    """Write SQLite's log back into the one file, so that it can be copied."""
+    with closing(sqlite3.connect(audit, timeout=30)) as database:
+        database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+
 def _rows_in(file: Path) -> int:
     with file.open(newline="", encoding="utf-8") as lines:
         return sum(1 for _ in csv.reader(lines)) - 1
@@ -122,6 +131,11 @@ def _rows_in(file: Path) -> int:
 def _last_load(audit: Path) -> str | None:
     found = _ask(audit, "SELECT load_id FROM sf_dedup_load ORDER BY started_at DESC LIMIT 1")
     return str(found[0][0]) if found else None
+
+
+def _load_seconds(audit: Path, load_id: str) -> float:
+    sql = "SELECT (julianday(ended_at) - julianday(started_at)) * 86400 FROM sf_dedup_load WHERE load_id = ?"
+    return float(_ask(audit, sql, load_id)[0][0] or 0.0)
 
 
 def _entries(audit: Path, load_id: str, rows: int) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,7 +17,7 @@ from dags_examples.demo.org import Org
 from dags_examples.demo.people import Held, Morning
 from dags_examples.demo.progress import Progress
 from dags_examples.demo.report import introduction, json_line, show
-from dags_examples.demo.run import Run, keyed_rows, run_once
+from dags_examples.demo.run import Run, keyed_rows, run_once, settle
 from dags_examples.demo.truth import score, true_pairs
 
 _LAST_OF_LOG = 15
@@ -40,11 +40,14 @@ class Story:
         """Run so many times, with a report and a JSON line each; whether all went well."""
         done: list[Run] = []
         for number in range(1, runs + 1):
-            run = self._run(number)
+            found_by_key = keyed_rows(self.org, self.morning)
+            run = self._run(number, len(found_by_key))
             if run is None:
                 return False
             done.append(run)
-        self._write_down(done)
+            # What can be looked at is there before the last line says so.
+            self._write_down(done)
+            self._report(run, found_by_key)
         return all(run.state == "success" and run.lost == 0 for run in done)
 
     def serve(self) -> None:
@@ -54,10 +57,9 @@ class Story:
             while True:
                 time.sleep(1)
 
-    def _run(self, number: int) -> Run | None:
-        found_by_key = keyed_rows(self.org, self.morning)
+    def _run(self, number: int, keyed: int) -> Run | None:
         self.say.clear()
-        self.console.print(introduction(number, self.morning, self.held, self.org.url, len(found_by_key)))
+        self.console.print(introduction(number, self.morning, self.held, self.org.url, keyed))
         run = run_once(self.airflow, self.org, self.folder, self.say)
         self.say.clear()
         if run is None:
@@ -65,12 +67,14 @@ class Story:
             return None
         if run.state != "success":
             self._show_log(f"The Dag run is {run.state}.")
+        return run
+
+    def _report(self, run: Run, found_by_key: Set[int]) -> None:
         pairs = ((match["row_number"], match["record_id"]) for match in run.traced)
         scored = score(true_pairs(self.held, found_by_key), pairs)
         show(self.console, run, scored, morning=self.morning, held=self.held, folder=self.folder)
         sys.stdout.write(json_line(run, scored, self.folder) + "\n")
         sys.stdout.flush()
-        return run
 
     def _show_log(self, words: str) -> None:
         log = self.folder / "airflow.log"
@@ -79,8 +83,9 @@ class Story:
 
     def _write_down(self, runs: list[Run]) -> None:
         """Leave what the org holds beside the audit, for checks after the org has gone."""
+        settle(self.folder / "audit.db")
         records = self.folder / "records"
-        records.mkdir()
+        records.mkdir(exist_ok=True)
         for sobject in ("Lead", "Contact"):
             (records / f"{sobject}.json").write_text(json.dumps(self.org.records(sobject)), encoding="utf-8")
         document = {

@@ -1,0 +1,129 @@
+"""The promises that every policy keeps. Inherit :class:`PolicyContract`, hand in your policy, and run pytest."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Any, ClassVar
+
+import pytest
+
+from airflow_sf_dedup.core.decisions import (
+    Ask,
+    DuplicateCase,
+    MatchedRecord,
+    Pass,
+    SaveAnyway,
+    Skip,
+    UpdateMatch,
+    uncertainty,
+)
+from airflow_sf_dedup.core.outcomes import Match
+from airflow_sf_dedup.core.record_ids import to_18
+from airflow_sf_dedup.core.records import Record
+from airflow_sf_dedup.policies import Chain, Policy, read_policy
+
+# ruff: noqa: S101
+
+KEY = "External_Id__c"
+FIRST, SECOND = to_18("00Q000000000001"), to_18("00Q000000000002")
+
+_FIELDS: Mapping[str, Any] = {
+    KEY: "A-1",
+    "LastName": "Example",
+    "Phone": None,
+    "OwnerId": to_18("005000000000001"),
+    "RecordTypeId": to_18("012000000000001"),
+}
+
+
+def matched(record_id: str = FIRST, sobject: str = "Lead", **changes: Any) -> MatchedRecord:
+    """A live, readable lead without a key."""
+    match = Match(record_id, sobject, "Leads_by_mail", "Mail", "FuzzyMatchEngine", 95.0, False)
+    record = MatchedRecord((match,), readable=True, is_deleted=False, values={"LastName": "Old", "Phone": None})
+    return replace(record, **changes)
+
+
+#: A row with one certain match.
+CERTAIN = DuplicateCase(Record(1, "A-1", _FIELDS, "0"), "Lead", KEY, (matched(),))
+
+#: What makes it uncertain, by the reason that is given.
+UNCERTAIN: Mapping[str, DuplicateCase] = {
+    "several_matches": replace(CERTAIN, matched=(matched(), matched(SECOND))),
+    "match_is_another_sobject": replace(CERTAIN, matched=(matched(sobject="Contact"),)),
+    "match_deleted": replace(CERTAIN, matched=(matched(is_deleted=True),)),
+    "match_converted": replace(CERTAIN, matched=(matched(is_converted=True),)),
+    "match_unreadable": replace(CERTAIN, matched=(matched(readable=False),)),
+    "match_carries_another_key": replace(CERTAIN, matched=(matched(key="B-2", carries_another_key=True),)),
+    "key_already_held": replace(CERTAIN, key_holders=(SECOND,)),
+    "no_match_named": replace(CERTAIN, matched=()),
+    "match_not_named": replace(CERTAIN, all_named=False),
+}
+
+
+class PolicyContract:
+    """Say in a subclass which policy is meant, and whether the grammar knows it."""
+
+    policy: ClassVar[Policy]
+    #: False for a policy of your own: its ``repr`` must be stable, the grammar cannot read it.
+    in_grammar: ClassVar[bool] = True
+
+    def test_its_repr_is_its_spelling(self) -> None:
+        """Airflow serialises a policy by its repr; an address in it would be a new Dag version at every parse."""
+        assert " at 0x" not in repr(self.policy)
+        assert repr(copy.deepcopy(self.policy)) == repr(self.policy)
+        if self.in_grammar:
+            assert read_policy(repr(self.policy)) == Chain((self.policy,))
+            assert repr(self.policy).startswith(self.policy.name)
+
+    @pytest.mark.parametrize("case", UNCERTAIN.values(), ids=UNCERTAIN.keys())
+    def test_it_never_updates_an_uncertain_match(self, case: DuplicateCase) -> None:
+        """Nothing is done to a record that is not surely the one that is meant."""
+        assert uncertainty(case) is not None
+        assert not isinstance(self.policy.decide(case), UpdateMatch)
+
+    def test_it_updates_only_the_match_and_stamps_the_key_on_it(self) -> None:
+        """Without the key the next load would meet the same duplicate again."""
+        for case in _cases():
+            decision = self.policy.decide(case)
+            if isinstance(decision, UpdateMatch):
+                assert decision.record_id == case.matched[0].record_id
+                assert decision.fields[KEY] == case.record.fields[KEY]
+                assert decision.fields.keys() <= case.record.fields.keys()
+
+    def test_it_saves_anyway_only_where_the_org_allows_it(self) -> None:
+        """A blocking rule cannot be overridden."""
+        for case in _cases():
+            assert case.allow_save or not isinstance(self.policy.decide(case), SaveAnyway)
+
+    def test_its_decision_is_one_of_the_closed_set(self) -> None:
+        """Only these can be carried out."""
+        for case in _cases():
+            assert isinstance(self.policy.decide(case), UpdateMatch | SaveAnyway | Skip | Ask | Pass)
+
+    def test_it_says_why_in_one_word(self) -> None:
+        """Reasons are counted; a field value in one would be another reason for every row."""
+        for case in _cases():
+            decision = self.policy.decide(case)
+            if isinstance(decision, Skip | Ask | Pass):
+                assert decision.reason.isidentifier()
+
+    def test_it_is_pure(self) -> None:
+        """The same case gets the same decision, and neither the row nor the record is changed."""
+        for case in _cases():
+            before = copy.deepcopy(case)
+            assert self.policy.decide(case) == self.policy.decide(case)
+            assert case == before
+
+    def test_it_combines_with_others(self) -> None:
+        """Whatever it passes on, the chain decides."""
+        for case in _cases():
+            decided = Chain((self.policy,)).decide(case)
+            assert not isinstance(decided.decision, Pass)
+
+
+def _cases() -> Iterator[DuplicateCase]:
+    for case in (CERTAIN, *UNCERTAIN.values()):
+        yield case
+        yield replace(case, allow_save=True)

@@ -1,0 +1,114 @@
+"""The example Dags: importable without a connection, and each runs."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from airflow.dag_processing.dagbag import DagBag
+
+from airflow_sf_dedup.emulator import EmulatedOrg
+from airflow_sf_dedup.testing import run_dag
+from airflow_sf_dedup.testing.airflow_runs import ensure_metadata_database
+from dags_examples.small_records import small_records
+from dags_examples.upsert_leads import upsert_leads
+
+EXAMPLES = Path(__file__).parents[2] / "dags_examples"
+
+
+def lead(number: int, **fields: str) -> dict[str, str]:
+    names = ["Ahlberg", "Bertrand", "Czerny", "Dominguez", "Eriksson", "Fournier"]
+    name = names[number]
+    address = f"{name.lower()}@{name.lower()}-works.example"
+    return {"LastName": name, "Company": f"{name} Works", "Email": address, **fields}
+
+
+def write_ndjson(file: Path, rows: list[dict[str, str]]) -> str:
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    return str(file)
+
+
+@pytest.fixture
+def bag(monkeypatch: pytest.MonkeyPatch) -> DagBag:
+    for name in [name for name in os.environ if name.startswith("AIRFLOW_CONN_")]:
+        monkeypatch.delenv(name)
+    return DagBag(str(EXAMPLES))
+
+
+def test_airflow_finds_the_dags_and_nothing_else(bag: DagBag) -> None:
+    assert bag.import_errors == {}
+    assert set(bag.dags) == {"quickstart", "upsert_leads", "small_records"}
+
+
+def test_every_example_runs_one_at_a_time_and_says_why(bag: DagBag) -> None:
+    for dag in bag.dags.values():
+        assert dag.max_active_runs == 1
+        assert "# One run at a time:" in Path(dag.fileloc).read_text(encoding="utf-8")
+
+
+def test_rows_that_wait_are_in_the_report(salesforce_org: EmulatedOrg, tmp_path: Path) -> None:
+    org = salesforce_org.state
+    [same] = org.seed("Lead", [lead(0)])
+    twice = org.seed("Lead", [lead(1), lead(1)])
+    [contact] = org.seed("Contact", [{"LastName": "Czerny", "Email": lead(2)["Email"]}])
+    source = write_ndjson(tmp_path / "leads.ndjson", [lead(n, External_Id__c=f"CRM-{n}") for n in range(5)])
+    report = tmp_path / "report.csv"
+
+    run = run_dag(upsert_leads(), run_conf={"leads": source, "report": str(report)})
+
+    assert run.state == "success"
+    with report.open(encoding="utf-8") as lines:
+        waiting = {(row["row"], row["matched_record"], row["reason"]) for row in csv.DictReader(lines)}
+    assert waiting == {
+        ("2", twice[0], "several_matches"),
+        ("2", twice[1], "several_matches"),
+        ("3", contact, "match_is_another_sobject"),
+    }
+    assert {record["Id"]: record.get("External_Id__c") for record in org.records("Lead")}[same] == "CRM-0"
+
+
+def test_no_report_is_written_when_nothing_waits(salesforce_org: EmulatedOrg, tmp_path: Path) -> None:
+    source = write_ndjson(tmp_path / "leads.ndjson", [lead(n, External_Id__c=f"CRM-{n}") for n in range(3)])
+    report = tmp_path / "report.csv"
+
+    run = run_dag(upsert_leads(), run_conf={"leads": source, "report": str(report)})
+
+    states = {ti.task_id: str(ti.state) for ti in run.get_task_instances()}
+    assert (states["write_report"], states["nothing_to_decide"]) == ("skipped", "success")
+    assert not report.exists()
+
+
+def test_an_empty_file_is_a_green_load(salesforce_org: EmulatedOrg, tmp_path: Path) -> None:
+    source = tmp_path / "leads.csv"
+    source.write_text("External_Id__c,LastName,Company\n", encoding="utf-8")
+
+    run = run_dag(upsert_leads(), run_conf={"leads": str(source), "report": str(tmp_path / "report.csv")})
+
+    assert run.state == "success"
+
+
+def test_records_of_a_task_are_loaded_in_one(salesforce_org: EmulatedOrg) -> None:
+    run = run_dag(small_records())
+
+    assert run.state == "success"
+    assert {record["LastName"] for record in salesforce_org.state.records("Lead")} == {"Nowak", "Weiß"}
+
+
+def test_an_example_runs_from_the_command_line(salesforce_org: EmulatedOrg, tmp_path: Path) -> None:
+    ensure_metadata_database()
+    settings: dict[str, Any] = {**os.environ, "AIRFLOW__CORE__DAGS_FOLDER": str(EXAMPLES)}
+    for command in (["dags", "reserialize"], ["dags", "test", "quickstart"]):
+        done = subprocess.run(
+            [sys.executable, "-m", "airflow", *command], env=settings, cwd=tmp_path, capture_output=True, text=True
+        )
+        assert done.returncode == 0, (done.stdout + done.stderr)[-3000:]
+
+    with (EXAMPLES / "data" / "leads.csv").open(encoding="utf-8") as lines:
+        keys = {row["External_Id__c"] for row in csv.DictReader(lines)}
+    assert {record["External_Id__c"] for record in salesforce_org.state.records("Lead")} == keys

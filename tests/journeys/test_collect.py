@@ -1,0 +1,150 @@
+"""A load is green only when every row that was read is accounted for and few enough failed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from airflow_sf_dedup.audit.base import Load, Totals
+from airflow_sf_dedup.audit.sql import SqlAudit
+from airflow_sf_dedup.core.entries import Action, Entry
+from airflow_sf_dedup.core.partitioning import PartitionRef
+from airflow_sf_dedup.errors import SettingError
+from airflow_sf_dedup.journeys.collect import (
+    MOST_LOAD_IDS,
+    Thresholds,
+    account_for_missing_rows,
+    complaints,
+    failed_rows,
+    join,
+    latest_loads,
+    where_to_look,
+)
+from airflow_sf_dedup.journeys.summary import MOST_BYTES
+from tests.journeys.conftest import NOW
+from tests.journeys.fake_org import ORG_ID, row
+
+LOAD = Load("load", ORG_ID, "Lead", "Key__c", "leads", "manual", "partition", NOW, rows_read=100)
+
+
+def totals(**actions: int) -> Totals:
+    counts = {Action(name): rows for name, rows in actions.items()}
+    reasons = {(action, "CODE", None): rows for action, rows in counts.items() if action is not Action.CREATED}
+    return Totals(counts, reasons)
+
+
+RED: dict[str, tuple[Totals, dict[str, Any], list[str]]] = {
+    "all created": (totals(created=100), {}, []),
+    "one failed": (totals(created=99, failed=1), {}, ["1 of 100 rows failed (max_failed=0): 1 failed CODE"]),
+    "as many as allowed": (totals(created=99, failed=1), {"max_failed": 1}, []),
+    "not counted": (totals(created=90, skipped=5, superseded=3, held=2), {}, []),
+    "any number": (totals(failed=100), {"max_failed": None}, []),
+    "percent reached": (totals(created=95, failed=5), {"max_failed": None, "max_failed_pct": 5}, []),
+    "percent passed": (
+        totals(created=94, failed=6),
+        {"max_failed": None, "max_failed_pct": 5},
+        ["6.00 % of the rows failed (max_failed_pct=5): 6 failed CODE"],
+    ),
+    "too many waiting": (
+        totals(created=97, awaiting_review=3),
+        {"max_awaiting_review": 2},
+        ["3 rows await a person (max_awaiting_review=2)"],
+    ),
+    "rows lost": (totals(created=98), {"max_failed": None}, ["2 of 100 rows have no entry in the audit"]),
+    "rows too many": (totals(created=101), {}, ["the audit has 101 rows, but only 100 were read"]),
+}
+
+
+@pytest.mark.parametrize(("found", "thresholds", "expected"), RED.values(), ids=RED.keys())
+def test_why_a_load_is_red(found: Totals, thresholds: dict[str, Any], expected: list[str]) -> None:
+    assert complaints(LOAD, found, Thresholds(**thresholds)) == expected
+
+
+def test_a_source_that_was_not_read_to_its_end_is_red() -> None:
+    assert complaints(replace(LOAD, rows_read=None), totals(created=1), Thresholds(max_failed=None)) == [
+        "the source was not read to its end"
+    ]
+
+
+def test_zero_rows_are_green() -> None:
+    assert complaints(replace(LOAD, rows_read=0), totals(), Thresholds(max_failed_pct=0)) == []
+
+
+def test_failed_invalid_unknown_and_not_sent_rows_count_as_failed() -> None:
+    assert failed_rows(totals(**{action.value: 1 for action in Action})) == 4
+
+
+@pytest.mark.parametrize("value", [-1, True, "3"])
+@pytest.mark.parametrize("name", ["max_failed", "max_failed_pct", "max_awaiting_review"])
+def test_a_threshold_that_is_no_number_is_refused_by_name(name: str, value: Any) -> None:
+    with pytest.raises(SettingError, match=name):
+        Thresholds(**{name: value})
+
+
+def test_the_reader_is_led_from_the_red_task_to_the_rows() -> None:
+    text = where_to_look(["a", "b"], "audit_db")
+    assert "'audit_db'" in text
+    assert "load_id IN ('a', 'b')" in text
+    assert "embedded" in where_to_look(["a"], None)
+
+
+def test_of_the_loads_of_one_task_instance_the_newest_counts() -> None:
+    old = replace(LOAD, load_id="old", settings={"map_index": 0})
+    new = replace(old, load_id="new", started_at=NOW + timedelta(hours=1))
+    other = replace(old, load_id="other", settings={"map_index": 1})
+    assert {load.load_id for load in latest_loads([new, old, other])} == {"new", "other"}
+
+
+def ref(partition: int, rows: int) -> PartitionRef:
+    return PartitionRef("load", partition, 2, rows, "/p", "0", "Lead", "Key__c", ORG_ID, "salesforce_default")
+
+
+def test_staged_rows_of_a_task_that_ended_early_become_unknown_once(
+    sql_audit: SqlAudit, new_load: Callable[..., Load]
+) -> None:
+    load = new_load(rows_read=2502)
+    sql_audit.remember(load.load_id, [Entry(1, Action.CREATED, NOW, partition=0)])
+    staged = [(ref(0, 2500), [row(n) for n in range(1, 2501)]), (ref(1, 2), [row(2501), row(2502)])]
+    assert account_for_missing_rows(sql_audit, load, staged, lambda: NOW) == 2501
+    assert sql_audit.totals(load.load_id).actions == {Action.CREATED: 1, Action.UNKNOWN: 2501}
+    assert account_for_missing_rows(sql_audit, load, staged, lambda: NOW) == 0
+    [last] = [entry for entry in sql_audit.entries(load.load_id, partition=1) if entry.row_number == 2502]
+    assert (last.error_code, last.reason) == ("NO_ENTRY", "task_ended_early")
+
+
+def summary(load_id: str, *, failed: int = 1) -> dict[str, Any]:
+    return {
+        "version": 1,
+        "load_id": load_id,
+        "rows": 10,
+        "actions": {"created": 10 - failed, "failed": failed},
+        "api_calls": 3,
+        "reasons": [{"action": "failed", "code": "CODE", "reason": None, "rows": failed}],
+        "audit": {"audit_conn_id": None, "table": "sf_dedup_entry", "load_id": load_id},
+        "sample": [{"row": 1, "key": "ab…cd", "action": "failed", "matched": [], "load": load_id}],
+    }
+
+
+def test_one_load_is_its_own_document() -> None:
+    assert join([summary("a")]) == summary("a")
+
+
+def test_several_loads_are_summed_with_their_reasons_and_samples() -> None:
+    document = join([summary("a"), summary("b", failed=2)])
+    assert (document["rows"], document["api_calls"]) == (20, 6)
+    assert document["actions"] == {"created": 17, "failed": 3}
+    assert document["reasons"] == [{"action": "failed", "code": "CODE", "reason": None, "rows": 3}]
+    assert document["audit"]["load_ids"] == ["a", "b"]
+    assert [sample["load"] for sample in document["sample"]] == ["a", "b"]
+
+
+def test_a_run_of_many_loads_still_fits() -> None:
+    document = join([summary(f"00000000-0000-0000-0000-{n:012d}") for n in range(500)])
+    assert len(json.dumps(document)) <= MOST_BYTES
+    assert document["rows"] == 5000
+    assert (document["audit"]["loads"], len(document["audit"]["load_ids"])) == (500, MOST_LOAD_IDS)

@@ -1,0 +1,146 @@
+"""What the audit keeps of a row is what the settings allow, except for rows that a person has still to see."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from airflow_sf_dedup.core.decisions import DuplicateCase, MatchedRecord
+from airflow_sf_dedup.core.entries import Action, MatchEntry
+from airflow_sf_dedup.core.outcomes import Failed, KeyHeldByMany, Saved, Unanswered
+from airflow_sf_dedup.errors import LimitReachedError
+from airflow_sf_dedup.journeys.entry_maker import MASK, AuditValues, EntryMaker, TaskMark
+from tests.journeys.fake_org import KEY, lead_id, match, row
+
+NOW = datetime(2026, 3, 2, 6, 30, tzinfo=UTC)
+ONE = lead_id(1)
+MAIL = "angela@example.com"
+
+
+def maker(audit_values: AuditValues = AuditValues.DUPLICATES, *masked: str) -> EntryMaker:
+    return EntryMaker(TaskMark(3, 4, 2), audit_values=audit_values, masked_fields=masked, clock=lambda: NOW)
+
+
+def case(**values: Any) -> DuplicateCase:
+    matched = MatchedRecord((match(ONE),), readable=True, values=values)
+    return DuplicateCase(row(1, "A", Email=MAIL), "Lead", KEY, (matched,))
+
+
+def test_an_entry_says_which_task_wrote_it_and_when() -> None:
+    entry = maker().saved(row(5), Saved(ONE, True))
+    assert (entry.partition, entry.map_index, entry.try_number, entry.at) == (3, 4, 2, NOW)
+    assert (entry.row_number, entry.key, entry.row_hash) == (5, "key-5", row(5).row_hash)
+
+
+@pytest.mark.parametrize(
+    ("created", "action"),
+    [(True, Action.CREATED), (False, Action.UPDATED), (None, Action.UPDATED)],
+    ids=["created", "updated", "not said"],
+)
+def test_only_what_the_org_calls_created_is_created(created: bool | None, action: Action) -> None:
+    assert maker().saved(row(1), Saved(ONE, created)).action is action
+
+
+@pytest.mark.parametrize(
+    ("outcome", "action", "code", "reason"),
+    [
+        (Failed("STRING_TOO_LONG", "too long"), Action.FAILED, "STRING_TOO_LONG", None),
+        (KeyHeldByMany("several", (ONE,)), Action.FAILED, "DUPLICATE_EXTERNAL_ID", "key_held_by_many"),
+        (Unanswered("cut off"), Action.UNKNOWN, "NO_ANSWER", None),
+    ],
+    ids=["failed", "held by many", "unanswered"],
+)
+def test_every_failure_has_its_code(outcome: Any, action: Action, code: str, reason: str | None) -> None:
+    entry = maker().not_saved(row(1), outcome)
+    assert (entry.action, entry.error_code, entry.reason) == (action, code, reason)
+
+
+def test_records_that_hold_the_key_are_added_to_those_that_blocked_the_row() -> None:
+    before = (MatchEntry(ONE, "Lead"),)
+    entry = maker().not_saved(row(1), KeyHeldByMany("…", (lead_id(2),)), reason="other", matches=before)
+    assert [m.record_id for m in entry.matches] == [ONE, lead_id(2)]
+    assert entry.reason == "key_held_by_many"
+
+
+@pytest.mark.parametrize(("in_doubt", "action"), [(True, Action.UNKNOWN), (False, Action.NOT_SENT)])
+def test_a_row_given_up_is_unknown_only_where_it_may_be_in_the_org(in_doubt: bool, action: Action) -> None:
+    error = LimitReachedError("used up", code="REQUEST_LIMIT_EXCEEDED")
+    entry = maker().given_up(row(1), error, in_doubt=in_doubt)
+    assert (entry.action, entry.error_code, entry.reason) == (action, "REQUEST_LIMIT_EXCEEDED", "call_failed")
+
+
+KEPT = [
+    (AuditValues.NONE, Action.CREATED, False, False),
+    (AuditValues.NONE, Action.SKIPPED, True, False),
+    (AuditValues.DUPLICATES, Action.CREATED, False, False),
+    (AuditValues.DUPLICATES, Action.SKIPPED, True, True),
+    (AuditValues.ALL, Action.CREATED, False, True),
+    (AuditValues.NONE, Action.AWAITING_REVIEW, True, True),
+    (AuditValues.NONE, Action.HELD, False, True),
+]
+
+
+@pytest.mark.parametrize(("setting", "action", "has_matches", "kept"), KEPT)
+def test_values_are_kept_as_the_setting_says_and_always_for_a_person(
+    setting: AuditValues, action: Action, has_matches: bool, kept: bool
+) -> None:
+    matches = (MatchEntry(ONE, "Lead"),) if has_matches else ()
+    entry = maker(setting).entry(row(1), action, matches=matches)
+    assert entry.values == (row(1).fields if kept else None)
+
+
+def test_masked_fields_are_masked_in_any_case_except_for_the_row_that_is_still_to_be_written() -> None:
+    subject = maker(AuditValues.ALL, "EMAIL")
+    assert subject.blocked(case(), Action.SKIPPED, None).values == {**case().record.fields, "Email": MASK}
+    assert subject.blocked(case(), Action.AWAITING_REVIEW, None).values == case().record.fields
+
+
+def test_differences_show_both_values_and_mask_both() -> None:
+    stored = {"Email": "other@example.com", "LastName": "Name 1", "Phone": "1"}
+    [plain] = maker().matches(case(**stored))
+    assert plain.field_differences == {"Email": [MAIL, "other@example.com"]}
+    [masked] = maker(AuditValues.ALL, "email").matches(case(**stored))
+    assert masked.field_differences == {"Email": [MASK, MASK]}
+    [nothing] = maker(AuditValues.NONE).matches(case(**stored))
+    assert nothing.field_differences is None
+
+
+def test_blank_and_nothing_do_not_differ() -> None:
+    blank = DuplicateCase(
+        row(1, Phone=None), "Lead", KEY, (MatchedRecord((match(ONE),), readable=True, values={"Phone": ""}),)
+    )
+    assert maker().matches(blank)[0].field_differences == {}
+
+
+@pytest.mark.parametrize(
+    ("message", "shown"),
+    [
+        (f"{MAIL} is no address", f"{MASK} is no address"),
+        (MAIL.upper() + " is taken", f"{MASK} is taken"),
+        ("nothing quoted", "nothing quoted"),
+    ],
+    ids=["quoted", "quoted in another case", "not quoted"],
+)
+@pytest.mark.parametrize(
+    "subject", [maker(AuditValues.NONE), maker(AuditValues.ALL, "email")], ids=["none kept", "masked"]
+)
+def test_messages_do_not_quote_what_may_not_be_kept(subject: EntryMaker, message: str, shown: str) -> None:
+    entry = subject.not_saved(case().record, Failed("INVALID_EMAIL_ADDRESS", message))
+    assert entry.error_message == shown
+
+
+def test_messages_may_quote_what_is_kept() -> None:
+    entry = maker(AuditValues.ALL).not_saved(case().record, Failed("INVALID_EMAIL_ADDRESS", MAIL))
+    assert entry.error_message == MAIL
+
+
+def test_neither_a_parents_key_nor_the_beginning_of_a_long_value_is_quoted() -> None:
+    long = "x1" * 400
+    record = row(1, Account={"External_Id__c": "secret-parent"}, Description=long)
+    message = f"Foreign key external ID: secret-parent not found; {long[:300]}"
+    shown = maker(AuditValues.NONE).not_saved(record, Failed("INVALID_FIELD", message)).error_message
+    assert shown is not None
+    assert "secret" not in shown
+    assert long[:60] not in shown

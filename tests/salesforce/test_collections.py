@@ -1,0 +1,82 @@
+"""Up to five collections in one call, each row with its outcome."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from airflow_sf_dedup.core.outcomes import Saved
+from airflow_sf_dedup.core.records import Record
+from airflow_sf_dedup.errors import PermissionRefusedError
+from airflow_sf_dedup.salesforce.base import RecordUpdate
+from airflow_sf_dedup.salesforce.collections import CollectionsApi
+from airflow_sf_dedup.salesforce.connection_fields import from_parts
+from airflow_sf_dedup.salesforce.session import SalesforceSession
+from airflow_sf_dedup.salesforce.wire import WriteOptions
+
+ID = "0038M0000016Wv8QAE"
+UPSERT_URL = "/services/data/v60.0/composite/sobjects/Lead/Key__c"
+
+
+def record(number: int) -> Record:
+    return Record(number, f"A-{number}", {"Key__c": f"A-{number}", "Phone": None}, "0")
+
+
+@pytest.fixture
+def session(canned_org: Any) -> SalesforceSession:
+    access = {"access_token": "t", "instance_url": canned_org.url, "version": "60.0"}
+    return SalesforceSession(from_parts("c", "salesforce_dedup", None, None, None, access), sleep=lambda s: None)
+
+
+@pytest.fixture
+def api(session: SalesforceSession) -> CollectionsApi:
+    return CollectionsApi(
+        session, sobject="Lead", external_id_field="Key__c", options=WriteOptions(assignment_rules=True)
+    )
+
+
+def answered(*sizes: int) -> dict[str, Any]:
+    rows = [{"id": ID, "success": True, "errors": [], "created": True}]
+    return {
+        "compositeResponse": [
+            {"referenceId": f"chunk{n}", "httpStatusCode": 200, "body": rows * size} for n, size in enumerate(sizes)
+        ]
+    }
+
+
+def test_chunks_of_rows_go_in_one_call(canned_org: Any, reply: Any, api: CollectionsApi) -> None:
+    canned_org.answers(reply(body=answered(2, 1)))
+    assert api.upsert([[record(1), record(2)], [record(3)]]) == [[Saved(ID, True)] * 2, [Saved(ID, True)]]
+    [seen] = canned_org.requests
+    assert (seen.method, seen.path) == ("POST", "/services/data/v60.0/composite")
+    parts = seen.json["compositeRequest"]
+    assert [(part["method"], part["url"]) for part in parts] == [("PATCH", UPSERT_URL)] * 2
+    assert parts[1]["body"]["records"] == [{"attributes": {"type": "Lead"}, "Key__c": "A-3", "Phone": None}]
+
+
+@pytest.mark.parametrize("allow_save", [False, True])
+def test_an_upsert_says_whether_alerts_are_overridden_and_which_assignment_runs(
+    canned_org: Any, reply: Any, api: CollectionsApi, allow_save: bool
+) -> None:
+    canned_org.answers(reply(body=answered(1)))
+    api.upsert([[record(1)]], allow_save=allow_save)
+    headers = canned_org.requests[0].json["compositeRequest"][0]["httpHeaders"]
+    assert headers["Sforce-Duplicate-Rule-Header"].startswith(f"allowSave={str(allow_save).lower()};")
+    assert headers["Sforce-Auto-Assign"] == "TRUE"
+
+
+def test_an_update_goes_by_id_and_never_assigns_nor_overrides(canned_org: Any, reply: Any, api: CollectionsApi) -> None:
+    canned_org.answers(reply(body=answered(1)))
+    assert api.update([[RecordUpdate(ID, {"Key__c": "A"})]]) == [[Saved(ID, True)]]
+    [part] = canned_org.requests[0].json["compositeRequest"]
+    assert (part["method"], part["url"]) == ("PATCH", "/services/data/v60.0/composite/sobjects")
+    assert part["httpHeaders"]["Sforce-Auto-Assign"] == "FALSE"
+    assert part["httpHeaders"]["Sforce-Duplicate-Rule-Header"].startswith("allowSave=false;")
+    assert part["body"]["records"][0]["id"] == ID
+
+
+def test_a_call_that_is_refused_raises(canned_org: Any, reply: Any, api: CollectionsApi) -> None:
+    canned_org.answers(reply(403, [{"errorCode": "API_DISABLED_FOR_ORG", "message": "no"}]))
+    with pytest.raises(PermissionRefusedError):
+        api.upsert([[record(1)]])

@@ -1,0 +1,128 @@
+"""Records are read in bulk; what cannot be read is absent, never guessed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from airflow_sf_dedup.core.keys import KeyRule
+from airflow_sf_dedup.core.record_ids import to_18
+from airflow_sf_dedup.core.sobjects import Field, SObject
+from airflow_sf_dedup.errors import PermissionRefusedError, PreflightError
+from airflow_sf_dedup.salesforce.connection_fields import from_parts
+from airflow_sf_dedup.salesforce.reader import OrgReader, describe
+from airflow_sf_dedup.salesforce.session import SalesforceSession
+
+KEY = Field("Key__c", "Key", "string", length=80, external_id=True, unique=True)
+LEAD = SObject("Lead", (KEY,))
+ONE, TWO, THREE = (to_18(f"00Q00000000000{n}") for n in (1, 2, 3))
+XML = {"Content-Type": "text/xml"}
+
+
+@pytest.fixture
+def session(canned_org: Any) -> SalesforceSession:
+    access = {"access_token": "t", "instance_url": canned_org.url}
+    return SalesforceSession(from_parts("c", "salesforce_dedup", None, None, None, access), sleep=lambda s: None)
+
+
+def reader(session: SalesforceSession, key: Field = KEY) -> OrgReader:
+    return OrgReader(session, sobject=LEAD, key_rule=KeyRule(key))
+
+
+def page(*rows: dict[str, str], locator: str = "") -> bytes:
+    records = "".join(
+        "<records><sf:type>Lead</sf:type>" + "".join(f"<sf:{n}>{v}</sf:{n}>" for n, v in row.items()) + "</records>"
+        for row in rows
+    )
+    done = f"<done>false</done><queryLocator>{locator}</queryLocator>" if locator else "<done>true</done>"
+    return (
+        '<soapenv:Envelope xmlns:soapenv="http://schemas.xmlsoap.org/soap/envelope/"'
+        ' xmlns:sf="urn:sobject.partner.soap.sforce.com"><soapenv:Body><queryResponse><result>'
+        f"{done}{records}</result></queryResponse></soapenv:Body></soapenv:Envelope>"
+    ).encode()
+
+
+def test_records_are_read_by_id_and_those_in_the_recycle_bin_are_marked(
+    canned_org: Any, reply: Any, session: SalesforceSession
+) -> None:
+    canned_org.answers(
+        reply(body=[{"attributes": {"type": "Lead"}, "Id": ONE, "Key__c": "A"}, None, None]), path="composite/sobjects"
+    )
+    canned_org.answers(reply(body=page({"Id": TWO, "IsDeleted": "true"}), headers=XML), path="Soap")
+    found = reader(session).by_id("Lead", [ONE, TWO, THREE], ["Id", "Key__c"])
+    assert found.keys() == {ONE, TWO}
+    assert (found[ONE].values, found[ONE].is_deleted) == ({"Id": ONE, "Key__c": "A"}, False)
+    assert found[TWO].is_deleted
+    assert canned_org.sent_to("composite/sobjects")[0].json == {"ids": [ONE, TWO, THREE], "fields": ["Id", "Key__c"]}
+
+
+def test_no_ids_are_no_call(canned_org: Any, session: SalesforceSession) -> None:
+    assert reader(session).by_id("Lead", [], ["Id"]) == {}
+    assert canned_org.requests == []
+
+
+def test_a_recycle_bin_that_may_not_be_asked_leaves_its_records_unreadable(
+    canned_org: Any, reply: Any, session: SalesforceSession
+) -> None:
+    canned_org.answers(reply(body=[None]), path="composite/sobjects")
+    canned_org.answers(reply(403, [{"errorCode": "INSUFFICIENT_ACCESS", "message": "no"}]), path="Soap")
+    assert reader(session).by_id("Lead", [ONE], ["Id"]) == {}
+
+
+@pytest.mark.parametrize("answer", [{}, "busy", [1, "x", {}, {"Id": None}, {"Id": "no id"}]], ids=str)
+def test_what_is_no_record_is_not_read_as_one(
+    canned_org: Any, reply: Any, session: SalesforceSession, answer: Any
+) -> None:
+    canned_org.answers(reply(body=answer), path="composite/sobjects")
+    canned_org.answers(reply(body=page(), headers=XML), path="Soap")
+    assert reader(session).by_id("Lead", [ONE], ["Id"]) == {}
+
+
+def test_many_ids_are_asked_for_in_statements_that_are_not_too_long(
+    canned_org: Any, reply: Any, session: SalesforceSession
+) -> None:
+    canned_org.answers(reply(body=[]), path="composite/sobjects")
+    canned_org.answers(reply(body=page(), headers=XML), path="Soap")
+    reader(session).by_id("Lead", [to_18(f"00Q{n:012d}") for n in range(4500)], ["Id"])
+    assert [len(seen.json["ids"]) for seen in canned_org.sent_to("composite/sobjects")] == [2000, 2000, 500]
+    assert all(len(seen.body) < 100_000 for seen in canned_org.sent_to("Soap"))
+
+
+@pytest.mark.parametrize(
+    ("case_sensitive", "held"), [(False, {"a": (ONE, TWO)}), (True, {"a": (TWO,)})], ids=["folds case", "does not"]
+)
+def test_holders_are_found_over_all_pages_by_the_fields_case_rule(
+    canned_org: Any, reply: Any, session: SalesforceSession, case_sensitive: bool, held: dict[str, Any]
+) -> None:
+    canned_org.answers(
+        reply(body=page({"Id": ONE, "Key__c": "A"}, locator="01g-2000"), headers=XML),
+        reply(body=page({"Id": TWO, "Key__c": "a"}), headers=XML),
+    )
+    key = Field("Key__c", "Key", "string", external_id=True, unique=True, case_sensitive=case_sensitive)
+    assert reader(session, key).holders(["a", "b"]) == held
+    assert b"01g-2000" in canned_org.requests[1].body
+
+
+def test_a_key_that_xml_cannot_carry_spoils_no_query(canned_org: Any, reply: Any, session: SalesforceSession) -> None:
+    canned_org.answers(reply(body=page({"Id": ONE, "Key__c": "A"}), headers=XML))
+    assert reader(session).holders(["A", "b\x01"]) == {"A": (ONE,)}
+    assert b"\x01" not in canned_org.requests[0].body
+    assert reader(session).holders(["\x01"]) == {}
+    assert len(canned_org.requests) == 1
+
+
+def test_an_sobject_that_is_not_there_is_a_preflight_error_that_names_it(
+    canned_org: Any, reply: Any, session: SalesforceSession
+) -> None:
+    canned_org.answers(reply(404, [{"errorCode": "NOT_FOUND", "message": "no"}]))
+    with pytest.raises(PreflightError, match="'Leed'"):
+        describe(session, "Leed")
+
+
+def test_another_refusal_of_a_describe_stays_what_it_is(
+    canned_org: Any, reply: Any, session: SalesforceSession
+) -> None:
+    canned_org.answers(reply(403, [{"errorCode": "API_DISABLED_FOR_ORG", "message": "no"}]))
+    with pytest.raises(PermissionRefusedError):
+        reader(session).describe("Lead")

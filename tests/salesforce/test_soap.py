@@ -1,0 +1,80 @@
+"""The look-up asks for every row that XML can carry, and each row has one outcome in its place."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from airflow_sf_dedup.core.outcomes import DuplicatesFound, Failed, Saved
+from airflow_sf_dedup.core.records import Record
+from airflow_sf_dedup.core.sobjects import Field, SObject
+from airflow_sf_dedup.errors import OutcomeUnknownError, PermissionRefusedError, RequestRefusedError
+from airflow_sf_dedup.salesforce.connection_fields import from_parts
+from airflow_sf_dedup.salesforce.session import SalesforceSession
+from airflow_sf_dedup.salesforce.soap import SoapUpsertLookup, parse
+from tests.salesforce.answers import answer_bytes
+
+LEAD = SObject("Lead", (Field("Key__c", "Key", "string"),))
+XML = {"Content-Type": "text/xml"}
+
+
+def record(number: int, **fields: Any) -> Record:
+    return Record(number, f"A-{number}", {"Key__c": f"A-{number}", **fields}, "0")
+
+
+@pytest.fixture
+def lookup(canned_org: Any) -> SoapUpsertLookup:
+    access = {"access_token": "t", "instance_url": canned_org.url}
+    session = SalesforceSession(from_parts("c", "salesforce_dedup", None, None, None, access), sleep=lambda s: None)
+    return SoapUpsertLookup(session, sobject=LEAD, external_id_field="Key__c")
+
+
+def test_rows_that_xml_cannot_carry_keep_their_place_and_are_not_sent(
+    canned_org: Any, reply: Any, lookup: SoapUpsertLookup
+) -> None:
+    canned_org.answers(reply(body=answer_bytes("soap_upsert.xml"), headers=XML))
+    rows = [record(1), record(2, Name="a\x01"), *(record(n) for n in (3, 4, 5, 6))]
+    outcomes = lookup.look_up(rows)
+    assert isinstance(outcomes, list)
+    kinds = [Saved, DuplicatesFound, Saved, DuplicatesFound, Failed, DuplicatesFound]
+    assert [type(outcome) for outcome in outcomes] == kinds
+    assert outcomes[1].matches == ()  # type: ignore[union-attr]
+    assert b"A-2" not in canned_org.requests[0].body
+
+
+def test_no_row_that_can_be_asked_for_makes_no_call(canned_org: Any, lookup: SoapUpsertLookup) -> None:
+    [outcome] = lookup.look_up([record(1, Name="\x0b")])  # type: ignore[misc]
+    assert isinstance(outcome, DuplicatesFound)
+    assert not outcome.allow_save
+    assert canned_org.requests == []
+
+
+def fault(code: str, message: str) -> bytes:
+    return (
+        '<soapenv:Envelope xmlns:soapenv="http://schemas.xmlsoap.org/soap/envelope/"><soapenv:Body><soapenv:Fault>'
+        f"<faultcode>{code}</faultcode><faultstring>{message}</faultstring></soapenv:Fault></soapenv:Body>"
+        "</soapenv:Envelope>"
+    ).encode()
+
+
+@pytest.mark.parametrize(
+    ("code", "error"),
+    [("soapenv:Client", RequestRefusedError), ("sf:INSUFFICIENT_ACCESS", PermissionRefusedError)],
+)
+def test_a_fault_is_an_error_of_the_call(
+    canned_org: Any, reply: Any, lookup: SoapUpsertLookup, code: str, error: type[Exception]
+) -> None:
+    canned_org.answers(reply(500, fault(code, "no"), headers=XML))
+    with pytest.raises(error):
+        lookup.look_up([record(1)])
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [b"<a><b></a>", b"busy", b'<!DOCTYPE a [<!ENTITY e "x">]><a>&e;</a>'],
+    ids=["broken", "no XML", "declares entities"],
+)
+def test_an_answer_that_is_no_plain_xml_leaves_the_outcome_unknown(answer: bytes) -> None:
+    with pytest.raises(OutcomeUnknownError):
+        parse(answer)

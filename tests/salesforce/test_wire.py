@@ -1,0 +1,240 @@
+"""Whatever Salesforce says about a row becomes exactly one outcome, and never a success that was not said."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from airflow_sf_dedup.core.outcomes import DuplicatesFound, Failed, KeyHeldByMany, Match, Saved, Unanswered
+from airflow_sf_dedup.core.records import Record
+from airflow_sf_dedup.salesforce import wire
+from airflow_sf_dedup.salesforce.base import ChunkRefused, RecordUpdate
+from airflow_sf_dedup.salesforce.wire import WriteOptions
+from tests.salesforce.answers import answer
+
+ID, OTHER = "0038M0000016Wv8QAE", "0015c00002Lz9mUAAR"
+ROWS = answer("collections_rows.json")
+ROLLED_BACK = ROWS[5]["errors"][0]["message"]
+
+
+@pytest.mark.parametrize(
+    ("row", "outcome"),
+    zip(
+        ROWS,
+        [
+            Saved(ID, True),
+            Saved(ID, False),
+            Saved(ID, None),
+            DuplicatesFound("Use one of these records?", None),
+            Failed("MALFORMED_ID", "bad id", ("AccountId",)),
+            Failed("ALL_OR_NONE_OPERATION_ROLLED_BACK", ROLLED_BACK),
+            KeyHeldByMany(ROWS[6]["errors"][0]["message"], (OTHER, ID)),
+            Failed("REQUIRED_FIELD_MISSING", "Required fields are missing: [LastName]"),
+            Failed("FIELD_CUSTOM_VALIDATION_EXCEPTION", "no", ("Phone",)),
+            Unanswered("success without a record id"),
+            Unanswered("neither success nor an error"),
+            Unanswered("the answer is no object"),
+        ],
+        strict=True,
+    ),
+    ids=[
+        "created",
+        "updated, 15 characters",
+        "saved, not said how",
+        "blocked",
+        "failed with created true",
+        "rolled back with an id",
+        "key held by many",
+        "no fields",
+        "blocked and invalid",
+        "success without id",
+        "nothing said",
+        "no object",
+    ],
+)
+def test_each_row_of_a_collection_has_its_outcome(row: Any, outcome: Any) -> None:
+    assert wire.read_row(row) == outcome
+
+
+@pytest.mark.parametrize(
+    ("name", "match", "allow_save"),
+    [
+        (
+            "duplicates_v54_alert.json",
+            Match(ID, "Contact", "Standard_Contact_Duplicate_Rule", "Standard_Contact_Match_Rule_v1_1",
+                  "FuzzyMatchEngine", 100.0, True),
+            True,
+        ),
+        (
+            "duplicates_v56_portuguese.json",
+            Match(OTHER, "Account", "Contas", "Contas_regra_de_correspond_ncia_17_06_21", "ExactMatchEngine",
+                  100.0, False),
+            False,
+        ),
+        (
+            "duplicates_v62_block.json",
+            Match(ID, "Contact", "Contact_Duplicate_Rule", "Contact_Duplicate_Matching_Rule", "ExactMatchEngine",
+                  100.0, False),
+            False,
+        ),
+    ],
+    ids=["duplicateResut", "another language", "duplicateResult"],
+)  # fmt: skip
+def test_both_spellings_and_any_language_name_the_match(name: str, match: Match, allow_save: bool) -> None:
+    [error] = answer(name)
+    assert wire.read_errors([error]) == DuplicatesFound(error["message"], (match,), allow_save=allow_save)
+
+
+def test_a_bare_error_does_not_say_what_matched() -> None:
+    found = wire.read_errors(answer("duplicates_bare.json"))
+    assert found == DuplicatesFound("Use one of these records?", None)
+
+
+def duplicate_error(**changes: Any) -> dict[str, Any]:
+    [error] = answer("duplicates_v54_alert.json")
+    error["duplicateResut"].update(changes)
+    return dict(error)
+
+
+def test_several_rules_that_block_a_row_are_all_named_and_all_have_to_allow_the_save() -> None:
+    both = wire.read_errors([duplicate_error(), duplicate_error(allowSave=False, duplicateRule="Second")])
+    assert isinstance(both, DuplicatesFound)
+    assert [match.duplicate_rule for match in both.matches or ()] == ["Standard_Contact_Duplicate_Rule", "Second"]
+    assert not both.allow_save
+    assert both.all_named
+
+
+def test_a_rule_that_names_no_record_still_forbids_the_save() -> None:
+    found = wire.read_errors([duplicate_error(), duplicate_error(allowSave=False, matchResults=[])])
+    assert isinstance(found, DuplicatesFound)
+    assert not found.allow_save
+
+
+def match_result(*ids: Any, size: int | None = None) -> list[dict[str, Any]]:
+    records = [{"record": {"attributes": {"type": "Lead"}, "Id": record_id}} for record_id in ids]
+    return [{"entityType": "Lead", "matchRecords": records, "size": len(ids) if size is None else size}]
+
+
+@pytest.mark.parametrize(
+    ("errors", "all_named"),
+    [
+        ([duplicate_error(matchResults=match_result(ID))], True),
+        ([duplicate_error(matchResults=match_result())], True),
+        ([duplicate_error(matchResults=match_result(ID, size=2))], False),
+        ([duplicate_error(matchResults=match_result(ID, None))], False),
+        ([duplicate_error(matchResults=match_result(ID, "not an id"))], False),
+        ([duplicate_error(matchResults=match_result(ID)), answer("duplicates_bare.json")[0]], False),
+    ],
+    ids=["one", "none", "more counted", "one without id", "one unreadable", "a rule that says nothing"],
+)
+def test_whether_all_matches_are_named_is_known(errors: list[dict[str, Any]], all_named: bool) -> None:
+    found = wire.read_errors(errors)
+    assert isinstance(found, DuplicatesFound)
+    assert found.all_named is all_named
+
+
+def test_chunks_are_joined_by_reference_and_what_is_missing_is_unanswered() -> None:
+    answers = wire.read_composite(answer("composite_mixed.json"), [1, 2, 1, 1, 1, 2, 1, 1, 1])
+    refused = "Cannot deserialize instance of date from VALUE_STRING value 2024-13-45"
+    assert answers == [
+        ChunkRefused("JSON_PARSER_ERROR", refused),
+        [Unanswered("the answer does not mention the chunk")] * 2,
+        [Saved(ID, True)],
+        ChunkRefused("NOT_FOUND", "The requested resource does not exist"),
+        ChunkRefused("HTTP_503", ""),
+        [Unanswered("2 rows sent, 1 answered")] * 2,
+        [Unanswered("the answer to the chunk is no list of rows")],
+        ChunkRefused("HTTP_503", "STRANGE_NEW_CODE: away"),
+        ChunkRefused("STRANGE_NEW_CODE", "bad value"),
+    ]
+
+
+@pytest.mark.parametrize(
+    "document", [None, [], {}, "busy", {"compositeResponse": {}}, {"compositeResponse": [1]}], ids=str
+)
+def test_an_answer_that_is_none_leaves_every_row_unanswered(document: Any) -> None:
+    [outcomes] = wire.read_composite(document, [3])
+    assert outcomes == [Unanswered("the answer does not mention the chunk")] * 3
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=20) | st.sampled_from([ID, "DUPLICATES_DETECTED"]),
+    lambda inner: st.lists(inner, max_size=3)
+    | st.dictionaries(
+        st.sampled_from(
+            ["id", "success", "errors", "statusCode", "message", "fields", "duplicateResult", "matchResults",
+             "matchRecords", "record", "Id", "size", "matchConfidence", "created", "attributes"]
+        ),
+        inner,
+        max_size=5,
+    ),
+    max_leaves=25,
+)  # fmt: skip
+
+
+@given(JSON)
+def test_no_answer_breaks_the_reader_and_none_is_taken_for_a_success(row: Any) -> None:
+    outcome = wire.read_row(row)
+    assert not isinstance(outcome, Saved) or (row["success"] is True and row["id"][:15] == outcome.record_id[:15])
+
+
+@given(JSON, st.integers(0, 3))
+def test_no_chunk_breaks_the_reader(body: Any, size: int) -> None:
+    chunk = wire.read_chunk({"httpStatusCode": 200, "body": body}, size)
+    assert isinstance(chunk, list)
+    assert len(chunk) == size
+
+
+@pytest.mark.parametrize(
+    ("message", "ids"),
+    [
+        ("duplicates value on record with id: 00Q58000003tW4u", ("00Q58000003tW4uEAE",)),
+        (f"id: {ID}:--", (ID,)),
+        ("id: <unknown>", ()),
+        ("internationalize", ()),
+        (f"[{ID}, {ID}]", (ID,)),
+        ("", ()),
+    ],
+)
+def test_only_record_ids_are_read_from_a_message(message: str, ids: tuple[str, ...]) -> None:
+    assert wire.record_ids_in(message) == ids
+
+
+@pytest.mark.parametrize(
+    ("options", "duplicates", "assign"),
+    [
+        (WriteOptions(), "allowSave=false; includeRecordDetails=false; runAsCurrentUser=false", "FALSE"),
+        (
+            WriteOptions(True, allow_save=True, run_as_current_user=True),
+            "allowSave=true; includeRecordDetails=false; runAsCurrentUser=true",
+            "TRUE",
+        ),
+        (
+            WriteOptions("01Q000000000001"),
+            "allowSave=false; includeRecordDetails=false; runAsCurrentUser=false",
+            "01Q000000000001",
+        ),
+    ],
+    ids=["defaults", "all on", "one rule"],
+)
+def test_headers_always_say_what_they_mean(options: WriteOptions, duplicates: str, assign: str) -> None:
+    assert options.headers() == {"Sforce-Duplicate-Rule-Header": duplicates, "Sforce-Auto-Assign": assign}
+
+
+def test_every_subrequest_carries_the_headers_and_nothing_is_collated() -> None:
+    request = wire.composite("PATCH", "/url", ["a", "b"], {"H": "1"})
+    assert (request["allOrNone"], request["collateSubrequests"]) == (False, False)
+    assert [part["referenceId"] for part in request["compositeRequest"]] == ["chunk0", "chunk1"]
+    assert all(part["httpHeaders"] == {"H": "1"} for part in request["compositeRequest"])
+
+
+def test_bodies_keep_absent_and_null_apart() -> None:
+    record = Record(1, "A", {"Key__c": "A", "Phone": None}, "0")
+    assert wire.upsert_body("Lead", [record])["records"] == [
+        {"attributes": {"type": "Lead"}, "Key__c": "A", "Phone": None}
+    ]
+    update = RecordUpdate(ID, {"Key__c": "A"})
+    assert wire.update_body("Lead", [update])["records"] == [{"attributes": {"type": "Lead"}, "id": ID, "Key__c": "A"}]
