@@ -24,7 +24,7 @@ $(READY): pyproject.toml constraints.txt
 	@touch $@
 
 demo: $(READY)  ## the morning load: 5,000 leads, 1,200 of them known to the org
-	@$(BIN)/python -m dags_examples.demo
+	@$(BIN)/python -m dags_examples.demo $(ARGS)
 
 test: $(READY)  ## all tests
 	$(BIN)/python -m pytest

@@ -86,3 +86,8 @@ class Entry:
     matches: tuple[MatchEntry, ...] = field(default=())
     #: Field values, kept as ``audit_values`` says; ``None`` where nothing is kept.
     values: Mapping[str, Any] | None = None
+
+    @property
+    def matched_ids(self) -> tuple[str, ...]:
+        """The matched records, each once, however many rules name it."""
+        return tuple(dict.fromkeys(match.record_id for match in self.matches))

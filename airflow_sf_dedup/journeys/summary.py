@@ -98,7 +98,7 @@ def _sample(entry: Entry) -> dict[str, Any]:
         "action": str(entry.action),
         "reason": entry.reason or entry.error_code,
         "record_id": entry.record_id,
-        "matched": list(dict.fromkeys(m.record_id for m in entry.matches))[:_MOST_MATCHED],
+        "matched": list(entry.matched_ids[:_MOST_MATCHED]),
         "rules": list(dict.fromkeys(m.duplicate_rule for m in entry.matches if m.duplicate_rule))[:2],
     }
 

@@ -12,6 +12,8 @@ def run_dag(dag: Any, **kwargs: Any) -> Any:
     ``dag.test()`` refuses a Dag that the metadata database does not know, as one defined in a test is;
     this makes it known first. An empty database is created where ``AIRFLOW_HOME`` points.
 
+    ``dag.test()`` waits a task's ``retry_delay`` out, and leaves a process that SIGTERM no longer ends.
+
     :param kwargs: handed to ``dag.test()``: ``run_conf``, ``logical_date`` …
     """
     from airflow.dag_processing.bundles.manager import DagBundlesManager

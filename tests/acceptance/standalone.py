@@ -90,7 +90,9 @@ class Standalone:
 
     def run(self, *command: str) -> str:
         """Run a command with this Airflow's settings; answers what it printed."""
-        done = subprocess.run(command, env=self.environment, cwd=self.folder, capture_output=True, text=True, timeout=180)
+        done = subprocess.run(
+            command, env=self.environment, cwd=self.folder, capture_output=True, text=True, timeout=180, check=False
+        )
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
@@ -106,9 +108,7 @@ class Standalone:
         raise AssertionError((self.folder / "standalone.log").read_text()[-5000:])
 
     def _log_in(self) -> str:
-        answer = requests.post(
-            f"{self.url}/auth/token", json={"username": "admin", "password": _PASSWORD}, timeout=10
-        )
+        answer = requests.post(f"{self.url}/auth/token", json={"username": "admin", "password": _PASSWORD}, timeout=10)
         token: str = answer.json()["access_token"]
         return token
 
@@ -135,6 +135,16 @@ class Standalone:
                 return state
             time.sleep(0.5)
         raise AssertionError(f"run is still {state}: {self.tasks(dag_id, run_id)}")
+
+    def clear(self, dag_id: str, run_id: str, *task_ids: str) -> None:
+        """Clear tasks of a run, as a person does to have them run again."""
+        body = {"dag_run_id": run_id, "task_ids": task_ids, "dry_run": False, "only_failed": False}
+        self.api("POST", f"/dags/{dag_id}/clearTaskInstances", json={**body, "reset_dag_runs": True})
+
+    def xcom(self, dag_id: str, run_id: str, task_id: str, key: str) -> Any:
+        """What a task pushed."""
+        path = f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/xcomEntries/{key}"
+        return self.api("GET", path)["value"]
 
     def tasks(self, dag_id: str, run_id: str) -> list[dict[str, Any]]:
         """The task instances of a run."""

@@ -27,9 +27,7 @@ def xcom(run: Any, task_id: str, key: str = "duplicate_audit", map_index: int = 
     from airflow.models.xcom import XComModel
     from airflow.settings import Session
 
-    query = XComModel.get_many(
-        run_id=run.run_id, key=key, task_ids=task_id, dag_ids=run.dag_id, map_indexes=map_index
-    )
+    query = XComModel.get_many(run_id=run.run_id, key=key, task_ids=task_id, dag_ids=run.dag_id, map_indexes=map_index)
     with Session() as session:
         found = session.execute(query).scalars().first()
     value = found.value if found is not None else None

@@ -155,7 +155,8 @@ def test_a_downstream_task_reads_the_entries_with_their_matches(salesforce_org: 
     @task
     def read(audit: dict[str, Any]) -> None:
         entries = duplicate_entries(audit, action="awaiting_review", page_size=1)
-        report.write_text(json.dumps([[e.row_number, e.reason, sorted({m.record_id for m in e.matches})] for e in entries]))
+        found = [[e.row_number, e.reason, sorted(e.matched_ids)] for e in entries]
+        report.write_text(json.dumps(found))
 
     with DAG("load", schedule=None) as dag:
         read(salesforce_upsert(source=leads(6), retries=0, **LEAD))
