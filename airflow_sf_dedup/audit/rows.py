@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -12,8 +12,6 @@ from airflow_sf_dedup.audit.base import Load
 from airflow_sf_dedup.audit.columns import utc_text
 from airflow_sf_dedup.audit.storable import (
     json_text,
-    masked,
-    masked_differences,
     storable,
     stored_key,
     stored_message,
@@ -56,7 +54,7 @@ def entry_row(load_id: str, entry: Entry) -> Row:
     )
 
 
-def match_rows(load_id: str, entry: Entry, masks: Collection[str]) -> Iterator[Row]:
+def match_rows(load_id: str, entry: Entry) -> Iterator[Row]:
     """The columns of ``sf_dedup_match``, one row a match, in the table's order."""
     for position, match in enumerate(entry.matches):
         differences = match.field_differences
@@ -73,15 +71,14 @@ def match_rows(load_id: str, entry: Entry, masks: Collection[str]) -> Iterator[R
             match.allow_save,
             match.is_deleted,
             stored_key(match.key),
-            None if differences is None else json_text(masked_differences(differences, masks)),
+            None if differences is None else json_text(differences),
         )
 
 
-def payload_rows(load_id: str, entry: Entry, masks: Collection[str]) -> Iterator[Row]:
-    """The row of ``sf_dedup_payload``, where values are kept. What waits for a person stays unmasked."""
+def payload_rows(load_id: str, entry: Entry) -> Iterator[Row]:
+    """The row of ``sf_dedup_payload``, where values are kept."""
     if entry.values is not None:
-        values = entry.values if entry.action in WAITING else masked(entry.values, masks)
-        yield (load_id, entry.row_number, json_text(values))
+        yield (load_id, entry.row_number, json_text(entry.values))
 
 
 def entry_from(row: RowMapping, matches: Sequence[MatchEntry], values: Mapping[str, Any] | None) -> Entry:

@@ -45,16 +45,11 @@ class SqlAudit:
     """Remembers in the tables of :mod:`airflow_sf_dedup.audit.tables`; they must be there and current.
 
     :param engine: from :func:`airflow_sf_dedup.audit.engine.engine_for`.
-    :param masked_fields: field names, in any case, whose values are stored as ``***``: always in field
-        differences, and in kept values unless the row waits for a person (they are still to be written).
     :param clock: gives the times of journal events.
     """
 
-    def __init__(
-        self, engine: Engine, masked_fields: Iterable[str] = (), *, clock: Callable[[], datetime] = utc_now
-    ) -> None:
+    def __init__(self, engine: Engine, *, clock: Callable[[], datetime] = utc_now) -> None:
         self.engine = engine
-        self._masks = frozenset(name.lower() for name in masked_fields)
         self._clock = clock
 
     def open_load(self, load: Load) -> None:
@@ -103,12 +98,12 @@ class SqlAudit:
         insert_rows(
             connection,
             tables.match,
-            (row for entry in entries for row in match_rows(load_id, entry, self._masks)),
+            (row for entry in entries for row in match_rows(load_id, entry)),
         )
         insert_rows(
             connection,
             tables.payload,
-            (row for entry in entries for row in payload_rows(load_id, entry, self._masks)),
+            (row for entry in entries for row in payload_rows(load_id, entry)),
         )
 
     def note(self, load_id: str, event: str, detail: Mapping[str, Any]) -> None:

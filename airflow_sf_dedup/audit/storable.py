@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from datetime import date, datetime, time
 from hashlib import blake2b
 from typing import Any
@@ -18,8 +18,6 @@ KEY_LENGTH = 255
 MESSAGE_LENGTH = 4000
 #: Characters kept of a code, a reason, an id or a name.
 WORD_LENGTH = 255
-#: What stands where a value is masked.
-MASK = "***"
 
 
 def _is_plain(text: str) -> bool:
@@ -83,17 +81,3 @@ def storable(value: Any) -> Any:
 def json_text(value: Any) -> str:
     """JSON text of a value, after :func:`storable`."""
     return json.dumps(storable(value), ensure_ascii=False, separators=(",", ":"))
-
-
-def masked(values: Mapping[str, Any], names: Collection[str]) -> Mapping[str, Any]:
-    """The values with :data:`MASK` in the fields of these (lower-case) names."""
-    if not names:
-        return values
-    return {name: MASK if name.lower() in names else value for name, value in values.items()}
-
-
-def masked_differences(values: Mapping[str, Any], names: Collection[str]) -> Mapping[str, Any]:
-    """Field differences, with both sides masked in the fields of these (lower-case) names."""
-    if not names:
-        return values
-    return {name: [MASK, MASK] if name.lower() in names else pair for name, pair in values.items()}

@@ -129,8 +129,19 @@ def duplicate_entries(
     actions = None if action is None else _actions([action] if isinstance(action, str) else action)
     coordinates = audit["audit"]
     store = open_audit(coordinates["audit_conn_id"])
-    for load_id in coordinates.get("load_ids") or [coordinates["load_id"]]:
+    for load_id in _load_ids(store, coordinates):
         yield from store.entries(load_id, actions=actions, partition=audit.get("partition"), page_size=page_size)
+
+
+def _load_ids(store: SqlAudit, coordinates: Mapping[str, Any]) -> list[str]:
+    """The load that a document names, or those of its run."""
+    from airflow_sf_dedup.journeys.collect import latest_loads
+
+    run = coordinates.get("run")
+    if run is None:
+        return [coordinates["load_id"]]
+    loads = store.loads_of_run(run["dag_id"], run["run_id"])
+    return [load.load_id for load in latest_loads(load for load in loads if load.task_id in run["task_ids"])]
 
 
 def _actions(names: Iterable[str]) -> list[Action]:

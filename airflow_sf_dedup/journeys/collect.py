@@ -18,8 +18,8 @@ from airflow_sf_dedup.journeys.summary import MOST_REASONS, fitting, reasons_of
 
 T = TypeVar("T")
 
-#: Loads that one document names; a run that maps the whole journey may have more.
-MOST_LOAD_IDS = 40
+#: Loads that a message names.
+MOST_NAMED = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +87,8 @@ def _why(totals: Totals) -> str:
 
 def where_to_look(load_ids: Iterable[str], audit_conn_id: str | None) -> str:
     """The sentence that leads from a red task to its rows."""
-    ids = ", ".join(f"'{load_id}'" for load_id in load_ids)
+    some = list(load_ids)
+    ids = ", ".join([f"'{load_id}'" for load_id in some[:MOST_NAMED]] + ["…"] * (len(some) > MOST_NAMED))
     place = f"connection {audit_conn_id!r}" if audit_conn_id else "the embedded audit file"
     return (
         f"See {place}: SELECT row_number, key, action, error_code, error_message, reason "
@@ -138,22 +139,27 @@ def _unknown(record: Record, ref: PartitionRef, at: datetime) -> Entry:
     )
 
 
-def join(summaries: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def join(summaries: Sequence[Mapping[str, Any]], loads: Sequence[Load]) -> dict[str, Any]:
     """One document for a run: its only load's, or the sum of several, at least one.
 
-    ``audit`` names the first loads only where there are more than fit; their rows are counted all the same.
+    There may be more loads than a document can name, so the sum of several leads to them by their run.
     """
     first = summaries[0]
     if len(summaries) == 1:
         return dict(first)
-    load_ids = [summary["load_id"] for summary in summaries]
+    run = {
+        "dag_id": loads[0].dag_id,
+        "run_id": loads[0].run_id,
+        "task_ids": sorted({load.task_id for load in loads}),
+    }
     document = {
         **first,
+        "load_id": None,
         "rows": sum(summary["rows"] for summary in summaries),
         "actions": dict(sorted(_summed(summary["actions"] for summary in summaries).items())),
         "api_calls": sum(summary["api_calls"] for summary in summaries),
         "reasons": _joined_reasons(summaries),
-        "audit": {**first["audit"], "loads": len(load_ids), "load_ids": load_ids[:MOST_LOAD_IDS]},
+        "audit": {**first["audit"], "load_id": None, "run": run},
     }
     return fitting(document, (item for summary in summaries for item in summary["sample"]))
 

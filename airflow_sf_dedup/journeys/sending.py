@@ -33,6 +33,9 @@ MOST_TRIES = 4
 #: Rows put off before they are sent again; more of them are not kept in memory.
 MOST_PUT_OFF = 10_000
 
+#: Lone rows refused before any chunk is accepted, after which it is not the rows' fault.
+MOST_LONE_REFUSALS = 20
+
 #: Statuses of a refusal that may be one row's fault; SOAP faults all have 500. Others speak of the resource.
 _OF_A_ROW = frozenset({None, 400, 413, 500})
 
@@ -121,6 +124,8 @@ class Sender(Generic[T]):
         self._again: list[T] = []
         #: Those of ``_again`` that must not share a chunk: Salesforce takes their keys for one.
         self._alone: list[T] = []
+        self._accepted_any = False
+        self._lone_refusals = 0
         #: ``id()`` of rows that were in a call without an answer.
         self._in_doubt: set[int] = set()
 
@@ -214,6 +219,7 @@ class Sender(Generic[T]):
         fatal: CallError | None = None
         for chunk, answer in zip(call, answers, strict=True):
             if not isinstance(answer, ChunkRefused):
+                self._accepted_any = True
                 settled += self._sort(chunk, answer, last=last)
                 continue
             why = _error_of(answer)
@@ -226,6 +232,7 @@ class Sender(Generic[T]):
                 back += _halves(chunk)
             else:
                 settled.append((chunk[0], Failed(answer.code, answer.message)))
+                fatal = fatal or self._if_all_are_refused(why)
         self._waiting.extendleft(reversed(back))
         self._in_doubt.difference_update(id(row) for row, _ in settled if self._in_doubt)
         yield settled
@@ -243,6 +250,11 @@ class Sender(Generic[T]):
             return [ChunkRefused(refused.code, message)]
         self._pace.faster()
         return answers if len(answers) == len(call) else [[] for _ in call]
+
+    def _if_all_are_refused(self, error: CallError) -> CallError | None:
+        """The error, once so many lone rows met it and nothing else was accepted that every row would."""
+        self._lone_refusals += 1
+        return error if self._lone_refusals >= MOST_LONE_REFUSALS and not self._accepted_any else None
 
     def _doubt(self, rows: Iterable[T], error: CallError) -> None:
         if isinstance(error, OutcomeUnknownError):

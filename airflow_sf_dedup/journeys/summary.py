@@ -10,6 +10,9 @@ Version 1::
                  "record_id": null, "matched": ["00Q…"], "rules": ["…"]}, …],
      "audit": {"audit_conn_id": null, "table": "sf_dedup_entry", "load_id": "…"}}
 
+Where a run has several loads, ``load_id`` is null and ``audit.run`` names the Dag, the run and the tasks
+that made them.
+
 ``reasons`` and ``sample`` are bounded and carry no field value: keys are shortened, messages stay in
 the table.
 """

@@ -74,7 +74,7 @@ class Upsert:
         sender = self._sender()
         try:
             for batch in sender.send(self._to_send(wave, settled, behind)):
-                self._remember([self._entry(r, o) for r, o in batch if type(o) is not DuplicatesFound], behind)
+                self._remember(list(self._entries(batch)), behind)
                 blocked += [Blocked(r, o) for r, o in batch if isinstance(o, DuplicatesFound)]
                 while len(blocked) >= SETTLE_TOGETHER:
                     now, blocked = blocked[:SETTLE_TOGETHER], blocked[SETTLE_TOGETHER:]
@@ -121,11 +121,14 @@ class Upsert:
             wait=self.wait,
         )
 
-    def _entry(self, record: Record, outcome: Outcome) -> Entry:
-        if isinstance(outcome, Saved):
-            return self.entries.saved(record, outcome)
-        assert not isinstance(outcome, DuplicatesFound)  # noqa: S101 - narrows the union
-        return self.entries.not_saved(record, outcome)
+    def _entries(self, batch: Iterable[tuple[Record, Outcome]]) -> Iterator[Entry]:
+        """The entries of the rows that their call settled; blocked ones have none yet."""
+        entries = self.entries.at_once()
+        for record, outcome in batch:
+            if isinstance(outcome, Saved):
+                yield entries.saved(record, outcome)
+            elif not isinstance(outcome, DuplicatesFound):
+                yield entries.not_saved(record, outcome)
 
     def _remember(self, entries: list[Entry], behind: dict[str, Action]) -> None:
         if entries:

@@ -148,7 +148,7 @@ class SalesforceDuplicateAuditOperator(HidesRows, BaseOperator):
         for load in loads:
             close_load(audit, load)
             found += complaints(load, audit.totals(load.load_id), thresholds)
-        return join([summarise(audit, load, audit_conn_id=audit_conn_id) for load in loads]), found
+        return join([summarise(audit, load, audit_conn_id=audit_conn_id) for load in loads], loads), found
 
 
 def _setting(task: Any, name: str) -> Any:

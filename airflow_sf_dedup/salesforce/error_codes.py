@@ -171,7 +171,7 @@ RULES: tuple[ErrorRule, ...] = (
     _fatal("UNSUPPORTED_API_VERSION", "the org does not know this API version", _CODES),
     _fatal("EXCEEDED_ID_LIMIT", "too many records in one call", _CODES),
     _fatal("LIMIT_EXCEEDED", "too many records or too large a value in one call", _CODES),
-    _fatal("EXCEEDED_MAX_SIZE_REQUEST", "the request is larger than 50 MB", _CODES),
+    _never("EXCEEDED_MAX_SIZE_REQUEST", "the request is larger than 50 MB", _CODES),
     _fatal("METHOD_NOT_ALLOWED", "the resource does not know this method", _REST),
     _never("JSON_PARSER_ERROR", "a value cannot be read; it refuses the whole request", _REST),
     _never("XML_PARSER_ERROR", "a value cannot be read; it refuses the whole request", _REST),

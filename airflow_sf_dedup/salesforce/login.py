@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from simple_salesforce.exceptions import SalesforceAuthenticationFailed
 from simple_salesforce.login import SalesforceLogin
 
-from airflow_sf_dedup.core.record_ids import is_record_id, to_18
+from airflow_sf_dedup.core.record_ids import record_id_in
 from airflow_sf_dedup.errors import LoginRefusedError, SettingError, TransientCallError
 from airflow_sf_dedup.salesforce.answers import Answer, child_text, error_for, read_xml, refusal_in
 from airflow_sf_dedup.salesforce.settings import (
@@ -214,7 +214,7 @@ def _read_login(settings: ConnectionSettings, token: str, answer: Answer) -> Log
         # ``id`` is https://login.salesforce.com/id/<org id>/<user id>.
         found = (body["instance_url"], str(body.get("id")).rpartition("/")[0].rpartition("/")[2])
     url, org_id = found
-    return Login(token, _checked_instance(settings, url), to_18(org_id) if is_record_id(org_id) else None)
+    return Login(token, _checked_instance(settings, url), record_id_in(org_id))
 
 
 def _checked_instance(settings: ConnectionSettings, url: str) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
 from airflow_sf_dedup.core.keys import KeyRule
-from airflow_sf_dedup.core.record_ids import is_record_id, to_18
+from airflow_sf_dedup.core.record_ids import record_id_in
 from airflow_sf_dedup.core.sobjects import SObject
 from airflow_sf_dedup.errors import CallError, PermissionRefusedError, PreflightError, RequestRefusedError
 from airflow_sf_dedup.salesforce import soap_wire, soql
@@ -111,8 +111,7 @@ class OrgReader:
 
 def _id_of(document: Mapping[str, Any]) -> str | None:
     """The 18-character id of an answered record, if it has one."""
-    record_id = document.get("Id")
-    return to_18(record_id) if isinstance(record_id, str) and is_record_id(record_id) else None
+    return record_id_in(document.get("Id"))
 
 
 def _stored(record_id: str, document: Mapping[str, Any]) -> StoredRecord:

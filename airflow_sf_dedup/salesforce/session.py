@@ -18,7 +18,7 @@ import msgspec
 import requests
 from tenacity.wait import wait_base
 
-from airflow_sf_dedup.core.record_ids import is_record_id, to_18
+from airflow_sf_dedup.core.record_ids import record_id_in
 from airflow_sf_dedup.errors import (
     CallError,
     LoginRefusedError,
@@ -351,7 +351,7 @@ def _reached_the_org(error: CallError) -> bool:
 
 def _org_id_in(found: Any, name: str) -> str | None:
     value = found.get(name) if isinstance(found, dict) else None
-    return to_18(value) if isinstance(value, str) and is_record_id(value) else None
+    return record_id_in(value)
 
 
 def _encoded(body: Any) -> bytes | None:

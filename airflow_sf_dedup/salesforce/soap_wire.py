@@ -13,7 +13,7 @@ from xml.etree.ElementTree import Element
 from xml.sax import saxutils
 
 from airflow_sf_dedup.core.outcomes import Outcome, Saved, Unanswered
-from airflow_sf_dedup.core.record_ids import is_record_id, to_18
+from airflow_sf_dedup.core.record_ids import record_id_in
 from airflow_sf_dedup.core.records import Record
 from airflow_sf_dedup.core.sobjects import SObject
 from airflow_sf_dedup.salesforce import wire
@@ -156,10 +156,10 @@ def read_upsert(answer: Element, size: int) -> list[Outcome]:
 
 def _read_result(result: Element) -> Outcome:
     if _child_text(result, "success") == "true":
-        record_id = _child_text(result, "id")
-        if not is_record_id(record_id):
+        record_id = record_id_in(_child_text(result, "id"))
+        if record_id is None:
             return Unanswered("success without a record id")
-        return Saved(to_18(record_id), {"true": True, "false": False}.get(_child_text(result, "created")))
+        return Saved(record_id, {"true": True, "false": False}.get(_child_text(result, "created")))
     return wire.read_row({"success": False, "errors": [_error(e) for e in _children(result, "errors")]})
 
 

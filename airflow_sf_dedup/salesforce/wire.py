@@ -20,7 +20,7 @@ from airflow_sf_dedup.core.outcomes import (
     Saved,
     Unanswered,
 )
-from airflow_sf_dedup.core.record_ids import is_record_id, to_18
+from airflow_sf_dedup.core.record_ids import is_record_id, record_id_in, to_18
 from airflow_sf_dedup.core.records import Record
 from airflow_sf_dedup.salesforce.base import ChunkAnswer, ChunkRefused, RecordUpdate
 from airflow_sf_dedup.salesforce.error_codes import rule_for
@@ -156,7 +156,7 @@ def read_row(row: Any) -> Outcome:
     if not isinstance(row, Mapping):
         return Unanswered("the answer is no object")
     if row.get("success") is True:
-        record_id = _record_id(row.get("id"))
+        record_id = record_id_in(row.get("id"))
         if record_id is None:
             return Unanswered("success without a record id")
         created = row.get("created")
@@ -236,7 +236,7 @@ def _match(result: Mapping[str, Any], matched_by: Mapping[str, Any], matched: Ma
     record = matched.get("record")
     if not isinstance(record, Mapping):
         return None
-    record_id = _record_id(record.get("Id") or record.get("id"))
+    record_id = record_id_in(record.get("Id") or record.get("id"))
     if record_id is None:
         return None
     attributes = record.get("attributes")
@@ -251,14 +251,6 @@ def _match(result: Mapping[str, Any], matched_by: Mapping[str, Any], matched: Ma
         confidence=float(confidence) if isinstance(confidence, int | float) else None,
         allow_save=result["allowSave"] if isinstance(result.get("allowSave"), bool) else None,
     )
-
-
-def _record_id(value: Any) -> str | None:
-    """The 18-character id, if the value is one."""
-    try:
-        return to_18(value) if isinstance(value, str) else None
-    except ValueError:
-        return None
 
 
 def _text(value: Any) -> str | None:

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import os
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import replace
 from multiprocessing import get_context
 
 import pytest
@@ -99,19 +98,6 @@ def test_a_chunk_is_remembered_whole_or_not_at_all(audit):
     with pytest.raises(ValueError, match="time zone"):
         audit.remember(load.load_id, [an_entry(1), naive])
     assert audit.totals(load.load_id).rows == 0
-
-
-def test_masked_fields_are_stored_masked_but_for_rows_that_wait(engine):
-    audit, load = SqlAudit(engine, masked_fields=["email"]), a_load()
-    audit.open_load(load)
-    values = {"Email": "a@b.example", "City": "Oslo"}
-    settled = an_entry(1, Action.UPDATED, values=values, matches=(MATCH,))
-    waiting = replace(settled, row_number=2, action=Action.AWAITING_REVIEW)
-    audit.remember(load.load_id, [settled, waiting])
-    first, second = audit.entries(load.load_id)
-    assert first.values == {"Email": "***", "City": "Oslo"}
-    assert second.values == values
-    assert [e.matches[0].field_differences for e in (first, second)] == [{"Email": ["***", "***"]}] * 2
 
 
 def test_a_page_takes_one_query_a_table(audit, engine):

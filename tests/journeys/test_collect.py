@@ -16,7 +16,6 @@ from airflow_sf_dedup.core.entries import Action, Entry
 from airflow_sf_dedup.core.partitioning import PartitionRef
 from airflow_sf_dedup.errors import SettingError
 from airflow_sf_dedup.journeys.collect import (
-    MOST_LOAD_IDS,
     Thresholds,
     account_for_missing_rows,
     complaints,
@@ -131,20 +130,20 @@ def summary(load_id: str, *, failed: int = 1) -> dict[str, Any]:
 
 
 def test_one_load_is_its_own_document() -> None:
-    assert join([summary("a")]) == summary("a")
+    assert join([summary("a")], [LOAD]) == summary("a")
 
 
 def test_several_loads_are_summed_with_their_reasons_and_samples() -> None:
-    document = join([summary("a"), summary("b", failed=2)])
+    document = join([summary("a"), summary("b", failed=2)], [LOAD, LOAD])
     assert (document["rows"], document["api_calls"]) == (20, 6)
     assert document["actions"] == {"created": 17, "failed": 3}
     assert document["reasons"] == [{"action": "failed", "code": "CODE", "reason": None, "rows": 3}]
-    assert document["audit"]["load_ids"] == ["a", "b"]
+    assert document["audit"]["run"] == {"dag_id": "leads", "run_id": "manual", "task_ids": ["partition"]}
     assert [sample["load"] for sample in document["sample"]] == ["a", "b"]
 
 
 def test_a_run_of_many_loads_still_fits() -> None:
-    document = join([summary(f"00000000-0000-0000-0000-{n:012d}") for n in range(500)])
+    ids = [f"00000000-0000-0000-0000-{n:012d}" for n in range(500)]
+    document = join([summary(load_id) for load_id in ids], [LOAD] * 500)
     assert len(json.dumps(document)) <= MOST_BYTES
     assert document["rows"] == 5000
-    assert (document["audit"]["loads"], len(document["audit"]["load_ids"])) == (500, MOST_LOAD_IDS)

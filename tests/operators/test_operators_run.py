@@ -225,3 +225,26 @@ def test_a_mapped_task_asks_for_no_describe_of_its_own(salesforce_org: EmulatedO
 
     described = sum(count for call, count in stats(salesforce_org.url)["by_call"].items() if "describe" in call)
     assert described == 1
+
+
+def test_mapped_loads_of_a_run_are_one_audit_and_are_read_back_together(
+    salesforce_org: EmulatedOrg, tmp_path: Path
+) -> None:
+    rows = leads(6)
+    report = tmp_path / "report.json"
+
+    @task
+    def read(audit: dict[str, Any]) -> None:
+        report.write_text(json.dumps([audit["rows"], sorted(entry.key for entry in duplicate_entries(audit))]))
+
+    with DAG("load", schedule=None) as dag:
+        upsert = SalesforceUpsertOperator.partial(task_id="upsert", **LEAD).expand(
+            records=[rows[:1], rows[1:3], rows[3:]]
+        )
+        audit = SalesforceDuplicateAuditOperator(task_id="audit", upserts=upsert.output)
+        read(audit.output)
+
+    run = run_dag(dag)
+
+    assert run.state == "success"
+    assert json.loads(report.read_text()) == [6, [row["External_Id__c"] for row in rows]]
