@@ -27,7 +27,7 @@ demo: $(READY)  ## the morning load: 5,000 leads, 1,200 of them known to the org
 	@$(BIN)/python -m dags_examples.demo $(ARGS)
 
 test: $(READY)  ## all tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadscope
 
 check: lint types imports test docs  ## the gate
 

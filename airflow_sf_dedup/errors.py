@@ -14,6 +14,8 @@ The tree is named by what the caller does next::
     │   ├── LimitReachedError        a limit of the org is used up; ``retry_after`` seconds help
     │   └── TransientCallError       the same call may succeed later
     │       └── OutcomeUnknownError  it was sent and no answer came: it may have been carried out
+    ├── AuditUnreachableError        the audit's database does not answer (audit.base)
+    ├── LoadMissingError             the audit does not know the load (audit.base)
     ├── StagingError                 a staged partition is gone or is not what was staged
     └── LoadFailedError              the load is over and too many of its rows did not succeed
 """

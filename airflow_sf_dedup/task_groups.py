@@ -9,6 +9,7 @@ from airflow.sdk import TaskGroup
 
 from airflow_sf_dedup.operators.duplicate_audit import SalesforceDuplicateAuditOperator
 from airflow_sf_dedup.operators.partition import SalesforcePartitionOperator
+from airflow_sf_dedup.operators.spelling import check_spelling
 from airflow_sf_dedup.operators.upsert import SalesforceUpsertOperator
 
 if TYPE_CHECKING:
@@ -32,6 +33,11 @@ _TASK = (
     "execution_timeout",
     "max_active_tis_per_dagrun",
     "executor_config",
+    "on_execute_callback",
+    "on_failure_callback",
+    "on_retry_callback",
+    "on_skipped_callback",
+    "on_success_callback",
 )
 
 
@@ -58,7 +64,9 @@ def salesforce_upsert(
     :param settings: any further parameter of the three operators, or of a task: ``partitions``,
         ``on_repeat``, ``group_by``, ``assignment_rules``, ``max_failed``, ``pool``, ``retry_policy`` …
     :raises TypeError: there is no such parameter.
+    :raises SettingError: the policy or a threshold cannot be read.
     """
+    check_spelling(on_duplicate)
     unknown = set(settings) - {*_UPSERT, *_PARTITION, *_AUDIT, *_TASK}
     if unknown:
         raise TypeError(f"salesforce_upsert() knows no {', '.join(sorted(unknown))}")

@@ -6,6 +6,8 @@ Exit codes: 0 done; 1 nothing was found to show or erase; 2 a parameter, connect
 from __future__ import annotations
 
 import argparse
+import logging
+import os
 import re
 import sys
 from collections.abc import Sequence
@@ -16,11 +18,14 @@ from rich.table import Table
 from sqlalchemy import URL
 from sqlalchemy.exc import DBAPIError
 
-from airflow_sf_dedup.audit.base import Load, Totals
+from airflow_sf_dedup.audit.base import AuditUnreachableError, Load, Totals
 from airflow_sf_dedup.audit.engine import engine_for
 from airflow_sf_dedup.audit.sql import SqlAudit
-from airflow_sf_dedup.audit.upgrade import REVISIONS, ensure_current, upgrade
+from airflow_sf_dedup.audit.upgrade import REVISIONS, ensure_current, first_line, place_of, upgrade
 from airflow_sf_dedup.errors import SettingError
+
+#: Airflow's own switch; with it, as in ``airflow connections get``, connections are also sought in its database.
+_CONTEXT, _SERVER = "_AIRFLOW_PROCESS_CONTEXT", "server"
 
 _UNITS = {"h": "hours", "d": "days", "w": "weeks"}
 
@@ -56,18 +61,33 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _url(args: argparse.Namespace) -> str | URL:
-    if args.url:
-        return str(args.url)
+    return str(args.url) if args.url else _airflows_url(args.audit_conn_id)
+
+
+def _airflows_url(audit_conn_id: str | None) -> URL:
+    """The URL behind a connection, or of the embedded file.
+
+    :raises SettingError: the connection is not known, or not of a type that is supported.
+    """
     from airflow_sf_dedup.hooks.audit import audit_url
 
-    url: URL = audit_url(args.audit_conn_id)
-    return url
+    try:
+        return audit_url(audit_conn_id)
+    except SettingError:
+        raise
+    except Exception as error:  # Airflow's own: nothing below the hooks imports it, nor any secrets backend's.
+        # Second, because a worker, which may have the connection in its environment, has no such database.
+        if os.environ.get(_CONTEXT) != _SERVER:
+            os.environ[_CONTEXT] = _SERVER
+            return _airflows_url(audit_conn_id)
+        raise SettingError(f"--audit-conn-id: {first_line(error)}", setting="audit_conn_id") from error
 
 
 def _upgrade(audit: SqlAudit, _args: argparse.Namespace, console: Console) -> int:
+    # Airflow's logging writes what Alembic does to standard output.
+    logging.getLogger("alembic").setLevel(logging.WARNING)
     upgrade(audit.engine)
-    place = audit.engine.url.render_as_string(hide_password=True)
-    console.print(f"The audit tables in {place} are at revision {REVISIONS[-1]}.")
+    console.print(f"The audit tables in {place_of(audit.engine)} are at revision {REVISIONS[-1]}.")
     return 0
 
 
@@ -141,11 +161,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         if args.command != "upgrade":
             ensure_current(audit.engine)
         return _COMMANDS[args.command](audit, args, console)
-    except SettingError as error:
-        Console(stderr=True, soft_wrap=True, markup=False).print(str(error))
+    except (SettingError, AuditUnreachableError) as error:
+        problem = str(error)
     except (DBAPIError, OSError) as error:
-        reason = getattr(error, "orig", None) or error
-        Console(stderr=True, soft_wrap=True, markup=False).print(f"The audit's database: {reason}")
+        problem = f"The audit's database: {first_line(getattr(error, 'orig', None) or error)}"
+    Console(stderr=True, highlight=False, soft_wrap=True, markup=False).print(problem)
     return 2
 
 

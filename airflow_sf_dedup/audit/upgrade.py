@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from sqlalchemy import Connection, Engine, inspect, text
+from sqlalchemy.exc import OperationalError
 
+from airflow_sf_dedup.audit.base import AuditUnreachableError
 from airflow_sf_dedup.audit.engine import reading, writing
 from airflow_sf_dedup.errors import SettingError
 
@@ -28,10 +32,11 @@ def upgrade(engine: Engine) -> None:
     """Bring the tables to the newest revision, in one transaction under a lock. Does nothing if they are.
 
     :raises SettingError: when a newer version of this package made them.
+    :raises AuditUnreachableError: when the database does not answer.
     """
     if current_revision(engine) == REVISIONS[-1]:
         return
-    with writing(engine) as connection:
+    with _reaching(engine), writing(engine) as connection:
         if connection.dialect.name == "postgresql":
             connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
         _refuse_newer(engine, _revision(connection))
@@ -42,6 +47,7 @@ def ensure_current(engine: Engine) -> None:
     """Check that the tables fit this version of the package; one query.
 
     :raises SettingError: naming the command to run, when they are missing, older or newer.
+    :raises AuditUnreachableError: when the database does not answer.
     """
     revision = current_revision(engine)
     if revision == REVISIONS[-1]:
@@ -49,16 +55,32 @@ def ensure_current(engine: Engine) -> None:
     _refuse_newer(engine, revision)
     state = "are missing" if revision is None else f"are of revision {revision}, {REVISIONS[-1]} is needed"
     raise SettingError(
-        f"The audit tables {state} in {_place(engine)}. Create or upgrade them with `{COMMAND}`, "
+        f"The audit tables {state} in {place_of(engine)}. Create or upgrade them with `{COMMAND}`, "
         "adding --audit-conn-id or --url for a database other than the embedded file.",
         setting="audit_conn_id",
     )
 
 
 def current_revision(engine: Engine) -> str | None:
-    """The revision that the database is at; ``None`` where there are no tables."""
-    with reading(engine) as connection:
+    """The revision that the database is at; ``None`` where there are no tables.
+
+    :raises AuditUnreachableError: when the database does not answer.
+    """
+    with _reaching(engine), reading(engine) as connection:
         return _revision(connection)
+
+
+@contextmanager
+def _reaching(engine: Engine) -> Iterator[None]:
+    try:
+        yield
+    except OperationalError as error:
+        raise AuditUnreachableError(place_of(engine), first_line(error.orig or error)) from error
+
+
+def first_line(error: BaseException) -> str:
+    """What an error says first; libpq adds lines of advice."""
+    return str(error).strip().partition("\n")[0]
 
 
 def _revision(connection: Connection) -> str | None:
@@ -71,14 +93,16 @@ def _revision(connection: Connection) -> str | None:
 def _refuse_newer(engine: Engine, revision: str | None) -> None:
     if revision is not None and revision not in REVISIONS:
         raise SettingError(
-            f"The audit tables in {_place(engine)} are of revision {revision}, which this version does not know: "
+            f"The audit tables in {place_of(engine)} are of revision {revision}, which this version does not know: "
             "a newer airflow-provider-sf-dedup made them. Upgrade the package on this machine.",
             setting="audit_conn_id",
         )
 
 
-def _place(engine: Engine) -> str:
-    return engine.url.render_as_string(hide_password=True)
+def place_of(engine: Engine) -> str:
+    """The database's URL, fit to be shown."""
+    # Only the password before the host is hidden by SQLAlchemy.
+    return engine.url.difference_update_query(["password", "sslpassword"]).render_as_string(hide_password=True)
 
 
 def _run_migrations(connection: Connection) -> None:

@@ -14,10 +14,17 @@ from typing import Any
 from uuid import UUID
 
 from airflow_sf_dedup.core.sobjects import Field
-from airflow_sf_dedup.core.values import MOST_DIGITS, NUMBER_TYPES, WHOLE_NUMBER_TYPES, parse_number, plain
+from airflow_sf_dedup.core.values import (
+    MOST_DIGITS,
+    NUMBER_TYPES,
+    WHOLE_NUMBER_TYPES,
+    fits_a_float,
+    parse_number,
+    plain,
+)
 
-#: Beyond this a float no longer tells neighbouring whole numbers apart.
-_EXACT_IN_A_FLOAT = 2**53
+#: From here on a float no longer tells neighbouring whole numbers apart: 2**53 + 1 has become 2**53 itself.
+_AMBIGUOUS_AS_A_FLOAT = 2**53
 
 #: What Salesforce trims from a text; wider blanks such as the no-break space are kept.
 _BLANKS = " \t\n\r\f\v"
@@ -83,13 +90,10 @@ class KeyRule:
         return unicodedata.normalize("NFKC", folded).strip()
 
     def wire_value(self, key: str) -> str | int | float:
-        """What to send as JSON: numbers as numbers, unless a float would lose digits of the key."""
+        """What to send as JSON: a number for a number field; :meth:`read` lets none through that would lose digits."""
         if not self.is_number:
             return key
-        if "." not in key:
-            return int(key)
-        number = float(key)
-        return number if Decimal(repr(number)) == Decimal(key) else key
+        return float(key) if "." in key else int(key)
 
     def _text(self, value: Any) -> str:
         key = self._characters(self._as_text(value).strip(_BLANKS))
@@ -138,7 +142,7 @@ class KeyRule:
         return key
 
     def _parsed(self, value: Any) -> Decimal:
-        if isinstance(value, float) and _EXACT_IN_A_FLOAT < abs(value) < inf:
+        if isinstance(value, float) and _AMBIGUOUS_AS_A_FLOAT <= abs(value) < inf:
             raise UnusableKey(
                 "key_is_a_float",
                 f"{self.field.name} is a float too large to tell neighbouring keys apart: send it as text",
@@ -168,3 +172,8 @@ class KeyRule:
             )
         if len(digits) > MOST_DIGITS:
             raise UnusableKey("key_too_long", f"{self.field.name} has more than {MOST_DIGITS} digits")
+        if decimals and not fits_a_float(Decimal(key)):
+            raise UnusableKey(
+                "key_has_too_many_digits",
+                f"{self.field.name} has more digits than JSON carries exactly: make the key a text field",
+            )

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime, time
 from decimal import Decimal, InvalidOperation
 from enum import Enum
+from functools import partial
 from numbers import Integral
 from typing import Any
 from uuid import UUID
@@ -54,6 +55,8 @@ def to_wire(field: Field, value: Any) -> FieldValue:
 def reader_of(field: Field) -> Callable[[Any], FieldValue]:
     """:func:`to_wire` for one field, chosen once for all the values of a column."""
     name, read = field.name, _READERS.get(field.type, _text)
+    if read is _number:
+        read = partial(_number, scale=field.scale)
     takes_text_as_it_is = read is _text
 
     def read_value(value: Any) -> FieldValue:
@@ -192,10 +195,10 @@ def _as_word(value: Any) -> str:
     return str(int(value)) if isinstance(value, int | float | Decimal) and value in (0, 1) else "?"
 
 
-def _number(name: str, value: Any) -> int | float | None:
+def _number(name: str, value: Any, *, scale: int | None = None) -> int | float | None:
     if isinstance(value, str) and not value.strip():
         return None
-    return _wire_number(name, _decimal(name, value))
+    return _wire_number(name, _decimal(name, value), scale=scale)
 
 
 def _whole_number(name: str, value: Any) -> int | None:
@@ -231,11 +234,26 @@ def parse_number(value: Any) -> Decimal | None:
     return number if number.is_finite() else None
 
 
-def _wire_number(name: str, number: Decimal) -> int | float:
-    """An ``int`` where there are no decimals, so that no digit is lost beyond 2**53."""
-    if number.adjusted() < -400:
-        return 0
-    return int(number) if number == number.to_integral_value() else float(number)
+def fits_a_float(number: Decimal) -> bool:
+    """Whether a float, which is what readers of JSON make of decimals, keeps every digit of it."""
+    return Decimal(repr(float(number))) == number
+
+
+def _rounds_alike(number: Decimal, scale: int) -> bool:
+    return round(Decimal(repr(float(number))), scale) == round(number, scale)
+
+
+def _wire_number(name: str, number: Decimal, *, scale: int | None = None) -> int | float:
+    """An ``int`` where there are no decimals, so that no digit is lost beyond 2**53.
+
+    :param scale: the decimals that the field keeps; Salesforce rounds the others away.
+    :raises MalformedValue: it has decimals that a float would change in silence.
+    """
+    if number == number.to_integral_value():
+        return int(number)
+    if not (fits_a_float(number) or (scale is not None and _rounds_alike(number, scale))):
+        raise MalformedValue(name, "has more digits than JSON carries exactly: round it, 15 digits are always safe")
+    return float(number)
 
 
 def _date(name: str, value: Any) -> str | None:

@@ -18,6 +18,9 @@ from airflow_sf_dedup.journeys.summary import MOST_REASONS, fitting, reasons_of
 
 T = TypeVar("T")
 
+#: Why a row was not sent although nothing interrupted the load: an earlier row of its key failed.
+BEHIND_A_FAILED_ROW = "earlier_row_not_settled"
+
 #: Loads that a message names.
 MOST_NAMED = 10
 
@@ -45,6 +48,15 @@ def failed_rows(totals: Totals) -> int:
     return sum(rows for action, rows in totals.actions.items() if action in COUNTED_AS_FAILED)
 
 
+def may_still_be_sent(totals: Totals) -> int:
+    """Rows that a repeat of the task may bring in: unknown or not sent, but for those behind a failed row."""
+    return sum(
+        rows
+        for (action, _, reason), rows in totals.reasons.items()
+        if action in (Action.UNKNOWN, Action.NOT_SENT) and reason != BEHIND_A_FAILED_ROW
+    )
+
+
 def complaints(load: Load, totals: Totals, thresholds: Thresholds) -> list[str]:
     """Why the load is red, a sentence each; none: it is green."""
     return [
@@ -67,9 +79,9 @@ def _too_many_failed(totals: Totals, thresholds: Thresholds) -> Iterator[str]:
     failed = failed_rows(totals)
     percent = 100 * failed / totals.rows if totals.rows else 0.0
     if thresholds.max_failed is not None and failed > thresholds.max_failed:
-        yield f"{failed:,} of {totals.rows:,} rows failed (max_failed={thresholds.max_failed}): {_why(totals)}"
+        yield f"{failed:,} of {totals.rows:,} rows failed (max_failed={thresholds.max_failed}): {why_failed(totals)}"
     if thresholds.max_failed_pct is not None and percent > thresholds.max_failed_pct:
-        yield f"{percent:.2f} % of the rows failed (max_failed_pct={thresholds.max_failed_pct}): {_why(totals)}"
+        yield f"{percent:.2f} % of the rows failed (max_failed_pct={thresholds.max_failed_pct}): {why_failed(totals)}"
 
 
 def _too_many_waiting(totals: Totals, thresholds: Thresholds) -> Iterator[str]:
@@ -78,7 +90,8 @@ def _too_many_waiting(totals: Totals, thresholds: Thresholds) -> Iterator[str]:
         yield f"{waiting:,} rows await a person (max_awaiting_review={thresholds.max_awaiting_review})"
 
 
-def _why(totals: Totals) -> str:
+def why_failed(totals: Totals) -> str:
+    """The commonest reasons of the rows that ``max_failed`` counts."""
     failed = Totals(totals.actions, {key: rows for key, rows in totals.reasons.items() if key[0] in COUNTED_AS_FAILED})
     parts = [f"{r['rows']:,} {r['action']} {r['code'] or r['reason'] or ''}".strip() for r in reasons_of(failed, 8)]
     more = len(failed.reasons) - len(parts)

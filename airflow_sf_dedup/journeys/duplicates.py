@@ -6,9 +6,10 @@ Every row that comes in leaves with one entry. No path leads from a failed updat
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Any
 
 from airflow_sf_dedup.audit.base import AuditWriter
 from airflow_sf_dedup.core.decisions import (
@@ -143,6 +144,7 @@ class Duplicates:
             rows_per_chunk=self.lookup.rows_per_call,
             chunks_per_call=1,
             external_id_field=self.key_rule.field.name,
+            repeatable=self.api.repeatable,
             size=size_of,
             sleep=self.sleep,
             wait=self.wait,
@@ -212,8 +214,13 @@ class Duplicates:
             is_converted=stored.values.get("IsConverted") is True,
             key=None if carried is None else str(carried),
             carries_another_key=not is_blank and self.key_rule.fold_stored(carried) != self.key_rule.fold(row.key),
-            values=stored.values,
+            values={**stored.values, **self._parents(stored.values, row)},
         )
+
+    def _parents(self, values: Mapping[str, Any], row: Record) -> dict[str, Any]:
+        """Of the parents that the row names by their keys, the ids that the record has."""
+        found = {name: self.sobject.parent(name) for name, value in row.fields.items() if isinstance(value, Mapping)}
+        return {name: values[field.name] for name, field in found.items() if field and field.name in values}
 
     def _decide_and_settle(self, open_cases: Sequence[_Open], book: _Book) -> list[_Open]:
         """Carry out a decision a case; answers the cases whose decision was refused."""
@@ -280,6 +287,7 @@ class Duplicates:
             rows_per_chunk=self.api.rows_per_chunk,
             chunks_per_call=self.api.chunks_per_call,
             external_id_field=None if action is Action.MATCHED_UPDATED else self.key_rule.field.name,
+            repeatable=action is Action.MATCHED_UPDATED or self.api.repeatable,
             size=lambda item: size_of(item.case.record),
             sleep=self.sleep,
             wait=self.wait,
@@ -313,7 +321,7 @@ class Duplicates:
         if outcome.code in _MATCH_GONE and not set(outcome.fields) - {"Id", "id"}:
             return "match_deleted"
         key_field = self.key_rule.field.name
-        if outcome.code == "DUPLICATE_VALUE" and kind_of(outcome.message, key_field) is not DuplicateValue.OTHER_FIELD:
+        if outcome.code == "DUPLICATE_VALUE" and kind_of(outcome.message, key_field) is DuplicateValue.RACE:
             return "key_already_held"
         return None
 

@@ -60,11 +60,13 @@ class EntryMaker:
         self,
         mark: TaskMark,
         *,
+        sobject: str = "",
         audit_values: AuditValues = AuditValues.DUPLICATES,
         masked_fields: Iterable[str] = (),
         clock: Callable[[], datetime] = utc_now,
     ) -> None:
         self._mark = mark
+        self._sobject = sobject
         self._audit_values = audit_values
         self._masked = {name.lower() for name in masked_fields}
         self._clock = clock
@@ -72,11 +74,19 @@ class EntryMaker:
     def at_once(self) -> EntryMaker:
         """The same with the time held: rows that one call settled are settled at one time."""
         now = self._clock()
-        return EntryMaker(self._mark, audit_values=self._audit_values, masked_fields=self._masked, clock=lambda: now)
+        return EntryMaker(
+            self._mark,
+            sobject=self._sobject,
+            audit_values=self._audit_values,
+            masked_fields=self._masked,
+            clock=lambda: now,
+        )
 
     def saved(self, record: Record, outcome: Saved, action: Action | None = None, **more: Any) -> Entry:
-        """The row is in the org."""
+        """The row is in the org; whether it was there before is not always said."""
         done = action or (Action.CREATED if outcome.created else Action.UPDATED)
+        if outcome.created is None:
+            more.setdefault("reason", "created_or_updated")
         return self.entry(record, done, record_id=outcome.record_id, **more)
 
     def not_saved(
@@ -97,7 +107,7 @@ class EntryMaker:
                 pass
             case KeyHeldByMany(message, record_ids):
                 code, reason = "DUPLICATE_EXTERNAL_ID", "key_held_by_many"
-                matches += tuple(MatchEntry(record_id, "", key=record.key) for record_id in record_ids)
+                matches += tuple(MatchEntry(record_id, self._sobject, key=record.key) for record_id in record_ids)
             case Unanswered(message):
                 action, code = Action.UNKNOWN, "NO_ANSWER"
         return self.entry(

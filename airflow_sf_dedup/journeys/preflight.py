@@ -18,6 +18,9 @@ _KEY_TYPES = NUMBER_TYPES | {"string", "email", "phone", "url", "reference", "pi
 #: Longest column name that is quoted in a message; longer ones are content, not names.
 _NAME_CHARACTERS = 80
 
+#: What spreadsheets put between cells.
+_DELIMITERS = (";", "\t", "|", ",")
+
 
 @dataclass(frozen=True, slots=True)
 class Fit:
@@ -107,7 +110,7 @@ def check_columns(describe: SObject, key_field: Field, columns: Iterable[str]) -
         # Perhaps the first row of a file without header: do not repeat what may be customers' values.
         raise PreflightError(
             f"source: none of the {len(found)} columns is a field of {describe.name}; "
-            "is the first line a header with API names?",
+            f"is the first line a header with API names?{_other_delimiter(tuple(found))}",
             setting="source",
         )
     problems = [
@@ -121,6 +124,14 @@ def check_columns(describe: SObject, key_field: Field, columns: Iterable[str]) -
             f"source: {describe.name} cannot take these columns: {'; '.join(problems)}", setting="source"
         )
     return {name: column for name, column in found.items() if column is not None}
+
+
+def _other_delimiter(names: Sequence[str]) -> str:
+    """A hint at a file whose whole header was taken for one column; shows the delimiter only."""
+    likely = max(_DELIMITERS, key=names[0].count)
+    if len(names) > 1 or likely not in names[0]:
+        return ""
+    return f" Its only column holds {likely!r}: if that stands between the cells, set delimiter={likely!r} in source"
 
 
 def _problem(describe: SObject, key_field: Field, name: str, column: Column | None) -> str | None:

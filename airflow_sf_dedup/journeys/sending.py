@@ -21,6 +21,7 @@ from airflow_sf_dedup.salesforce.answers import error_for
 from airflow_sf_dedup.salesforce.base import ChunkAnswer, ChunkRefused
 from airflow_sf_dedup.salesforce.duplicate_value import DuplicateValue, kind_of
 from airflow_sf_dedup.salesforce.error_codes import Handling, rule_for
+from airflow_sf_dedup.salesforce.wire import maybe_created
 
 T = TypeVar("T")
 
@@ -95,6 +96,7 @@ class Sender(Generic[T]):
 
     :param call: carries chunks and answers chunk by chunk.
     :param external_id_field: as :func:`fails_for_now` has it.
+    :param repeatable: False: a call of unknown outcome is not followed by a smaller one with its rows.
     :param size: bytes of a row's values, roughly.
     :param sleep: takes seconds.
     """
@@ -106,6 +108,7 @@ class Sender(Generic[T]):
         rows_per_chunk: int,
         chunks_per_call: int,
         external_id_field: str | None,
+        repeatable: bool = True,
         size: Callable[[T], int],
         sleep: Callable[[float], None] = time.sleep,
         wait: Callable[[int], float] = seconds_before_try,
@@ -114,6 +117,7 @@ class Sender(Generic[T]):
         self._rows_per_chunk = rows_per_chunk
         self._pace = Pace.full(chunks_per_call)
         self._external_id_field = external_id_field
+        self._repeatable = repeatable
         self._size = size
         self._sleep = sleep
         self._wait = wait
@@ -210,7 +214,7 @@ class Sender(Generic[T]):
         except CallError as error:
             self._waiting.extendleft(reversed(call))
             self._doubt(chain.from_iterable(call), error)
-            if len(call) > 1 and (isinstance(error, TransientCallError) or may_be_a_row(error)):
+            if len(call) > 1 and self._may_go_smaller(error):
                 self._pace.slower()
                 return
             raise
@@ -234,8 +238,7 @@ class Sender(Generic[T]):
                 settled.append((chunk[0], Failed(answer.code, answer.message)))
                 fatal = fatal or self._if_all_are_refused(why)
         self._waiting.extendleft(reversed(back))
-        self._in_doubt.difference_update(id(row) for row, _ in settled if self._in_doubt)
-        yield settled
+        yield self._out_of_doubt(settled)
         if fatal is not None:
             raise fatal
 
@@ -250,6 +253,20 @@ class Sender(Generic[T]):
             return [ChunkRefused(refused.code, message)]
         self._pace.faster()
         return answers if len(answers) == len(call) else [[] for _ in call]
+
+    def _may_go_smaller(self, error: CallError) -> bool:
+        """Whether the call's rows may be sent again in smaller calls."""
+        if isinstance(error, OutcomeUnknownError) and not self._repeatable:
+            return False
+        return isinstance(error, TransientCallError) or may_be_a_row(error)
+
+    def _out_of_doubt(self, settled: list[tuple[T, Outcome]]) -> list[tuple[T, Outcome]]:
+        """The outcomes, where rows were sent before without answer with what that leaves open."""
+        if not self._in_doubt:
+            return settled
+        doubted = {id(row) for row, _ in settled} & self._in_doubt
+        self._in_doubt -= doubted
+        return [(row, maybe_created(outcome) if id(row) in doubted else outcome) for row, outcome in settled]
 
     def _if_all_are_refused(self, error: CallError) -> CallError | None:
         """The error, once so many lone rows met it and nothing else was accepted that every row would."""

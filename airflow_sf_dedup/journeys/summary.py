@@ -48,6 +48,7 @@ _SAMPLED = (
 def summarise(
     audit: AuditReader,
     load: Load,
+    totals: Totals,
     *,
     audit_conn_id: str | None,
     partition: int | None = None,
@@ -55,9 +56,9 @@ def summarise(
 ) -> dict[str, Any]:
     """The document for a load, or for one partition of it.
 
+    :param totals: of the load or the partition.
     :param api_calls: what this task used; a whole load's is read from the audit.
     """
-    totals = audit.totals(load.load_id, partition)
     document: dict[str, Any] = {
         "version": VERSION,
         "load_id": load.load_id,

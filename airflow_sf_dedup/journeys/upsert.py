@@ -16,6 +16,7 @@ from airflow_sf_dedup.core.keys import KeyRule
 from airflow_sf_dedup.core.outcomes import DuplicatesFound, Outcome, Saved
 from airflow_sf_dedup.core.records import Record
 from airflow_sf_dedup.errors import CallError
+from airflow_sf_dedup.journeys.collect import BEHIND_A_FAILED_ROW
 from airflow_sf_dedup.journeys.duplicates import Blocked, Duplicates, size_of
 from airflow_sf_dedup.journeys.entry_maker import EntryMaker
 from airflow_sf_dedup.journeys.sending import Sender, seconds_before_try
@@ -108,7 +109,7 @@ class Upsert:
     def _waits(self, record: Record, blocker: Action) -> Entry:
         if blocker in _AWAITS_A_PERSON:
             return self.entries.entry(record, Action.HELD, reason="earlier_row_awaits_review")
-        return self.entries.entry(record, Action.NOT_SENT, reason="earlier_row_not_settled")
+        return self.entries.entry(record, Action.NOT_SENT, reason=BEHIND_A_FAILED_ROW)
 
     def _sender(self) -> Sender[Record]:
         return Sender(
@@ -116,6 +117,7 @@ class Upsert:
             rows_per_chunk=self.api.rows_per_chunk,
             chunks_per_call=self.api.chunks_per_call,
             external_id_field=self.key_rule.field.name,
+            repeatable=self.api.repeatable,
             size=size_of,
             sleep=self.sleep,
             wait=self.wait,

@@ -33,3 +33,6 @@ class RecordClaims(Protocol):
 
     def release(self, load_id: str, org_id: str, record_ids: Iterable[str]) -> None:
         """Give up this load's claims on records that were not written after all."""
+
+    def release_load(self, load_id: str, org_id: str) -> None:
+        """Give up all claims of a load that is over; what it wrote carries its key by now."""

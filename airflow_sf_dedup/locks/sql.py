@@ -72,6 +72,12 @@ class SqlRecordClaims:
                 )
             )
 
+    def release_load(self, load_id: str, org_id: str) -> None:
+        """Give up all claims of a load that is over; claims of other loads stay."""
+        columns = record_claim.c
+        with writing(self.engine) as connection:
+            connection.execute(delete(record_claim).where(columns.org_id == org_id, columns.load_id == load_id))
+
 
 def _take(dialect: str, now: datetime) -> Any:
     insert = (postgresql if dialect == "postgresql" else sqlite).insert(record_claim)

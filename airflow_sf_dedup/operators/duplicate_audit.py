@@ -9,6 +9,7 @@ from airflow.sdk import BaseOperator, TriggerRule
 
 from airflow_sf_dedup.operators.rows import HidesRows, hidden
 from airflow_sf_dedup.operators.upsert import XCOM_KEY
+from airflow_sf_dedup.operators.verdicts import failing_at_once
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -51,21 +52,28 @@ class SalesforceDuplicateAuditOperator(HidesRows, BaseOperator):
         self.max_failed_pct = max_failed_pct
         self.max_awaiting_review = max_awaiting_review
         self.audit_conn_id = audit_conn_id
+        self._thresholds()
 
     def execute(self, context: Context) -> dict[str, Any]:
-        """Judge the run; what is said of it is pushed before the task goes red."""
+        """Judge the run; what is said of it is pushed before the task goes red.
+
+        :raises AirflowFailException: the load is not whole, or not good; a retry of this task alone cannot help.
+        """
+        with failing_at_once():
+            return self._execute(context)
+
+    def _execute(self, context: Context) -> dict[str, Any]:
         from airflow.sdk.exceptions import AirflowFailException
 
         from airflow_sf_dedup.hooks.audit import open_audit
 
-        thresholds = self._thresholds()
         audit_conn_id = self._audit_conn_id()
         audit = open_audit(audit_conn_id, upgrade=True)
         not_done = self._not_done(context)
         loads = self._loads(audit, context)
         if not loads:
             return self._no_load(not_done)
-        document, complaints = self._collect(audit, loads, thresholds, audit_conn_id)
+        document, complaints = self._collect(audit, loads, audit_conn_id)
         context["ti"].xcom_push(key=XCOM_KEY, value=document)
         self.log.info("%d rows: %s", document["rows"], document["actions"])
         complaints += not_done
@@ -138,17 +146,21 @@ class SalesforceDuplicateAuditOperator(HidesRows, BaseOperator):
         raise AirflowSkipException("nothing was loaded: the tasks before this one were skipped")
 
     def _collect(
-        self, audit: SqlAudit, loads: Sequence[Load], thresholds: Thresholds, audit_conn_id: str | None
+        self, audit: SqlAudit, loads: Sequence[Load], audit_conn_id: str | None
     ) -> tuple[dict[str, Any], list[str]]:
         from airflow_sf_dedup.journeys.collect import complaints, join
         from airflow_sf_dedup.journeys.summary import summarise
         from airflow_sf_dedup.operators.loading import close_load
 
+        thresholds = self._thresholds()
         found: list[str] = []
+        summaries: list[dict[str, Any]] = []
         for load in loads:
             close_load(audit, load)
-            found += complaints(load, audit.totals(load.load_id), thresholds)
-        return join([summarise(audit, load, audit_conn_id=audit_conn_id) for load in loads], loads), found
+            totals = audit.totals(load.load_id)
+            found += complaints(load, totals, thresholds)
+            summaries.append(summarise(audit, load, totals, audit_conn_id=audit_conn_id))
+        return join(summaries, loads), found
 
 
 def _setting(task: Any, name: str) -> Any:

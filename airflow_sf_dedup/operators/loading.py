@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_sf_dedup.audit.base import Load
 from airflow_sf_dedup.core.entries import UNSETTLED
 from airflow_sf_dedup.core.partitioning import PartitionRef
+from airflow_sf_dedup.core.record_ids import is_record_id
 from airflow_sf_dedup.errors import SettingError
 from airflow_sf_dedup.journeys.entry_maker import AuditValues, TaskMark, utc_now
 
@@ -19,7 +20,9 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from airflow_sf_dedup.audit.sql import SqlAudit
+    from airflow_sf_dedup.core.sobjects import SObject
     from airflow_sf_dedup.journeys.upsert import Upsert
+    from airflow_sf_dedup.policies import Chain
     from airflow_sf_dedup.salesforce.session import SalesforceSession
     from airflow_sf_dedup.sources.staging import StagingArea
 
@@ -92,18 +95,19 @@ def staging_area(staging_path: str | None) -> StagingArea:
     return StagingArea(base)
 
 
-def stage(source: Any, settings: LoadSettings, *, load_id: str, context: Context) -> list[PartitionRef]:
+def stage(
+    source: Any, settings: LoadSettings, *, session: SalesforceSession, load_id: str, context: Context
+) -> list[PartitionRef]:
     """Check the org and stage the source in partitions."""
     from airflow_sf_dedup.hooks.audit import open_audit
     from airflow_sf_dedup.journeys.partition import partition_source
     from airflow_sf_dedup.salesforce.reader import describe
     from airflow_sf_dedup.sources.read import source_of
 
-    session = session_of(settings.salesforce_conn_id)
     sobject = describe(session, settings.sobject)
     audit = open_audit(settings.audit_conn_id, upgrade=True)
     staging = staging_area(settings.staging_path)
-    staging.remove_older_than(_retention_days())
+    staging.remove_older_than(_retention_days(), now=utc_now())
     load = _load(load_id, session.org_id, sobject.name, settings, context)
     try:
         refs = partition_source(
@@ -132,6 +136,7 @@ def stage(source: Any, settings: LoadSettings, *, load_id: str, context: Context
 def close_load(audit: SqlAudit, load: Load) -> None:
     """End a load: account for every staged row, and remove what is staged once nothing is left to send."""
     from airflow_sf_dedup.journeys.collect import account_for_missing_rows
+    from airflow_sf_dedup.locks.sql import SqlRecordClaims
     from airflow_sf_dedup.sources.staging import read_partition
 
     staging = staging_area(load.settings.get("staging_path"))
@@ -141,6 +146,7 @@ def close_load(audit: SqlAudit, load: Load) -> None:
         account_for_missing_rows(audit, load, ((ref, read_partition(ref)) for ref in refs), utc_now)
         totals = audit.totals(load.load_id)
     audit.update_load(load.load_id, ended_at=utc_now())
+    SqlRecordClaims(audit.engine).release_load(load.load_id, load.org_id)
     if totals.rows == load.rows_read and not UNSETTLED & totals.actions.keys():
         staging.remove(load.load_id)
 
@@ -173,26 +179,24 @@ def _load(load_id: str, org_id: str, sobject: str, settings: LoadSettings, conte
     )
 
 
-def upsert_partition(ref: PartitionRef, settings: WriteSettings, context: Context) -> int:
-    """Write one staged partition; answers the API calls it took.
-
-    Everything that is known of its rows is committed when this returns or raises.
-    """
+def upsert_partition(
+    ref: PartitionRef, settings: WriteSettings, *, session: SalesforceSession, context: Context
+) -> None:
+    """Write one staged partition; what is known of its rows is committed when this returns or raises."""
     from airflow_sf_dedup.hooks.audit import open_audit
     from airflow_sf_dedup.sources.staging import read_partition
 
     audit = open_audit(ref.audit_conn_id)
     if _nothing_left(audit, ref):
-        return 0
-    session = session_of(ref.salesforce_conn_id)
+        return
+    before = session.api_calls
     _same_org(session, ref)
     journey = _upsert(ref, settings, session, audit, _mark(ref, context))
     audit.update_load(ref.load_id, policy=repr(journey.duplicates.policy), api=settings.api)
     try:
         journey.run(read_partition(ref))
     finally:
-        audit.update_load(ref.load_id, add_api_calls=session.api_calls)
-    return session.api_calls
+        audit.update_load(ref.load_id, add_api_calls=session.api_calls - before)
 
 
 def _nothing_left(audit: SqlAudit, ref: PartitionRef) -> bool:
@@ -230,7 +234,6 @@ def _upsert(
     from airflow_sf_dedup.journeys.entry_maker import EntryMaker
     from airflow_sf_dedup.journeys.upsert import Upsert
     from airflow_sf_dedup.locks.sql import SqlRecordClaims
-    from airflow_sf_dedup.policies import read_policy
     from airflow_sf_dedup.salesforce.collections import CollectionsApi
     from airflow_sf_dedup.salesforce.reader import OrgReader
     from airflow_sf_dedup.salesforce.soap import SoapUpsertLookup
@@ -243,19 +246,28 @@ def _upsert(
         raise SettingError(f"external_id_field: the staged load does not know {ref.external_id_field!r}")
     key_rule = KeyRule(field)
     options = WriteOptions(assignment_rules=settings.assignment_rules, run_as_current_user=settings.run_as_current_user)
-    api = CollectionsApi(session, sobject=sobject.name, external_id_field=field.name, options=options)
-    entries = EntryMaker(mark, audit_values=AuditValues(settings.audit_values), masked_fields=settings.masked_fields)
+    api = CollectionsApi(
+        session, sobject=sobject.name, external_id_field=field.name, options=options, repeatable=field.unique
+    )
+    entries = EntryMaker(
+        mark,
+        sobject=sobject.name,
+        audit_values=AuditValues(settings.audit_values),
+        masked_fields=settings.masked_fields,
+    )
     duplicates = Duplicates(
         load_id=ref.load_id,
         org_id=ref.org_id,
         sobject=sobject,
         key_rule=key_rule,
         api=api,
-        lookup=SoapUpsertLookup(session, sobject=sobject, external_id_field=field.name, options=options),
+        lookup=SoapUpsertLookup(
+            session, sobject=sobject, external_id_field=field.name, options=options, repeatable=field.unique
+        ),
         reader=OrgReader(session, sobject=sobject, key_rule=key_rule),
         claims=SqlRecordClaims(audit.engine),
         audit=audit,
-        policy=read_policy(settings.on_duplicate),
+        policy=_policy(settings, sobject, field.name),
         entries=entries,
         sleep=time.sleep,
     )
@@ -271,6 +283,28 @@ def _upsert(
     )
 
 
+def _policy(settings: WriteSettings, sobject: SObject, key_field: str) -> Chain:
+    """The policy, where it fits the load.
+
+    :raises SettingError: it names a field that the load does not carry, or the key is to be masked.
+    """
+    from airflow_sf_dedup.policies import read_policy
+
+    policy = read_policy(settings.on_duplicate)
+    unknown = [name for name in policy.named_fields if not (sobject.field(name) or sobject.parent(name))]
+    if unknown:
+        raise SettingError(
+            f"on_duplicate: update_existing names {', '.join(unknown)}, which the load does not carry",
+            setting="on_duplicate",
+        )
+    if key_field.lower() in {name.lower() for name in settings.masked_fields}:
+        raise SettingError(
+            f"masked_fields: {key_field} is the key, by which the audit knows its rows; it cannot be masked",
+            setting="masked_fields",
+        )
+    return policy
+
+
 def check_write_settings(settings: WriteSettings) -> None:
     """Read every setting that can be read without a call.
 
@@ -281,6 +315,11 @@ def check_write_settings(settings: WriteSettings) -> None:
     read_policy(settings.on_duplicate)
     _one_of("api", settings.api, ("collections",))
     _one_of("lookup", settings.lookup, ("soap_upsert",))
+    if not isinstance(settings.assignment_rules, bool) and not is_record_id(str(settings.assignment_rules)):
+        raise SettingError(
+            f"assignment_rules={settings.assignment_rules!r} is neither True, False nor the id of a rule",
+            setting="assignment_rules",
+        )
     _one_of("audit_values", settings.audit_values, tuple(AuditValues))
     if isinstance(settings.masked_fields, str):
         raise SettingError("masked_fields: expected a list of field names", setting="masked_fields")

@@ -8,9 +8,12 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import BaseOperator
 
 from airflow_sf_dedup.operators.rows import HidesRows, hidden
+from airflow_sf_dedup.operators.verdicts import failing_at_once
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
+
+    from airflow_sf_dedup.operators.loading import LoadSettings
 
 
 class SalesforcePartitionOperator(HidesRows, BaseOperator):
@@ -75,24 +78,30 @@ class SalesforcePartitionOperator(HidesRows, BaseOperator):
         self.audit_conn_id = audit_conn_id
 
     def execute(self, context: Context) -> list[dict[str, Any]]:
-        """Stage the source; answers the references to its partitions."""
-        from airflow_sf_dedup.operators.loading import LoadSettings, new_load_id, stage
+        """Stage the source; answers the references to its partitions.
 
-        refs = stage(
-            self.source,
-            LoadSettings(
-                sobject=self.sobject,
-                external_id_field=self.external_id_field,
-                partitions=self.partitions,
-                on_repeat=self.on_repeat,
-                group_by=self.group_by,
-                staging_path=self.staging_path,
-                allow_non_unique_key=self.allow_non_unique_key,
-                salesforce_conn_id=self.salesforce_conn_id,
-                audit_conn_id=self.audit_conn_id,
-            ),
-            load_id=new_load_id(),
-            context=context,
-        )
+        :raises AirflowFailException: a setting, the source or the org does not fit; a retry cannot help.
+        """
+        from airflow_sf_dedup.operators.loading import new_load_id, session_of, stage
+
+        with failing_at_once():
+            settings = self._settings()
+            session = session_of(settings.salesforce_conn_id)
+            refs = stage(self.source, settings, session=session, load_id=new_load_id(), context=context)
         self.log.info("%d rows staged in %d partitions", sum(ref.rows for ref in refs), len(refs))
         return [ref.to_json() for ref in refs]
+
+    def _settings(self) -> LoadSettings:
+        from airflow_sf_dedup.operators.loading import LoadSettings
+
+        return LoadSettings(
+            sobject=self.sobject,
+            external_id_field=self.external_id_field,
+            partitions=self.partitions,
+            on_repeat=self.on_repeat,
+            group_by=self.group_by,
+            staging_path=self.staging_path,
+            allow_non_unique_key=self.allow_non_unique_key,
+            salesforce_conn_id=self.salesforce_conn_id,
+            audit_conn_id=self.audit_conn_id,
+        )

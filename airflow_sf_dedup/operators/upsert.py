@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
 
 from airflow_sf_dedup.errors import LoadFailedError, SettingError
 from airflow_sf_dedup.operators.rows import HidesRows, hidden
+from airflow_sf_dedup.operators.spelling import check_spelling
+from airflow_sf_dedup.operators.verdicts import failing_at_once
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
+    from airflow_sf_dedup.audit.base import Totals
     from airflow_sf_dedup.core.partitioning import PartitionRef
+    from airflow_sf_dedup.journeys.collect import Thresholds
     from airflow_sf_dedup.operators.loading import WriteSettings
+    from airflow_sf_dedup.salesforce.session import SalesforceSession
 
 XCOM_KEY = "duplicate_audit"
 
@@ -86,6 +91,7 @@ class SalesforceUpsertOperator(HidesRows, BaseOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
+        check_spelling(on_duplicate)
         self.partition = partition
         self.records = hidden(records)
         self.on_duplicate = on_duplicate
@@ -105,20 +111,33 @@ class SalesforceUpsertOperator(HidesRows, BaseOperator):
         self.staging_path = staging_path
 
     def execute(self, context: Context) -> dict[str, Any]:
-        """Write the rows, push what became of them, and go red if too many failed."""
+        """Write the rows, push what became of them, and go red if too many failed.
+
+        :raises AirflowFailException: a setting, the login or a permission is wrong; a retry cannot help.
+        :raises LoadFailedError: more rows failed than ``max_failed``; a retry sends them again.
+        """
+        with failing_at_once():
+            return self._execute(context)
+
+    def _execute(self, context: Context) -> dict[str, Any]:
         from airflow_sf_dedup.operators.loading import check_write_settings, upsert_partition
 
         settings = self._write_settings()
         check_write_settings(settings)
-        refs, load_id, audit_conn_id = self._refs(context)
-        api_calls = 0
+        thresholds = self._thresholds()
+        refs, load_id, session = self._refs(context)
         try:
             for ref in refs:
-                api_calls += upsert_partition(ref, settings, context)
+                upsert_partition(ref, settings, session=session, context=context)
         finally:
-            document = self._push(context, load_id, audit_conn_id, api_calls)
-        self._judge(document)
+            document, totals = self._push(context, load_id, session.api_calls)
+        self._judge(document, totals, thresholds)
         return document
+
+    def _thresholds(self) -> Thresholds:
+        from airflow_sf_dedup.journeys.collect import Thresholds
+
+        return Thresholds(max_failed=self.max_failed)
 
     def _write_settings(self) -> WriteSettings:
         from airflow_sf_dedup.operators.loading import WriteSettings
@@ -133,23 +152,23 @@ class SalesforceUpsertOperator(HidesRows, BaseOperator):
             masked_fields=self.masked_fields,
         )
 
-    def _refs(self, context: Context) -> tuple[list[PartitionRef], str, str | None]:
-        """The partitions of this task, their load and its audit."""
+    def _refs(self, context: Context) -> tuple[list[PartitionRef], str, SalesforceSession]:
+        """The partitions of this task, their load, and one login for all of it."""
         if (self.partition is None) == (self.records is None):
             raise SettingError("give either partition or records, not both", setting="partition")
         return self._staged_ref() if self.records is None else self._stage_records(context)
 
-    def _staged_ref(self) -> tuple[list[PartitionRef], str, str | None]:
+    def _staged_ref(self) -> tuple[list[PartitionRef], str, SalesforceSession]:
         from airflow_sf_dedup.core.partitioning import PartitionRef
-        from airflow_sf_dedup.operators.loading import refuse_mismatch
+        from airflow_sf_dedup.operators.loading import refuse_mismatch, session_of
 
         ref = PartitionRef.from_json(self.partition)
         repeated = ("sobject", "external_id_field", "salesforce_conn_id", "audit_conn_id")
         refuse_mismatch(ref, {name: getattr(self, name) for name in repeated})
-        return [ref], ref.load_id, ref.audit_conn_id
+        return [ref], ref.load_id, session_of(ref.salesforce_conn_id)
 
-    def _stage_records(self, context: Context) -> tuple[list[PartitionRef], str, str | None]:
-        from airflow_sf_dedup.operators.loading import LoadSettings, load_id_of, stage
+    def _stage_records(self, context: Context) -> tuple[list[PartitionRef], str, SalesforceSession]:
+        from airflow_sf_dedup.operators.loading import LoadSettings, load_id_of, session_of, stage
 
         if self.sobject is None or self.external_id_field is None:
             raise SettingError("records needs sobject and external_id_field", setting="sobject")
@@ -163,43 +182,36 @@ class SalesforceUpsertOperator(HidesRows, BaseOperator):
             salesforce_conn_id=self.salesforce_conn_id or "salesforce_default",
             audit_conn_id=self.audit_conn_id,
         )
+        session = session_of(settings.salesforce_conn_id)
         load_id = load_id_of(self.records, context)
-        return stage(self.records, settings, load_id=load_id, context=context), load_id, self.audit_conn_id
+        return stage(self.records, settings, session=session, load_id=load_id, context=context), load_id, session
 
-    def _push(self, context: Context, load_id: str, audit_conn_id: str | None, api_calls: int) -> dict[str, Any]:
+    def _push(self, context: Context, load_id: str, api_calls: int) -> tuple[dict[str, Any], Totals]:
         from airflow_sf_dedup.hooks.audit import open_audit
         from airflow_sf_dedup.journeys.summary import summarise
 
+        staged = self.partition if self.records is None else {}
+        audit_conn_id = staged.get("audit_conn_id", self.audit_conn_id)
         audit = open_audit(audit_conn_id)
         load = audit.load(load_id)
         if load is None:
             raise SettingError(f"the audit does not know load {load_id!r}; was it purged?", setting="audit_conn_id")
-        partition = self.partition["partition"] if self.records is None else None
-        document = summarise(
-            audit,
-            load,
-            audit_conn_id=audit_conn_id,
-            partition=partition,
-            api_calls=api_calls if self.records is None else None,
-        )
+        partition = staged.get("partition")
+        totals = audit.totals(load_id, partition)
+        document = summarise(audit, load, totals, audit_conn_id=audit_conn_id, partition=partition, api_calls=api_calls)
         context["ti"].xcom_push(key=XCOM_KEY, value=document)
         self.log.info("%d rows: %s", document["rows"], document["actions"])
-        return document
+        return document, totals
 
-    def _judge(self, document: dict[str, Any]) -> None:
+    def _judge(self, document: Mapping[str, Any], totals: Totals, thresholds: Thresholds) -> None:
         """Red by ``max_failed``, or for rows that a retry can still send.
 
         :raises LoadFailedError: more rows failed than allowed; all of them are in the audit by now.
         """
-        actions = document["actions"]
-        counted: tuple[str, ...] = ("failed", "invalid", "unknown", "not_sent")
-        if self.max_failed is None and self.records is None:
-            counted = ("unknown", "not_sent")
-        most = self.max_failed or 0
-        failed = sum(actions.get(action, 0) for action in counted)
-        if failed > most:
-            from airflow_sf_dedup.journeys.collect import where_to_look
+        from airflow_sf_dedup.journeys.collect import failed_rows, may_still_be_sent, where_to_look, why_failed
 
-            why = ", ".join(f"{r['rows']} {r['action']} {r['code'] or r['reason']}" for r in document["reasons"])
+        judged_here = self.max_failed is not None or self.records is not None
+        failed = failed_rows(totals) if judged_here else may_still_be_sent(totals)
+        if failed > (thresholds.max_failed or 0):
             place = where_to_look([document["load_id"]], document["audit"]["audit_conn_id"])
-            raise LoadFailedError(f"{failed} of {document['rows']} rows failed ({why}). {place}")
+            raise LoadFailedError(f"{failed:,} of {totals.rows:,} rows failed: {why_failed(totals)}. {place}")

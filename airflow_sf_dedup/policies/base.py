@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar, Protocol, runtime_checkable
 
-from airflow_sf_dedup.core.decisions import Ask, Decision, DuplicateCase, Pass
+from airflow_sf_dedup.core.decisions import Ask, Decision, DuplicateCase, Pass, Skip
 
 
 @runtime_checkable
@@ -66,6 +66,11 @@ class Chain:
             reason = reason or decision.reason
         return Decided(Ask(reason or "no_policy_claims_it"), len(self.policies))
 
+    @property
+    def named_fields(self) -> tuple[str, ...]:
+        """The fields that policies name; a load has to carry them."""
+        return tuple(name for policy in self.policies for name in getattr(policy, "named_fields", ()))
+
     def __or__(self, other: Policy | Chain) -> Chain:
         return Chain(self.policies + (other.policies if isinstance(other, Chain) else (other,)))
 
@@ -74,5 +79,5 @@ class Chain:
 
 
 def _because(decision: Decision, reason: str | None) -> Decision:
-    """A reviewer is told why the policies before did not act."""
-    return Ask(reason) if isinstance(decision, Ask) and reason else decision
+    """A row that is left alone says why the policies before did not act."""
+    return type(decision)(reason) if isinstance(decision, Ask | Skip) and reason else decision

@@ -69,6 +69,11 @@ class UpdateExisting(Composable):
             given["min_confidence"] = self.min_confidence
         return given
 
+    @property
+    def named_fields(self) -> tuple[str, ...]:
+        """The fields to write, where they are named; of a parent's key the parent."""
+        return () if isinstance(self.fields, str) else tuple(name.partition(".")[0] for name in self.fields)
+
     def decide(self, case: DuplicateCase) -> UpdateMatch | Pass:
         """Claims cases with one certain match."""
         match = certain_match(case)
@@ -89,8 +94,7 @@ class UpdateExisting(Composable):
 
     def _writes(self, name: str, value: Any, match: MatchedRecord) -> bool:
         if not isinstance(self.fields, str):
-            # A parent may be named with its key, as the source's column is: Account.External_Id__c.
-            return name.lower() in {field.lower().partition(".")[0] for field in self.fields}
+            return name.lower() in {field.lower() for field in self.named_fields}
         if name.lower() in UNTOUCHED:
             return False
         if self.fields == "fill_blanks":

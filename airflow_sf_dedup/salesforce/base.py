@@ -49,6 +49,8 @@ class UpsertApi(Protocol):
     rows_per_chunk: int
     #: Chunks that one call can carry.
     chunks_per_call: int
+    #: Whether rows of unknown outcome may be sent again at once: their key is unique.
+    repeatable: bool
 
     def upsert(self, chunks: Sequence[Sequence[Record]], *, allow_save: bool = False) -> list[ChunkAnswer]:
         """Upsert the chunks in one call; answers chunk by chunk.

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from airflow_sf_dedup.core.records import Record
+from airflow_sf_dedup.errors import CallError, OutcomeUnknownError
 from airflow_sf_dedup.salesforce import wire
 from airflow_sf_dedup.salesforce.base import ChunkAnswer, RecordUpdate
 from airflow_sf_dedup.salesforce.session import SalesforceSession
@@ -17,7 +18,10 @@ from airflow_sf_dedup.salesforce.wire import WriteOptions
 
 
 class CollectionsApi:
-    """An :class:`~airflow_sf_dedup.salesforce.base.UpsertApi` over sObject Collections."""
+    """An :class:`~airflow_sf_dedup.salesforce.base.UpsertApi` over sObject Collections.
+
+    :param repeatable: False for a key that is not unique: two upserts of it at once create two records.
+    """
 
     rows_per_chunk = 200
     chunks_per_call = 5
@@ -29,7 +33,9 @@ class CollectionsApi:
         sobject: str,
         external_id_field: str,
         options: WriteOptions = WriteOptions(),  # noqa: B008
+        repeatable: bool = True,
     ) -> None:
+        self.repeatable = repeatable
         self._session = session
         self._sobject = sobject
         self._options = options
@@ -42,7 +48,14 @@ class CollectionsApi:
         options = replace(self._options, allow_save=allow_save)
         bodies = [wire.upsert_body(self._sobject, chunk) for chunk in chunks]
         request = wire.composite("PATCH", self._upsert_url, bodies, options.headers())
-        return wire.read_composite(self._session.rest("POST", "composite", body=request), _sizes(chunks))
+        lost: list[CallError] = []
+        answer = self._session.rest(
+            "POST", "composite", body=request, repeatable=self.repeatable, on_repeat=lost.append
+        )
+        answers = wire.read_composite(answer, _sizes(chunks))
+        if any(isinstance(error, OutcomeUnknownError) for error in lost):
+            return [wire.after_a_lost_answer(each) for each in answers]
+        return answers
 
     def update(self, chunks: Sequence[Sequence[RecordUpdate]]) -> list[ChunkAnswer]:
         """Update records by id in one call; the same values twice do no harm."""

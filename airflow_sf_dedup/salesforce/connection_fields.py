@@ -41,6 +41,8 @@ _TYPES = ("salesforce", _OWN_TYPE)
 _SALESFORCE = ".salesforce.com"
 #: Login hosts that serve all orgs; client credentials need the org's own (OAuth client credentials flow).
 _SHARED_DOMAINS = ("login", "test")
+#: Stands for a My Domain where the instance is on this machine, which all logins then go to; none has this name.
+_LOOPBACK_DOMAIN = "loopback.invalid"
 _LONGEST_TIMEOUT = 3600.0
 _VERSION = re.compile(r"v?(\d{1,4})(?:\.0)?")
 _DOMAIN = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?")
@@ -66,7 +68,7 @@ def from_parts(
         )
     fields = _Fields(conn_id, extra, host=host if conn_type == _OWN_TYPE else None)
     values = {"login": (login or "").strip() or None, "password": password or None, **_extras(fields)}
-    own_domain = values["domain"] or fields.domain_of_host()
+    own_domain = values["domain"] or fields.domain_of_instance()
     way = _login_way(conn_id, {**values, "domain": own_domain})
     # A JWT is addressed to login or test, whatever the host; other ways log in at the org's own host.
     values["domain"] = values["domain"] if way is LoginWay.JWT else own_domain
@@ -150,17 +152,21 @@ class _Fields:
             raise self.error("domain", "must be a name at salesforce.com; loopback_org leads to a local org")
         return label
 
-    def domain_of_host(self) -> str | None:
-        url = self._origin("host", self._host) if self._host else ""
-        host = urlsplit(url or "").hostname or ""
+    def domain_of_instance(self) -> str | None:
+        """The My Domain in the host; a neutral one where the instance is on this machine."""
+        instance = self.instance_url()
+        if instance and is_loopback(instance):
+            return _LOOPBACK_DOMAIN
+        url = self._safe_origin("host", self._host) if self._host else ""
+        host = urlsplit(url).hostname or ""
         return host.removesuffix(_SALESFORCE) if host.endswith(_SALESFORCE) else None
 
     def instance_url(self) -> str | None:
         """``instance_url``, else ``instance`` (a host), else the host of a connection of our own type."""
         for name in ("instance_url", "instance"):
             if value := self.text(name):
-                return self._origin(name, value)
-        return self._origin("host", self._host) if self._host else None
+                return self._safe_origin(name, value)
+        return self._safe_origin("host", self._host) if self._host else None
 
     def loopback_org(self) -> str | None:
         """The local org that stands in for salesforce.com; an instance on this machine always does."""
@@ -173,8 +179,15 @@ class _Fields:
             raise self.error("loopback_org", "must be an address of this machine, such as http://127.0.0.1:8089")
         return url
 
-    def _origin(self, name: str, value: str) -> str:
+    def _safe_origin(self, name: str, value: str) -> str:
         """Scheme, host and port; https unless the host is this machine."""
+        url = self._origin(name, value)
+        if url.startswith("http:") and not is_loopback(url):
+            raise self.error(name, "must begin with https://; plain http is for addresses of this machine only")
+        return url
+
+    def _origin(self, name: str, value: str) -> str:
+        """Scheme, host and port; https where no scheme is given."""
         url = value if "://" in value else f"https://{value}"
         try:
             parts = urlsplit(url)
@@ -183,8 +196,6 @@ class _Fields:
             raise self.error(name, "is not a URL") from None
         if parts.scheme not in ("http", "https") or not parts.hostname or parts.username:
             raise self.error(name, "must be a URL such as https://acme.my.salesforce.com")
-        if parts.scheme == "http" and not is_loopback(url):
-            raise self.error(name, "must begin with https://; plain http is for addresses of this machine only")
         if parts.hostname.endswith(".lightning.force.com"):
             raise self.error(name, "is a page address; the API answers at https://….my.salesforce.com")
         host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname

@@ -15,15 +15,18 @@ from defusedxml.ElementTree import fromstring
 from airflow_sf_dedup.core.outcomes import DuplicatesFound, Outcome
 from airflow_sf_dedup.core.records import Record
 from airflow_sf_dedup.core.sobjects import SObject
-from airflow_sf_dedup.errors import OutcomeUnknownError
-from airflow_sf_dedup.salesforce import soap_wire
+from airflow_sf_dedup.errors import CallError, OutcomeUnknownError
+from airflow_sf_dedup.salesforce import soap_wire, wire
 from airflow_sf_dedup.salesforce.base import ChunkAnswer
 from airflow_sf_dedup.salesforce.session import SalesforceSession
 from airflow_sf_dedup.salesforce.wire import WriteOptions
 
 
 class SoapUpsertLookup:
-    """A :class:`~airflow_sf_dedup.salesforce.base.DuplicateLookup` by SOAP ``upsert()``."""
+    """A :class:`~airflow_sf_dedup.salesforce.base.DuplicateLookup` by SOAP ``upsert()``.
+
+    :param repeatable: False for a key that is not unique: two upserts of it at once create two records.
+    """
 
     rows_per_call = 200
 
@@ -34,7 +37,9 @@ class SoapUpsertLookup:
         sobject: SObject,
         external_id_field: str,
         options: WriteOptions = WriteOptions(),  # noqa: B008
+        repeatable: bool = True,
     ) -> None:
+        self._repeatable = repeatable
         self._session = session
         self._sobject = sobject
         self._external_id_field = external_id_field
@@ -50,8 +55,17 @@ class SoapUpsertLookup:
     def _upsert(self, records: Sequence[Record]) -> list[Outcome]:
         body = soap_wire.upsert_body(records, self._sobject, self._external_id_field)
         headers = soap_wire.write_headers(self._options)
-        answer = self._session.soap(lambda token: soap_wire.envelope(token, headers, body), action="upsert")
-        return soap_wire.read_upsert(parse(answer), len(records))
+        lost: list[CallError] = []
+        answer = self._session.soap(
+            lambda token: soap_wire.envelope(token, headers, body),
+            action="upsert",
+            repeatable=self._repeatable,
+            on_repeat=lost.append,
+        )
+        outcomes = soap_wire.read_upsert(parse(answer), len(records))
+        if any(isinstance(error, OutcomeUnknownError) for error in lost):
+            return [wire.maybe_created(outcome) for outcome in outcomes]
+        return outcomes
 
 
 _CANNOT_BE_ASKED: Outcome = DuplicatesFound("blocked; its values hold characters that SOAP cannot carry", ())

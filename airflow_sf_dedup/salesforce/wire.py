@@ -137,6 +137,16 @@ def _refused(status: int, code: str, message: str) -> ChunkRefused:
     return ChunkRefused(f"HTTP_{status}", f"{code}: {message}" if code else message)
 
 
+def after_a_lost_answer(answer: ChunkAnswer) -> ChunkAnswer:
+    """The answer to a chunk that was sent before: what it calls updated, the first time may have created."""
+    return answer if isinstance(answer, ChunkRefused) else [maybe_created(outcome) for outcome in answer]
+
+
+def maybe_created(outcome: Outcome) -> Outcome:
+    """The outcome of a row that was sent before and got no answer then."""
+    return Saved(outcome.record_id, None) if isinstance(outcome, Saved) and outcome.created is False else outcome
+
+
 def _unanswered(reason: str, size: int) -> list[Outcome]:
     return [Unanswered(reason)] * size
 

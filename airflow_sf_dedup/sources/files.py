@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from airflow_sf_dedup.errors import SourceError
 from airflow_sf_dedup.sources.csv_file import CsvFile
 from airflow_sf_dedup.sources.ndjson_file import NdjsonFile
-from airflow_sf_dedup.sources.paths import local, shown
+from airflow_sf_dedup.sources.paths import IS_A_FOLDER, is_folder, local, shown
 from airflow_sf_dedup.sources.text import TextFile
 
 #: Ending of a file's name, without ``.gz``, to format.
@@ -31,7 +31,7 @@ def file_source(
     :param encoding: of the text; a byte order mark is dropped.
     :param delimiter: between the cells of a CSV file.
     :param blank_means: what a blank CSV cell does to its field, ``absent``: nothing, ``null``: clear it.
-    :raises SettingError: an option is unusable. The file is not opened yet.
+    :raises SettingError: an option is unusable, or the path is a folder. The file is not opened yet.
     """
     location = str(path)
     text = TextFile(location, encoding)
@@ -42,6 +42,8 @@ def file_source(
 
 def _format(path: str, asked: str | None) -> str:
     found = asked if asked is not None else FORMATS.get(_ending(path), "")
+    if asked is None and not found and is_folder(path):
+        raise SourceError(f"{shown(path)}: {IS_A_FOLDER}", setting="path")
     if found not in FORMATS.values():
         what = f"format {asked!r}" if asked is not None else "the ending of its name"
         raise SourceError(

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
 from typing import Any, NoReturn
 
+from airflow_sf_dedup.core.values import fits_a_float
 from airflow_sf_dedup.errors import SourceError
 from airflow_sf_dedup.sources.base import SourceRow
 from airflow_sf_dedup.sources.paths import shown
@@ -60,7 +62,7 @@ def _row(row_number: int, line_number: int, line: str) -> SourceRow:
         values = _decode(line)
     except _NamedTwice:
         return SourceRow(row_number, {}, f"in line {line_number} gives one column two values")
-    except (ValueError, RecursionError):
+    except (ValueError, RecursionError, InvalidOperation):
         return SourceRow(row_number, {}, f"in line {line_number} is not valid JSON")
     if not isinstance(values, dict):
         return SourceRow(row_number, {}, f"in line {line_number} is JSON but no object")
@@ -78,4 +80,10 @@ def _no_constant(_: str) -> NoReturn:
     raise ValueError("NaN and Infinity are no JSON")
 
 
-_decode = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_no_constant).decode
+def _decimals(text: str) -> float | Decimal:
+    """A float, unless it would lose digits that were written: then the field or the key decides."""
+    number = Decimal(text)
+    return float(number) if fits_a_float(number) else number
+
+
+_decode = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_no_constant, parse_float=_decimals).decode

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")
 
+#: What to say of a path where a file is expected.
+IS_A_FOLDER = "it is a folder, not a file; name one file"
+
 #: Bytes fetched at a time; object stores charge and wait per request.
 _BLOCK = 1 << 20
 
@@ -43,6 +46,12 @@ def shown(path: str) -> str:
     user, _, host = parts.netloc.rpartition("@")
     at = f"{user.partition(':')[0]}@" if user else ""
     return f"{parts.scheme}://{at}{host}{parts.path}"
+
+
+def is_folder(path: str) -> bool:
+    """Whether a path names a folder; of a URL only its spelling is looked at."""
+    here = local(path)
+    return urlsplit(path).path.endswith("/") if here is None else os.path.isdir(here)  # noqa: PTH112 - never raises
 
 
 def remote(path: str) -> ObjectStoragePath:

@@ -38,7 +38,7 @@ class TextFile:
         try:
             with self._bytes() as content, io.TextIOWrapper(content, codec, newline=newline) as text:
                 yield text
-        except UnicodeDecodeError:
+        except UnicodeError:
             raise self._wrong_encoding(codec) from None
         except (OSError, EOFError, zlib.error) as error:
             raise self._unreadable(error) from error
@@ -65,6 +65,12 @@ class TextFile:
                 yield cast(BinaryIO, content)
 
     def _wrong_encoding(self, codec: str) -> SourceError:
+        if self._begins_as_utf_16() and not codec.startswith("utf-16"):
+            return SourceError(
+                f"{paths.shown(self.path)}: begins with the byte order mark of UTF-16, so it is not {self.encoding}; "
+                'set encoding="utf-16"',
+                setting="encoding",
+            )
         with self._bytes() as content:
             line, byte = first_undecodable(content, codec)
         return SourceError(
@@ -72,6 +78,10 @@ class TextFile:
             "set encoding to the one the file was written in, often cp1252 for a file from a spreadsheet",
             setting="encoding",
         )
+
+    def _begins_as_utf_16(self) -> bool:
+        with self._bytes() as content:
+            return content.read(2) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
     def _unreadable(self, error: Exception) -> Exception:
         """The error to raise: ours for what will not pass by itself, the error itself otherwise."""
@@ -85,7 +95,7 @@ class TextFile:
 _UNREADABLE: dict[type[Exception], str] = {
     FileNotFoundError: "there is no such file",
     NotADirectoryError: "there is no such file",
-    IsADirectoryError: "is a folder, not a file",
+    IsADirectoryError: paths.IS_A_FOLDER,
     PermissionError: "may not be read by the user of this worker",
     gzip.BadGzipFile: "its name ends in .gz, its content is not gzipped",
     EOFError: "the gzipped content ends too early; the file is incomplete",
@@ -106,6 +116,9 @@ def first_undecodable(content: BinaryIO, codec: str) -> tuple[int, int]:
             # The decoder may have kept bytes of the block before; they stand in front of ``error.object``.
             before = consumed + len(block) - len(error.object)
             return line + good.count("\n"), before + error.start + 1
+        except UnicodeError:
+            # Python's utf-16 and utf-32 refuse a text without byte order mark so.
+            return line, consumed + 1
         consumed += len(block)
         if not block:
             return line, consumed

@@ -52,3 +52,9 @@ def stats(url: str) -> dict[str, Any]:
     """What an emulated org counted."""
     counted: dict[str, Any] = requests.get(f"{url}/_emulator/stats", timeout=60).json()
     return counted
+
+
+def calls(url: str) -> list[dict[str, Any]]:
+    """The last calls that reached an emulated org."""
+    found: list[dict[str, Any]] = requests.get(f"{url}/_emulator/calls", timeout=60).json()
+    return found

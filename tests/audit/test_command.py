@@ -1,13 +1,16 @@
 from __future__ import annotations
 
+import json
+import os
 import subprocess
 import sys
 from datetime import UTC, datetime
 
 import pytest
+from sqlalchemy import make_url, text
 
 from airflow_sf_dedup.audit.__main__ import main
-from airflow_sf_dedup.audit.engine import engine_for
+from airflow_sf_dedup.audit.engine import engine_for, writing
 from airflow_sf_dedup.audit.sql import SqlAudit
 from airflow_sf_dedup.core.entries import Action
 from airflow_sf_dedup.testing.contracts.audit import a_load, an_entry
@@ -71,18 +74,29 @@ def test_erase_answers_whether_it_found_something(url, audit):
     [
         (["show", "--url", "mysql://h/d", "--load", "x"], "Supported are"),
         (["show", "--url", "sqlite:////proc/no/audit.db", "--load", "x"], "audit's database"),
-        (["upgrade", "--url", "postgresql://127.0.0.1:1/d"], "audit's database"),
+        (["upgrade", "--url", "postgresql://127.0.0.1:1/d"], "cannot be reached"),
     ],
     ids=["type", "folder", "server"],
 )
 def test_what_is_unusable_is_said_in_one_line(arguments, words, capsys):
     assert main(arguments) == 2
-    assert words in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert words in said
+    assert said.count("\n") == 1
+
+
+def test_a_table_that_was_dropped_is_said(url, audit, capsys):
+    with writing(audit.engine) as connection:
+        connection.execute(text("DROP TABLE sf_dedup_load"))
+    assert main(["show", "--url", url, "--load", "x"]) == 2
+    assert "no such table: sf_dedup_load" in capsys.readouterr().err
 
 
 def test_missing_tables_are_said(tmp_path, capsys):
     assert main(["show", "--url", f"sqlite:///{tmp_path / 'new.db'}", "--load", "x"]) == 2
-    assert "are missing" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "are missing" in said
+    assert said.count("\n") == 1
 
 
 def test_show_needs_to_know_what(url, capsys):
@@ -97,6 +111,79 @@ def test_an_odd_age_is_refused(url, text):
     assert leaving.value.code == 2
 
 
-def test_the_module_runs(url):
-    command = [sys.executable, "-m", "airflow_sf_dedup.audit", "show", "--url", url, "--load", "x"]
-    assert subprocess.run(command, capture_output=True, check=False).returncode == 1
+class Shell:
+    """Runs the command as a person does, with an Airflow home that nothing else knows."""
+
+    def __init__(self, home) -> None:
+        self.home = home
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith(("AIRFLOW", "_AIRFLOW"))}
+        self.environment = {**inherited, "AIRFLOW_HOME": str(home)}
+
+    def python(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, *arguments]
+        return subprocess.run(command, env=self.environment, capture_output=True, text=True, check=False)
+
+    def audit(self, *arguments: str) -> tuple[int, str, str]:
+        done = self.python("-m", "airflow_sf_dedup.audit", *arguments)
+        return done.returncode, done.stdout, done.stderr
+
+
+@pytest.fixture
+def shell(tmp_path) -> Shell:
+    return Shell(tmp_path / "airflow")
+
+
+def test_the_module_runs(shell, url):
+    assert shell.audit("show", "--url", url, "--load", "x") == (1, "The audit has no such load.\n", "")
+
+
+def test_an_unknown_connection_is_said_in_one_line(shell):
+    said = "--audit-conn-id: The conn_id `nope` isn't defined\n"
+    assert shell.audit("show", "--load", "x", "--audit-conn-id", "nope") == (2, "", said)
+
+
+def test_without_a_connection_the_embedded_file_is_used(shell):
+    code, out, err = shell.audit("upgrade")
+    place = f"sqlite:///{shell.home}/sf_dedup/audit.db"
+    assert (code, out, err) == (0, f"The audit tables in {place} are at revision 0001.\n", "")
+
+
+def test_a_connection_from_the_environment_is_used(shell, empty_url):
+    assert main(["upgrade", "--url", empty_url]) == 0
+    shell.environment["AIRFLOW_CONN_AUDIT"] = as_connection(make_url(empty_url))
+    done = shell.audit("show", "--load", "x", "--audit-conn-id", "audit")
+    assert done == (1, "The audit has no such load.\n", "")
+
+
+def as_connection(url) -> str:
+    host = url.host or url.query.get("host") or url.database
+    schema = "" if url.get_backend_name() == "sqlite" else url.database
+    parts = {"conn_type": url.get_backend_name(), "host": host, "login": url.username, "schema": schema}
+    return json.dumps({**parts, "password": url.password, "port": url.port})
+
+
+STORE_A_CONNECTION = """
+from airflow.models import Connection
+from airflow.settings import Session, engine
+
+Connection.metadata.create_all(engine)
+Session.add(Connection(conn_id="audit", conn_type="sqlite", host="{path}"))
+Session.commit()
+"""
+
+
+def test_a_connection_that_airflow_keeps_in_its_database_is_used(shell, tmp_path):
+    stored = shell.python("-c", STORE_A_CONNECTION.format(path=tmp_path / "kept.db"))
+    assert stored.returncode == 0, stored.stderr
+    code, out, err = shell.audit("upgrade", "--audit-conn-id", "audit")
+    assert (code, out, err) == (0, f"The audit tables in sqlite:///{tmp_path}/kept.db are at revision 0001.\n", "")
+
+
+@pytest.mark.parametrize("command", [["upgrade"], ["show", "--load", "x"]], ids=["upgrade", "show"])
+def test_a_database_that_cannot_be_reached_is_said_in_one_line(shell, command):
+    shell.environment["AIRFLOW_CONN_AUDIT"] = "postgres://loader:hunter2@127.0.0.1:1/audit"
+    code, out, err = shell.audit(*command, "--audit-conn-id", "audit")
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert "audit_conn_id" in err
+    assert "127.0.0.1:1/audit cannot be reached" in err
+    assert "hunter2" not in err

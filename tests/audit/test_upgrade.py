@@ -8,9 +8,11 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import text
+from sqlalchemy import event, text
+from sqlalchemy.exc import OperationalError
 
 from airflow_sf_dedup.audit import upgrade as module
+from airflow_sf_dedup.audit.base import AuditUnreachableError
 from airflow_sf_dedup.audit.engine import engine_for, reading, writing
 from airflow_sf_dedup.audit.tables import metadata
 from airflow_sf_dedup.audit.upgrade import REVISIONS, VERSION_TABLE, current_revision, ensure_current, upgrade
@@ -57,6 +59,33 @@ def test_older_tables_name_the_command(empty, monkeypatch):
     monkeypatch.setattr(module, "REVISIONS", (*REVISIONS, "9999"))
     with pytest.raises(SettingError, match="revision 0001, 9999 is needed"):
         ensure_current(empty)
+
+
+@pytest.mark.parametrize("act", [ensure_current, upgrade])
+def test_a_server_that_does_not_answer_is_no_wrong_setting(act):
+    engine = engine_for("postgresql://loader:hunter2@127.0.0.1:1/audit?sslpassword=hunter3")
+    with pytest.raises(AuditUnreachableError, match=r"audit_conn_id.*127\.0\.0\.1:1/audit.*refused") as unreachable:
+        act(engine)
+    assert not isinstance(unreachable.value, SettingError)
+    assert isinstance(unreachable.value.__cause__, OperationalError)
+    assert "hunter" not in str(unreachable.value)
+    assert "\n" not in str(unreachable.value)
+
+
+@pytest.mark.parametrize("act", [ensure_current, upgrade])
+def test_a_file_that_is_gone_is_unreachable(tmp_path, act):
+    engine = engine_for(f"sqlite:///{tmp_path / 'folder' / 'audit.db'}")
+    (tmp_path / "folder" / "audit.db").unlink()
+    (tmp_path / "folder").rmdir()
+    with pytest.raises(AuditUnreachableError, match="unable to open database file"):
+        act(engine)
+
+
+def test_an_upgrade_that_another_writer_holds_up_may_be_tried_again(tmp_path):
+    busy, impatient = [engine_for(f"sqlite:///{tmp_path / 'audit.db'}") for _ in range(2)]
+    event.listen(impatient, "connect", lambda connection, _: connection.execute("PRAGMA busy_timeout=10"))
+    with writing(busy), pytest.raises(AuditUnreachableError, match="locked"):
+        upgrade(impatient)
 
 
 def test_the_list_of_revisions_is_complete():

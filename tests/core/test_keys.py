@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import math
 from decimal import Decimal
 from enum import StrEnum
@@ -75,7 +76,9 @@ def test_one_number_is_one_key_however_it_is_written(rule: KeyRule, value: objec
         pytest.param("9007199254740993", "9007199254740993", 9007199254740993, id="beyond 2**53"),
         pytest.param("999999999999999999", "999999999999999999", 999999999999999999, id="18 digits"),
         pytest.param(Decimal("1E+3"), "1000", 1000, id="decimal with an exponent"),
-        pytest.param("1234567890123456.78", "1234567890123456.78", "1234567890123456.78", id="no float"),
+        pytest.param("1234567890123.45", "1234567890123.45", 1234567890123.45, id="15 digits with decimals"),
+        pytest.param("9007199254740992", "9007199254740992", 9007199254740992, id="2**53 as text"),
+        pytest.param(9007199254740991.0, "9007199254740991", 9007199254740991, id="the last float"),
     ],
 )
 def test_number_keys_keep_their_digits(value: object, key: str, wire: object) -> None:
@@ -123,6 +126,10 @@ def test_numpy_numbers_are_numbers() -> None:
         pytest.param(NUMBER, "inf", "key_not_a_number", id="inf as text"),
         pytest.param(NUMBER, math.inf, "key_not_a_number", id="inf"),
         pytest.param(NUMBER, 1e17, "key_is_a_float", id="float beyond 2**53"),
+        pytest.param(NUMBER, 2.0**53, "key_is_a_float", id="float of 2**53, perhaps 2**53 + 1 once"),
+        pytest.param(NUMBER, -(2.0**53), "key_is_a_float", id="float of -2**53"),
+        pytest.param(DECIMAL, "1234567890123456.78", "key_has_too_many_digits", id="no float holds it"),
+        pytest.param(DECIMAL, Decimal("-1234567890123456.78"), "key_has_too_many_digits", id="no float, as a decimal"),
         pytest.param(NUMBER, "1.5", "key_has_too_many_decimals", id="decimals in a whole number"),
         pytest.param(DECIMAL, 0.125, "key_has_too_many_decimals", id="three decimals of two"),
         pytest.param(NUMBER, "1" * 19, "key_too_long", id="19 digits"),
@@ -198,8 +205,17 @@ def test_reading_a_key_again_changes_nothing(value: str) -> None:
 
 @given(number=st.decimals(min_value=-(10**15), max_value=10**15, places=2))
 def test_number_keys_mean_the_number_that_was_written(number: Decimal) -> None:
-    key = DECIMAL.read(str(number))
+    try:
+        key = DECIMAL.read(str(number))
+    except UnusableKey as refused:
+        assert refused.reason == "key_has_too_many_digits"
+        assert len(number.normalize().as_tuple().digits) > 15
+        return
     assert Decimal(key) == number
     assert "e" not in key.lower()
     assert DECIMAL.read(key) == key
-    assert Decimal(str(DECIMAL.wire_value(key))) == number
+    assert Decimal(str(json.loads(json.dumps(DECIMAL.wire_value(key))))) == number
+
+
+def test_a_stored_key_that_no_source_can_name_is_no_key() -> None:
+    assert DECIMAL.fold_stored("1.23456789012345678E15") == ""

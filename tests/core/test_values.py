@@ -21,7 +21,7 @@ class Colour(Enum):
 
 
 def field(kind: str) -> Field:
-    return Field("F__c", "F", kind)
+    return Field("F__c", "F", kind, scale=3)
 
 
 PLUS_TWO = timezone(timedelta(hours=2))
@@ -73,7 +73,11 @@ PLUS_TWO = timezone(timedelta(hours=2))
         ("currency", Decimal("0.10"), 0.1),
         ("percent", 12.5, 12.5),
         ("double", "123456789012345678", 123456789012345678),
-        ("double", Decimal("1E-9999"), 0),
+        ("double", Decimal("0E-9999"), 0),
+        ("double", "1234567890123.45", 1234567890123.45),
+        ("double", "0.30000000000000004", 0.30000000000000004),
+        ("double", "1234567890123456.00", 1234567890123456),
+        ("string", Decimal("1234567890123456.78"), "1234567890123456.78"),
         ("double", "  ", None),
         ("int", "7.0", 7),
         ("long", 7.0, 7),
@@ -114,6 +118,7 @@ def test_nothing_clears_a_field_of_any_type(kind: str, value: Any) -> None:
         ("double", True),
         ("double", "1" * 19),
         ("double", Decimal("1E+9999")),
+        ("currency", Decimal("1234567890123456.78")),
         ("double", date(2026, 1, 2)),
         ("int", "1.5"),
         ("string", ["a"]),
@@ -132,6 +137,29 @@ def test_what_a_field_cannot_hold_is_malformed_and_names_the_field(kind: str, va
         to_wire(field(kind), value)
     assert refused.value.field_name == "F__c"
     assert str(refused.value).startswith("F__c ")
+
+
+@pytest.mark.parametrize("kind", ["double", "currency", "percent"])
+@pytest.mark.parametrize("value", ["1234567890123456.78", "10662745301669.981"])
+def test_decimals_that_json_would_change_are_refused_with_the_reason(kind: str, value: str) -> None:
+    for read in (lambda: to_wire(field(kind), value), lambda: to_scalar("F__c", Decimal(value))):
+        with pytest.raises(MalformedValue, match="has more digits than JSON carries exactly") as refused:
+            read()
+        assert value not in str(refused.value)
+
+
+def test_decimals_that_the_field_does_not_keep_may_be_lost() -> None:
+    assert to_wire(field("double"), "0.3333333333333333333") == 0.3333333333333333
+
+
+@given(number=st.decimals(min_value=-(10**17), max_value=10**17, places=3))
+def test_a_number_arrives_as_it_was_written_or_not_at_all(number: Decimal) -> None:
+    try:
+        wire = to_wire(field("double"), str(number))
+    except MalformedValue:
+        assert len(number.normalize().as_tuple().digits) > 15
+        return
+    assert Decimal(str(json.loads(json.dumps(wire)))) == number
 
 
 def test_no_message_repeats_the_value() -> None:

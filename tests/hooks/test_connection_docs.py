@@ -16,11 +16,16 @@ WAYS = [
     LoginWay.JWT,
     LoginWay.CLIENT_CREDENTIALS,
     LoginWay.ACCESS_TOKEN,
+    LoginWay.CLIENT_CREDENTIALS,
     LoginWay.PASSWORD_AND_TOKEN,
 ]
 
 
-@pytest.mark.parametrize(("parts", "way"), zip(EXAMPLES, WAYS, strict=True), ids=[way.value for way in WAYS])
+@pytest.mark.parametrize(
+    ("parts", "way"),
+    zip(EXAMPLES, WAYS, strict=True),
+    ids=[parts["conn_type"] + " by " + way.value for parts, way in zip(EXAMPLES, WAYS, strict=True)],
+)
 def test_every_example_is_a_connection_that_logs_in_as_its_heading_says(parts, way):
     columns = (parts.get("login"), parts.get("password"), parts.get("host"))
     assert from_parts("c", parts["conn_type"], *columns, parts["extra"]).login_way is way

@@ -63,6 +63,7 @@ class FakeOrg:
 
     rows_per_chunk: int = 4
     chunks_per_call: int = 3
+    repeatable: bool = True
     rows_per_call: int = 4
     #: Key to the answers of its upserts, in order; the last one is repeated.
     answers: dict[str, list[Outcome]] = field(default_factory=dict)

@@ -203,9 +203,8 @@ def test_a_record_claimed_by_another_task_goes_to_a_person(settle: Settle, org: 
         (Failed("ENTITY_IS_DELETED", "entity is deleted"), "match_deleted"),
         (Failed("INVALID_CROSS_REFERENCE_KEY", "invalid cross reference id"), "match_deleted"),
         (Failed("DUPLICATE_VALUE", f"duplicate value found: {KEY} duplicates value on record"), "key_already_held"),
-        (Failed("DUPLICATE_VALUE", "duplicate value found: <unknown> duplicates value on …"), "key_already_held"),
     ],
-    ids=["by a rule", "deleted since", "gone since", "key taken since", "masked"],
+    ids=["by a rule", "deleted since", "gone since", "key taken since"],
 )
 @pytest.mark.parametrize(
     ("policy", "action"),
@@ -225,7 +224,7 @@ def test_a_refused_update_goes_to_the_next_policy_but_never_to_a_create(
     org.updates[ONE] = [refusal]
     entry = settle(policy, row(1, "A"))[1]
     assert entry.action is action
-    assert action is not Action.AWAITING_REVIEW or entry.reason == reason
+    assert entry.reason == reason
     assert len(org.sent("update")) == 1
     assert not org.sent("save_anyway")
     assert settle.holder_of(ONE) == "probe", "a record that was not written is free again"
@@ -245,9 +244,11 @@ def test_a_refused_save_is_not_tried_again(settle: Settle, org: FakeOrg, policy:
     [
         Failed("FIELD_CUSTOM_VALIDATION_EXCEPTION", "no"),
         Failed("DUPLICATE_VALUE", "duplicate value found: Tax_Id__c duplicates value on record with id: x"),
+        Failed("DUPLICATE_VALUE", "duplicate value found: <unknown> duplicates value on record with id: <unknown>"),
+        Failed("DUPLICATE_VALUE", "valor duplicado encontrado: Tax_Id__c duplica o valor no registro com id: x"),
         Failed("INVALID_CROSS_REFERENCE_KEY", "invalid cross reference id", ("OwnerId",)),
     ],
-    ids=lambda failure: failure.code,
+    ids=["validation", "another unique field", "masked", "another language", "bad reference"],
 )
 def test_an_update_that_fails_for_the_rows_own_values_is_a_failed_row(
     settle: Settle, org: FakeOrg, failure: Failed

@@ -138,3 +138,18 @@ def test_a_first_line_that_is_no_header_is_not_repeated() -> None:
     with pytest.raises(PreflightError, match="none of the 2 columns") as refused:
         check("ada@example.com", "Lovelace")
     assert "ada" not in str(refused.value)
+    assert "delimiter" not in str(refused.value)
+
+
+@pytest.mark.parametrize("delimiter", [";", "\t", "|", ","], ids=["semicolon", "tab", "bar", "comma"])
+def test_a_header_in_one_column_points_at_the_delimiter(delimiter: str) -> None:
+    with pytest.raises(PreflightError, match="set delimiter=") as refused:
+        check(delimiter.join(["External_Id__c", "ada@example.com", "Lovelace"]))
+    assert repr(delimiter) in str(refused.value)
+    assert "ada" not in str(refused.value)
+
+
+def test_a_single_column_without_a_delimiter_gets_no_hint() -> None:
+    with pytest.raises(PreflightError, match="none of the 1 columns") as refused:
+        check("Lovelace")
+    assert "delimiter" not in str(refused.value)

@@ -328,6 +328,29 @@ def test_after_a_call_without_answer_its_rows_are_in_doubt_and_the_others_are_no
     assert sorted(left) == list(range(4, 20))
 
 
+def test_a_row_sent_again_after_a_lost_answer_does_not_say_whether_it_was_created() -> None:
+    lost = iter([OutcomeUnknownError("timed out")])
+
+    def call(chunks: Sequence[Sequence[int]]) -> list[ChunkAnswer]:
+        for error in lost:
+            raise error
+        return [[Saved("00Q000000000001AAA", False)] * len(chunk) for chunk in chunks]
+
+    assert {outcome.created for outcome in outcomes(sender(call), range(400)).values()} == {None}  # type: ignore[union-attr]
+
+
+def test_rows_whose_key_is_not_unique_are_not_sent_again_after_a_lost_answer() -> None:
+    def call(chunks: Sequence[Sequence[int]]) -> list[ChunkAnswer]:
+        raise OutcomeUnknownError("timed out")
+
+    recorder = Recorder(call)
+    subject = sender(recorder, repeatable=False)
+    with pytest.raises(OutcomeUnknownError):
+        outcomes(subject, range(400))
+    assert len(recorder.calls) == 1
+    assert dict(subject.left()) == dict.fromkeys(range(400), True)
+
+
 def test_rows_of_a_call_that_never_went_out_are_not_in_doubt() -> None:
     def call(chunks: Sequence[Sequence[int]]) -> list[ChunkAnswer]:
         raise TransientCallError("no connection", code="CONNECT_FAILED")

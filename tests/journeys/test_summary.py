@@ -26,7 +26,7 @@ def test_the_document_counts_and_points_to_the_table(sql_audit: SqlAudit, new_lo
     sql_audit.remember(load.load_id, [entry(1), entry(2), entry(3, Action.FAILED, error_code="STRING_TOO_LONG")])
     loaded = sql_audit.load(load.load_id)
     assert loaded is not None
-    document = summarise(sql_audit, loaded, audit_conn_id="audit_db")
+    document = summarise(sql_audit, loaded, sql_audit.totals(loaded.load_id), audit_conn_id="audit_db")
     assert document["version"] == 1
     assert (document["rows"], document["actions"]) == (3, {"created": 2, "failed": 1})
     assert document["api_calls"] == 7
@@ -38,7 +38,9 @@ def test_the_document_counts_and_points_to_the_table(sql_audit: SqlAudit, new_lo
 def test_a_partition_counts_its_own_rows_and_calls(sql_audit: SqlAudit, new_load: Callable[..., Load]) -> None:
     load = new_load(api_calls=7)
     sql_audit.remember(load.load_id, [entry(number) for number in range(1, 6)])
-    document = summarise(sql_audit, load, audit_conn_id=None, partition=1, api_calls=2)
+    document = summarise(
+        sql_audit, load, sql_audit.totals(load.load_id, 1), audit_conn_id=None, partition=1, api_calls=2
+    )
     assert (document["rows"], document["api_calls"], document["partition"]) == (3, 2, 1)
 
 
@@ -48,7 +50,10 @@ def test_what_a_person_wants_to_see_is_sampled_from_every_action(
     load = new_load()
     actions = [Action.CREATED, Action.FAILED, Action.AWAITING_REVIEW, Action.SKIPPED]
     sql_audit.remember(load.load_id, [entry(n, actions[n % 4]) for n in range(1, 401)])
-    sampled = [sample["action"] for sample in summarise(sql_audit, load, audit_conn_id=None)["sample"]]
+    sampled = [
+        sample["action"]
+        for sample in summarise(sql_audit, load, sql_audit.totals(load.load_id), audit_conn_id=None)["sample"]
+    ]
     assert set(sampled) == {"failed", "awaiting_review", "skipped"}
     assert len(sampled) <= 10
 
@@ -85,7 +90,7 @@ def test_it_never_takes_more_than_4_kb(
             for number, (action, key, code, reason, matches) in enumerate(drawn, 1)
         ],
     )
-    document = summarise(sql_audit, load, audit_conn_id=conn_id)
+    document = summarise(sql_audit, load, sql_audit.totals(load.load_id), audit_conn_id=conn_id)
     assert len(json.dumps(document)) <= MOST_BYTES
     assert document["rows"] == len(drawn) == sum(document["actions"].values())
 
@@ -108,7 +113,7 @@ def test_no_field_value_and_no_message_is_in_it(sql_audit: SqlAudit, new_load: C
             )
         ],
     )
-    text = json.dumps(summarise(sql_audit, load, audit_conn_id=None))
+    text = json.dumps(summarise(sql_audit, load, sql_audit.totals(load.load_id), audit_conn_id=None))
     assert lead_id(1) in text
     for word in ("angela", "secret", "other-key", "x-in", "x-org"):
         assert word not in text

@@ -5,8 +5,10 @@ from multiprocessing import get_context
 from uuid import uuid4
 
 import pytest
+from sqlalchemy import select
 
-from airflow_sf_dedup.audit.engine import engine_for
+from airflow_sf_dedup.audit.engine import engine_for, reading
+from airflow_sf_dedup.audit.tables import record_claim
 from airflow_sf_dedup.locks.base import RecordClaim
 from airflow_sf_dedup.locks.sql import SqlRecordClaims
 from airflow_sf_dedup.testing.contracts.claims import ClaimsContract
@@ -23,6 +25,18 @@ class TestSqlRecordClaims(ClaimsContract):
 
     def make_claims(self, *, lifetime, clock):
         return SqlRecordClaims(self.engine, lifetime, clock=clock)
+
+
+def test_no_row_is_left_of_a_load_that_is_over(claims_url):
+    org, engine = uuid4().hex[:18], engine_for(claims_url)
+    claims = SqlRecordClaims(engine)
+    claims.claim("load-1", org, [RecordClaim(record, f"key-{record}") for record in RECORDS])
+    claims.claim("load-2", org, [RecordClaim("00Q000000009999EAA", "key")])
+    claims.release_load("load-1", org)
+    with reading(engine) as connection:
+        left = connection.scalars(select(record_claim.c.load_id).where(record_claim.c.org_id == org)).all()
+    assert left == ["load-2"]
+    engine.dispose()
 
 
 def claim_all(url: str, org: str, number: int) -> dict[str, str]:

@@ -8,6 +8,7 @@ import sys
 
 import pytest
 from airflow.sdk import DAG
+from airflow.sdk.exceptions import AirflowFailException
 
 from airflow_sf_dedup import SalesforcePartitionOperator, SalesforceUpsertOperator, UpdateExisting, salesforce_upsert
 from airflow_sf_dedup.errors import SettingError
@@ -81,21 +82,35 @@ def test_a_misspelt_setting_is_refused_when_the_dag_is_parsed() -> None:
 @pytest.mark.parametrize(
     ("settings", "named"),
     [
-        ({"on_duplicate": "updte_existing"}, "on_duplicate"),
         ({"api": "bulk9"}, "api"),
         ({"lookup": "guess"}, "lookup"),
         ({"audit_values": "some"}, "audit_values"),
         ({"masked_fields": "Email"}, "masked_fields"),
+        ({"assignment_rules": "zzz"}, "assignment_rules"),
+        ({"max_failed": -1}, "max_failed"),
         ({"partition": {"load_id": "x"}}, "partition"),
         ({}, "sobject"),
     ],
-    ids=["policy", "api", "lookup", "audit values", "masked fields", "partition and records", "no sobject"],
+    ids=["api", "lookup", "audit values", "masked fields", "rule", "max_failed", "partition and records", "no sobject"],
 )
-def test_a_wrong_setting_is_named_before_any_call(settings: dict[str, object], named: str) -> None:
-    task = SalesforceUpsertOperator(task_id="upsert", records=ROWS, **settings)
+def test_a_wrong_setting_is_named_before_any_call_and_not_retried(settings: dict[str, object], named: str) -> None:
+    operator = SalesforceUpsertOperator(task_id="upsert", records=ROWS, **settings)
 
-    with pytest.raises(SettingError, match=named):
-        task.execute({})  # type: ignore[arg-type]
+    with pytest.raises(AirflowFailException, match=named):
+        operator.execute({})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "spelling", ["updte_existing", ["skip", "ask"], {"skip": 3}], ids=["string", "list", "mapping"]
+)
+def test_a_misspelt_policy_is_refused_when_the_dag_is_parsed(spelling: object) -> None:
+    with DAG("load", schedule=None), pytest.raises(SettingError, match="on_duplicate"):
+        salesforce_upsert(source=ROWS, sobject="Lead", external_id_field="X", on_duplicate=spelling)
+
+
+def test_an_unreadable_threshold_is_refused_when_the_dag_is_parsed() -> None:
+    with DAG("load", schedule=None), pytest.raises(SettingError, match="max_failed"):
+        salesforce_upsert(source=ROWS, sobject="Lead", external_id_field="X", max_failed="0")
 
 
 def test_the_operators_are_built_from_plain_yaml_values() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from airflow_sf_dedup import (
 )
 from airflow_sf_dedup.emulator import EmulatedOrg
 from airflow_sf_dedup.testing import run_dag
-from tests.acceptance.morning import known_to_the_org, leads, records, seed, stats
+from tests.acceptance.morning import calls, known_to_the_org, leads, records, seed, stats
 from tests.operators.conftest import xcom
 
 AuditRows = Callable[..., list[tuple[Any, ...]]]
@@ -122,7 +123,7 @@ def test_one_failed_record_of_a_few_is_red_and_a_repeat_sends_only_that_one(
     rows = leads(3)
     del rows[1]["LastName"]
     with DAG("few", schedule=None) as dag:
-        SalesforceUpsertOperator(task_id="upsert", records=rows, retries=1, retry_delay=0, **LEAD)
+        SalesforceUpsertOperator(task_id="upsert", records=rows, retries=1, retry_delay=timedelta(0), **LEAD)
 
     run = run_dag(dag)
 
@@ -248,3 +249,64 @@ def test_mapped_loads_of_a_run_are_one_audit_and_are_read_back_together(
 
     assert run.state == "success"
     assert json.loads(report.read_text()) == [6, [row["External_Id__c"] for row in rows]]
+
+
+@pytest.mark.parametrize(
+    ("source", "settings"),
+    [
+        ([{"External_Id__c": "A-1", "Lastname__c": "no such field"}], {}),
+        ("/no/such/file.csv", {}),
+        ([{"External_Id__c": "A-1"}], {"external_id_field": "Email"}),
+        (leads(2), {"on_duplicate": "update_existing(fields=['Emial'])"}),
+        (leads(2), {"masked_fields": ["external_id__c"]}),
+    ],
+    ids=["unknown column", "no file", "no key field", "field of a policy", "masked key"],
+)
+def test_what_a_person_has_to_mend_is_not_retried(
+    salesforce_org: EmulatedOrg, source: Any, settings: dict[str, Any]
+) -> None:
+    run = run_dag(load(source, **{"retries": 3, "retry_delay": timedelta(0), **settings}))
+
+    assert run.state == "failed"
+    assert {ti.try_number for ti in run.get_task_instances()} <= {0, 1}
+    assert records(salesforce_org.url, "Lead") == []
+
+
+def test_refused_credentials_are_sent_once(salesforce_org: EmulatedOrg, monkeypatch: pytest.MonkeyPatch) -> None:
+    connection = {
+        "conn_type": "salesforce",
+        "login": "loader@example.com",
+        "password": "wrong",
+        "extra": {"security_token": "loader-token", "loopback_org": salesforce_org.url},
+    }
+    monkeypatch.setenv("AIRFLOW_CONN_SALESFORCE_DEFAULT", json.dumps(connection))
+
+    run = run_dag(load(leads(2), retries=3, retry_delay=timedelta(0)))
+
+    assert run.state == "failed"
+    logins = [call for call in calls(salesforce_org.url) if call["status"] >= 400]
+    assert len(logins) == 1
+
+
+def test_a_row_behind_a_failed_one_of_its_key_is_no_reason_to_retry(
+    salesforce_org: EmulatedOrg, audit_rows: AuditRows
+) -> None:
+    first, second = leads(2)
+    broken = {**first, "LastName": None}
+
+    run = run_dag(
+        load([broken, first, second], on_repeat="in_order", max_failed=2, retries=2, retry_delay=timedelta(0))
+    )
+
+    assert run.state == "success"
+    found = [(row, action, reason) for row, action, _, reason in audit_rows()]
+    assert found == [(1, "failed", None), (2, "not_sent", "earlier_row_not_settled"), (3, "created", None)]
+
+
+def test_a_finished_load_claims_no_record_any_more(salesforce_org: EmulatedOrg, audit_rows: AuditRows) -> None:
+    rows = leads(2)
+    seed(salesforce_org.url, "Lead", known_to_the_org(rows, 2))
+
+    run_dag(load(rows, on_duplicate="update_existing"))
+
+    assert audit_rows("SELECT count(*) FROM sf_dedup_record_claim") == [(0,)]

@@ -55,7 +55,7 @@ def written(policy: UpdateExisting, case: Any = CERTAIN) -> set[str]:
         (["ownerid", "recordtypeid"], {"OwnerId", "RecordTypeId"}),
         (["Nothing__c"], set()),
     ],
-    ids=str,
+    ids=["all", "fill_blanks", "the owner", "in other case", "of no use"],
 )
 def test_which_fields_are_written_beside_the_key(fields: Any, expected: set[str]) -> None:
     assert written(UpdateExisting(fields=fields)) == {KEY, *expected}
@@ -141,7 +141,7 @@ def test_the_first_policy_that_claims_a_case_decides_it() -> None:
     assert isinstance(chain.decide(CERTAIN).decision, UpdateMatch)
     uncertain = UNCERTAIN["several_matches"]
     assert chain.decide(replace(uncertain, allow_save=True)).decision == SaveAnyway()
-    assert chain.decide(uncertain).decision == SkipDecision()
+    assert chain.decide(uncertain).decision == SkipDecision("several_matches")
 
 
 def test_a_refused_decision_goes_on_behind_the_policy_that_made_it() -> None:

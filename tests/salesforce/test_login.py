@@ -131,6 +131,24 @@ def test_every_way_logs_in_again_when_its_session_has_expired(org, ways, name):
     assert session.rest("GET", "limits", repeatable=False)["DailyApiRequests"]["Remaining"] > 0
 
 
+@pytest.mark.parametrize("name", [name for name in WAYS if name != "jwt at a sandbox"])
+def test_a_host_on_this_machine_is_enough_for_every_way(org, ways, name):
+    login, password, extra = ways[name]
+    extra = {name: value for name, value in extra.items() if name != "domain"}
+    settings = from_parts("my_org", "salesforce_dedup", login, password, org.url, extra)
+    session = SalesforceSession(settings)
+    assert (session.instance_url, session.org_id) == (org.url, org.org_id)
+    assert session.rest("GET", "limits")["DailyApiRequests"]["Max"] > 0
+    assert session.simple_salesforce().query("SELECT Id FROM Organization")["records"][0]["Id"] == org.org_id
+
+
+def test_the_default_client_of_the_emulator_logs_in_by_the_host_alone():
+    extra = {"consumer_key": "emulator-client", "consumer_secret": "emulator-secret"}
+    with EmulatedOrg.start() as org:
+        session = SalesforceSession(from_parts("my_org", "salesforce_dedup", None, None, org.url, extra))
+        assert session.org_id == org.org_id
+
+
 def test_an_access_token_is_used_as_it_is(org):
     token = org.state.sessions.open(org.state.definition.users[0].user_id)
     settings = from_parts("my_org", "salesforce", None, None, None, {"access_token": token, "instance_url": org.url})

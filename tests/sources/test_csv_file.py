@@ -150,6 +150,27 @@ def test_a_wrong_encoding_is_found_where_characters_cross_blocks(tmp_path: Path)
     assert f"line 3, byte {len(good.encode()) + 1} " in str(error_of(tmp_path, good.encode() + b"\xff\n"))
 
 
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+@pytest.mark.parametrize("name", ["x.csv", "x.csv.gz"])
+def test_a_utf_16_file_is_told_its_encoding(tmp_path: Path, encoding: str, name: str) -> None:
+    content = "\ufeffKey__c,secret\r\n".encode(encoding)
+    path = written(tmp_path, gzip.compress(content) if name.endswith(".gz") else content, name)
+    error = error_of(tmp_path, "", path=path)
+    assert 'set encoding="utf-16"' in str(error)
+    assert error.setting == "encoding"
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-32"])
+def test_a_file_that_is_not_utf_16_after_all_is_an_error(tmp_path: Path, encoding: str) -> None:
+    error = error_of(tmp_path, "Key__c,secret\n", encoding=encoding)
+    assert f"line 1, byte 1 of the file is not {encoding}" in str(error)
+
+
+def test_a_utf_16_file_cut_in_the_middle_of_a_character_is_an_error(tmp_path: Path) -> None:
+    error = error_of(tmp_path, "Key__c,secret\n".encode("utf-16")[:-1], encoding="utf-16")
+    assert "is not utf-16" in str(error)
+
+
 def test_an_unknown_encoding_is_refused_by_name(tmp_path: Path) -> None:
     for encoding in ("utf-88", "base64"):
         assert error_of(tmp_path, "a\n1\n", encoding=encoding).setting == "encoding"
@@ -160,8 +181,17 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
 
 
 def test_a_folder_is_no_file(tmp_path: Path) -> None:
-    (tmp_path / "folder.csv").mkdir()
-    assert "folder" in str(error_of(tmp_path, "", path=str(tmp_path / "folder.csv")))
+    (tmp_path / "leads.csv").mkdir()
+    error = error_of(tmp_path, "", path=str(tmp_path / "leads.csv"))
+    assert "it is a folder" in str(error)
+    assert error.setting == "path"
+
+
+@pytest.mark.parametrize("path", ["{here}", "{here}/", "file://{here}", "s3://bucket/leads/"])
+def test_a_folder_whose_name_has_no_ending_is_called_a_folder(tmp_path: Path, path: str) -> None:
+    with pytest.raises(SourceError, match="it is a folder") as refused:
+        source_of(path.format(here=tmp_path))
+    assert refused.value.setting == "path"
 
 
 @pytest.mark.parametrize("cut", [0, 30], ids=["not gzipped", "incomplete"])

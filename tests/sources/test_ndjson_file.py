@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -42,12 +43,25 @@ def test_blank_lines_marks_and_a_missing_last_line_end_are_fine(tmp_path: Path) 
     assert [(row.row_number, row.values) for row in rows] == [(1, {"a": 1}), (2, {"a": "x\u2028y"})]
 
 
+def test_no_digit_of_a_number_is_lost(tmp_path: Path) -> None:
+    (row,) = rows_of(tmp_path, '{"a": 1.50, "b": 1234567890123456.78, "c": 9007199254740993, "d": 1e999, "e": 1e-999}')
+    assert row.values == {
+        "a": 1.5,
+        "b": Decimal("1234567890123456.78"),
+        "c": 9007199254740993,
+        "d": Decimal("1e999"),
+        "e": Decimal("1e-999"),
+    }
+    assert type(row.values["a"]) is float
+
+
 @pytest.mark.parametrize(
     ("line", "words"),
     [
         pytest.param("secret", "is not valid JSON", id="no JSON"),
         pytest.param('{"a": "secret', "is not valid JSON", id="cut off"),
         pytest.param('{"a": NaN}', "is not valid JSON", id="NaN"),
+        pytest.param('{"a": 1e99999999999999999999}', "is not valid JSON", id="huge exponent"),
         pytest.param("7", "no object", id="number"),
         pytest.param('["secret"]', "no object", id="array"),
         pytest.param('{"a": 1, "a": "secret"}', "one column two values", id="name twice"),

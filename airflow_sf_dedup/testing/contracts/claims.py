@@ -97,6 +97,23 @@ class ClaimsContract:
         claims.release("load-1", f"{org}x", [LEAD])
         assert claims.claim("load-2", org, [RecordClaim(LEAD, "b")]) == {LEAD: "a"}
 
+    def test_a_load_that_is_over_leaves_no_claims(self, claims: RecordClaims, org: str) -> None:
+        claims.claim("load-1", org, [RecordClaim(LEAD, "a"), RecordClaim(OTHER, "a2")])
+        claims.release_load("load-1", org)
+        wishes = [RecordClaim(LEAD, "b"), RecordClaim(OTHER, "b2")]
+        assert claims.claim("load-2", org, wishes) == {LEAD: "b", OTHER: "b2"}
+
+    def test_releasing_a_load_leaves_other_loads_and_orgs_alone(self, claims: RecordClaims, org: str) -> None:
+        other_org = f"{org}x"
+        claims.claim("load-1", org, [RecordClaim(LEAD, "a")])
+        claims.claim("load-2", org, [RecordClaim(OTHER, "a2")])
+        claims.claim("load-2", other_org, [RecordClaim(LEAD, "a")])
+        claims.release_load("load-2", org)
+        claims.release_load("load-3", org)
+        wishes = [RecordClaim(LEAD, "b"), RecordClaim(OTHER, "b")]
+        assert claims.claim("load-4", org, wishes) == {LEAD: "a", OTHER: "b"}
+        assert claims.claim("load-4", other_org, [RecordClaim(LEAD, "b")]) == {LEAD: "a"}
+
     def test_orgs_do_not_meet(self, claims: RecordClaims, org: str) -> None:
         claims.claim("load-1", org, [RecordClaim(LEAD, "a")])
         assert claims.claim("load-1", f"{org}x", [RecordClaim(LEAD, "b")]) == {LEAD: "b"}

@@ -1,0 +1,29 @@
+"""Which errors Airflow may retry.
+
+Airflow's retries are the slow clock: minutes. A wrong setting is as wrong then, and refused credentials
+that are sent again lock the user out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from airflow_sf_dedup.errors import LoginRefusedError, PermissionRefusedError, SettingError, StagingError
+
+#: A person has to change something before the same task can succeed.
+NEEDS_A_PERSON = (SettingError, LoginRefusedError, PermissionRefusedError, StagingError)
+
+
+@contextmanager
+def failing_at_once() -> Iterator[None]:
+    """Fail the task without a retry where a retry cannot help.
+
+    :raises AirflowFailException: in place of the errors in :data:`NEEDS_A_PERSON`, with their message.
+    """
+    try:
+        yield
+    except NEEDS_A_PERSON as error:
+        from airflow.sdk.exceptions import AirflowFailException
+
+        raise AirflowFailException(str(error)) from error
