@@ -8,6 +8,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from airflow_sf_dedup.core.outcomes import Match
+
 
 class Action(StrEnum):
     """The final word on one source row of one load."""
@@ -42,18 +44,9 @@ COUNTED_AS_FAILED = UNSETTLED | {Action.INVALID}
 
 
 @dataclass(frozen=True, slots=True)
-class MatchEntry:
-    """A matched record as the audit keeps it."""
+class MatchEntry(Match):
+    """A match as the audit keeps it, with what was read of the record."""
 
-    #: 18 characters.
-    record_id: str
-    sobject: str
-    duplicate_rule: str | None = None
-    matching_rule: str | None = None
-    engine: str | None = None
-    #: Percent, 0 to 100.
-    confidence: float | None = None
-    allow_save: bool | None = None
     #: ``None`` when the record could not be read.
     is_deleted: bool | None = None
     #: The value its external-ID field held when it was read.

@@ -5,8 +5,13 @@ foreground. Nothing in it knows any particular client: what it answers follows S
 recorded answers.
 """
 
-from airflow_sf_dedup.emulator.errors import OrgFileError
-from airflow_sf_dedup.emulator.org import Org
-from airflow_sf_dedup.emulator.server import EmulatedOrg
+try:
+    from airflow_sf_dedup.emulator.errors import OrgFileError
+    from airflow_sf_dedup.emulator.org import Org
+    from airflow_sf_dedup.emulator.server import EmulatedOrg
+except ModuleNotFoundError as missing:
+    raise ModuleNotFoundError(
+        f"the emulator needs {missing.name}: pip install 'airflow-provider-sf-dedup[emulator]'", name=missing.name
+    ) from missing
 
 __all__ = ["EmulatedOrg", "Org", "OrgFileError"]
