@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 _HOME = Path(tempfile.mkdtemp(prefix="sf-dedup-airflow-"))
 (_HOME / "dags").mkdir()
@@ -21,6 +23,16 @@ os.environ.update(
 )
 
 
+# Machines are slow at times; how long an example takes is no property of the code.
+settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any machine")
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Deprecated imports are errors. In ``pyproject.toml`` this line would import Airflow before its home is set."""
     config.addinivalue_line("filterwarnings", "error::airflow.utils.deprecation_tools.DeprecatedImportWarning")
+
+
+def pytest_unconfigure() -> None:
+    """Leave nothing behind."""
+    shutil.rmtree(_HOME, ignore_errors=True)
