@@ -120,15 +120,16 @@ class Duplicates:
             partial(self.audit.remember, self.load_id),
             {row.record.row_number: row.record for row in blocked},
         )
+        cases: dict[int, DuplicateCase] = {}
         try:
-            cases = self._read(self._look_up(blocked, book))
-            open_cases = [_Open(case) for case in cases]
+            cases = {case.record.row_number: case for case in self._read(self._look_up(blocked, book))}
+            open_cases = [_Open(case) for case in cases.values()]
             while open_cases:
                 open_cases = self._decide_and_settle(open_cases, book)
         except CallError as error:
             book.close(
                 [
-                    self.entries.given_up(record, error, in_doubt=number in book.in_doubt)
+                    self.entries.given_up(record, error, in_doubt=number in book.in_doubt, case=cases.get(number))
                     for number, record in book.open.items()
                 ]
             )

@@ -85,7 +85,8 @@ class EntryMaker:
     def saved(self, record: Record, outcome: Saved, action: Action | None = None, **more: Any) -> Entry:
         """The row is in the org; whether it was there before is not always said."""
         done = action or (Action.CREATED if outcome.created else Action.UPDATED)
-        if outcome.created is None:
+        sent_before = self._mark.try_number > 1
+        if outcome.created is None or (sent_before and not outcome.created):
             more.setdefault("reason", "created_or_updated")
         return self.entry(record, done, record_id=outcome.record_id, **more)
 
@@ -119,13 +120,19 @@ class EntryMaker:
             matches=matches,
         )
 
-    def given_up(self, record: Record, error: CallError, *, in_doubt: bool) -> Entry:
+    def given_up(self, record: Record, error: CallError, *, in_doubt: bool, case: DuplicateCase | None = None) -> Entry:
         """The load ended by an error before the row had its turn, or its answer.
 
         :param in_doubt: the row was in a call without an answer, so it may be in the org.
+        :param case: what is known of a row that was blocked.
         """
-        action = Action.UNKNOWN if in_doubt else Action.NOT_SENT
-        return self.entry(record, action, error_code=error.code or None, reason="call_failed")
+        return self.entry(
+            record,
+            Action.UNKNOWN if in_doubt else Action.NOT_SENT,
+            error_code=error.code or (f"HTTP_{error.status}" if error.status else None),
+            reason="call_failed",
+            matches=self.matches(case) if case else (),
+        )
 
     def blocked(
         self, case: DuplicateCase, action: Action, reason: str | None, *, record_id: str | None = None

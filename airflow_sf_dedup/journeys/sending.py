@@ -295,11 +295,11 @@ class Sender(Generic[T]):
         self, chunk: list[T], refusal: ChunkRefused, error: TransientCallError, *, last: bool
     ) -> list[tuple[T, Outcome]]:
         """Put a refused chunk off; after its last try the refusal is each row's own outcome."""
-        if not last:
+        in_doubt = isinstance(error, OutcomeUnknownError)
+        if not last and (self._repeatable or not in_doubt):
             self._again += chunk
             self._doubt(chunk, error)
             return []
-        in_doubt = isinstance(error, OutcomeUnknownError)
         outcome = Unanswered(str(error)) if in_doubt else Failed(refusal.code, refusal.message)
         return [(row, outcome) for row in chunk]
 

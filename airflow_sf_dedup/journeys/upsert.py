@@ -7,7 +7,7 @@ call; everything is committed before anything is raised.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain, groupby, islice
 
 from airflow_sf_dedup.audit.base import Audit
@@ -48,6 +48,8 @@ class Upsert:
     duplicates: Duplicates
     sleep: Callable[[float], None]
     wait: Callable[[int], float] = seconds_before_try
+    #: Record id to folded key, of the matched records that an earlier try of the load may have stamped.
+    stamped: Mapping[str, str] = field(default_factory=dict)
     #: Told the number of rows that got their entry, call by call.
     progress: Callable[[int], None] = lambda rows: None
 
@@ -128,9 +130,20 @@ class Upsert:
         entries = self.entries.at_once()
         for record, outcome in batch:
             if isinstance(outcome, Saved):
-                yield entries.saved(record, outcome)
+                yield self._saved(entries, record, outcome)
             elif not isinstance(outcome, DuplicatesFound):
                 yield entries.not_saved(record, outcome)
+
+    def _saved(self, entries: EntryMaker, record: Record, outcome: Saved) -> Entry:
+        """An update may find by its key a record that an earlier try stamped, without living to say so."""
+        claimed_for = self.stamped.get(outcome.record_id) if self.stamped else None
+        if claimed_for is None or outcome.created or claimed_for != self.key_rule.fold(record.key):
+            return entries.saved(record, outcome)
+        return entries.saved(record, outcome, Action.MATCHED_UPDATED, reason="stamped_by_an_earlier_try")
+
+    def not_sent(self, records: Iterable[Record], error: CallError) -> None:
+        """Give all rows their entries when the load could not even begin; settled ones keep theirs."""
+        self._give_up(((record, False) for record in records), error)
 
     def _remember(self, entries: list[Entry], behind: dict[str, Action]) -> None:
         if entries:

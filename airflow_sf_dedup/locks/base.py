@@ -31,6 +31,9 @@ class RecordClaims(Protocol):
         another load left behind is taken over once it has expired.
         """
 
+    def claimed(self, load_id: str, org_id: str) -> Mapping[str, str]:
+        """Record id to key, of all that the load has claimed and not given up."""
+
     def release(self, load_id: str, org_id: str, record_ids: Iterable[str]) -> None:
         """Give up this load's claims on records that were not written after all."""
 

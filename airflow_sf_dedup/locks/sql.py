@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Engine, and_, delete, or_, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from airflow_sf_dedup.audit.bulk import among
-from airflow_sf_dedup.audit.engine import writing
+from airflow_sf_dedup.audit.engine import reading, writing
 from airflow_sf_dedup.audit.storable import stored_key
 from airflow_sf_dedup.audit.tables import record_claim
 from airflow_sf_dedup.locks.base import RecordClaim
@@ -59,6 +59,13 @@ class SqlRecordClaims:
             connection.execute(_take(self.engine.dialect.name, now), rows)
             held = _holders(connection, org_id, wishes)
         return {record_id: _spelled(held[record_id], key) for record_id, key in wishes.items()}
+
+    def claimed(self, load_id: str, org_id: str) -> Mapping[str, str]:
+        """Record id to key, of all that the load has claimed and not given up."""
+        columns = record_claim.c
+        query = select(columns.record_id, columns.key).where(columns.org_id == org_id, columns.load_id == load_id)
+        with reading(self.engine) as connection:
+            return {row.record_id: row.key for row in connection.execute(query)}
 
     def release(self, load_id: str, org_id: str, record_ids: Iterable[str]) -> None:
         """Give up this load's claims on these records; claims of other loads stay."""

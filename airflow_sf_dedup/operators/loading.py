@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from airflow_sf_dedup.audit.base import Load
-from airflow_sf_dedup.core.entries import UNSETTLED
+from airflow_sf_dedup.core.entries import UNSETTLED, Action
 from airflow_sf_dedup.core.partitioning import PartitionRef
 from airflow_sf_dedup.core.record_ids import is_record_id
-from airflow_sf_dedup.errors import SettingError
+from airflow_sf_dedup.errors import CallError, SettingError
 from airflow_sf_dedup.journeys.entry_maker import AuditValues, TaskMark, utc_now
 
 if TYPE_CHECKING:
@@ -146,7 +146,8 @@ def close_load(audit: SqlAudit, load: Load) -> None:
         account_for_missing_rows(audit, load, ((ref, read_partition(ref)) for ref in refs), utc_now)
         totals = audit.totals(load.load_id)
     audit.update_load(load.load_id, ended_at=utc_now())
-    SqlRecordClaims(audit.engine).release_load(load.load_id, load.org_id)
+    if Action.UNKNOWN not in totals.actions:
+        SqlRecordClaims(audit.engine).release_load(load.load_id, load.org_id)
     if totals.rows == load.rows_read and not UNSETTLED & totals.actions.keys():
         staging.remove(load.load_id)
 
@@ -190,8 +191,12 @@ def upsert_partition(
     if _nothing_left(audit, ref):
         return
     before = session.api_calls
-    _same_org(session, ref)
     journey = _upsert(ref, settings, session, audit, _mark(ref, context))
+    try:
+        _same_org(session, ref)
+    except CallError as error:
+        journey.not_sent(read_partition(ref), error)
+        raise
     audit.update_load(ref.load_id, policy=repr(journey.duplicates.policy), api=settings.api)
     try:
         journey.run(read_partition(ref))
@@ -255,6 +260,7 @@ def _upsert(
         audit_values=AuditValues(settings.audit_values),
         masked_fields=settings.masked_fields,
     )
+    claims = SqlRecordClaims(audit.engine)
     duplicates = Duplicates(
         load_id=ref.load_id,
         org_id=ref.org_id,
@@ -265,7 +271,7 @@ def _upsert(
             session, sobject=sobject, external_id_field=field.name, options=options, repeatable=field.unique
         ),
         reader=OrgReader(session, sobject=sobject, key_rule=key_rule),
-        claims=SqlRecordClaims(audit.engine),
+        claims=claims,
         audit=audit,
         policy=_policy(settings, sobject, field.name),
         entries=entries,
@@ -279,6 +285,7 @@ def _upsert(
         audit=audit,
         entries=entries,
         duplicates=duplicates,
+        stamped=claims.claimed(ref.load_id, ref.org_id) if mark.try_number > 1 else {},
         sleep=time.sleep,
     )
 

@@ -189,6 +189,7 @@ class SalesforceUpsertOperator(HidesRows, BaseOperator):
     def _push(self, context: Context, load_id: str, api_calls: int) -> tuple[dict[str, Any], Totals]:
         from airflow_sf_dedup.hooks.audit import open_audit
         from airflow_sf_dedup.journeys.summary import summarise
+        from airflow_sf_dedup.operators.loading import close_load
 
         staged = self.partition if self.records is None else {}
         audit_conn_id = staged.get("audit_conn_id", self.audit_conn_id)
@@ -196,6 +197,8 @@ class SalesforceUpsertOperator(HidesRows, BaseOperator):
         load = audit.load(load_id)
         if load is None:
             raise SettingError(f"the audit does not know load {load_id!r}; was it purged?", setting="audit_conn_id")
+        if self.records is not None:
+            close_load(audit, load)
         partition = staged.get("partition")
         totals = audit.totals(load_id, partition)
         document = summarise(audit, load, totals, audit_conn_id=audit_conn_id, partition=partition, api_calls=api_calls)

@@ -9,7 +9,13 @@ from typing import Any, TypeVar
 from airflow_sf_dedup.core.keys import KeyRule
 from airflow_sf_dedup.core.record_ids import record_id_in
 from airflow_sf_dedup.core.sobjects import SObject
-from airflow_sf_dedup.errors import CallError, PermissionRefusedError, PreflightError, RequestRefusedError
+from airflow_sf_dedup.errors import (
+    CallError,
+    PermissionRefusedError,
+    PreflightError,
+    RequestRefusedError,
+    TransientCallError,
+)
 from airflow_sf_dedup.salesforce import soap_wire, soql
 from airflow_sf_dedup.salesforce.base import StoredRecord
 from airflow_sf_dedup.salesforce.session import SalesforceSession
@@ -64,7 +70,10 @@ class OrgReader:
 
     def _retrieve(self, sobject: str, ids: Sequence[str], fields: Sequence[str]) -> Iterator[StoredRecord]:
         body = {"ids": list(ids), "fields": list(fields)}
-        for document in self._session.rest("POST", f"composite/sobjects/{sobject}", body=body) or ():
+        documents = self._session.rest("POST", f"composite/sobjects/{sobject}", body=body)
+        if not isinstance(documents, list):
+            raise TransientCallError("the answer to a retrieve is no list of records", code="UNREADABLE_ANSWER")
+        for document in documents:
             if isinstance(document, dict) and (record_id := _id_of(document)):
                 yield _stored(record_id, document)
 
@@ -106,7 +115,10 @@ class OrgReader:
         answer = self._session.soap(
             lambda token: soap_wire.envelope(token, soap_wire.QUERY_HEADERS, body), action="query"
         )
-        return soap_wire.read_query(parse(answer))
+        rows, locator = soap_wire.read_query(parse(answer))
+        if locator == "":
+            raise TransientCallError("a query's answer is not done and leads no further", code="UNREADABLE_ANSWER")
+        return rows, locator
 
 
 def _id_of(document: Mapping[str, Any]) -> str | None:

@@ -212,11 +212,14 @@ def _number(text: str) -> float | None:
 
 
 def read_query(answer: Element) -> tuple[list[dict[str, str | None]], str | None]:
-    """The rows of a query's page, field name to text, and the locator of the next page if any."""
+    """The rows of a query's page, field name to text, and the locator of the next page.
+
+    The locator is ``None`` when this was the last page, and empty when there is more that it does not lead to.
+    """
     rows = [_read_record(record) for record in answer.iter() if _name(record) == "records"]
     done = next((e.text for e in answer.iter() if _name(e) == "done"), "true") == "true"
     locator = next((e.text for e in answer.iter() if _name(e) == "queryLocator"), None)
-    return rows, None if done else locator
+    return rows, None if done else (locator or "")
 
 
 def _read_record(record: Element) -> dict[str, str | None]:

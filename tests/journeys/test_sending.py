@@ -351,6 +351,13 @@ def test_rows_whose_key_is_not_unique_are_not_sent_again_after_a_lost_answer() -
     assert dict(subject.left()) == dict.fromkeys(range(400), True)
 
 
+def test_a_chunk_of_unknown_outcome_is_not_sent_again_where_the_key_is_not_unique() -> None:
+    call = Recorder(by_chunk(lambda chunk: ChunkRefused("UNKNOWN_EXCEPTION", "an unexpected error occurred")))
+    found = outcomes(sender(call, repeatable=False), range(3))
+    assert all(isinstance(outcome, Unanswered) for outcome in found.values())
+    assert len(call.calls) == 1
+
+
 def test_rows_of_a_call_that_never_went_out_are_not_in_doubt() -> None:
     def call(chunks: Sequence[Sequence[int]]) -> list[ChunkAnswer]:
         raise TransientCallError("no connection", code="CONNECT_FAILED")

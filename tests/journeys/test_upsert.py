@@ -45,7 +45,11 @@ class Task:
         self.remembered = 0
 
     def __call__(self, rows: Iterable[Record], *, policy: str = "ask_reviewer", try_number: int = 1) -> None:
+        self.upsert(policy=policy, try_number=try_number).run(rows)
+
+    def upsert(self, *, policy: str = "ask_reviewer", try_number: int = 1) -> Upsert:
         entries = EntryMaker(TaskMark(0, 0, try_number))
+        claims = SqlRecordClaims(self.audit.engine)
         duplicates = Duplicates(
             load_id=self.load.load_id,
             org_id=ORG_ID,
@@ -54,13 +58,13 @@ class Task:
             api=self.org,
             lookup=self.org,
             reader=self.org,
-            claims=SqlRecordClaims(self.audit.engine),
+            claims=claims,
             audit=self.audit,
             policy=read_policy(policy),
             entries=entries,
             sleep=lambda seconds: None,
         )
-        Upsert(
+        return Upsert(
             load_id=self.load.load_id,
             partition=0,
             key_rule=KEY_RULE,
@@ -68,9 +72,10 @@ class Task:
             audit=self.audit,
             entries=entries,
             duplicates=duplicates,
+            stamped=claims.claimed(self.load.load_id, ORG_ID) if try_number > 1 else {},
             sleep=lambda seconds: None,
             progress=self._progress,
-        ).run(rows)
+        )
 
     def _progress(self, rows: int) -> None:
         self.remembered += rows
@@ -318,3 +323,35 @@ def test_whatever_the_org_answers_every_row_has_one_entry(
             assert entry.action in (Action.FAILED, Action.UNKNOWN, Action.NOT_SENT) or entries[number] == entry
         org.errors = {}
     assert Action.NOT_SENT not in task.actions() or len(set(keys)) < len(keys), "held back by an earlier row only"
+
+
+def test_a_stamp_whose_answer_was_lost_is_known_again_by_the_next_try(task: Task, org: FakeOrg) -> None:
+    """Write, look-up, holders and retrieve go well; the update is carried out and its answer lost."""
+    org.answers["key-1"] = [BLOCKED, Saved(lead_id(9), False)]
+    org.lookups["key-1"] = blocked_by(match(lead_id(9)))
+    org.records[lead_id(9)] = stored(lead_id(9))
+    org.errors[5] = SILENT
+    with pytest.raises(OutcomeUnknownError):
+        task([row(1)], policy="update_existing")
+    lost = task.entries()[1]
+    assert (lost.action, lost.matched_ids) == (Action.UNKNOWN, (lead_id(9),))
+
+    task([row(1)], policy="update_existing", try_number=2)
+
+    found = task.entries()[1]
+    assert (found.action, found.reason) == (Action.MATCHED_UPDATED, "stamped_by_an_earlier_try")
+
+
+def test_an_update_by_a_later_try_does_not_say_whether_the_row_was_there_before(task: Task, org: FakeOrg) -> None:
+    org.answers["key-1"] = [Saved(lead_id(1), False)]
+    task([row(1)], try_number=2)
+    assert task.entries()[1].reason == "created_or_updated"
+
+
+def test_a_load_that_could_not_begin_has_an_entry_for_every_row(
+    sql_audit: SqlAudit, new_load: Callable[..., Load], org: FakeOrg
+) -> None:
+    load = new_load()
+    task = Task(sql_audit, load, org)
+    task.upsert().not_sent([row(1), row(2)], PermissionRefusedError("no", status=403))
+    assert [(e.action, e.error_code) for e in task.entries().values()] == [(Action.NOT_SENT, "HTTP_403")] * 2

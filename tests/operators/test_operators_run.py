@@ -310,3 +310,18 @@ def test_a_finished_load_claims_no_record_any_more(salesforce_org: EmulatedOrg, 
     run_dag(load(rows, on_duplicate="update_existing"))
 
     assert audit_rows("SELECT count(*) FROM sf_dedup_record_claim") == [(0,)]
+
+
+def test_a_load_of_few_records_ends_with_its_task(
+    salesforce_org: EmulatedOrg, audit_rows: AuditRows, tmp_path: Path
+) -> None:
+    rows = leads(2)
+    seed(salesforce_org.url, "Lead", known_to_the_org(rows, 2))
+    with DAG("few", schedule=None) as dag:
+        SalesforceUpsertOperator(task_id="upsert", records=rows, on_duplicate="update_existing", **LEAD)
+
+    run_dag(dag)
+
+    assert audit_rows("SELECT count(*) FROM sf_dedup_record_claim") == [(0,)]
+    assert audit_rows("SELECT count(*) FROM sf_dedup_load WHERE ended_at IS NULL") == [(0,)]
+    assert not list(tmp_path.glob("staging/**/*.ndjson"))

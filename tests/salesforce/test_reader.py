@@ -9,7 +9,7 @@ import pytest
 from airflow_sf_dedup.core.keys import KeyRule
 from airflow_sf_dedup.core.record_ids import to_18
 from airflow_sf_dedup.core.sobjects import Field, SObject
-from airflow_sf_dedup.errors import PermissionRefusedError, PreflightError
+from airflow_sf_dedup.errors import PermissionRefusedError, PreflightError, TransientCallError
 from airflow_sf_dedup.salesforce.connection_fields import from_parts
 from airflow_sf_dedup.salesforce.reader import OrgReader, describe
 from airflow_sf_dedup.salesforce.session import SalesforceSession
@@ -70,11 +70,17 @@ def test_a_recycle_bin_that_may_not_be_asked_leaves_its_records_unreadable(
     assert reader(session).by_id("Lead", [ONE], ["Id"]) == {}
 
 
-@pytest.mark.parametrize("answer", [{}, [1, "x", {}, {"Id": None}, {"Id": "no id"}]], ids=str)
-def test_what_is_no_record_is_not_read_as_one(
+@pytest.mark.parametrize("answer", [{}, 5, "x", None], ids=str)
+def test_a_garbled_answer_is_an_error_that_may_pass(
     canned_org: Any, reply: Any, session: SalesforceSession, answer: Any
 ) -> None:
     canned_org.answers(reply(body=answer), path="composite/sobjects")
+    with pytest.raises(TransientCallError):
+        reader(session).by_id("Lead", [ONE], ["Id"])
+
+
+def test_what_is_no_record_is_not_read_as_one(canned_org: Any, reply: Any, session: SalesforceSession) -> None:
+    canned_org.answers(reply(body=[1, "x", {}, {"Id": None}, {"Id": "no id"}]), path="composite/sobjects")
     canned_org.answers(reply(body=page(), headers=XML), path="Soap")
     assert reader(session).by_id("Lead", [ONE], ["Id"]) == {}
 

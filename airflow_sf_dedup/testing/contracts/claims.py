@@ -49,6 +49,12 @@ class ClaimsContract:
         wishes = [RecordClaim(OTHER, "b"), RecordClaim(LEAD, "a")]
         assert claims.claim("load-1", org, wishes) == {LEAD: "a", OTHER: "b"}
 
+    def test_a_load_knows_what_it_has_claimed(self, claims: RecordClaims, org: str) -> None:
+        claims.claim("load-1", org, [RecordClaim(OTHER, "b"), RecordClaim(LEAD, "a")])
+        claims.release("load-1", org, [OTHER])
+        assert claims.claimed("load-1", org) == {LEAD: "a"}
+        assert claims.claimed("load-2", org) == {}
+
     def test_no_wishes_no_grants(self, claims: RecordClaims, org: str) -> None:
         assert claims.claim("load-1", org, []) == {}
 
