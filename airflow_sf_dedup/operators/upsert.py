@@ -33,7 +33,8 @@ class SalesforceUpsertOperator(HidesRows, BaseOperator):
 
     :param partition: a reference made by ``SalesforcePartitionOperator``; it carries everything else. (templated)
     :param records: instead of ``partition``, a list of dicts to load in this one task, with the same
-        checks. Needs ``sobject`` and ``external_id_field``. (templated)
+        checks. Needs ``sobject`` and ``external_id_field``. Rows that a Dag file spells out in
+        ``.expand(records=…)`` become part of the serialised Dag: map over a task's output. (templated)
     :param on_duplicate: the policy for rows that a duplicate rule refuses: an object, a string such as
         ``"update_existing | ask_reviewer"``, or a YAML list or mapping. (templated)
     :param api: the write path; ``collections``.
