@@ -16,6 +16,7 @@ from airflow_sf_dedup.emulator.errors import ApiError
 from airflow_sf_dedup.emulator.org import Org
 from airflow_sf_dedup.emulator.schema import NUMBER_KINDS, Field, Sobject
 from airflow_sf_dedup.emulator.soql import (
+    ESCAPED,
     Aggregate,
     Both,
     Compare,
@@ -342,7 +343,7 @@ def _fitting(field: Field, literal: Literal) -> Any:
         return _id_literal(field, literal.value)
     if field.kind == "datetime" and literal.kind == "date":
         return f"{literal.value}T00:00:00.000+0000"
-    return literal.value.replace("\\%", "%").replace("\\_", "_") if literal.kind == "string" else literal.value
+    return literal.value.replace(ESCAPED, "") if literal.kind == "string" else literal.value
 
 
 def _id_literal(field: Field, text: str) -> str | None:
@@ -385,7 +386,7 @@ def _like_test(column: Column, literal: Literal) -> Test:
 
 def _like_pattern(text: str) -> str:
     wildcards = {"%": ".*", "_": "."}
-    parts = re.findall(r"\\[%_]|.", text, flags=re.DOTALL)
+    parts = re.findall(f"{ESCAPED}[%_]|.", text, flags=re.DOTALL)
     # Runs of % mean one; folding them keeps the pattern from backtracking.
     parts = [part for at, part in enumerate(parts) if not (part == "%" and parts[at - 1 : at] == ["%"])]
     return "".join(wildcards.get(part, re.escape(part[-1])) for part in parts)

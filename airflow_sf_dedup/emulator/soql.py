@@ -24,6 +24,9 @@ _TOKEN = re.compile(
     )""",
     re.VERBOSE | re.DOTALL,
 )
+#: Stands before an escaped wildcard in a literal's value, where a backslash would be one of the text's own.
+ESCAPED = "\0"
+
 _ESCAPES = {"n": "\n", "r": "\r", "t": "\t", "b": "\b", "f": "\f"}
 _RESERVED = frozenset(
     ("and", "or", "not", "from", "where", "order", "group", "limit", "offset", "asc", "desc", "nulls", "in", "like")
@@ -367,7 +370,7 @@ def _unescaped(text: str) -> str:
             return _ESCAPES[escaped.lower()]
         # \% and \_ stay escaped: LIKE tells them from its wildcards.
         if escaped in "%_":
-            return "\\" + escaped
+            return ESCAPED + escaped
         if escaped in "'\"\\":
             return escaped
         raise ValueError(escaped)

@@ -3,7 +3,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from airflow_sf_dedup.emulator import EmulatedOrg, Org
@@ -151,6 +151,8 @@ def test_any_text_is_a_query_or_an_error_of_the_api(text: str) -> None:
 
 @settings(max_examples=100, deadline=None)
 @given(st.text(alphabet=st.characters(codec="utf-8", exclude_categories=["Cc"]), min_size=1, max_size=20))
+@example("\\%")
+@example("\\_")
 def test_an_escaped_text_finds_the_record_that_holds_it(text: str) -> None:
     org = Org.read()
     org.seed("Account", [{"Name": f"x{text}x"}])
