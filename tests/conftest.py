@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,15 @@ os.environ.update(
 # Machines are slow at times; how long an example takes is no property of the code.
 settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("any machine")
+
+
+@pytest.fixture(scope="session")
+def postgres_url() -> Iterator[str]:
+    """A real PostgreSQL server, for the tests that ask for one."""
+    from airflow_sf_dedup.testing.postgres import postgres_server
+
+    with postgres_server() as url:
+        yield url
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Engine, Select, delete, func, insert, select, update
@@ -27,6 +27,7 @@ from airflow_sf_dedup.audit.rows import (
     payload_rows,
 )
 from airflow_sf_dedup.audit.storable import storable, stored_word
+from airflow_sf_dedup.core.clock import utc_now
 from airflow_sf_dedup.core.entries import UNSETTLED, Action, Entry, MatchEntry
 
 #: Columns of a load that :meth:`SqlAudit.update_load` may set.
@@ -34,11 +35,6 @@ CHANGEABLE = frozenset({"policy", "api", "settings", "rows_read", "partitions", 
 
 _PLAIN = frozenset({Action.CREATED, Action.UPDATED, Action.UNCHANGED})
 _UNSETTLED = sorted(action.value for action in UNSETTLED)
-
-
-def utc_now() -> datetime:
-    """The time of this machine, UTC."""
-    return datetime.now(UTC)
 
 
 class SqlAudit:

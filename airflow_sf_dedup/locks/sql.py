@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, Engine, and_, delete, or_, select
@@ -13,15 +13,11 @@ from airflow_sf_dedup.audit.bulk import among
 from airflow_sf_dedup.audit.engine import reading, writing
 from airflow_sf_dedup.audit.storable import stored_key
 from airflow_sf_dedup.audit.tables import record_claim
+from airflow_sf_dedup.core.clock import utc_now
 from airflow_sf_dedup.locks.base import RecordClaim
 
 #: Longer than the longest call and the retries behind it.
 LIFETIME = timedelta(hours=1)
-
-
-def utc_now() -> datetime:
-    """The time of this machine, UTC."""
-    return datetime.now(UTC)
 
 
 class SqlRecordClaims:

@@ -156,8 +156,7 @@ class SalesforceDuplicateAuditOperator(HidesRows, BaseOperator):
         found: list[str] = []
         summaries: list[dict[str, Any]] = []
         for load in loads:
-            close_load(audit, load)
-            totals = audit.totals(load.load_id)
+            totals = close_load(audit, load)
             found += complaints(load, totals, thresholds)
             summaries.append(summarise(audit, load, totals, audit_conn_id=audit_conn_id))
         return join(summaries, loads), found

@@ -9,12 +9,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from airflow_sf_dedup.audit.base import Load
+from airflow_sf_dedup.audit.base import Load, Totals
+from airflow_sf_dedup.core.clock import utc_now
 from airflow_sf_dedup.core.entries import UNSETTLED, Action
 from airflow_sf_dedup.core.partitioning import PartitionRef
 from airflow_sf_dedup.core.record_ids import is_record_id
 from airflow_sf_dedup.errors import CallError, SettingError
-from airflow_sf_dedup.journeys.entry_maker import AuditValues, TaskMark, utc_now
+from airflow_sf_dedup.journeys.entry_maker import AuditValues, TaskMark
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -133,8 +134,11 @@ def stage(
     return refs
 
 
-def close_load(audit: SqlAudit, load: Load) -> None:
-    """End a load: account for every staged row, and remove what is staged once nothing is left to send."""
+def close_load(audit: SqlAudit, load: Load) -> Totals:
+    """End a load: account for every staged row, and remove what is staged once nothing is left to send.
+
+    Answers the load in numbers, as it ended.
+    """
     from airflow_sf_dedup.journeys.collect import account_for_missing_rows
     from airflow_sf_dedup.locks.sql import SqlRecordClaims
     from airflow_sf_dedup.sources.staging import read_partition
@@ -150,12 +154,19 @@ def close_load(audit: SqlAudit, load: Load) -> None:
         SqlRecordClaims(audit.engine).release_load(load.load_id, load.org_id)
     if totals.rows == load.rows_read and not UNSETTLED & totals.actions.keys():
         staging.remove(load.load_id)
+    return totals
 
 
 def _retention_days() -> int:
     from airflow.sdk import conf
 
     return int(conf.getint("sf_dedup", "staging_retention_days", fallback=7))
+
+
+def _map_index(context: Context) -> int:
+    """-1 for a task that is not mapped."""
+    map_index = context["ti"].map_index
+    return -1 if map_index is None else map_index
 
 
 def _load(load_id: str, org_id: str, sobject: str, settings: LoadSettings, context: Context) -> Load:
@@ -170,7 +181,7 @@ def _load(load_id: str, org_id: str, sobject: str, settings: LoadSettings, conte
         task_id=ti.task_id,
         started_at=utc_now(),
         settings={
-            "map_index": ti.map_index if ti.map_index is not None else -1,
+            "map_index": _map_index(context),
             "partitions": settings.partitions,
             "on_repeat": settings.on_repeat,
             "group_by": settings.group_by,
@@ -222,7 +233,7 @@ def _mark(ref: PartitionRef, context: Context) -> TaskMark:
     ti = context["ti"]
     return TaskMark(
         partition=ref.partition,
-        map_index=ti.map_index if ti.map_index is not None else -1,
+        map_index=_map_index(context),
         try_number=ti.try_number,
     )
 

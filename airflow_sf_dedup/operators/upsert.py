@@ -198,10 +198,8 @@ class SalesforceUpsertOperator(HidesRows, BaseOperator):
         load = audit.load(load_id)
         if load is None:
             raise SettingError(f"the audit does not know load {load_id!r}; was it purged?", setting="audit_conn_id")
-        if self.records is not None:
-            close_load(audit, load)
         partition = staged.get("partition")
-        totals = audit.totals(load_id, partition)
+        totals = audit.totals(load_id, partition) if self.records is None else close_load(audit, load)
         document = summarise(audit, load, totals, audit_conn_id=audit_conn_id, partition=partition, api_calls=api_calls)
         context["ti"].xcom_push(key=XCOM_KEY, value=document)
         self.log.info("%d rows: %s", document["rows"], document["actions"])

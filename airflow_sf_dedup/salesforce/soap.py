@@ -7,16 +7,14 @@ it again and is named; a row that nothing blocks any more is saved, as was wante
 from __future__ import annotations
 
 from collections.abc import Sequence
-from xml.etree.ElementTree import Element, ParseError
-
-from defusedxml import DefusedXmlException
-from defusedxml.ElementTree import fromstring
+from xml.etree.ElementTree import Element
 
 from airflow_sf_dedup.core.outcomes import DuplicatesFound, Outcome
 from airflow_sf_dedup.core.records import Record
 from airflow_sf_dedup.core.sobjects import SObject
 from airflow_sf_dedup.errors import CallError, OutcomeUnknownError
 from airflow_sf_dedup.salesforce import soap_wire, wire
+from airflow_sf_dedup.salesforce.answers import read_xml
 from airflow_sf_dedup.salesforce.base import ChunkAnswer
 from airflow_sf_dedup.salesforce.session import SalesforceSession
 from airflow_sf_dedup.salesforce.wire import WriteOptions
@@ -76,8 +74,7 @@ def parse(answer: bytes) -> Element:
 
     :raises OutcomeUnknownError: it is no XML, so nobody knows what Salesforce did.
     """
-    try:
-        root: Element = fromstring(answer)
-    except (ParseError, DefusedXmlException):
-        raise OutcomeUnknownError("Salesforce's SOAP answer is not XML", code="UNREADABLE_ANSWER") from None
+    root = read_xml(answer)
+    if root is None:
+        raise OutcomeUnknownError("Salesforce's SOAP answer is not XML", code="UNREADABLE_ANSWER")
     return root

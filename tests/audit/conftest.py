@@ -9,13 +9,7 @@ from sqlalchemy import Engine
 
 from airflow_sf_dedup.audit.engine import engine_for
 from airflow_sf_dedup.audit.upgrade import upgrade
-from airflow_sf_dedup.testing.postgres import new_database, postgres_server
-
-
-@pytest.fixture(scope="session")
-def postgres_url() -> Iterator[str]:
-    with postgres_server() as url:
-        yield url
+from airflow_sf_dedup.testing.postgres import new_database
 
 
 @pytest.fixture(scope="session", params=["sqlite", "postgresql"])
