@@ -6,7 +6,7 @@ READY  := $(VENV)/.ready
 
 export UV_PYTHON_DOWNLOADS = never
 
-.PHONY: help setup demo test check lint types imports docs bench clean
+.PHONY: help setup demo test chaos check lint types imports docs bench clean
 
 help:  ## what there is to make
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -28,6 +28,9 @@ demo: $(READY)  ## the morning load: 5,000 leads, 1,200 of them known to the org
 
 test: $(READY)  ## all tests
 	$(BIN)/python -m pytest -n 2 --dist loadscope
+
+chaos: $(READY)  ## N random runs under faults and kills (N=10000 SEED=1 JOBS=2), each checked by the org's own ledger
+	$(BIN)/python -m tests.chaos --runs $(or $(N),1000) --seed $(or $(SEED),1) --jobs $(or $(JOBS),2)
 
 check: lint types imports test docs  ## the gate
 

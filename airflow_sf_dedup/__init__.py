@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 _PLACES = {
+    "SALESFORCE_RETRY_POLICY": "airflow_sf_dedup.retry_policy",
     "AskReviewer": "airflow_sf_dedup.policies",
     "SalesforceDedupHook": "airflow_sf_dedup.hooks.salesforce",
     "SalesforceDuplicateAuditOperator": "airflow_sf_dedup.operators.duplicate_audit",
@@ -25,6 +26,7 @@ _PLACES = {
 }
 
 __all__ = [
+    "SALESFORCE_RETRY_POLICY",
     "AskReviewer",
     "SalesforceDedupHook",
     "SalesforceDuplicateAuditOperator",
@@ -45,6 +47,7 @@ if TYPE_CHECKING:
     from airflow_sf_dedup.operators.partition import SalesforcePartitionOperator
     from airflow_sf_dedup.operators.upsert import SalesforceUpsertOperator
     from airflow_sf_dedup.policies import AskReviewer, SaveAnyway, Skip, UpdateExisting
+    from airflow_sf_dedup.retry_policy import SALESFORCE_RETRY_POLICY
     from airflow_sf_dedup.task_groups import salesforce_upsert
 
 

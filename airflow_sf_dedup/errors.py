@@ -12,15 +12,19 @@ The tree is named by what the caller does next::
     │   ├── RequestRefusedError      Salesforce refused the whole request; the same bytes fail again
     │   ├── PermissionRefusedError   the user may not do this; an administrator has to act
     │   ├── LimitReachedError        a limit of the org is used up; ``retry_after`` seconds help
+    │   │   └── OwnLimitReachedError ``api_budget`` or ``api_floor_pct`` ended the run; clear it to go on
     │   └── TransientCallError       the same call may succeed later
     │       └── OutcomeUnknownError  it was sent and no answer came: it may have been carried out
     ├── AuditUnreachableError        the audit's database does not answer (audit.base)
     ├── LoadMissingError             the audit does not know the load (audit.base)
+    ├── KeysInFlightError            other tasks have keys of the load in flight; it passes
     ├── StagingError                 a staged partition is gone or is not what was staged
     └── LoadFailedError              the load is over and too many of its rows did not succeed
 """
 
 from __future__ import annotations
+
+from typing import Any
 
 
 class SalesforceDedupError(Exception):
@@ -65,6 +69,8 @@ class CallError(SalesforceDedupError):
         self.code = code
         self.status = status
         self.retry_after = retry_after
+        #: Whether the call may have been carried out, at this sending or at an earlier one.
+        self.in_doubt = False
 
 
 class LoginRefusedError(CallError):
@@ -83,12 +89,33 @@ class LimitReachedError(CallError):
     """The org's daily or concurrent request limit is used up."""
 
 
+class OwnLimitReachedError(LimitReachedError):
+    """The load has used as many calls as its settings let it; the call was not made."""
+
+
 class TransientCallError(CallError):
     """The call failed for a reason that passes."""
 
 
 class OutcomeUnknownError(TransientCallError):
     """The request left, no usable answer came: Salesforce may have carried it out."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.in_doubt = True
+
+
+class KeysInFlightError(SalesforceDedupError):
+    """Rows were not sent because their keys are in flight elsewhere; each has its entry, ``not_sent``.
+
+    :param rows: how many rows were put off.
+    :param holders: the tasks that hold their keys, for people.
+    """
+
+    def __init__(self, rows: int, holders: tuple[str, ...]) -> None:
+        super().__init__(f"{rows:,} rows were put off: their keys are in flight in {'; '.join(holders)}")
+        self.rows = rows
+        self.holders = holders
 
 
 class StagingError(SalesforceDedupError):

@@ -97,6 +97,12 @@ def _config() -> dict[str, Any]:
             "staging_retention_days": _option(
                 "Days after which staged partitions are removed, settled or not.", kind="integer", default="7"
             ),
+            "claim_lifetime": _option(
+                "Seconds for which a key stays claimed by a task that died, or whose call got no answer. Salesforce "
+                "ends a call after ten minutes; a shorter time lets two calls of one key meet.",
+                kind="float",
+                default="720",
+            ),
         },
     }
 

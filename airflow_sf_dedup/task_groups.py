@@ -11,13 +11,35 @@ from airflow_sf_dedup.operators.duplicate_audit import SalesforceDuplicateAuditO
 from airflow_sf_dedup.operators.partition import SalesforcePartitionOperator
 from airflow_sf_dedup.operators.spelling import check_spelling
 from airflow_sf_dedup.operators.upsert import SalesforceUpsertOperator
+from airflow_sf_dedup.retry_policy import SALESFORCE_RETRY_POLICY
 
 if TYPE_CHECKING:
     from airflow.sdk import XComArg
 
 #: Parameters of the upsert task that ``salesforce_upsert`` takes and hands on.
-_UPSERT = ("api", "lookup", "assignment_rules", "run_as_current_user", "audit_values", "masked_fields")
-_PARTITION = ("partitions", "on_repeat", "group_by", "staging_path", "allow_non_unique_key")
+_UPSERT = (
+    "api",
+    "lookup",
+    "assignment_rules",
+    "run_as_current_user",
+    "audit_values",
+    "masked_fields",
+    "max_in_flight",
+    "api_budget",
+    "api_floor_pct",
+    "claim_timeout",
+)
+#: ``api_budget`` and ``api_floor_pct`` are the partition task's as well: it compares them with its prediction.
+_PARTITION = (
+    "partitions",
+    "on_repeat",
+    "newer_than",
+    "group_by",
+    "staging_path",
+    "allow_non_unique_key",
+    "api_budget",
+    "api_floor_pct",
+)
 _AUDIT = ("max_failed", "max_failed_pct", "max_awaiting_review")
 #: What Airflow itself knows of a task; it has to travel in ``.partial()`` to reach mapped instances.
 _TASK = (
@@ -25,7 +47,6 @@ _TASK = (
     "retry_delay",
     "retry_exponential_backoff",
     "max_retry_delay",
-    "retry_policy",
     "pool",
     "pool_slots",
     "queue",
@@ -51,6 +72,7 @@ def salesforce_upsert(
     salesforce_conn_id: str = "salesforce_default",
     audit_conn_id: str | None = None,
     retries: int = 2,
+    retry_policy: Any = SALESFORCE_RETRY_POLICY,
     outlets: Sequence[Any] = (),
     **settings: Any,
 ) -> XComArg:
@@ -60,9 +82,11 @@ def salesforce_upsert(
     :param on_duplicate: as for :class:`~airflow_sf_dedup.operators.upsert.SalesforceUpsertOperator`.
     :param group_id: name of the task group with the tasks ``partition``, ``upsert`` and ``audit``.
     :param retries: of each task; a retried upsert sends only what is not settled.
+    :param retry_policy: when Airflow tries a task again; by default as the error says: see
+        :data:`~airflow_sf_dedup.retry_policy.SALESFORCE_RETRY_POLICY`.
     :param outlets: assets that the audit task updates when the load is green.
     :param settings: any further parameter of the three operators, or of a task: ``partitions``,
-        ``on_repeat``, ``group_by``, ``assignment_rules``, ``max_failed``, ``pool``, ``retry_policy`` …
+        ``on_repeat``, ``newer_than``, ``group_by``, ``api_budget``, ``max_failed``, ``pool`` …
     :raises TypeError: there is no such parameter.
     :raises SettingError: the policy or a threshold cannot be read.
     """
@@ -70,7 +94,7 @@ def salesforce_upsert(
     unknown = set(settings) - {*_UPSERT, *_PARTITION, *_AUDIT, *_TASK}
     if unknown:
         raise TypeError(f"salesforce_upsert() knows no {', '.join(sorted(unknown))}")
-    task = {"retries": retries, **_chosen(settings, _TASK)}
+    task = {"retries": retries, "retry_policy": retry_policy, **_chosen(settings, _TASK)}
     alone = {name: value for name, value in task.items() if name != "max_active_tis_per_dagrun"}
     with TaskGroup(group_id=group_id):
         partition = SalesforcePartitionOperator(

@@ -1,8 +1,9 @@
-"""How quick is remembering? Rows a second of ``SqlAudit.remember``, beside a bare ``executemany``.
+"""How quick is remembering, and how quick are claims? Rows and keys a second, beside a bare ``executemany``.
 
 Run: ``python benchmarks/audit.py [--chunks 30] [--chunk 1000]``. The bare insert writes the same columns to a
 table with the same primary key and no index, in one transaction a chunk, through the database's own driver;
-the ratio says what indexes, checks and cleaning cost on this machine.
+the ratio says what indexes, checks and cleaning cost on this machine. Claims are measured as a call needs them: the
+keys of a chunk are claimed, then released; the bare insert is that of as many rows of claims.
 """
 
 from __future__ import annotations
@@ -11,21 +12,25 @@ import argparse
 import statistics
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from uuid import uuid4
 
-from sqlalchemy import Engine
+from sqlalchemy import Engine, Table
 
 from airflow_sf_dedup.audit import tables
 from airflow_sf_dedup.audit.base import Load
+from airflow_sf_dedup.audit.columns import utc_text
 from airflow_sf_dedup.audit.engine import engine_for
-from airflow_sf_dedup.audit.rows import entry_row
+from airflow_sf_dedup.audit.rows import Row, entry_row
 from airflow_sf_dedup.audit.sql import SqlAudit
+from airflow_sf_dedup.audit.storable import key_hash
 from airflow_sf_dedup.audit.upgrade import upgrade
 from airflow_sf_dedup.core.entries import Action, Entry
+from airflow_sf_dedup.locks.base import Claimant, KeyScope
+from airflow_sf_dedup.locks.key_claims import SqlKeyClaims
 from airflow_sf_dedup.testing.postgres import postgres_server
 
 
@@ -42,13 +47,18 @@ def main() -> None:
 
 def report(name: str, engine: Engine, chunks: int, chunk: int) -> None:
     upgrade(engine)
-    bare_before = bare(engine, chunks, chunk)
-    wall, cpu = remembering(engine, chunks, chunk)
-    bare_seconds = min(bare_before, bare(engine, chunks, chunk))
-    print(
-        f"{name:<11} remember {wall * 1e3:6.2f} ms a chunk of {chunk} ({chunk / wall:8,.0f} rows/s), "
-        f"client CPU {cpu * 1e3:6.2f} ms; bare {bare_seconds * 1e3:6.2f} ms; ratio {wall / bare_seconds:.2f}"
-    )
+    for work, measured, rows in (
+        ("remember", remembering, entry_rows),
+        ("claim+release", claiming, claim_rows),
+    ):
+        table = tables.entry if rows is entry_rows else tables.key_claim
+        bare_before = bare(engine, table, rows, chunks, chunk)
+        wall, cpu = measured(engine, chunks, chunk)
+        bare_seconds = min(bare_before, bare(engine, table, rows, chunks, chunk))
+        print(
+            f"{name:<11} {work:<13} {wall * 1e3:6.2f} ms a chunk of {chunk} ({chunk / wall:8,.0f} rows/s), "
+            f"client CPU {cpu * 1e3:6.2f} ms; bare {bare_seconds * 1e3:6.2f} ms; ratio {wall / bare_seconds:.2f}"
+        )
     engine.dispose()
 
 
@@ -90,16 +100,45 @@ def remembering(engine: Engine, chunks: int, chunk: int) -> tuple[float, float]:
     return wall, (time.process_time() - cpu) / chunks
 
 
-def bare(engine: Engine, chunks: int, chunk: int) -> float:
-    names = [column.name for column in tables.entry.columns]
+def claiming(engine: Engine, chunks: int, chunk: int) -> tuple[float, float]:
+    claims, scope = SqlKeyClaims(engine), KeyScope("00D000000000001EAA", "Lead", "Key__c")
+    me = Claimant(uuid4().hex, uuid4().hex, "leads.upsert")
+    batches = [[f"ext-{number * chunk + row:08d}" for row in range(chunk)] for number in range(chunks)]
+
+    def claim_and_release(number: int) -> None:
+        claims.claim(scope, me, batches[number])
+        claims.release(scope, me, batches[number])
+
+    claim_and_release(0)
+    cpu = time.process_time()
+    wall = median_seconds(claim_and_release, chunks)
+    return wall, (time.process_time() - cpu) / chunks
+
+
+def entry_rows(start: int, count: int) -> list[Row]:
+    return [entry_row("load", entry) for entry in entries(start, count)]
+
+
+def claim_rows(start: int, count: int) -> list[Row]:
+    now = utc_text(datetime.now(UTC))
+    scope = ("00D000000000001EAA", "lead", "key__c")
+    return [
+        (*scope, key_hash(str(row)), "token", "load", "leads.upsert", now, now, None)
+        for row in range(start, start + count)
+    ]
+
+
+def bare(engine: Engine, like: Table, rows: Callable[[int, int], list[Row]], chunks: int, chunk: int) -> float:
+    names = [column.name for column in like.columns]
+    table = f"bare_{uuid4().hex}"
     mark = "?" if engine.dialect.name == "sqlite" else "%s"
-    sql = f"INSERT INTO bare ({', '.join(names)}) VALUES ({', '.join(mark for _ in names)})"
-    load_id = uuid4().hex
-    batches = [[entry_row(load_id, entry) for entry in entries(1 + number * chunk, chunk)] for number in range(chunks)]
+    sql = f"INSERT INTO {table} ({', '.join(names)}) VALUES ({', '.join(mark for _ in names)})"
+    batches = [rows(1 + number * chunk, chunk) for number in range(chunks)]
+    primary_key = ", ".join(column.name for column in like.primary_key.columns)
     with closing(engine.raw_connection()) as connection:
         cursor = connection.cursor()
-        columns = ", ".join(f"{n} {'integer' if n in _NUMBERS else 'text'}" for n in names)
-        cursor.execute(f"CREATE TABLE IF NOT EXISTS bare ({columns}, PRIMARY KEY (load_id, row_number))")
+        columns = ", ".join(f"{n} {_TYPES.get(n, 'text')}" for n in names)
+        cursor.execute(f"CREATE TABLE {table} ({columns}, PRIMARY KEY ({primary_key}))")
         connection.commit()
 
         def insert(number: int) -> None:
@@ -111,7 +150,10 @@ def bare(engine: Engine, chunks: int, chunk: int) -> float:
         return median_seconds(insert, chunks)
 
 
-_NUMBERS: Sequence[str] = ("row_number", "partition", "map_index", "try_number")
+_TYPES: Mapping[str, str] = {
+    **dict.fromkeys(("row_number", "partition", "map_index", "try_number", "attempts"), "integer"),
+    "waited_seconds": "float",
+}
 
 
 def median_seconds(work: Callable[[int], None], times: int) -> float:

@@ -25,21 +25,19 @@ from airflow_sf_dedup.audit.base import Load
 from airflow_sf_dedup.audit.engine import engine_for
 from airflow_sf_dedup.audit.sql import SqlAudit
 from airflow_sf_dedup.audit.upgrade import upgrade
-from airflow_sf_dedup.core.keys import KeyRule
 from airflow_sf_dedup.core.outcomes import Saved
+from airflow_sf_dedup.core.partitioning import PartitionRef
 from airflow_sf_dedup.core.records import Record, row_hash
 from airflow_sf_dedup.core.sobjects import Field, SObject
-from airflow_sf_dedup.journeys.duplicates import Duplicates
 from airflow_sf_dedup.journeys.entry_maker import EntryMaker, TaskMark
 from airflow_sf_dedup.journeys.upsert import Upsert
-from airflow_sf_dedup.locks.sql import SqlRecordClaims
-from airflow_sf_dedup.policies import read_policy
+from airflow_sf_dedup.journeys.wiring import TaskInstance, WriteSettings, upsert_of
+from airflow_sf_dedup.locks.key_claims import SqlKeyClaims
 from airflow_sf_dedup.salesforce import wire
 from airflow_sf_dedup.salesforce.collections import CollectionsApi
 from airflow_sf_dedup.salesforce.connection_fields import from_parts
-from airflow_sf_dedup.salesforce.reader import OrgReader
 from airflow_sf_dedup.salesforce.session import SalesforceSession
-from airflow_sf_dedup.salesforce.soap import SoapUpsertLookup
+from airflow_sf_dedup.sources.staging import StagedLoad
 
 KEY = Field("External_Id__c", "External ID", "string", length=80, external_id=True, unique=True)
 LEAD = SObject("Lead", (KEY, *(Field(name, name, "string") for name in ("FirstName", "LastName", "Email", "Company"))))
@@ -105,31 +103,36 @@ def open_load(audit: SqlAudit, load_id: str) -> None:
 
 
 def journey(session: SalesforceSession, audit: SqlAudit, load_id: str) -> Upsert:
-    api = CollectionsApi(session, sobject=LEAD.name, external_id_field=KEY.name)
-    entries = EntryMaker(TaskMark(partition=0))
-    duplicates = Duplicates(
-        load_id=load_id,
-        org_id=ORG_ID,
-        sobject=LEAD,
-        key_rule=KeyRule(KEY),
-        api=api,
-        lookup=SoapUpsertLookup(session, sobject=LEAD, external_id_field=KEY.name),
-        reader=OrgReader(session, sobject=LEAD, key_rule=KeyRule(KEY)),
-        claims=SqlRecordClaims(audit.engine),
-        audit=audit,
-        policy=read_policy("ask_reviewer"),
-        entries=entries,
-        sleep=time.sleep,
-    )
-    return Upsert(
+    ref = PartitionRef(
         load_id=load_id,
         partition=0,
-        key_rule=KeyRule(KEY),
-        api=api,
+        partitions=1,
+        rows=0,
+        path="",
+        checksum="",
+        sobject=LEAD.name,
+        external_id_field=KEY.name,
+        org_id=ORG_ID,
+        salesforce_conn_id="",
+        audit_conn_id=None,
+    )
+    staged = StagedLoad(
+        load_id=load_id,
+        sobject=LEAD,
+        external_id_field=KEY.name,
+        on_repeat="last",
+        columns=(),
+        allow_non_unique_key=False,
+        created_at=datetime.now(UTC),
+    )
+    return upsert_of(
+        ref,
+        staged,
+        WriteSettings(max_in_flight=1),
+        session=session,
         audit=audit,
-        entries=entries,
-        duplicates=duplicates,
-        sleep=time.sleep,
+        claims=SqlKeyClaims(audit.engine),
+        task=TaskInstance(TaskMark(partition=0), "benchmark"),
     )
 
 

@@ -8,8 +8,7 @@ from airflow.sdk import dag
 from airflow_sf_dedup import salesforce_upsert
 
 
-# One run at a time: within a run a key is never in flight twice, two runs at once could still meet.
-@dag(schedule=None, max_active_runs=1)
+@dag(schedule=None)
 def quickstart():
     salesforce_upsert(
         source=str(Path(__file__).parent / "data" / "leads.csv"),

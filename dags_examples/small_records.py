@@ -6,11 +6,10 @@ from typing import Any
 
 from airflow.sdk import dag, task
 
-from airflow_sf_dedup import SalesforceUpsertOperator
+from airflow_sf_dedup import SALESFORCE_RETRY_POLICY, SalesforceUpsertOperator
 
 
-# One run at a time: within a run a key is never in flight twice, two runs at once could still meet.
-@dag(schedule=None, max_active_runs=1)
+@dag(schedule=None)
 def small_records() -> None:
     @task
     def sign_ups() -> list[dict[str, Any]]:
@@ -37,6 +36,8 @@ def small_records() -> None:
         sobject="Lead",
         external_id_field="External_Id__c",
         on_duplicate="update_existing(fields='fill_blanks', min_confidence=90) | ask_reviewer",
+        retries=2,
+        retry_policy=SALESFORCE_RETRY_POLICY,
     )
 
 

@@ -23,8 +23,6 @@ SAMPLE = Path(__file__).parent / "data" / "leads.csv"
 @dag(
     schedule="0 6 * * *",
     start_date=datetime(2026, 1, 1),
-    # One run at a time: within a run a key is never in flight twice, two runs at once could still meet.
-    max_active_runs=1,
     params={
         "leads": Param(str(SAMPLE), type="string", description="CSV or NDJSON file; a path or URL"),
         "report": Param("awaiting_review.csv", type="string", description="where the report is written"),

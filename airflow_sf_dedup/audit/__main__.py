@@ -18,7 +18,7 @@ from rich.table import Table
 from sqlalchemy import URL
 from sqlalchemy.exc import DBAPIError
 
-from airflow_sf_dedup.audit.base import AuditUnreachableError, Load, Totals
+from airflow_sf_dedup.audit.base import AuditUnreachableError, Load, SentAgain, Totals
 from airflow_sf_dedup.audit.engine import engine_for
 from airflow_sf_dedup.audit.sql import SqlAudit
 from airflow_sf_dedup.audit.upgrade import REVISIONS, ensure_current, first_line, place_of, upgrade
@@ -112,6 +112,8 @@ def _show(audit: SqlAudit, args: argparse.Namespace, console: Console) -> int:
         totals = audit.totals(load.load_id)
         console.print(_headline(load, totals))
         console.print(_table(totals))
+        if (again := audit.sent_again(load.load_id)).rows:
+            console.print(_repeats(again))
     if not loads:
         console.print("The audit has no such load.")
     return 0 if loads else 1
@@ -128,9 +130,17 @@ def _loads(audit: SqlAudit, args: argparse.Namespace) -> list[Load]:
 
 def _headline(load: Load, totals: Totals) -> str:
     read = "unknown" if load.rows_read is None else str(load.rows_read)
+    predicted = "" if load.predicted_calls is None else f" ({load.predicted_calls} predicted)"
     return (
         f"Load {load.load_id}: {load.sobject} by {load.external_id_field}, {load.dag_id} {load.run_id}\n"
-        f"rows read {read}, entries {totals.rows}, API calls {load.api_calls}"
+        f"rows read {read}, entries {totals.rows}, API calls {load.api_calls}{predicted}"
+    )
+
+
+def _repeats(again: SentAgain) -> str:
+    return (
+        f"{again.rows} rows were sent more than once: "
+        f"at most {again.most_attempts} times, over {again.longest_wait_seconds:.1f} s"
     )
 
 

@@ -63,7 +63,10 @@ class Load:
     rows_read: int | None = None
     partitions: int | None = None
     ended_at: datetime | None = None
+    #: Calls that the org counted, of all tries.
     api_calls: int = 0
+    #: What the load was expected to cost in calls, before anything was written.
+    predicted_calls: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +83,17 @@ class Totals:
     def rows(self) -> int:
         """All rows that have an entry."""
         return sum(self.actions.values())
+
+
+@dataclass(frozen=True, slots=True)
+class SentAgain:
+    """The rows of a load that were not settled by the first call that carried them."""
+
+    rows: int
+    #: Of the row that was sent most often; 0 where there is none.
+    most_attempts: int
+    #: From the first to the last sending of the row that took longest.
+    longest_wait_seconds: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,17 +115,27 @@ class AuditWriter(Protocol):
         """Begin a load; opening the same ``load_id`` again changes nothing."""
 
     def update_load(self, load_id: str, **changes: Any) -> None:
-        """Set columns of the load, such as ``rows_read`` or ``ended_at``; ``add_api_calls`` adds.
+        """Set columns of the load, such as ``rows_read`` or ``ended_at``.
 
         :raises LoadMissingError: when the load was not opened.
         :raises TypeError: when a name is no column of the load that may change.
         """
 
     def remember(self, load_id: str, entries: Sequence[Entry]) -> None:
-        """Write entries with their matches and values, replacing unsettled ones of the same rows.
+        """Write entries with their matches and values, replacing unsettled ones of the same rows; but ``not_sent``
+        does not replace ``failed``.
 
         All of them or none; of several entries for one row, the first settled one counts, or else the last.
 
+        :raises LoadMissingError: when the load was not opened.
+        """
+
+    def count_call(self, load_id: str, *, round_number: int, budget: int | None) -> bool:
+        """Count one API call of the load before it is made. Safe to call from several tasks and threads at once.
+
+        :param round_number: counts the times a person cleared the run; each round has the whole budget.
+        :param budget: calls of all tasks of the load together; ``None``: any number.
+        :returns: False, with nothing counted, when the round has used up the budget.
         :raises LoadMissingError: when the load was not opened.
         """
 
@@ -131,11 +155,23 @@ class AuditReader(Protocol):
     def loads_of_run(self, dag_id: str, run_id: str) -> list[Load]:
         """The loads of one DAG run, oldest first."""
 
-    def settled_rows(self, load_id: str, partition: int) -> Mapping[int, Action]:
-        """Row number to action, for the rows of a partition that need not be sent again."""
+    def settled_rows(self, load_id: str, partition: int, rows: Iterable[int] | None = None) -> Mapping[int, Action]:
+        """Row number to action, for the rows of a partition that need not be sent again.
+
+        :param rows: only these; ``None``: all.
+        """
+
+    def unknown_rows(self, load_id: str, partition: int) -> frozenset[int]:
+        """The rows of a partition whose entry says ``unknown``: they may be in the org."""
 
     def totals(self, load_id: str, partition: int | None = None) -> Totals:
         """Count the entries of a load, or of one of its partitions."""
+
+    def latest_totals(self, org_id: str, sobject: str, external_id_field: str) -> Totals | None:
+        """Count the latest load of that org, sObject and field that has ended and had rows; ``None``: there is none.
+
+        Names of sObjects and fields are alike in any case.
+        """
 
     def entries(
         self,

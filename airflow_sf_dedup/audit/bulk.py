@@ -11,7 +11,9 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Dialect,
+    FromClause,
     Table,
+    Text,
     any_,
     bindparam,
     func,
@@ -63,3 +65,13 @@ def among(dialect: Dialect, column: ColumnElement[Any], values: Iterable[int | s
         return column == any_(bindparam(None, wanted, type_=ARRAY(column.type)))
     each = func.json_each(json.dumps(wanted)).table_valued("value")
     return column.in_(select(each.c.value))
+
+
+def each(dialect: Dialect, **columns: Sequence[str]) -> FromClause:
+    """Texts as a table with one row for each place in these equally long columns, however many there are."""
+    if dialect.name == "postgresql":
+        arrays = [bindparam(None, list(values), type_=ARRAY(Text)) for values in columns.values()]
+        return func.unnest(*arrays).table_valued(*columns).render_derived()
+    lines = func.json_each(json.dumps(list(zip(*columns.values(), strict=True)))).table_valued("value")
+    cells = (func.json_extract(lines.c.value, f"$[{place}]") for place in range(len(columns)))
+    return select(*(cell.label(name) for name, cell in zip(columns, cells, strict=True))).subquery()

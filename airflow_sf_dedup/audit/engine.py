@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import weakref
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -77,11 +77,16 @@ def _sqlite_engine(url: URL) -> Engine:
 
 
 def create_private_file(path: Path) -> None:
-    """Create the file (0600) and its missing folders (0700); one that is there stays as it is."""
+    """Create the file (0600) and its missing folders (0700); one that is there is not even opened.
+
+    To close any descriptor of a file gives up all locks that the process holds on it, those of SQLite too
+    (https://www.sqlite.org/howtocorrupt.html#posix_close).
+    """
     missing = [folder for folder in path.parents if not folder.exists()]
     for folder in reversed(missing):
         folder.mkdir(mode=0o700, exist_ok=True)
-    os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+    with suppress(FileExistsError):
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
 
 
 def _configure_sqlite(connection: Any, _record: Any) -> None:

@@ -26,13 +26,18 @@ Row = tuple[Any, ...]
 
 
 def first_decisions(entries: Iterable[Entry]) -> dict[int, Entry]:
-    """One entry a row, by row number: the first settled one, or else the last."""
+    """One entry a row, by row number: the first settled one, or else the last that may replace those before it."""
     decided: dict[int, Entry] = {}
     for entry in entries:
         known = decided.get(entry.row_number)
-        if known is None or known.action in UNSETTLED:
+        if known is None or may_be_replaced(known.action, entry):
             decided[entry.row_number] = entry
     return {number: decided[number] for number in sorted(decided)}
+
+
+def may_be_replaced(action: Action, entry: Entry) -> bool:
+    """Whether an entry of that action makes room: that a row was not sent again says nothing of why it failed."""
+    return action in UNSETTLED and not (action is Action.FAILED and entry.action is Action.NOT_SENT)
 
 
 def entry_row(load_id: str, entry: Entry) -> Row:
@@ -51,6 +56,8 @@ def entry_row(load_id: str, entry: Entry) -> Row:
         entry.map_index,
         entry.try_number,
         utc_text(entry.at),
+        entry.attempts,
+        entry.waited_seconds,
     )
 
 

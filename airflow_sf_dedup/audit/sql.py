@@ -13,8 +13,9 @@ from sqlalchemy.exc import IntegrityError
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt
 
 from airflow_sf_dedup.audit import tables, upkeep
-from airflow_sf_dedup.audit.base import Load, LoadMissingError, Purged, Totals
+from airflow_sf_dedup.audit.base import Load, LoadMissingError, Purged, SentAgain, Totals
 from airflow_sf_dedup.audit.bulk import among, insert_rows
+from airflow_sf_dedup.audit.contention import again
 from airflow_sf_dedup.audit.engine import reading, writing
 from airflow_sf_dedup.audit.rows import (
     entry_from,
@@ -24,6 +25,7 @@ from airflow_sf_dedup.audit.rows import (
     load_value,
     match_from,
     match_rows,
+    may_be_replaced,
     payload_rows,
 )
 from airflow_sf_dedup.audit.storable import storable, stored_word
@@ -31,7 +33,9 @@ from airflow_sf_dedup.core.clock import utc_now
 from airflow_sf_dedup.core.entries import UNSETTLED, Action, Entry, MatchEntry
 
 #: Columns of a load that :meth:`SqlAudit.update_load` may set.
-CHANGEABLE = frozenset({"policy", "api", "settings", "rows_read", "partitions", "ended_at", "api_calls"})
+CHANGEABLE = frozenset(
+    {"policy", "api", "settings", "rows_read", "partitions", "ended_at", "api_calls", "predicted_calls"}
+)
 
 _PLAIN = frozenset({Action.CREATED, Action.UPDATED, Action.UNCHANGED})
 _UNSETTLED = sorted(action.value for action in UNSETTLED)
@@ -55,17 +59,14 @@ class SqlAudit:
             connection.execute(dialect.insert(tables.load).values(load_row(load)).on_conflict_do_nothing())
 
     def update_load(self, load_id: str, **changes: Any) -> None:
-        """Set columns of the load; ``add_api_calls`` adds to ``api_calls``.
+        """Set columns of the load.
 
         :raises LoadMissingError: when the load was not opened.
         :raises TypeError: when a name is not in :data:`CHANGEABLE`.
         """
-        more_calls = changes.pop("add_api_calls", None)
         if unknown := changes.keys() - CHANGEABLE:
             raise TypeError(f"A load's {sorted(unknown)} cannot change; {sorted(CHANGEABLE)} can.")
         columns = {name: load_value(name, value) for name, value in changes.items()}
-        if more_calls is not None:
-            columns["api_calls"] = tables.load.c.api_calls + more_calls
         with writing(self.engine) as connection:
             _hold_load(connection, load_id)
             if columns:
@@ -86,8 +87,8 @@ class SqlAudit:
         ):
             with attempt, writing(self.engine) as connection:
                 _hold_load(connection, load_id)
-                settled = _make_room(connection, load_id, decided)
-                self._insert(connection, load_id, [decided[row] for row in decided if row not in settled])
+                kept = _make_room(connection, load_id, decided)
+                self._insert(connection, load_id, [decided[row] for row in decided if row not in kept])
 
     def _insert(self, connection: Connection, load_id: str, entries: Sequence[Entry]) -> None:
         insert_rows(connection, tables.entry, (entry_row(load_id, entry) for entry in entries))
@@ -101,6 +102,22 @@ class SqlAudit:
             tables.payload,
             (row for entry in entries for row in payload_rows(load_id, entry)),
         )
+
+    def count_call(self, load_id: str, *, round_number: int, budget: int | None) -> bool:
+        """Count one API call before it is made, in the load and in its round; not one more than the budget.
+
+        :raises LoadMissingError: when the load was not opened.
+        """
+        return again()(self._count_call, load_id, round_number, budget)
+
+    def _count_call(self, load_id: str, round_number: int, budget: int | None) -> bool:
+        with writing(self.engine) as connection:
+            _hold_load(connection, load_id)
+            if not _count_in_round(connection, load_id, round_number, budget):
+                return False
+            one_more = update(tables.load).where(tables.load.c.load_id == load_id)
+            connection.execute(one_more.values(api_calls=tables.load.c.api_calls + 1))
+        return True
 
     def note(self, load_id: str, event: str, detail: Mapping[str, Any]) -> None:
         """Append one event to the journal, dated now."""
@@ -124,15 +141,33 @@ class SqlAudit:
             rows = connection.execute(query.order_by(tables.load.c.started_at, tables.load.c.load_id))
             return [Load(**row) for row in rows.mappings()]
 
-    def settled_rows(self, load_id: str, partition: int) -> Mapping[int, Action]:
-        """Row number to action, for the rows of a partition that need not be sent again."""
+    def settled_rows(self, load_id: str, partition: int, rows: Iterable[int] | None = None) -> Mapping[int, Action]:
+        """Row number to action, for the rows of a partition that need not be sent again; of these rows, or all."""
         query = select(tables.entry.c.row_number, tables.entry.c.action).where(
             tables.entry.c.load_id == load_id,
             tables.entry.c.partition == partition,
             tables.entry.c.action.not_in(_UNSETTLED),
         )
+        if rows is not None:
+            query = query.where(among(self.engine.dialect, tables.entry.c.row_number, rows))
         with reading(self.engine) as connection:
             return {row_number: Action(action) for row_number, action in connection.execute(query)}
+
+    def unknown_rows(self, load_id: str, partition: int) -> frozenset[int]:
+        """The rows of a partition whose entry says ``unknown``."""
+        query = select(tables.entry.c.row_number).where(*_of(load_id, [Action.UNKNOWN], partition))
+        with reading(self.engine) as connection:
+            return frozenset(connection.scalars(query))
+
+    def sent_again(self, load_id: str) -> SentAgain:
+        """How many rows of a load were sent more than once by their last try, how often and how long."""
+        columns = tables.entry.c
+        longest = func.coalesce(func.max(columns.waited_seconds), 0.0)
+        query = select(func.count(), func.coalesce(func.max(columns.attempts), 0), longest).where(
+            columns.load_id == load_id, columns.attempts > 1
+        )
+        with reading(self.engine) as connection:
+            return SentAgain(*connection.execute(query).one())
 
     def totals(self, load_id: str, partition: int | None = None) -> Totals:
         """Count the entries of a load, or of one of its partitions."""
@@ -147,6 +182,20 @@ class SqlAudit:
                 if code or reason or action not in _PLAIN:
                     reasons[action, code, reason] = rows
         return Totals(actions=dict(actions), reasons=reasons)
+
+    def latest_totals(self, org_id: str, sobject: str, external_id_field: str) -> Totals | None:
+        """Count the latest load of that org, sObject and field that has ended and had rows; ``None``: there is none."""
+        columns = tables.load.c
+        query = select(columns.load_id).where(
+            columns.org_id == org_id,
+            func.lower(columns.sobject) == sobject.lower(),
+            func.lower(columns.external_id_field) == external_id_field.lower(),
+            columns.ended_at.is_not(None),
+            columns.rows_read > 0,
+        )
+        with reading(self.engine) as connection:
+            found = connection.scalar(query.order_by(columns.ended_at.desc(), columns.load_id).limit(1))
+        return None if found is None else self.totals(found)
 
     def entries(
         self,
@@ -208,21 +257,35 @@ def _hold_load(connection: Connection, load_id: str) -> None:
         raise LoadMissingError(load_id)
 
 
-def _make_room(connection: Connection, load_id: str, rows: Iterable[int]) -> set[int]:
-    """Delete the unsettled entries of these rows, with what hangs on them; answer the settled ones."""
+def _count_in_round(connection: Connection, load_id: str, round_number: int, budget: int | None) -> bool:
+    if budget is not None and budget < 1:
+        return False
+    counted = tables.call_count.c
+    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
+    first = dialect.insert(tables.call_count).values(load_id=load_id, round_number=round_number, calls=1)
+    one_more = first.on_conflict_do_update(
+        index_elements=["load_id", "round_number"],
+        set_={"calls": counted.calls + 1},
+        where=None if budget is None else counted.calls < budget,
+    )
+    return connection.execute(one_more.returning(counted.calls)).first() is not None
+
+
+def _make_room(connection: Connection, load_id: str, decided: Mapping[int, Entry]) -> set[int]:
+    """Delete the entries that these replace, with what hangs on them; answer the rows whose entry stays."""
     columns = tables.entry.c
     query = select(columns.row_number, columns.action).where(
-        columns.load_id == load_id, among(connection.dialect, columns.row_number, rows)
+        columns.load_id == load_id, among(connection.dialect, columns.row_number, decided)
     )
     found = connection.execute(query.order_by(columns.row_number).with_for_update()).all()
-    unsettled = [row_number for row_number, action in found if action in UNSETTLED]
-    if unsettled:
+    replaced = [row for row, action in found if may_be_replaced(Action(action), decided[row])]
+    if replaced:
         connection.execute(
             delete(tables.entry).where(
-                columns.load_id == load_id, among(connection.dialect, columns.row_number, unsettled)
+                columns.load_id == load_id, among(connection.dialect, columns.row_number, replaced)
             )
         )
-    return {row_number for row_number, _ in found}.difference(unsettled)
+    return {row for row, _ in found}.difference(replaced)
 
 
 def _of_rows(connection: Connection, query: Select[Any], load_id: str, rows: list[int]) -> Select[Any]:

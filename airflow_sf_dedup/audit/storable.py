@@ -43,6 +43,14 @@ def stored_key(text: str | None) -> str | None:
     return text if _is_plain(text) else clean(text)
 
 
+def key_hash(key: str) -> str:
+    """The digest under which claims and watermarks know a key: 32 hexadecimal digits.
+
+    They outlive the load, and a key can be personal data.
+    """
+    return blake2b(key.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+
+
 def stored_word(text: str | None) -> str | None:
     """A code, reason, id or name, at most :data:`WORD_LENGTH` characters."""
     if text is None:

@@ -43,6 +43,7 @@ load = Table(
     Column("partitions", Integer),
     Column("ended_at", UtcDateTime),
     Column("api_calls", BigInteger, nullable=False, server_default="0"),
+    Column("predicted_calls", BigInteger),
     Index("ix_sf_dedup_load_run", "dag_id", "run_id"),
     Index("ix_sf_dedup_load_sobject", "org_id", "sobject", "external_id_field"),
 )
@@ -64,6 +65,8 @@ entry = Table(
     Column("map_index", Integer, nullable=False),
     Column("try_number", Integer, nullable=False),
     Column("at", UtcDateTime, nullable=False),
+    Column("attempts", Integer, nullable=False, server_default="1"),
+    Column("waited_seconds", Float(53), nullable=False, server_default="0"),
     PrimaryKeyConstraint("load_id", "row_number", name="pk_sf_dedup_entry"),
     Index("ix_sf_dedup_entry_action", "load_id", "action", "row_number"),
     Index("ix_sf_dedup_entry_key", "key"),
@@ -134,4 +137,47 @@ record_claim = Table(
     Column("expires_at", UtcDateTime, nullable=False),
     PrimaryKeyConstraint("org_id", "record_id", name="pk_sf_dedup_record_claim"),
     Index("ix_sf_dedup_record_claim_expires", "expires_at"),
+)
+
+key_claim = Table(
+    "sf_dedup_key_claim",
+    metadata,
+    Column("org_id", Text, nullable=False),
+    Column("sobject", Text, nullable=False),
+    Column("external_id_field", Text, nullable=False),
+    Column("key_hash", Text, nullable=False),
+    Column("token", Text, nullable=False),
+    Column("load_id", Text, nullable=False),
+    Column("task", Text, nullable=False),
+    Column("claimed_at", UtcDateTime, nullable=False),
+    Column("expires_at", UtcDateTime, nullable=False),
+    Column("org_time", UtcDateTime, nullable=False),
+    Column("doubt_since", UtcDateTime),
+    Column("doubt_load", Text),
+    PrimaryKeyConstraint("org_id", "sobject", "external_id_field", "key_hash", name="pk_sf_dedup_key_claim"),
+    Index("ix_sf_dedup_key_claim_token", "token"),
+    Index("ix_sf_dedup_key_claim_expires", "expires_at"),
+)
+
+#: An order's text compares byte by byte, whatever language the database sorts in.
+watermark = Table(
+    "sf_dedup_watermark",
+    metadata,
+    Column("org_id", Text, nullable=False),
+    Column("sobject", Text, nullable=False),
+    Column("external_id_field", Text, nullable=False),
+    Column("key_hash", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("newest", Text().with_variant(Text(collation="C"), "postgresql"), nullable=False),
+    Column("at", UtcDateTime, nullable=False),
+    PrimaryKeyConstraint("org_id", "sobject", "external_id_field", "key_hash", name="pk_sf_dedup_watermark"),
+)
+
+call_count = Table(
+    "sf_dedup_call_count",
+    metadata,
+    Column("load_id", Text, nullable=False),
+    Column("round_number", Integer, nullable=False),
+    Column("calls", BigInteger, nullable=False),
+    PrimaryKeyConstraint("load_id", "round_number", name="pk_sf_dedup_call_count"),
 )

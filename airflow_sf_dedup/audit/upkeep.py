@@ -12,23 +12,42 @@ from hashlib import blake2b
 from secrets import token_hex
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Engine, Table, delete, func, insert, or_, select, tuple_, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Engine,
+    Table,
+    delete,
+    func,
+    insert,
+    or_,
+    select,
+    tuple_,
+    update,
+)
 
 from airflow_sf_dedup.audit import tables
 from airflow_sf_dedup.audit.base import Purged
 from airflow_sf_dedup.audit.bulk import among
+from airflow_sf_dedup.audit.contention import in_key_order
 from airflow_sf_dedup.audit.engine import reading, writing
 from airflow_sf_dedup.audit.rows import WAITING
-from airflow_sf_dedup.audit.storable import stored_key
+from airflow_sf_dedup.audit.storable import key_hash, stored_key
+from airflow_sf_dedup.core.keys import KeyRule
+from airflow_sf_dedup.core.sobjects import Field
 
 #: The reason that a tombstone carries.
 ERASED = "erased"
+
+#: Folds as broadly as claims do; that is the same for every field.
+_ANY_KEY = KeyRule(Field(name="", label="", type="string"))
 
 
 def erase(engine: Engine, key: str, *, sobject: str | None, external_id_field: str | None, now: datetime) -> int:
     """Remove key, row hash, values, field differences and messages of every entry with this very key.
 
-    The key also goes from matches of other rows, from record claims and from the journal. What stays is
+    The key also goes from matches of other rows, from record claims and from the journal, and its digest from
+    watermarks and from key claims that have expired, whoever made them. What stays is
     the tombstone: row number, action, error code, record ids, with the reason ``erased``; and one event per load
     with a salted digest, by which somebody who knows the key can prove the erasure.
 
@@ -41,6 +60,7 @@ def erase(engine: Engine, key: str, *, sobject: str | None, external_id_field: s
         rows = _rows_with(connection, wanted, loads)
         _erase_parts(connection, wanted, loads)
         _erase_from_journal(connection, {wanted, key}, loads)
+        _erase_digests(connection, key, sobject, external_id_field, now)
         _bury(connection, wanted, loads)
         _note_erasure(connection, key, rows, now)
     _empty_wal(engine)
@@ -97,6 +117,18 @@ def _erase_from_journal(connection: Connection, keys: set[str], loads: list[Colu
             connection.execute(update(tables.event).where(tables.event.c.id == event_id).values(detail={ERASED: True}))
 
 
+def _erase_digests(
+    connection: Connection, key: str, sobject: str | None, external_id_field: str | None, now: datetime
+) -> None:
+    """Claims know a key by the digest of its broadest folding, watermarks by that of the org's own: all are tried."""
+    asked = {"sobject": sobject, "external_id_field": external_id_field}
+    digests = {key_hash(folded) for folded in (key, key.lower(), _ANY_KEY.partition_fold(key))}
+    claim = tables.key_claim
+    for table, more in ((tables.watermark, []), (claim, [claim.c.expires_at <= now])):
+        scope = [table.c[column] == name.lower() for column, name in asked.items() if name is not None]
+        connection.execute(delete(table).where(table.c.key_hash.in_(digests), *scope, *more))
+
+
 def _texts(value: Any) -> Iterable[str]:
     if isinstance(value, str):
         yield value
@@ -136,6 +168,8 @@ def _note_erasure(connection: Connection, key: str, rows: Counter[str], now: dat
 def purge(engine: Engine, older_than: datetime, *, force: bool, now: datetime) -> Purged:
     """Delete loads that ended (or, never ended, started) before this time, each in its own transaction.
 
+    Claims that expired before this time go too. Watermarks stay: without them an old row could win over a newer one.
+
     :param force: deletes also loads with rows that wait: ``awaiting_review`` or ``held``.
     """
     old = _old_loads(engine, older_than)
@@ -143,7 +177,10 @@ def purge(engine: Engine, older_than: datetime, *, force: bool, now: datetime) -
     gone = [load_id for load_id in old if load_id not in set(kept)]
     entries = sum(_delete_load(engine, load_id) for load_id in gone)
     with writing(engine) as connection:
-        connection.execute(delete(tables.record_claim).where(tables.record_claim.c.expires_at < older_than))
+        for claim in (tables.record_claim, tables.key_claim):
+            # What nobody holds: a purge waits for no load.
+            expired = in_key_order(claim, claim.c.expires_at < older_than, skip_locked=True)
+            connection.execute(delete(claim).where(expired))
         if gone:
             detail = {"loads": len(gone), "entries": entries, "older_than": older_than.isoformat()}
             row = {"load_id": None, "at": now, "event": "purged", "detail": detail}
@@ -170,7 +207,7 @@ def _with_waiting_rows(engine: Engine, load_ids: list[str]) -> list[str]:
 def _delete_load(engine: Engine, load_id: str) -> int:
     with writing(engine) as connection:
         connection.execute(delete(tables.load).where(tables.load.c.load_id == load_id))
-        for table in (tables.match, tables.payload, tables.event):
+        for table in (tables.match, tables.payload, tables.event, tables.call_count):
             connection.execute(delete(table).where(table.c.load_id == load_id))
         return connection.execute(delete(tables.entry).where(tables.entry.c.load_id == load_id)).rowcount
 

@@ -36,6 +36,9 @@ class Action(StrEnum):
     UNKNOWN = "unknown"
 
 
+#: With these actions the row's values are in the org.
+WRITTEN = frozenset({Action.CREATED, Action.UPDATED, Action.MATCHED_UPDATED, Action.SAVED_ANYWAY})
+
 #: Rows with these actions are sent again when their task runs again.
 UNSETTLED = frozenset({Action.FAILED, Action.UNKNOWN, Action.NOT_SENT})
 
@@ -76,6 +79,10 @@ class Entry:
     #: Airflow's map index and try number of the task that wrote the entry.
     map_index: int = -1
     try_number: int = 1
+    #: How often this try sent the row, where it did.
+    attempts: int = 1
+    #: Seconds from its first to its last sending.
+    waited_seconds: float = 0.0
     matches: tuple[MatchEntry, ...] = field(default=())
     #: Field values, kept as ``audit_values`` says; ``None`` where nothing is kept.
     values: Mapping[str, Any] | None = None

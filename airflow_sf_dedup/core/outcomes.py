@@ -45,6 +45,8 @@ class DuplicatesFound:
     allow_save: bool = False
     #: False: a rule found more records than it names, so that a single match need not be the only one.
     all_named: bool = True
+    #: An earlier sending of the row got no answer: it may be in the org all the same.
+    in_doubt: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +64,8 @@ class Failed:
     code: str
     message: str
     fields: tuple[str, ...] = ()
+    #: An earlier sending of the row got no answer: it may be in the org all the same.
+    in_doubt: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,6 +30,8 @@ class Record:
     row_hash: str
     #: How many rows of the same key come before it (``on_repeat="in_order"`` only).
     wave: int = 0
+    #: How new the row's state is, from :func:`core.ordering.order_of` (``newer_than`` only).
+    order: str | None = None
 
 
 _canonical = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=str).encode

@@ -26,7 +26,7 @@ class Superseded:
 class Settled:
     """Every row of one key, once: either kept or superseded."""
 
-    #: In row order; several only with ``in_order``.
+    #: In row order, or in the order of their states; several only with ``in_order``.
     kept: tuple[Record, ...]
     superseded: tuple[Superseded, ...] = ()
 
@@ -34,13 +34,16 @@ class Settled:
 def settle_repeats(rows: Sequence[Record], on_repeat: str) -> Settled:
     """Decide which rows of one key are sent.
 
-    :param rows: all rows of one key, in row order, at least one.
+    Rows that have an ``order`` (``newer_than``) are taken in that order, those of one order in row order:
+    the last is the newest.
+
+    :param rows: all rows of one key, in row order, at least one; their orders all of one kind, or none has one.
     :param on_repeat: ``last``, ``first``, ``merge_fields``, ``in_order`` or ``fail``; the last of them keeps
         all rows, and :func:`refuse_repeats` words the error over all keys.
     :raises SettingError: there is no such policy.
     """
     settle = _POLICIES[check_on_repeat(on_repeat)]
-    return Settled(kept=(rows[0],)) if len(rows) == 1 else settle(rows)
+    return Settled(kept=(rows[0],)) if len(rows) == 1 else settle(sorted(rows, key=lambda row: row.order or ""))
 
 
 def check_on_repeat(on_repeat: str) -> str:

@@ -6,7 +6,8 @@ recorded answers.
 """
 
 try:
-    from airflow_sf_dedup.emulator.errors import OrgFileError
+    from airflow_sf_dedup.emulator.errors import OrgFileError, SettingError
+    from airflow_sf_dedup.emulator.faults import Fault
     from airflow_sf_dedup.emulator.org import Org
     from airflow_sf_dedup.emulator.server import EmulatedOrg
 except ModuleNotFoundError as missing:
@@ -14,4 +15,4 @@ except ModuleNotFoundError as missing:
         f"the emulator needs {missing.name}: pip install 'airflow-provider-sf-dedup[emulator]'", name=missing.name
     ) from missing
 
-__all__ = ["EmulatedOrg", "Org", "OrgFileError"]
+__all__ = ["EmulatedOrg", "Fault", "Org", "OrgFileError", "SettingError"]

@@ -18,6 +18,7 @@ from airflow_sf_dedup.emulator.results import ROLLED_BACK, Refused, RowResult
 from airflow_sf_dedup.emulator.saving import SaveOptions, save
 from airflow_sf_dedup.emulator.schema import Field, Sobject
 from airflow_sf_dedup.emulator.targets import Create, Update, Upsert, Verb
+from airflow_sf_dedup.emulator.two_steps import all_or_none
 from airflow_sf_dedup.emulator.values import malformed
 
 _MOST_RECORDS = 200
@@ -50,8 +51,8 @@ def remove(call: Call) -> Response:
     if not ids:
         raise ApiError("MISSING_ARGUMENT", "The ids parameter is required")
     _check_count(len(ids))
-    all_or_none = call.request.query.get("allOrNone", "").lower() == "true"
-    results = delete(call.org, ids, user_id=call.user_id, all_or_none=all_or_none)
+    together = call.request.query.get("allOrNone", "").lower() == "true"
+    results = delete(call.org, ids, user_id=call.user_id, all_or_none=together)
     return _answer(call, results, upsert=False)
 
 
@@ -120,14 +121,17 @@ def _save_all(call: Call, verb: Verb) -> Response:
 
 
 def _save_chunks(call: Call, chunks: list[list[Draft]], verb: Verb, options: SaveOptions) -> list[RowResult]:
-    if len(chunks) == 1 or not options.all_or_none:
+    def save_all() -> list[RowResult]:
         return [result for chunk in chunks for result in save(call.org, chunk, verb, options)]
-    with call.org.transaction() as transaction:
-        results = [result for chunk in chunks for result in save(call.org, chunk, verb, options)]
-        if any(isinstance(result, Refused) for result in results):
-            transaction.roll_back()
-            return [_rolled_back(result) for result in results]
-        return results
+
+    if len(chunks) == 1 or not options.all_or_none:
+        return save_all()
+    results = all_or_none(call.org, save_all, _any_refused, code=ROLLED_BACK.code)
+    return [_rolled_back(result) for result in results] if _any_refused(results) else results
+
+
+def _any_refused(results: list[RowResult]) -> bool:
+    return any(isinstance(result, Refused) for result in results)
 
 
 def _rolled_back(result: RowResult) -> RowResult:
@@ -144,10 +148,10 @@ def _read(call: Call) -> tuple[list[Draft], SaveOptions]:
     if not isinstance(records, list):
         raise ApiError("JSON_PARSER_ERROR", "The records property should be a list of records")
     _check_count(len(records))
-    all_or_none = body.get("allOrNone", False)
-    if not isinstance(all_or_none, bool):
-        raise malformed("boolean", all_or_none)
-    return list(_drafts(call, records)), save_options(call, all_or_none=all_or_none, collection=True)
+    together = body.get("allOrNone", False)
+    if not isinstance(together, bool):
+        raise malformed("boolean", together)
+    return list(_drafts(call, records)), save_options(call, all_or_none=together, collection=True)
 
 
 def _drafts(call: Call, records: list[Any]) -> Iterator[Draft]:

@@ -9,7 +9,10 @@ from typing import Any
 from airflow_sf_dedup.emulator.collating import neighbours, upsert_together
 from airflow_sf_dedup.emulator.errors import ApiError
 from airflow_sf_dedup.emulator.http import Call, Request, Response, read_url
+from airflow_sf_dedup.emulator.in_progress import current
+from airflow_sf_dedup.emulator.rest_shapes import request_error
 from airflow_sf_dedup.emulator.subrequests import Subrequest, read_subrequests
+from airflow_sf_dedup.emulator.two_steps import all_or_none
 
 _MOST_IN_BATCH = 25
 #: From this version on subrequests are collated unless the request says otherwise.
@@ -19,6 +22,10 @@ _HALTED = {
     "errorCode": "PROCESSING_HALTED",
     "message": "The transaction was rolled back since another operation in the same transaction failed.",
 }
+#: What allOrNone answers for a subrequest that did not fail itself.
+_ROLLED_BACK = Response(400, [_HALTED])
+#: By reference id.
+Answers = dict[str, Response]
 
 
 def composite(call: Call) -> Response:
@@ -28,41 +35,58 @@ def composite(call: Call) -> Response:
         if not isinstance(body.get(name, False), bool):
             raise ApiError("JSON_PARSER_ERROR", f"{name} should be true or false")
     collate = body.get("collateSubrequests", call.version >= _COLLATED_SINCE)
-    runs = neighbours(subrequests) if collate else ([each] for each in subrequests)
-    answers = _all_or_none(call, runs, subrequests) if body.get("allOrNone") else _one_after_another(call, runs)
-    shown = [_shown(subrequest, answer) for subrequest, answer in zip(subrequests, answers, strict=True)]
-    return Response(200, {"compositeResponse": shown}, rows=sum(answer.rows for answer in answers))
+    runs = list(neighbours(subrequests) if collate else ([each] for each in subrequests))
+    refused = _refused_by_fault(subrequests)
+    answers = _all_or_none(call, runs, refused) if body.get("allOrNone") else _one_after_another(call, runs, refused)
+    in_order = [answers.get(each.reference_id, _ROLLED_BACK) for each in subrequests]
+    shown = [_shown(subrequest, answer) for subrequest, answer in zip(subrequests, in_order, strict=True)]
+    return Response(200, {"compositeResponse": shown}, rows=sum(answer.rows for answer in in_order))
 
 
-def _one_after_another(call: Call, runs: Iterable[list[Subrequest]]) -> list[Response]:
-    answers: dict[str, Response] = {}
+def _refused_by_fault(subrequests: list[Subrequest]) -> dict[str, Response]:
+    refused = current().refused_subrequests(len(subrequests))
+    return {subrequests[number].reference_id: refusal(error) for number, error in refused.items()}
+
+
+def refusal(error: ApiError) -> Response:
+    return Response(error.status, request_error(error))
+
+
+def _one_after_another(call: Call, runs: Iterable[list[Subrequest]], refused: dict[str, Response]) -> Answers:
+    answers: Answers = {}
     for run in runs:
-        _carry_out(call, run, answers)
-    return list(answers.values())
+        _carry_out(call, run, answers, refused)
+    return answers
 
 
-def _carry_out(call: Call, run: list[Subrequest], answers: dict[str, Response]) -> None:
+def _carry_out(call: Call, run: list[Subrequest], answers: Answers, refused: Answers) -> None:
     """Adds the answers of one run to ``answers``."""
-    if len(run) == 1:
-        answers[run[0].reference_id] = _send(call, run[0], answers)
-        return
-    for subrequest, answer in zip(run, upsert_together(call, run), strict=True):
-        answers[subrequest.reference_id] = answer
+    answers.update({each.reference_id: refused[each.reference_id] for each in run if each.reference_id in refused})
+    rest = [each for each in run if each.reference_id not in refused]
+    if len(rest) == 1:
+        answers[rest[0].reference_id] = _send(call, rest[0], answers)
+    elif rest:
+        for subrequest, answer in zip(rest, upsert_together(call, rest), strict=True):
+            answers[subrequest.reference_id] = answer
 
 
-def _all_or_none(call: Call, runs: Iterable[list[Subrequest]], subrequests: list[Subrequest]) -> list[Response]:
-    with call.org.transaction() as transaction:
-        answers: dict[str, Response] = {}
+def _all_or_none(call: Call, runs: list[list[Subrequest]], refused: Answers) -> Answers:
+    def carry_out() -> Answers:
+        answers: Answers = {}
         for run in runs:
-            _carry_out(call, run, answers)
-            if any(answers[each.reference_id].status >= 400 for each in run):
-                transaction.roll_back()
-                return [_halted_unless_failed(answers.get(each.reference_id)) for each in subrequests]
-    return list(answers.values())
+            _carry_out(call, run, answers, refused)
+            if _any_failed(answers):
+                break
+        return answers
+
+    answers = all_or_none(call.org, carry_out, _any_failed, code="PROCESSING_HALTED")
+    if not _any_failed(answers):
+        return answers
+    return {name: answer if answer.status >= 400 else _ROLLED_BACK for name, answer in answers.items()}
 
 
-def _halted_unless_failed(answer: Response | None) -> Response:
-    return answer if answer is not None and answer.status >= 400 else Response(400, [_HALTED])
+def _any_failed(answers: Answers) -> bool:
+    return any(answer.status >= 400 for answer in answers.values())
 
 
 def _send(call: Call, subrequest: Subrequest, answers: Mapping[str, Response]) -> Response:
@@ -132,10 +156,17 @@ def batch(call: Call) -> Response:
             halted = {"errorCode": "BATCH_PROCESSING_HALTED", "message": "Batch processing halted per request"}
             results.append({"statusCode": 412, "result": [halted]})
             continue
-        answer = call.send(_batch_request(each, call.request.headers))
-        call.org.accounting.count("batch subrequest")
+        answer = _counted(call, _batch_request(each, call.request.headers))
         results.append({"statusCode": answer.status, "result": answer.body})
     return Response(200, {"hasErrors": any(each["statusCode"] >= 400 for each in results), "results": results})
+
+
+def _counted(call: Call, request: Request) -> Response:
+    try:
+        call.org.accounting.count("batch subrequest")
+    except ApiError as error:
+        return refusal(error)
+    return call.send(request)
 
 
 def _batch_request(found: Any, headers: Mapping[str, str]) -> Request:

@@ -7,7 +7,8 @@ from dataclasses import asdict
 from typing import Any
 
 from airflow_sf_dedup.emulator.duplicate_rules import DuplicateRule
-from airflow_sf_dedup.emulator.errors import ApiError, MalformedValue, not_found
+from airflow_sf_dedup.emulator.errors import ApiError, MalformedValue, SettingError, not_found
+from airflow_sf_dedup.emulator.faults import FaultPlan
 from airflow_sf_dedup.emulator.http import Request, Response
 from airflow_sf_dedup.emulator.org import Org
 from airflow_sf_dedup.emulator.org_file import read_csv, read_ndjson
@@ -24,6 +25,8 @@ def answer(org: Org, request: Request) -> Response:
         if handler is None:
             raise not_found()
         return Response(200, handler(org, request))
+    except SettingError as error:
+        return Response(400, [{"message": str(error), "errorCode": "INVALID_SETTING"}])
     except MalformedValue as error:
         return Response(400, request_error(request.locate(error)))
     except ApiError as error:
@@ -85,10 +88,47 @@ def _expire(org: Org, request: Request) -> Any:
     return {"expired": org.expire_sessions()}
 
 
+def _faults(org: Org, request: Request) -> Any:
+    return org.faults.shown()
+
+
+def _set_faults(org: Org, request: Request) -> Any:
+    plan = FaultPlan.read(request.json())
+    org.faults.replace(plan.faults, seed=plan.seed)
+    return org.faults.shown()
+
+
+def _clear_faults(org: Org, request: Request) -> Any:
+    org.faults.clear()
+    return org.faults.shown()
+
+
+def _physics(org: Org, request: Request) -> Any:
+    return org.physics.shown()
+
+
+def _set_physics(org: Org, request: Request) -> Any:
+    org.change_physics(request.json())
+    return org.physics.shown()
+
+
+def _ledger(org: Org, request: Request) -> Any:
+    after = request.query.get("after", "0")
+    if not after.isdigit():
+        raise SettingError("after", f"{after!r} should be a seq")
+    return org.ledger.entries(int(after))
+
+
 _HANDLERS: dict[tuple[str, tuple[str, ...]], Callable[[Org, Request], Any]] = {
     ("GET", ("stats",)): _stats,
     ("GET", ("calls",)): _calls,
     ("GET", ("rules",)): _rules,
+    ("GET", ("faults",)): _faults,
+    ("POST", ("faults",)): _set_faults,
+    ("DELETE", ("faults",)): _clear_faults,
+    ("GET", ("physics",)): _physics,
+    ("POST", ("physics",)): _set_physics,
+    ("GET", ("ledger",)): _ledger,
     ("POST", ("reset",)): _reset,
     ("POST", ("expire_sessions",)): _expire,
 }

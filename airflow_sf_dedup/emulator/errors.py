@@ -3,11 +3,13 @@
 ApiError            the whole request; REST answers a list of errors, SOAP a fault
 └── MalformedValue  a value that cannot be read as its field's type
 RowRefusal          one row of a call; carries the RowError that the row's result shows
-OrgFileError        an org file that cannot be used; names the setting
+SettingError        a setting that cannot be used; names it and its choices
+└── OrgFileError    one of an org file
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -17,8 +19,17 @@ if TYPE_CHECKING:
 class ApiError(Exception):
     """A request that is refused as a whole: ``code`` and ``message`` as Salesforce words them."""
 
-    def __init__(self, code: str, message: str, *, status: int = 400, fields: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self,
+        code: str,
+        message: str,
+        *,
+        status: int = 400,
+        fields: tuple[str, ...] = (),
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
         super().__init__(f"{code}: {message}")
+        self.headers = headers or {}
         self.code = code
         self.message = message
         self.status = status
@@ -49,12 +60,17 @@ class RowRefusal(Exception):
         self.error = error
 
 
-class OrgFileError(ValueError):
-    """The org file cannot be used; the message begins with the setting's path."""
+class SettingError(ValueError):
+    """A setting cannot be used; the message begins with its path."""
 
     def __init__(self, setting: str, problem: str) -> None:
         super().__init__(f"{setting}: {problem}")
         self.setting = setting
+        self.problem = problem
+
+
+class OrgFileError(SettingError):
+    """The org file cannot be used; the message begins with the setting's path."""
 
 
 NOT_FOUND = "The requested resource does not exist"

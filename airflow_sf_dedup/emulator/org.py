@@ -4,34 +4,56 @@ from __future__ import annotations
 
 import itertools
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow_sf_dedup.emulator.accounting import Accounting
 from airflow_sf_dedup.emulator.duplicate_rules import DuplicateRule
 from airflow_sf_dedup.emulator.errors import no_such_sobject
+from airflow_sf_dedup.emulator.faults import Faults
+from airflow_sf_dedup.emulator.ledger import Change, Ledger
 from airflow_sf_dedup.emulator.org_file import Definition, User, read_org
 from airflow_sf_dedup.emulator.quirks import Quirks
+from airflow_sf_dedup.emulator.record_locks import RecordLocks
 from airflow_sf_dedup.emulator.schema import Schema, Sobject
 from airflow_sf_dedup.emulator.seeding import organization_records, seeded
 from airflow_sf_dedup.emulator.sessions import Sessions
 from airflow_sf_dedup.emulator.store import Record, Table, Undo
 from airflow_sf_dedup.emulator.values import format_datetime
 
+if TYPE_CHECKING:
+    from airflow_sf_dedup.emulator.two_steps import Together
+
 _MOST_CURSORS = 100
+_ROLLED_BACK = "ALL_OR_NONE_OPERATION_ROLLED_BACK"
 
 
 class Transaction:
-    """The puts since it began, so that they can be taken back."""
+    """The puts since it began, so that they can be taken back, and what the ledger will say about them."""
 
     def __init__(self) -> None:
         self.undos: list[Undo] = []
+        self.changes: list[Change] = []
 
-    def roll_back(self) -> None:
+    def roll_back(self, code: str = _ROLLED_BACK) -> None:
+        """Takes everything back; the ledger shows its rows as refused.
+
+        :param code: why a row that was saved is not any more.
+        """
+        self._undo()
+        self.changes = [each.taken_back(code) for each in self.changes]
+
+    def forget(self) -> None:
+        """Takes everything back as if it had not been tried."""
+        self._undo()
+        self.changes = []
+
+    def _undo(self) -> None:
         while self.undos:
             self.undos.pop()()
 
@@ -41,14 +63,26 @@ class Org:
 
     :param definition: what the org file says.
     :param clock: gives the current moment, in UTC.
+    :param sleep: lets a save wait for the seconds of the commit window.
     """
 
-    def __init__(self, definition: Definition, *, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+    def __init__(
+        self,
+        definition: Definition,
+        *,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
         self.definition = definition
         self.clock = clock
+        self.sleep = sleep
         self.lock = threading.RLock()
         self.sessions = Sessions(definition.org_id)
         self._transactions: list[Transaction] = []
+        #: The changes that are being made as one; belongs to whoever holds the lock.
+        self.together: Together | None = None
+        self.faults = Faults()
+        self.generation = 0
         self._rules: dict[str, tuple[DuplicateRule, ...]] = {}
         self.access_token = self.sessions.open(self.default_user.user_id)
         self.reset()
@@ -78,10 +112,19 @@ class Org:
         return self.definition.users[0]
 
     def reset(self) -> None:
-        """Back to what the org file says; the first access token is valid again."""
+        """Back to what the org file says; the first access token is valid again.
+
+        A call that is in progress meanwhile changes nothing any more.
+        """
         with self.lock:
+            self.generation += 1
+            self.ledger = Ledger()
+            self.record_locks = RecordLocks()
+            self.physics = self.definition.physics
+            self.faults.replace(self.definition.faults.faults, seed=self.definition.faults.seed)
             self.tables = {each.name: Table(each) for each in self.schema}
-            self.accounting = Accounting(self.definition.daily_api_requests)
+            self.accounting = Accounting()
+            self._limit_calls()
             self.cursors: OrderedDict[str, tuple[Any, ...]] = OrderedDict()
             self._cursor_numbers = itertools.count(1)
             self.sessions.reopen(self.access_token, self.default_user.user_id)
@@ -90,6 +133,20 @@ class Org:
                 self.tables[sobject].load(records)
             for sobject, rows in self.definition.records.items():
                 self.seed(sobject, rows)
+
+    def change_physics(self, settings: Mapping[str, Any]) -> None:
+        """Changes the named settings; one that is None goes back to its default.
+
+        :raises SettingError: naming the setting and what it should be.
+        """
+        with self.lock:
+            self.physics = self.physics.changed(settings)
+            self._limit_calls()
+
+    def _limit_calls(self) -> None:
+        wanted = self.physics.daily_api_requests
+        self.accounting.daily_limit = self.definition.daily_api_requests if wanted is None else wanted
+        self.accounting.enforced = wanted is not None
 
     def _build_match_indexes(self) -> None:
         for rule in self.definition.duplicate_rules:
@@ -133,16 +190,28 @@ class Org:
 
     @contextmanager
     def transaction(self) -> Iterator[Transaction]:
-        """Holds the org; puts inside can be rolled back, alone or with the transaction around this one."""
+        """Holds the org; puts inside can be rolled back, alone or with the transaction around this one.
+
+        What the outermost transaction did is in the ledger once it ends; one that raises is rolled back.
+        """
         with self.lock:
             transaction = Transaction()
             self._transactions.append(transaction)
             try:
                 yield transaction
+            except BaseException:
+                transaction.roll_back("UNKNOWN_EXCEPTION")
+                raise
             finally:
                 self._transactions.pop()
-                if self._transactions:
-                    self._transactions[-1].undos.extend(transaction.undos)
+                self._end(transaction)
+
+    def _end(self, transaction: Transaction) -> None:
+        if self._transactions:
+            self._transactions[-1].undos.extend(transaction.undos)
+            self._transactions[-1].changes.extend(transaction.changes)
+        else:
+            self.ledger.add(transaction.changes)
 
     # --- for tests and the control endpoints ---
 

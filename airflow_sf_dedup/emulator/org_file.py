@@ -12,19 +12,22 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import yaml
 
 from airflow_sf_dedup.core.record_ids import to_18
 from airflow_sf_dedup.emulator.duplicate_rules import DuplicateRule
-from airflow_sf_dedup.emulator.errors import OrgFileError
+from airflow_sf_dedup.emulator.errors import OrgFileError, SettingError
+from airflow_sf_dedup.emulator.faults import FaultPlan
 from airflow_sf_dedup.emulator.org_rules import read_duplicate_rules
 from airflow_sf_dedup.emulator.org_schema import read_schema
+from airflow_sf_dedup.emulator.physics import Physics
 from airflow_sf_dedup.emulator.quirks import Quirks
 from airflow_sf_dedup.emulator.schema import Schema
 from airflow_sf_dedup.emulator.store import make_id
 
+Setting = TypeVar("Setting")
 HERE = Path(__file__).parent
 DEFAULT_ORG = HERE / "default_org.yaml"
 
@@ -68,6 +71,9 @@ class Definition:
     duplicate_rules: tuple[DuplicateRule, ...]
     assignment_rules: Mapping[str, AssignmentRule]
     quirks: Quirks
+    physics: Physics = field(default_factory=Physics)
+    #: Switched on from the start.
+    faults: FaultPlan = field(default_factory=FaultPlan)
     #: Records to start with, by sobject.
     records: Mapping[str, list[dict[str, Any]]] = field(default_factory=dict)
 
@@ -86,6 +92,8 @@ _SETTINGS = (
     "duplicate_rules",
     "assignment_rules",
     "quirks",
+    "physics",
+    "faults",
     "records",
 )
 
@@ -141,6 +149,8 @@ def define(settings: Mapping[str, Any], folder: Path) -> Definition:
         duplicate_rules=read_duplicate_rules(section(settings, "duplicate_rules"), schema),
         assignment_rules=_read_assignment_rules(section(settings, "assignment_rules"), users, schema),
         quirks=Quirks.read(section(settings, "quirks")),
+        physics=_named(lambda: Physics().changed(section(settings, "physics"))),
+        faults=_named(lambda: FaultPlan.read(settings.get("faults") or [])),
         records=_read_records(section(settings, "records"), schema, folder),
     )
 
@@ -148,6 +158,13 @@ def define(settings: Mapping[str, Any], folder: Path) -> Definition:
 @lru_cache(maxsize=1)
 def _system() -> Mapping[str, Any]:
     return _load(HERE / "system_sobjects.yaml")
+
+
+def _named(read: Callable[[], Setting]) -> Setting:
+    try:
+        return read()
+    except SettingError as error:
+        raise OrgFileError(error.setting, error.problem) from None
 
 
 def section(settings: Mapping[str, Any], name: str) -> dict[str, Any]:

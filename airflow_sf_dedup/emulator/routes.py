@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from airflow_sf_dedup.emulator import collections, composite, queries, rest
 from airflow_sf_dedup.emulator.errors import ApiError, MalformedValue, not_found
 from airflow_sf_dedup.emulator.http import Call, Request, Response
+from airflow_sf_dedup.emulator.in_progress import current
 from airflow_sf_dedup.emulator.org import Org
 from airflow_sf_dedup.emulator.rest_shapes import request_error
 
@@ -70,8 +71,8 @@ def answer(org: Org, request: Request, user_id: str, *, inner: bool = False) -> 
     try:
         version = _version(request)
         route, captured = find(request.method, request.path[3:])
-        if not inner and route.counted:
-            org.accounting.count(route.name)
+        if not inner:
+            _enter(org, route)
         call = Call(org, request, version, user_id, _sender(org, user_id), inner)
         return route.handler(call, *captured)
     except MalformedValue as error:
@@ -80,12 +81,20 @@ def answer(org: Org, request: Request, user_id: str, *, inner: bool = False) -> 
         return refusal(error)
 
 
+def _enter(org: Org, route: Route) -> None:
+    """Counts a call, unless it is refused because of a limit or whatever it asks for."""
+    current().admit()
+    if route.counted:
+        org.accounting.count(route.name)
+    current().begin()
+
+
 def _sender(org: Org, user_id: str) -> Callable[[Request], Response]:
     return lambda request: answer(org, request, user_id, inner=True)
 
 
 def refusal(error: ApiError) -> Response:
-    return Response(error.status, request_error(error))
+    return Response(error.status, request_error(error), error.headers)
 
 
 def _version(request: Request) -> str:

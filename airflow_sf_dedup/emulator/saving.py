@@ -2,8 +2,8 @@
 
 A call has two phases. ``plan`` compares every row with the org as it is, so that the rows of one call do not see
 each other (Salesforce: "Duplicate Rules", order of execution); ``commit`` puts what may be saved, and asks again
-whether unique values are still free. Between the two another call may come in: that is Salesforce's race, in which
-the later of two upserts of one new key gets DUPLICATE_VALUE.
+whether unique values are still free and parents still there. In the commit window between the two other calls may
+come in: that is Salesforce's race, in which the later of two upserts of one new key gets DUPLICATE_VALUE.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ from typing import Any
 
 from airflow_sf_dedup.emulator.drafts import Draft
 from airflow_sf_dedup.emulator.duplicate_rules import DuplicateRule, Search, find_duplicates
+from airflow_sf_dedup.emulator.in_progress import current
+from airflow_sf_dedup.emulator.ledger import Change
 from airflow_sf_dedup.emulator.org import Org
 from airflow_sf_dedup.emulator.reporting import report_duplicates
 from airflow_sf_dedup.emulator.results import (
@@ -24,10 +26,12 @@ from airflow_sf_dedup.emulator.results import (
     RowResult,
     Saved,
 )
+from airflow_sf_dedup.emulator.row_refusals import by_fault, out_of_cpu_time
 from airflow_sf_dedup.emulator.schema import Field, Sobject
 from airflow_sf_dedup.emulator.seeding import compound_name, system_fields
 from airflow_sf_dedup.emulator.store import Record
 from airflow_sf_dedup.emulator.targets import Target, Verb, targets
+from airflow_sf_dedup.emulator.two_steps import Step, in_two_steps
 from airflow_sf_dedup.emulator.unique import taken
 
 
@@ -49,19 +53,27 @@ class Plan:
     record_id: str | None
     changes: dict[str, Any]
     reported: list[tuple[DuplicateRule, DuplicateResult]] = field(default_factory=list)
+    #: The id of the new record, once it has one.
+    new_id: str | None = None
 
 
 def save(org: Org, drafts: list[Draft], verb: Verb, options: SaveOptions) -> list[RowResult]:
     """The result of every row, in order."""
-    with org.lock:
-        plans = plan(org, drafts, verb, options)
-    return commit(org, plans, options)
+
+    def planned() -> Step:
+        rows = plan(org, drafts, verb, options)
+        return Step(_refused_by_fault(org, rows), lambda row: _records_of(org, row))
+
+    return in_two_steps(org, planned, lambda rows: commit(org, drafts, rows, options))
 
 
 # --- plan -------------------------------------------------------------------------------------------------
 
 
 def plan(org: Org, drafts: list[Draft], verb: Verb, options: SaveOptions) -> list[Plan | Refused]:
+    most = org.physics.max_rows_per_transaction
+    if most is not None and len(drafts) > most:
+        return [Refused((out_of_cpu_time(draft.sobject),)) for draft in drafts]
     search = Search(
         tables=org,
         deleted_match=org.quirks.deleted_records_match,
@@ -208,40 +220,84 @@ def _concerns(rule: DuplicateRule, before: Record, changes: Mapping[str, Any]) -
     return any(name in changes and changes[name] != before.get(name) for name in rule.compared)
 
 
+def _refused_by_fault(org: Org, rows: list[Plan | Refused]) -> list[Plan | Refused]:
+    candidates = [number for number, row in enumerate(rows) if isinstance(row, Plan)]
+    for number, firing in current().refused_rows(candidates).items():
+        row = rows[number]
+        if isinstance(row, Plan):
+            sobject = row.draft.sobject
+            keys = [each.name for each in sobject.unique if row.changes.get(each.name) is not None]
+            error = by_fault(firing, sobject, row.record_id, keys, names_holder=org.quirks.duplicate_value_names)
+            rows[number] = Refused((error,), row.record_id)
+    return rows
+
+
+def _records_of(org: Org, row: Plan) -> frozenset[str]:
+    """The records that a row holds in the commit window: its own and, if the org locks them, its parents."""
+    before = org.record(row.record_id) if row.record_id else None
+    own = {row.record_id} if row.record_id else set()
+    if not org.physics.lock_parents:
+        return frozenset(own)
+    parents = {
+        each
+        for name in row.draft.sobject.locked_parents
+        for each in ((before or {}).get(name), row.changes.get(name))
+        if each
+    }
+    return frozenset(own | parents)
+
+
 # --- commit -----------------------------------------------------------------------------------------------
 
 
-def commit(org: Org, plans: list[Plan | Refused], options: SaveOptions) -> list[RowResult]:
+def commit(org: Org, drafts: list[Draft], plans: list[Plan | Refused], options: SaveOptions) -> list[RowResult]:
     with org.transaction() as transaction:
         now = org.now()
         if options.all_or_none and any(isinstance(each, Refused) for each in plans):
-            return _all_rolled_back(org, plans)
-        results = [
-            each if isinstance(each, Refused) else _commit_row(org, each, now, options.user_id) for each in plans
-        ]
+            results = _all_rolled_back(org, plans)
+        else:
+            results = [
+                each if isinstance(each, Refused) else _commit_row(org, each, now, options.user_id, transaction.changes)
+                for each in plans
+            ]
+        for draft, result in zip(drafts, results, strict=True):
+            if isinstance(result, Refused):
+                transaction.changes.append(_refusal(org, draft, result, now))
         if options.all_or_none and any(isinstance(each, Refused) for each in results):
             transaction.roll_back()
             return [each if isinstance(each, Refused) else _rolled_back(org, each.record_id) for each in results]
         return results
 
 
+def _refusal(org: Org, draft: Draft, result: Refused, now: str) -> Change:
+    sobject = draft.sobject
+    keys = {each.name: draft.values[each.name] for each in sobject.indexed if each.name in draft.values}
+    known = result.record_id if result.record_id and org.record(result.record_id) else None
+    return Change(now, current().number, sobject.name, "refused", known, keys, {}, result.errors[0].code)
+
+
 def _all_rolled_back(org: Org, plans: Iterable[Plan | Refused]) -> list[RowResult]:
-    return [
-        each
-        if isinstance(each, Refused)
-        else _rolled_back(org, each.record_id or org.table(each.draft.sobject.name).new_id())
-        for each in plans
-    ]
+    return [each if isinstance(each, Refused) else _rolled_back(org, _id_of(org, each)) for each in plans]
 
 
 def _rolled_back(org: Org, record_id: str) -> Refused:
     return Refused((ROLLED_BACK,), record_id if org.quirks.rolled_back_rows_keep_id else None)
 
 
-def _commit_row(org: Org, row: Plan, now: str, user_id: str) -> RowResult:
+def _id_of(org: Org, row: Plan) -> str:
+    """The record's id; a new one is settled once, so that a row which is committed again keeps it."""
+    if row.record_id is not None:
+        return row.record_id
+    if row.new_id is None:
+        row.new_id = org.table(row.draft.sobject.name).new_id()
+    return row.new_id
+
+
+def _commit_row(org: Org, row: Plan, now: str, user_id: str, changes: list[Change]) -> RowResult:
     table = org.table(row.draft.sobject.name)
+    before: Record | None = None
     if row.record_id is None:
-        record = {**system_fields(table.sobject, now, user_id), **row.changes, "Id": table.new_id()}
+        record = {**system_fields(table.sobject, now, user_id), **row.changes, "Id": _id_of(org, row)}
         _number(record, table.sobject, table.next_number())
     else:
         before = table.live(row.record_id)
@@ -249,13 +305,20 @@ def _commit_row(org: Org, row: Plan, now: str, user_id: str) -> RowResult:
             return Refused((RowError("ENTITY_IS_DELETED", "entity is deleted"),), row.record_id)
         stamps = {"LastModifiedDate": now, "LastModifiedById": user_id, "SystemModstamp": now}
         record = {**before, **row.changes, **stamps}
-    errors = taken(org, table.sobject, record, row.record_id)
+    errors = _check_references(org, row.draft) or taken(org, table.sobject, record, row.record_id)
     if errors:
         return Refused(tuple(errors), row.record_id)
     org.put(table.sobject.name, record["Id"], record)
     for rule, result in row.reported:
         report_duplicates(org, rule, result, record["Id"], now, user_id)
-    return Saved(record["Id"], created=row.record_id is None)
+    changes.append(_change(row, record, before, now))
+    return Saved(record["Id"], created=before is None)
+
+
+def _change(row: Plan, record: Record, before: Record | None, now: str) -> Change:
+    verb = "created" if before is None else "updated"
+    replaced = {} if before is None else {name: before.get(name) for name in row.changes}
+    return Change(now, current().number, row.draft.sobject.name, verb, record["Id"], row.changes, replaced)
 
 
 def _number(record: Record, sobject: Sobject, number: int) -> None:

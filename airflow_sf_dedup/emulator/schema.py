@@ -141,6 +141,11 @@ class Sobject:
     def references(self) -> frozenset[str]:
         return frozenset(each.name for each in self.fields.values() if each.kind == "reference")
 
+    @cached_property
+    def locked_parents(self) -> frozenset[str]:
+        """References whose record a save of a child locks: all but those to users."""
+        return frozenset(name for name in self.references if "User" not in self.fields[name].reference_to)
+
     def find(self, name: str) -> Field | None:
         return self.fields.get(name) or self.by_lower.get(name.lower())
 

@@ -16,6 +16,7 @@ from typing import Any
 import uvicorn
 
 from airflow_sf_dedup.emulator.app import Log, make_app
+from airflow_sf_dedup.emulator.connections import Connections
 from airflow_sf_dedup.emulator.org import Org
 
 _HOST = "127.0.0.1"
@@ -60,8 +61,10 @@ class EmulatedOrg:
         """An emulator that listens already, and answers once ``serve`` is called."""
         listener = socket.create_server((_HOST, port), backlog=256)
         certificate = Certificate.issue() if tls else None
+        connections = Connections()
         config = uvicorn.Config(
-            make_app(state, log=log),
+            make_app(state, connections=connections, log=log),
+            http=connections.protocol(),
             log_level="error",
             access_log=False,
             lifespan="off",

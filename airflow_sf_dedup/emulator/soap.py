@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +12,7 @@ from airflow_sf_dedup.emulator.deleting import delete, undelete
 from airflow_sf_dedup.emulator.drafts import Draft, MalformedText, read_text
 from airflow_sf_dedup.emulator.errors import ApiError
 from airflow_sf_dedup.emulator.http import Response
+from airflow_sf_dedup.emulator.in_progress import current
 from airflow_sf_dedup.emulator.oauth import password_fits
 from airflow_sf_dedup.emulator.org import Org
 from airflow_sf_dedup.emulator.org_file import User
@@ -74,13 +75,13 @@ def answer(org: Org, body: bytes, *, namespace: str, version: float, url: str) -
     except (SoapClientFault, MalformedText) as error:
         return _response(500, shapes.client_fault(namespace, str(error)))
     except ApiError as error:
-        return _response(500, shapes.fault(namespace, error.code, error.message))
+        return _response(500, shapes.fault(namespace, error.code, error.message), headers=error.headers)
     used, limit = org.accounting.api_calls, org.accounting.daily_limit
     return _response(200, shapes.envelope(namespace, call.operation, results.results, used, limit), results.rows)
 
 
-def _response(status: int, body: bytes, rows: int = 0) -> Response:
-    return Response(status, body, content_type="text/xml; charset=utf-8", rows=rows)
+def _response(status: int, body: bytes, rows: int = 0, headers: Mapping[str, str] | None = None) -> Response:
+    return Response(status, body, headers or {}, content_type="text/xml; charset=utf-8", rows=rows)
 
 
 def _call(org: Org, call: SoapCall, version: float, url: str) -> Answer:
@@ -89,10 +90,12 @@ def _call(org: Org, call: SoapCall, version: float, url: str) -> Answer:
     if user_id is None:
         message = "Invalid Session ID found in SessionHeader: Illegal Session. Session not found, missing session key"
         raise ApiError("INVALID_SESSION_ID", message)
-    operation = _OPERATIONS.get(call.operation)
+    operation = OPERATIONS.get(call.operation)
     if operation is None:
         raise SoapClientFault(f"No operation available for request {call.operation}")
+    current().admit()
     org.accounting.count(f"SOAP {call.operation}")
+    current().begin()
     return operation(Context(org, call, user_id, version, url))
 
 
@@ -330,7 +333,7 @@ def _describe(context: Context) -> Answer:
     return Answer("".join(results), len(results))
 
 
-_OPERATIONS: dict[str, Callable[[Context], Answer]] = {
+OPERATIONS: dict[str, Callable[[Context], Answer]] = {
     "create": _create,
     "update": _update,
     "upsert": _upsert,

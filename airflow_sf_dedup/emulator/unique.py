@@ -19,14 +19,15 @@ def taken(org: Org, sobject: Sobject, record: Mapping[str, Any], own_id: str | N
             continue
         for holder in table.holders(field, value, deleted=org.quirks.deleted_records_hold_unique_values):
             if holder != own_id:
-                return [RowError("DUPLICATE_VALUE", _message(org, field.name, holder))]
+                return [duplicate_value(field.name, holder, org.quirks.duplicate_value_names)]
     return []
 
 
-def _message(org: Org, field: str, holder: str) -> str:
-    form = org.quirks.duplicate_value_names
+def duplicate_value(field: str, holder: str, form: str) -> RowError:
+    """:param form: the quirk ``duplicate_value_names``."""
     if form == "unknown":
         field = holder = "<unknown>"
     elif form == "id15":
         holder = holder[:15]
-    return f"duplicate value found: {field} duplicates value on record with id: {holder}"
+    message = f"duplicate value found: {field} duplicates value on record with id: {holder}"
+    return RowError("DUPLICATE_VALUE", message)

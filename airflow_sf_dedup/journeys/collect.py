@@ -171,6 +171,7 @@ def join(summaries: Sequence[Mapping[str, Any]], loads: Sequence[Load]) -> dict[
         "rows": sum(summary["rows"] for summary in summaries),
         "actions": dict(sorted(_summed(summary["actions"] for summary in summaries).items())),
         "api_calls": sum(summary["api_calls"] for summary in summaries),
+        "predicted_calls": sum(summary["predicted_calls"] or 0 for summary in summaries),
         "reasons": _joined_reasons(summaries),
         "audit": {**first["audit"], "load_id": None, "run": run},
     }

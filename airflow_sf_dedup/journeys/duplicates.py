@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from functools import partial
 from typing import Any
 
-from airflow_sf_dedup.audit.base import AuditWriter
+from airflow_sf_dedup.core.clock import utc_now
 from airflow_sf_dedup.core.decisions import (
     Ask,
     Decision,
@@ -24,12 +25,17 @@ from airflow_sf_dedup.core.decisions import (
 )
 from airflow_sf_dedup.core.entries import Action, Entry
 from airflow_sf_dedup.core.keys import KeyRule
-from airflow_sf_dedup.core.outcomes import DuplicatesFound, Failed, Match, Outcome, Saved, Unanswered
+from airflow_sf_dedup.core.outcomes import DuplicatesFound, Failed, Match, Outcome, Saved
 from airflow_sf_dedup.core.records import Record
 from airflow_sf_dedup.core.sobjects import SObject
 from airflow_sf_dedup.errors import CallError
 from airflow_sf_dedup.journeys.entry_maker import EntryMaker
-from airflow_sf_dedup.journeys.sending import Sender, seconds_before_try
+from airflow_sf_dedup.journeys.key_conflicts import is_open
+from airflow_sf_dedup.journeys.lost_answers import LostAnswers
+from airflow_sf_dedup.journeys.patience import seconds_before_try
+from airflow_sf_dedup.journeys.refusals import is_in_doubt
+from airflow_sf_dedup.journeys.remembering import Remembers
+from airflow_sf_dedup.journeys.sending import Answered, Sender
 from airflow_sf_dedup.locks.base import RecordClaim, RecordClaims
 from airflow_sf_dedup.policies.base import Chain, Decided
 from airflow_sf_dedup.salesforce.base import (
@@ -52,6 +58,11 @@ class Blocked:
 
     record: Record
     found: DuplicatesFound
+    #: Times it was sent, and seconds from the first to the last.
+    attempts: int = 1
+    waited: float = 0.0
+    #: It may be in the org all the same: an earlier sending got no answer.
+    in_doubt: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +90,9 @@ class _Book:
     """The rows of one settlement: which have their entry, and which may be in the org without one."""
 
     remember: Callable[[list[Entry]], None]
-    open: dict[int, Record]
+    open: dict[int, Blocked]
+    #: When the matched records were read, UTC.
+    read_at: datetime
     done: list[Entry] = field(default_factory=list)
     #: Row numbers.
     in_doubt: set[int] = field(default_factory=set)
@@ -87,10 +100,15 @@ class _Book:
     def close(self, entries: list[Entry]) -> None:
         """Commit entries, all final."""
         if entries:
-            self.remember(entries)
-            self.done += entries
-            for entry in entries:
+            told = [self._with_effort(entry) for entry in entries]
+            self.remember(told)
+            self.done += told
+            for entry in told:
                 self.open.pop(entry.row_number, None)
+
+    def _with_effort(self, entry: Entry) -> Entry:
+        row = self.open[entry.row_number]
+        return replace(entry, attempts=row.attempts, waited_seconds=row.waited)
 
 
 @dataclass
@@ -105,11 +123,18 @@ class Duplicates:
     lookup: DuplicateLookup
     reader: RecordReader
     claims: RecordClaims
-    audit: AuditWriter
+    memory: Remembers
     policy: Chain
     entries: EntryMaker
+    lost_answers: LostAnswers
     sleep: Callable[[float], None]
     wait: Callable[[int], float] = seconds_before_try
+    #: The org's time, UTC.
+    now: Callable[[], datetime] = utc_now
+    #: Rows that a unique value kept out, of which only a re-read of the key tells why; see ``contested``.
+    _contested: list[Answered[Record]] = field(default_factory=list, init=False)
+    #: Told the numbers of rows in a call that was given up and may still be carried out.
+    on_late: Callable[[Iterable[int]], None] = lambda rows: None
 
     def settle(self, blocked: Sequence[Blocked]) -> list[Entry]:
         """Settle the rows; answers their entries, all of them committed.
@@ -117,24 +142,41 @@ class Duplicates:
         :raises CallError: a call failed for good. Every row has its committed entry all the same.
         """
         book = _Book(
-            partial(self.audit.remember, self.load_id),
-            {row.record.row_number: row.record for row in blocked},
+            partial(self.memory.remember, self.load_id),
+            {row.record.row_number: row for row in blocked},
+            read_at=utc_now(),
+            in_doubt={row.record.row_number for row in blocked if row.in_doubt},
         )
         cases: dict[int, DuplicateCase] = {}
         try:
-            cases = {case.record.row_number: case for case in self._read(self._look_up(blocked, book))}
+            named = self._look_up(blocked, book)
+            book.read_at = utc_now()
+            cases = {case.record.row_number: case for case in self._read(named)}
             open_cases = [_Open(case) for case in cases.values()]
             while open_cases:
                 open_cases = self._decide_and_settle(open_cases, book)
         except CallError as error:
             book.close(
                 [
-                    self.entries.given_up(record, error, in_doubt=number in book.in_doubt, case=cases.get(number))
-                    for number, record in book.open.items()
+                    self.entries.given_up(row.record, error, in_doubt=number in book.in_doubt, case=cases.get(number))
+                    for number, row in book.open.items()
                 ]
             )
             raise
         return book.done
+
+    def contested(self) -> list[Answered[Record]]:
+        """The rows without an entry that a unique value kept out, since this was asked last; no error hides them."""
+        rows, self._contested = self._contested, []
+        return rows
+
+    def _contest(self, answered: Answered[Record], book: _Book) -> bool:
+        """Hand a row back whose ``DUPLICATE_VALUE`` only a re-read explains."""
+        if not is_open(answered, self.key_rule.field.name):
+            return False
+        book.open.pop(answered.row.row_number)
+        self._contested.append(answered)
+        return True
 
     def _look_up(self, blocked: Sequence[Blocked], book: _Book) -> list[Blocked]:
         """Name the matches of rows whose write did not; a row that went through is remembered."""
@@ -147,13 +189,19 @@ class Duplicates:
             external_id_field=self.key_rule.field.name,
             repeatable=self.api.repeatable,
             size=size_of,
+            on_late=lambda rows: self.on_late(row.row_number for row in rows),
+            now=self.now,
             sleep=self.sleep,
             wait=self.wait,
         )
         try:
             for batch in sender.send(unnamed):
-                book.close([self._looked_up(row, o) for row, o in batch if not isinstance(o, DuplicatesFound)])
-                named += [Blocked(row, o) for row, o in batch if isinstance(o, DuplicatesFound)]
+                told = [each for each in self.lost_answers.told(batch) if not self._contest(each, book)]
+                book.close(
+                    [self._looked_up(a.row, a.outcome) for a in told if not isinstance(a.outcome, DuplicatesFound)]
+                )
+                named += [Blocked(a.row, a.outcome) for a in told if isinstance(a.outcome, DuplicatesFound)]
+                book.in_doubt.update(a.row.row_number for a in told if a.since is not None)
         except CallError:
             book.in_doubt.update(row.row_number for row, in_doubt in sender.left() if in_doubt)
             raise
@@ -255,7 +303,7 @@ class Duplicates:
         """Only one key of all loads may stamp a record; the others go to a person."""
         wanted = [(item, item.update.record_id) for item in updates if item.update]
         claims = [RecordClaim(record_id, self._folded(item)) for item, record_id in wanted]
-        holders = self.claims.claim(self.load_id, self.org_id, claims) if claims else {}
+        holders = self.claims.claim(self.load_id, self.org_id, claims, read_at=book.read_at) if claims else {}
         taken = [item for item, record_id in wanted if holders.get(record_id) != self._folded(item)]
         book.close([self.entries.blocked(item.case, Action.AWAITING_REVIEW, "match_claimed") for item in taken])
         return [item for item, record_id in wanted if holders.get(record_id) == self._folded(item)]
@@ -290,16 +338,21 @@ class Duplicates:
             external_id_field=None if action is Action.MATCHED_UPDATED else self.key_rule.field.name,
             repeatable=action is Action.MATCHED_UPDATED or self.api.repeatable,
             size=lambda item: size_of(item.case.record),
+            on_late=lambda items: self.on_late(item.case.record.row_number for item in items),
             sleep=self.sleep,
             wait=self.wait,
         )
         reopened: list[_Open] = []
         try:
             for batch in sender.send(items):
-                self._release(item for item, o in batch if not isinstance(o, Saved | Unanswered))
-                refused = [(item, why) for item, o in batch if (why := self._refusal(o, item)) is not None]
+                by_key = action is Action.SAVED_ANYWAY
+                answers = [
+                    (each.row, each.outcome) for each in batch if not (by_key and self._contest(_of_record(each), book))
+                ]
+                self._release(item for item, o in answers if not (isinstance(o, Saved) or is_in_doubt(o)))
+                refused = [(item, why) for item, o in answers if (why := self._refusal(o, item)) is not None]
                 reopened += [_Open(item.case, item.position + 1, why) for item, why in refused]
-                book.close([self._settled(item, o, action) for item, o in batch if self._refusal(o, item) is None])
+                book.close([self._settled(item, o, action) for item, o in answers if self._refusal(o, item) is None])
         except CallError:
             left = list(sender.left())
             book.in_doubt.update(item.case.record.row_number for item, in_doubt in left if in_doubt)
@@ -333,6 +386,10 @@ class Duplicates:
         return self.entries.not_saved(
             item.case.record, outcome, reason=f"{action}_failed", matches=self.entries.matches(item.case)
         )
+
+
+def _of_record(each: Answered[_Settling]) -> Answered[Record]:
+    return Answered(each.row.case.record, each.outcome, each.attempts, each.waited, each.since)
 
 
 def _may_be_carried_out(decision: Decision, item: _Open) -> bool:

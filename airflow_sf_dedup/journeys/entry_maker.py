@@ -15,8 +15,13 @@ from airflow_sf_dedup.core.entries import Action, Entry, MatchEntry
 from airflow_sf_dedup.core.outcomes import Failed, KeyHeldByMany, Match, Saved, Unanswered
 from airflow_sf_dedup.core.records import Record
 from airflow_sf_dedup.errors import CallError
+from airflow_sf_dedup.locks.base import Holder
+from airflow_sf_dedup.salesforce.duplicate_value import read_message
 
 MASK = "***"
+
+#: Why a row was not sent: another task had its key in flight.
+KEY_IN_FLIGHT = "key_in_flight"
 
 #: Characters of the shortest value that is masked in a message; shorter ones are in every other word.
 _SHORTEST_MASKED = 3
@@ -57,12 +62,14 @@ class EntryMaker:
         mark: TaskMark,
         *,
         sobject: str = "",
+        key_field: str = "",
         audit_values: AuditValues = AuditValues.DUPLICATES,
         masked_fields: Iterable[str] = (),
         clock: Callable[[], datetime] = utc_now,
     ) -> None:
         self._mark = mark
         self._sobject = sobject
+        self._key_field = key_field
         self._audit_values = audit_values
         self._masked = {name.lower() for name in masked_fields}
         self._clock = clock
@@ -73,6 +80,7 @@ class EntryMaker:
         return EntryMaker(
             self._mark,
             sobject=self._sobject,
+            key_field=self._key_field,
             audit_values=self._audit_values,
             masked_fields=self._masked,
             clock=lambda: now,
@@ -81,8 +89,7 @@ class EntryMaker:
     def saved(self, record: Record, outcome: Saved, action: Action | None = None, **more: Any) -> Entry:
         """The row is in the org; whether it was there before is not always said."""
         done = action or (Action.CREATED if outcome.created else Action.UPDATED)
-        sent_before = self._mark.try_number > 1
-        if outcome.created is None or (sent_before and not outcome.created):
+        if outcome.created is None:
             more.setdefault("reason", "created_or_updated")
         return self.entry(record, done, record_id=outcome.record_id, **more)
 
@@ -100,6 +107,8 @@ class EntryMaker:
         """
         action = Action.FAILED
         match outcome:
+            case Failed("DUPLICATE_VALUE" as code, message) if reason is None:
+                reason, matches = self._taken(message, matches)
             case Failed(code, message):
                 pass
             case KeyHeldByMany(message, record_ids):
@@ -114,6 +123,25 @@ class EntryMaker:
             error_message=self._redacted(message, record),
             reason=reason,
             matches=matches,
+        )
+
+    def _taken(self, message: str, matches: tuple[MatchEntry, ...]) -> tuple[str, tuple[MatchEntry, ...]]:
+        """Which unique value was taken, and by which record, as far as the message names them."""
+        read = read_message(message, self._key_field)
+        holder = (MatchEntry(read.holder_id, self._sobject),) if read.holder_id else ()
+        return read.kind, matches + holder
+
+    def holders(self, record: Record, record_ids: Iterable[str], *, deleted: bool) -> tuple[MatchEntry, ...]:
+        """Records that hold a row's key, as matches of its entry."""
+        return tuple(MatchEntry(each, self._sobject, is_deleted=deleted, key=record.key) for each in record_ids)
+
+    def put_off(self, record: Record, holder: Holder) -> Entry:
+        """The row's key was in flight elsewhere to the end."""
+        return self.entry(
+            record,
+            Action.NOT_SENT,
+            reason=KEY_IN_FLIGHT,
+            error_message=f"key in flight since {holder.claimed_at:%Y-%m-%d %H:%M:%S} UTC in {holder.task}",
         )
 
     def given_up(self, record: Record, error: CallError, *, in_doubt: bool, case: DuplicateCase | None = None) -> Entry:

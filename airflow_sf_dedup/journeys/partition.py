@@ -7,6 +7,7 @@ Nothing is sent from here, so whatever goes wrong leaves the org untouched and n
 from __future__ import annotations
 
 import unicodedata
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -19,11 +20,11 @@ from airflow_sf_dedup.core.partitioning import PartitionRef, check_partitions, p
 from airflow_sf_dedup.core.records import Record
 from airflow_sf_dedup.core.repeats import Superseded, check_on_repeat, refuse_repeats, settle_repeats
 from airflow_sf_dedup.core.sobjects import Field, SObject
-from airflow_sf_dedup.errors import PreflightError
-from airflow_sf_dedup.journeys.preflight import Fit, check_columns, check_sobject
+from airflow_sf_dedup.errors import PreflightError, SettingError
+from airflow_sf_dedup.journeys.preflight import Fit, check_order_column, check_sobject, fit_columns
 from airflow_sf_dedup.sources.base import Source, SourceRow
 from airflow_sf_dedup.sources.columns import column_of, value_of
-from airflow_sf_dedup.sources.reading import RecordReader, Refusal
+from airflow_sf_dedup.sources.reading import OrderReader, RecordReader, Refusal
 from airflow_sf_dedup.sources.spool import Spool, open_spool
 from airflow_sf_dedup.sources.staging import StagedLoad, StagedPartition, StagingArea
 
@@ -33,8 +34,20 @@ _ENTRIES_AT_A_TIME = 1000
 #: Repeated keys whose rows an error names.
 _EXAMPLES = 5
 
-#: Fields that every load takes along where the sObject has them: they say whether a match may be acted on.
-ALWAYS_STAGED = ("Id", "IsDeleted", "MasterRecordId", "IsConverted", "OwnerId", "RecordTypeId")
+#: Fields that every load takes along where the sObject has them: they say whether a match may be acted on,
+#: and whether a call whose answer was lost wrote a record.
+ALWAYS_STAGED = (
+    "Id",
+    "IsDeleted",
+    "MasterRecordId",
+    "IsConverted",
+    "OwnerId",
+    "RecordTypeId",
+    "CreatedDate",
+    "CreatedById",
+    "LastModifiedDate",
+    "LastModifiedById",
+)
 
 #: A partition's number and its records.
 Compartment = tuple[int, list[Record]]
@@ -55,6 +68,8 @@ def partition_source(
     salesforce_conn_id: str,
     audit_conn_id: str | None,
     clock: Callable[[], datetime],
+    newer_than: str | None = None,
+    on_staged: Callable[[list[int]], None] = lambda rows: None,
 ) -> list[PartitionRef]:
     """Read, settle and stage a source; a reference for each partition that has rows.
 
@@ -63,6 +78,10 @@ def partition_source(
     :param group_by: column whose equal values meet in one partition, such as the parent of the rows.
     :param load: opened in the audit; gets ``rows_read`` and ``partitions`` only when all is staged.
     :param clock: the time now, UTC.
+    :param newer_than: column that tells how new a row is; repeats of a key are settled in its order, and every
+        record gets its ``order``.
+    :param on_staged: told, partition by partition, how many rows are sent together: all its rows, or with
+        ``in_order`` those of one wave.
     :raises SettingError: a parameter, the source or the org does not fit.
     :raises LoadFailedError: a key repeats and ``on_repeat`` is ``fail``.
     """
@@ -73,14 +92,17 @@ def partition_source(
         external_id_field=external_id_field,
         columns=source.columns(),
         allow_non_unique_key=allow_non_unique_key,
+        newer_than=_column_name(newer_than),
     )
     group_field = None if group_by is None else _group_field(describe, group_by, fit)
     audit.open_load(load)
     journal = _Journal(audit, load.load_id, clock)
-    reading = _Reading(describe, source, fit)
+    reading = _Reading(describe, source, fit, newer_than)
     try:
         with open_spool(partitions) as by_key, open_spool(partitions) as by_group:
             reading.into(by_key, journal, partitions)
+            if reading.rows_read:
+                check_order_column(reading.fit, newer_than)
             compartments = _settled(by_key.compartments(), fit.key_rule, on_repeat, journal)
             if group_field is not None:
                 _check_group_column(group_by, group_field, reading)
@@ -94,7 +116,7 @@ def partition_source(
                 allow_non_unique_key=allow_non_unique_key,
                 created_at=clock(),
             )
-            staged = _stage(compartments, group_field, staging, staged_load)
+            staged = _stage(compartments, group_field, staging, staged_load, on_staged)
         journal.close(reading.rows_read, staged)
     except BaseException:
         # A store that cannot remove must not hide why the load ended.
@@ -126,16 +148,17 @@ class _Reading:
     describe: SObject
     source: Source
     fit: Fit
+    newer_than: str | None = None
     rows_read: int = 0
 
     def into(self, spool: Spool, journal: _Journal, partitions: int) -> None:
         """Spool every row by its key, or audit why it has none that can be sent."""
-        rule = self.fit.key_rule
-        reader = RecordReader(rule, self.fit.columns)
+        rule, order = self.fit.key_rule, None if self.newer_than is None else OrderReader(self.newer_than)
+        reader, names = self._reader(order)
         for row in self.source.rows():
-            if not row.values.keys() <= self.fit.columns.keys():
+            if not row.values.keys() <= names:
                 self._learn_columns(row)
-                reader = RecordReader(rule, self.fit.columns)
+                reader, names = self._reader(order)
             self.rows_read += 1
             read = reader.read(row)
             if isinstance(read, Refusal):
@@ -143,11 +166,16 @@ class _Reading:
             else:
                 spool.add(partition_of(rule.partition_fold(read.key), partitions), read)
 
+    def _reader(self, order: OrderReader | None) -> tuple[RecordReader, frozenset[str]]:
+        """A reader of the columns known so far, and their names."""
+        if order is not None:
+            order.column = self.fit.order_column
+        return RecordReader(self.fit.key_rule, self.fit.columns, order), frozenset(self.fit.names)
+
     def _learn_columns(self, row: SourceRow) -> None:
-        known = list(dict.fromkeys([*self.fit.columns, *row.values]))
-        key_rule = self.fit.key_rule
+        known = list(dict.fromkeys([*self.fit.names, *row.values]))
         try:
-            self.fit = Fit(key_rule, check_columns(self.describe, key_rule.field, known))
+            self.fit = fit_columns(self.describe, self.fit.key_rule, known, newer_than=self.newer_than)
         except PreflightError as error:
             raise PreflightError(f"row {row.row_number}: {error}", setting=error.setting) from None
 
@@ -203,7 +231,11 @@ def _group(record: Record, group_field: Field) -> str:
 
 
 def _stage(
-    compartments: Iterable[Compartment], group_field: Field | None, staging: StagingArea, load: StagedLoad
+    compartments: Iterable[Compartment],
+    group_field: Field | None,
+    staging: StagingArea,
+    load: StagedLoad,
+    on_staged: Callable[[list[int]], None],
 ) -> dict[int, StagedPartition]:
     """Stage every compartment, the manifest before the first."""
     staged: dict[int, StagedPartition] = {}
@@ -212,6 +244,7 @@ def _stage(
             staging.write_manifest(load)
         records.sort(key=_order(group_field))
         staged[partition] = staging.write_partition(load.load_id, partition, records)
+        on_staged(list(Counter(record.wave for record in records).values()))
     return staged
 
 
@@ -220,6 +253,12 @@ def _order(group_field: Field | None) -> Callable[[Record], tuple[int, str, int]
     if group_field is None:
         return lambda record: (record.wave, "", record.row_number)
     return lambda record: (record.wave, _group(record, group_field), record.row_number)
+
+
+def _column_name(newer_than: str | None) -> str | None:
+    if newer_than is None or (isinstance(newer_than, str) and newer_than.strip()):
+        return newer_than
+    raise SettingError(f"newer_than: expected the name of a source column, got {newer_than!r}", setting="newer_than")
 
 
 def _group_field(describe: SObject, group_by: str, fit: Fit) -> Field:

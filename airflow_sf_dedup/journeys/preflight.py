@@ -27,8 +27,16 @@ class Fit:
     """How the load maps onto the org."""
 
     key_rule: KeyRule
-    #: Source column to field or parent.
+    #: Source column to field or parent, of the columns that are sent.
     columns: Mapping[str, Column]
+    #: The column that ``newer_than`` names, as the source spells it; ``None`` as long as the source has none.
+    order_column: str | None = None
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All columns of the source, sent or not."""
+        unsent = () if self.order_column is None or self.order_column in self.columns else (self.order_column,)
+        return (*self.columns, *unsent)
 
 
 def check_sobject(
@@ -37,21 +45,52 @@ def check_sobject(
     external_id_field: str,
     columns: Sequence[str] | None,
     allow_non_unique_key: bool = False,
+    newer_than: str | None = None,
 ) -> Fit:
     """Check sObject, key field and columns against what the org says of itself.
 
     :param columns: all columns of the source, or ``None`` where they are not known beforehand.
+    :param newer_than: the column that tells how new a row is; it need be no field of the sObject.
     :raises PreflightError: the org does not fit; names the parameter or every offending column.
     """
     key_field = check_key_field(describe, external_id_field, allow_non_unique_key=allow_non_unique_key)
-    fit = Fit(KeyRule(key_field), check_columns(describe, key_field, columns or ()))
+    fit = fit_columns(describe, KeyRule(key_field), columns or (), newer_than=newer_than)
     if columns is not None and key_field.name not in {column.field.name for column in fit.columns.values()}:
         raise PreflightError(
             f"source: no column {key_field.name}, the external-ID field; without it no row has a key"
             f"{_nearest(key_field.name, columns)}",
             setting="source",
         )
+    if columns is not None:
+        check_order_column(fit, newer_than)
     return fit
+
+
+def fit_columns(describe: SObject, key_rule: KeyRule, columns: Sequence[str], *, newer_than: str | None = None) -> Fit:
+    """How these columns of the source map onto the org.
+
+    :raises PreflightError: as :func:`check_columns`.
+    """
+    order_column = None if newer_than is None else _spelled(newer_than, columns)
+    return Fit(key_rule, check_columns(describe, key_rule.field, columns, order_column=order_column), order_column)
+
+
+def check_order_column(fit: Fit, newer_than: str | None) -> None:
+    """Refuse a ``newer_than`` that is no column of the source.
+
+    :raises PreflightError: names the columns there are.
+    """
+    if newer_than is None or fit.order_column is not None:
+        return
+    there_are = ", ".join(map(_shown, fit.names)) or "none"
+    raise PreflightError(
+        f"newer_than: the source has no column {newer_than!r}; it has: {there_are}", setting="newer_than"
+    )
+
+
+def _spelled(wanted: str, columns: Sequence[str]) -> str | None:
+    """The column of that name in the source's spelling of case."""
+    return wanted if wanted in columns else next((name for name in columns if name.lower() == wanted.lower()), None)
 
 
 def check_key_field(describe: SObject, external_id_field: str, *, allow_non_unique_key: bool) -> Field:
@@ -100,12 +139,17 @@ def _check_is_key(describe: SObject, field: Field) -> None:
         )
 
 
-def check_columns(describe: SObject, key_field: Field, columns: Iterable[str]) -> dict[str, Column]:
+def check_columns(
+    describe: SObject, key_field: Field, columns: Iterable[str], *, order_column: str | None = None
+) -> dict[str, Column]:
     """Where each source column goes.
 
-    :raises PreflightError: names every column that cannot be written, and why.
+    :param order_column: goes nowhere if it cannot be written.
+    :raises PreflightError: names every other column that cannot be written, and why.
     """
     found = {name: column_of(describe, name) for name in columns}
+    if order_column is not None and _problem(describe, key_field, order_column, found[order_column]):
+        del found[order_column]
     if found and not any(found.values()):
         # Perhaps the first row of a file without header: do not repeat what may be customers' values.
         raise PreflightError(

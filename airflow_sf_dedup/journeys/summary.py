@@ -4,7 +4,7 @@ Version 1::
 
     {"version": 1, "load_id": "…", "sobject": "Lead", "external_id_field": "External_Id__c",
      "org_id": "…", "partition": 3 or null for a whole load,
-     "rows": 625, "actions": {"created": 475, …}, "api_calls": 5,
+     "rows": 625, "actions": {"created": 475, …}, "api_calls": 5, "predicted_calls": null or 41 for a whole load,
      "reasons": [{"action": "failed", "code": "…", "reason": null, "rows": 12}, …],
      "sample": [{"row": 17, "key": "ja…om", "action": "awaiting_review", "reason": "several_matches",
                  "record_id": null, "matched": ["00Q…"], "rules": ["…"]}, …],
@@ -69,6 +69,7 @@ def summarise(
         "rows": totals.rows,
         "actions": {str(action): rows for action, rows in sorted(totals.actions.items())},
         "api_calls": load.api_calls if api_calls is None else api_calls,
+        "predicted_calls": load.predicted_calls if partition is None else None,
         "reasons": reasons_of(totals),
         "audit": {"audit_conn_id": audit_conn_id, "table": "sf_dedup_entry", "load_id": load.load_id},
         "sample": [],

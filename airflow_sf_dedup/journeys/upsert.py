@@ -1,32 +1,49 @@
 """One task's work: write a partition's rows, settle what duplicate rules block, remember every row.
 
-The order is the promise: a row is remembered as soon as its call has answered, so a crash costs one
-call; everything is committed before anything is raised.
+The order is the promise: a row is remembered as soon as its call has answered, so a crash costs the
+calls in flight; everything is committed before anything is raised.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from itertools import chain, groupby, islice
 
 from airflow_sf_dedup.audit.base import Audit
+from airflow_sf_dedup.core.clock import utc_now
 from airflow_sf_dedup.core.entries import UNSETTLED, Action, Entry
 from airflow_sf_dedup.core.keys import KeyRule
-from airflow_sf_dedup.core.outcomes import DuplicatesFound, Outcome, Saved
+from airflow_sf_dedup.core.outcomes import DuplicatesFound, Saved, Unanswered
 from airflow_sf_dedup.core.records import Record
-from airflow_sf_dedup.errors import CallError
+from airflow_sf_dedup.errors import CallError, KeysInFlightError
+from airflow_sf_dedup.journeys.claiming import HeldKeys
 from airflow_sf_dedup.journeys.collect import BEHIND_A_FAILED_ROW
 from airflow_sf_dedup.journeys.duplicates import Blocked, Duplicates, size_of
 from airflow_sf_dedup.journeys.entry_maker import EntryMaker
-from airflow_sf_dedup.journeys.sending import Sender, seconds_before_try
-from airflow_sf_dedup.salesforce.base import UpsertApi
+from airflow_sf_dedup.journeys.guards import Guard
+from airflow_sf_dedup.journeys.key_conflicts import Conflict, KeyConflicts, is_open
+from airflow_sf_dedup.journeys.lost_answers import LostAnswers
+from airflow_sf_dedup.journeys.newest import NewestOnly
+from airflow_sf_dedup.journeys.patience import Patience, seconds_before_try
+from airflow_sf_dedup.journeys.remembering import Remembers
+from airflow_sf_dedup.journeys.sending import Answered, Sender
+from airflow_sf_dedup.locks.base import Holder
+from airflow_sf_dedup.salesforce.base import RecordReader, UpsertApi
 
 #: Blocked rows are settled together, this many at a time: as many as one retrieve can read.
 SETTLE_TOGETHER = 2000
 
 #: Entries of rows that are not sent, written at a time.
 ENTRIES_TOGETHER = 1000
+
+#: Seconds that a task waits, holding its worker slot, for keys that are in flight elsewhere.
+PATIENCE = 15.0
+
+#: Holders of keys that an error names.
+MOST_HOLDERS = 5
 
 #: A later row of a key waits behind these, and is ``held``.
 _AWAITS_A_PERSON = (Action.AWAITING_REVIEW, Action.HELD)
@@ -43,11 +60,26 @@ class Upsert:
     partition: int
     key_rule: KeyRule
     api: UpsertApi
+    reader: RecordReader
     audit: Audit
+    #: Takes the entries; the audit itself, or what stands before it.
+    memory: Remembers
     entries: EntryMaker
     duplicates: Duplicates
+    lost_answers: LostAnswers
+    #: The keys that the task has in flight.
+    keys: HeldKeys
+    #: Asked before each call which of its rows may be sent; begins with the keys.
+    guard: Guard[Record]
     sleep: Callable[[float], None]
+    #: The guard that keeps older rows back, where the load has an order.
+    newest: NewestOnly | None = None
+    max_in_flight: int = 1
     wait: Callable[[int], float] = seconds_before_try
+    #: The org's time, UTC.
+    now: Callable[[], datetime] = utc_now
+    #: Rows that an earlier try left ``unknown``: they may be in the org.
+    unknown: frozenset[int] = frozenset()
     #: Record id to folded key, of the matched records that an earlier try of the load may have stamped.
     stamped: Mapping[str, str] = field(default_factory=dict)
     #: Told the number of rows that got their entry, call by call.
@@ -59,61 +91,40 @@ class Upsert:
         :param records: ordered by wave; within a wave every key is unique.
         :raises CallError: Salesforce could not be reached or refused the work. Every row has its entry
             by then: a row in a call without an answer is ``unknown``, the others are ``not_sent``.
+        :raises KeysInFlightError: other tasks had keys in flight to the end; their rows are ``not_sent``.
         """
-        settled = self.audit.settled_rows(self.load_id, self.partition)
-        #: Folded key to the action its later rows are held behind.
-        behind: dict[str, Action] = {}
+        run = _Run(self, self.audit.settled_rows(self.load_id, self.partition))
         waves = groupby(records, key=lambda record: record.wave)
         try:
             for _, wave in waves:
-                self._run_wave(wave, settled, behind)
+                run.wave(wave)
         except CallError as error:
-            rest = (record for _, wave in waves for record in wave if record.row_number not in settled)
-            self._give_up(((record, False) for record in rest), error)
+            self.not_sent(
+                (record for _, wave in waves for record in wave if record.row_number not in run.settled), error
+            )
             raise
+        if run.holders:
+            raise KeysInFlightError(run.rows_put_off, tuple(run.holders[:MOST_HOLDERS]))
 
-    def _run_wave(self, wave: Iterable[Record], settled: Mapping[int, Action], behind: dict[str, Action]) -> None:
-        blocked: list[Blocked] = []
-        sender = self._sender()
-        try:
-            for batch in sender.send(self._to_send(wave, settled, behind)):
-                self._remember(list(self._entries(batch)), behind)
-                blocked += [Blocked(r, o) for r, o in batch if isinstance(o, DuplicatesFound)]
-                while len(blocked) >= SETTLE_TOGETHER:
-                    now, blocked = blocked[:SETTLE_TOGETHER], blocked[SETTLE_TOGETHER:]
-                    self._settle(now, behind)
-            now, blocked = blocked, []
-            self._settle(now, behind)
-        except CallError as error:
-            # Rows that a settlement took over have their entries, whatever became of it.
-            self._give_up(chain(((row.record, False) for row in blocked), sender.left()), error)
-            raise
+    def not_sent(self, records: Iterable[Record], error: CallError) -> None:
+        """Give all rows their entries when the load could not even begin; settled ones keep theirs."""
+        self.give_up(((record, False) for record in records), error)
 
-    def _to_send(
-        self, wave: Iterable[Record], settled: Mapping[int, Action], behind: dict[str, Action]
-    ) -> Iterator[Record]:
-        """The rows that are sent; those that wait behind an earlier row of their key are remembered."""
-        waiting: list[Entry] = []
-        for record in wave:
-            action = settled.get(record.row_number)
-            if action is not None:
-                if action in _AWAITS_A_PERSON:
-                    behind[self.key_rule.fold(record.key)] = action
-            elif behind and (blocker := behind.get(self.key_rule.fold(record.key))):
-                waiting.append(self._waits(record, blocker))
-                if len(waiting) >= ENTRIES_TOGETHER:
-                    self._remember(waiting, behind)
-                    waiting = []
-            else:
-                yield record
-        self._remember(waiting, behind)
+    def give_up(self, rows: Iterable[tuple[Record, bool]], error: CallError) -> None:
+        """Give rows that are not sent any more their entries.
 
-    def _waits(self, record: Record, blocker: Action) -> Entry:
-        if blocker in _AWAITS_A_PERSON:
-            return self.entries.entry(record, Action.HELD, reason="earlier_row_awaits_review")
-        return self.entries.entry(record, Action.NOT_SENT, reason=BEHIND_A_FAILED_ROW)
+        :param rows: each with whether it may be in the org all the same; read as they are remembered.
+        """
+        entries = (
+            self.entries.given_up(record, error, in_doubt=in_doubt or record.row_number in self.unknown)
+            for record, in_doubt in rows
+        )
+        while some := list(islice(entries, ENTRIES_TOGETHER)):
+            self.memory.remember(self.load_id, some)
+            self.progress(len(some))
 
-    def _sender(self) -> Sender[Record]:
+    def sender(self) -> Sender[Record]:
+        """Sends rows by their keys."""
         return Sender(
             self.api.upsert,
             rows_per_chunk=self.api.rows_per_chunk,
@@ -121,50 +132,253 @@ class Upsert:
             external_id_field=self.key_rule.field.name,
             repeatable=self.api.repeatable,
             size=size_of,
+            guard=self.guard,
+            on_late=lambda rows: self.keys.mark_late(row.row_number for row in rows),
+            max_in_flight=self.max_in_flight,
+            now=self.now,
             sleep=self.sleep,
             wait=self.wait,
         )
 
-    def _entries(self, batch: Iterable[tuple[Record, Outcome]]) -> Iterator[Entry]:
-        """The entries of the rows that their call settled; blocked ones have none yet."""
-        entries = self.entries.at_once()
-        for record, outcome in batch:
-            if isinstance(outcome, Saved):
-                yield self._saved(entries, record, outcome)
-            elif not isinstance(outcome, DuplicatesFound):
-                yield entries.not_saved(record, outcome)
+    def conflicts(self) -> KeyConflicts:
+        """Settles rows that a unique value kept out."""
+        return KeyConflicts(
+            self.key_rule, self.api, self.reader, size_of, self.sleep, self.wait, on_late=self.keys.mark_late
+        )
 
-    def _saved(self, entries: EntryMaker, record: Record, outcome: Saved) -> Entry:
+
+class _Run:
+    """One run of a task over its partition.
+
+    :param settled: row number to action, of rows that an earlier try settled.
+    """
+
+    def __init__(self, task: Upsert, settled: Mapping[int, Action]) -> None:
+        self._task = task
+        self.settled = settled
+        #: Rows that must not be sent before their keys have been re-read.
+        self._in_doubt = frozenset() if task.api.repeatable else task.unknown
+        self._doubtful: list[Record] = []
+        self._patience = Patience(PATIENCE, task.sleep)
+        #: Folded key to the action its later rows are held behind.
+        self._behind: dict[str, Action] = {}
+        self._blocked: list[Blocked] = []
+        #: Rows that a unique value kept out, of which a re-read tells why.
+        self._open: list[Answered[Record]] = []
+        self.rows_put_off = 0
+        #: Who had their keys in flight, each once.
+        self.holders: list[str] = []
+
+    def wave(self, wave: Iterable[Record]) -> None:
+        """Send the rows of one wave; each has its entry when this returns or raises a ``CallError``."""
+        sender = self._task.sender()
+        try:
+            self._take_in(sender.send(self._to_send(wave)))
+            self._re_read_doubtful(sender)
+            self._settle_open()
+            while sender.put_off and self._patience.wait():
+                self._take_in(sender.send_put_off())
+                self._settle_open()
+        except CallError as error:
+            self._give_up(sender, error)
+            raise
+        except Exception:
+            with suppress(Exception):
+                self._remember_what_is_in_flight(sender)
+            raise
+        finally:
+            sender.close()
+        self._put_off(sender.put_off)
+
+    def _take_in(self, batches: Iterable[list[Answered[Record]]]) -> None:
+        for batch in batches:
+            self._settle_answered(batch)
+            while len(self._blocked) >= SETTLE_TOGETHER:
+                now, self._blocked = self._blocked[:SETTLE_TOGETHER], self._blocked[SETTLE_TOGETHER:]
+                self._settle_blocked(now)
+
+    def _settle_open(self) -> None:
+        """Settle the rows that need more than their call; some need both ways."""
+        while self._open or self._blocked:
+            rows, self._open = self._open, []
+            conflicts = self._task.conflicts()
+            self._settle_conflicts(conflicts, conflicts.settle(rows) if rows else ())
+            now, self._blocked = self._blocked[:SETTLE_TOGETHER], self._blocked[SETTLE_TOGETHER:]
+            self._settle_blocked(now)
+        self._account_for_dropped()
+
+    def _settle_blocked(self, blocked: list[Blocked]) -> None:
+        if not blocked:
+            return
+        try:
+            self._note(self._task.duplicates.settle(blocked))
+        finally:
+            self._open += self._task.duplicates.contested()
+
+    def _re_read_doubtful(self, sender: Sender[Record]) -> None:
+        """Rows that may be in the org by a key that is not unique: who holds it is updated, else they are sent."""
+        rows, self._doubtful = self._doubtful, []
+        if not rows:
+            return
+        taken = self._task.guard.take(rows)
+        self._put_off(taken.put_off)
+        away = {id(row) for row, _ in taken.put_off} | taken.dropped
+        rows = [row for row in rows if id(row) not in away]
+        sender.doubt({row_id: moment for row_id, moment in taken.since.items() if row_id not in away})
+        try:
+            holders = self._task.reader.holders([row.key for row in rows])
+        except CallError:
+            self._task.keys.release(row.row_number for row in rows)
+            raise
+        held = [
+            Answered(row, Unanswered("sent by an earlier try"), 0, since=taken.since.get(id(row)))
+            for row in rows
+            if row.key in holders
+        ]
+        conflicts = self._task.conflicts()
+        self._settle_conflicts(conflicts, conflicts.write_to_holders(held, holders))
+        self._take_in(sender.send(row for row in rows if row.key not in holders))
+
+    def _settle_conflicts(self, conflicts: KeyConflicts, batches: Iterable[list[Conflict]]) -> None:
+        try:
+            for batch in batches:
+                self._settle_conflicting(batch)
+        except CallError as error:
+            self._task.give_up(conflicts.left(), error)
+            raise
+
+    def _give_up(self, sender: Sender[Record], error: CallError) -> None:
+        """Nothing more is sent: what is in flight still counts, the other rows are given up.
+
+        Rows that a settlement took over have their entries, whatever became of it.
+        """
+        self._remember_what_is_in_flight(sender)
+        blocked = ((each.record, each.in_doubt) for each in self._blocked)
+        contested = ((each.row, each.since is not None) for each in self._open)
+        self._task.give_up(chain(blocked, contested, sender.left()), error)
+        self._account_for_dropped()
+
+    def _remember_what_is_in_flight(self, sender: Sender[Record]) -> None:
+        for batch in sender.drain():
+            self._settle_answered(batch)
+
+    # -- rows that are sent -----------------------------------------------------------------------
+
+    def _to_send(self, wave: Iterable[Record]) -> Iterator[Record]:
+        """The rows that are sent; those that wait behind an earlier row of their key are remembered."""
+        waiting: list[Entry] = []
+        for record in wave:
+            action = self.settled.get(record.row_number)
+            if action is not None:
+                if action in _AWAITS_A_PERSON:
+                    self._behind[self._fold(record.key)] = action
+            elif self._behind and (blocker := self._behind.get(self._fold(record.key))):
+                waiting.append(self._waits(record, blocker))
+                if len(waiting) >= ENTRIES_TOGETHER:
+                    self._remember(waiting)
+                    waiting = []
+            elif record.row_number in self._in_doubt:
+                self._doubtful.append(record)
+            else:
+                yield record
+        self._remember(waiting)
+
+    def _waits(self, record: Record, blocker: Action) -> Entry:
+        if blocker in _AWAITS_A_PERSON:
+            return self._task.entries.entry(record, Action.HELD, reason="earlier_row_awaits_review")
+        return self._task.entries.entry(record, Action.NOT_SENT, reason=BEHIND_A_FAILED_ROW)
+
+    def _put_off(self, rows: Sequence[tuple[Record, Holder]]) -> None:
+        """Rows that were not sent because of their keys; one that may be in the org stays ``unknown``."""
+        for record, _ in rows:
+            self._behind.setdefault(self._fold(record.key), Action.NOT_SENT)
+        unknown = self._task.unknown
+        self._remember([self._task.entries.put_off(row, h) for row, h in rows if row.row_number not in unknown])
+        self.rows_put_off += len(rows)
+        self.holders += dict.fromkeys(h.task for _, h in rows if h.task not in self.holders)
+
+    # -- rows that were answered ------------------------------------------------------------------
+
+    def _settle_answered(self, batch: list[Answered[Record]]) -> None:
+        """Remember what a call settled, and sort out what it did not."""
+        task, key_field = self._task, self._task.key_rule.field.name
+        entries: list[Entry] = []
+        maker = task.entries.at_once()
+        for answered in task.lost_answers.told(batch):
+            if isinstance(answered.outcome, DuplicatesFound):
+                self._blocked.append(_blocked(answered, answered.outcome))
+            elif is_open(answered, key_field):
+                self._open.append(answered)
+            else:
+                entries.append(self._entry(maker, answered, None))
+        self._remember(entries)
+        self._account_for_dropped()
+
+    def _settle_conflicting(self, batch: list[Conflict]) -> None:
+        told = self._task.lost_answers.told([conflict.answered for conflict in batch])
+        entries: list[Entry] = []
+        for conflict, answered in zip(batch, told, strict=True):
+            if isinstance(answered.outcome, DuplicatesFound):
+                self._blocked.append(_blocked(answered, answered.outcome))
+            else:
+                entries.append(self._entry(self._task.entries, answered, conflict))
+        self._remember(entries)
+
+    def _entry(self, maker: EntryMaker, answered: Answered[Record], conflict: Conflict | None) -> Entry:
+        entry = self._plain_entry(maker, answered, conflict)
+        if answered.attempts == 1:
+            return entry
+        return replace(entry, attempts=answered.attempts, waited_seconds=answered.waited)
+
+    def _plain_entry(self, maker: EntryMaker, answered: Answered[Record], conflict: Conflict | None) -> Entry:
+        outcome = answered.outcome
+        assert not isinstance(outcome, DuplicatesFound)  # noqa: S101 - narrows the union
+        if isinstance(outcome, Saved):
+            return self._saved(maker, answered, outcome, conflict)
+        if conflict is None:
+            return maker.not_saved(answered.row, outcome)
+        holders = maker.holders(answered.row, conflict.holders, deleted=conflict.deleted)
+        return maker.not_saved(answered.row, outcome, reason=conflict.reason, matches=holders)
+
+    def _saved(self, maker: EntryMaker, answered: Answered[Record], outcome: Saved, conflict: Conflict | None) -> Entry:
         """An update may find by its key a record that an earlier try stamped, without living to say so."""
-        claimed_for = self.stamped.get(outcome.record_id) if self.stamped else None
-        if claimed_for is None or outcome.created or claimed_for != self.key_rule.fold(record.key):
-            return entries.saved(record, outcome)
-        return entries.saved(record, outcome, Action.MATCHED_UPDATED, reason="stamped_by_an_earlier_try")
+        record, stamped = answered.row, self._task.stamped
+        claimed_for = stamped.get(outcome.record_id) if stamped else None
+        if claimed_for is not None and not outcome.created and claimed_for == self._fold(record.key):
+            return maker.saved(record, outcome, Action.MATCHED_UPDATED, reason="stamped_by_an_earlier_try")
+        if outcome.created is None:
+            return maker.saved(record, outcome)
+        if conflict is not None:
+            return maker.saved(record, outcome, reason=conflict.reason)
+        if answered.since is not None:
+            return maker.saved(record, outcome, reason="answer_lost")
+        return maker.saved(record, outcome)
 
-    def not_sent(self, records: Iterable[Record], error: CallError) -> None:
-        """Give all rows their entries when the load could not even begin; settled ones keep theirs."""
-        self._give_up(((record, False) for record in records), error)
+    # -- remembering ------------------------------------------------------------------------------
 
-    def _remember(self, entries: list[Entry], behind: dict[str, Action]) -> None:
+    def _account_for_dropped(self) -> None:
+        """Rows that a guard kept back: older than what was written of their key, or settled by another process."""
+        if self._task.newest is not None:
+            stale = self._task.newest.stale()
+            self._remember([self._task.entries.entry(row, Action.SKIPPED, reason=why) for row, why in stale])
+        for record, action in self._task.keys.settled_meanwhile():
+            if action in _AWAITS_A_PERSON:
+                self._behind[self._fold(record.key)] = action
+
+    def _remember(self, entries: list[Entry]) -> None:
         if entries:
-            self.audit.remember(self.load_id, entries)
-            self._note(entries, behind)
+            self._task.memory.remember(self._task.load_id, entries)
+            self._note(entries)
 
-    def _settle(self, blocked: list[Blocked], behind: dict[str, Action]) -> None:
-        if blocked:
-            self._note(self.duplicates.settle(blocked), behind)
-
-    def _note(self, entries: list[Entry], behind: dict[str, Action]) -> None:
-        self.progress(len(entries))
+    def _note(self, entries: list[Entry]) -> None:
+        self._task.progress(len(entries))
         for entry in entries:
             if entry.action in _KEEPS_BACK and entry.key is not None:
-                behind[self.key_rule.fold(entry.key)] = entry.action
+                self._behind[self._fold(entry.key)] = entry.action
 
-    def _give_up(self, rows: Iterable[tuple[Record, bool]], error: CallError) -> None:
-        """Give rows that are not sent any more their entries.
+    def _fold(self, key: str) -> str:
+        return self._task.key_rule.fold(key)
 
-        :param rows: each with whether it may be in the org all the same; read as they are remembered.
-        """
-        entries = (self.entries.given_up(record, error, in_doubt=in_doubt) for record, in_doubt in rows)
-        while some := list(islice(entries, ENTRIES_TOGETHER)):
-            self._remember(some, {})
+
+def _blocked(answered: Answered[Record], found: DuplicatesFound) -> Blocked:
+    return Blocked(answered.row, found, answered.attempts, answered.waited, answered.since is not None)

@@ -1,14 +1,107 @@
-"""Who may write this record now?
+"""Who may write this key, and this record, now?
 
-A matched record is claimed once per org before it is touched: two keys that want one record never
-both stamp it, whatever tasks they are in.
+A key is claimed before each call that writes it and released when the call has answered: one key is in
+flight at most once, whatever tasks, runs and Dags send it. A matched record is claimed once per org
+before it is touched: two keys that want one record never both stamp it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class KeyScope:
+    """The keys of one external-ID field of one org. Names of sObjects and fields are alike in any case."""
+
+    #: 18 characters.
+    org_id: str
+    sobject: str
+    external_id_field: str
+
+
+@dataclass(frozen=True, slots=True)
+class Claimant:
+    """One process that writes for one load. Another try of the same task is another claimant."""
+
+    #: Unique to the process.
+    token: str
+    load_id: str
+    #: For people: the Dag, the run, the task, its map index and its try.
+    task: str
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """Who has a key in flight."""
+
+    load_id: str
+    task: str
+    #: UTC.
+    claimed_at: datetime
+    #: UTC; from then on others may have the key.
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """The answer to a wish for keys: each is in exactly one of the two."""
+
+    #: Key to the moment, by the org's clock, since which an earlier process of the same load may have sent it: one
+    #: that claimed it and neither released it nor lived to say what came of it. ``None``: there is none such.
+    granted: Mapping[str, datetime | None]
+    #: Key to who has it.
+    refused: Mapping[str, Holder]
+
+
+class KeyClaims(Protocol):
+    """Grants each key of a scope to one claimant at a time. Nothing waits: who is refused comes again."""
+
+    #: How long a claim holds unless it is renewed or released.
+    lifetime: timedelta
+
+    def claim(
+        self, scope: KeyScope, claimant: Claimant, keys: Iterable[str], *, org_time: datetime | None = None
+    ) -> Grant:
+        """Claim keys in one sorted statement. A key that the claimant has already is granted and renewed;
+        one that somebody else left behind is taken over once it has expired. The load of a process that left
+        it behind learns so even if another load had the key in between.
+
+        :param org_time: the org's own time, UTC: whoever finds the claim left behind compares it with the org's dates.
+            ``None``: taken to be that of the claims.
+        """
+
+    def renew(self, claimant: Claimant) -> int:
+        """Let all claims of the claimant hold for ``lifetime`` from now; answers how many it still has."""
+
+    def release(self, scope: KeyScope, claimant: Claimant, keys: Iterable[str]) -> None:
+        """Give up the claimant's claims on these keys; claims of others stay."""
+
+    def leave(self, scope: KeyScope, claimant: Claimant, keys: Iterable[str]) -> None:
+        """Let the claimant's claims on these keys end by themselves; until then nobody gets the keys.
+
+        For keys that are settled while an earlier call with them may still be under way.
+        """
+
+
+class Watermarks(Protocol):
+    """Remembers for each key of a scope the newest state that was sent, and may be written (``newer_than``).
+
+    An order is text from :func:`airflow_sf_dedup.core.ordering.order_of`: of two orders of one kind, the
+    later state has the greater text. Who asks and raises holds the key's claim.
+    """
+
+    def newest(self, scope: KeyScope, keys: Iterable[str]) -> Mapping[str, str]:
+        """Key to the order of its newest written state; keys without one are absent."""
+
+    def raise_to(self, scope: KeyScope, orders: Mapping[str, str]) -> None:
+        """Remember newer states; a watermark is not lowered by this."""
+
+    def take_back(self, scope: KeyScope, orders: Mapping[str, tuple[str, str | None]]) -> None:
+        """States that were not written after all: key to the order that was raised, and the one before it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,11 +117,16 @@ class RecordClaim:
 class RecordClaims(Protocol):
     """Grants each record of an org to one key of one load at a time."""
 
-    def claim(self, load_id: str, org_id: str, claims: Iterable[RecordClaim]) -> Mapping[str, str]:
+    def claim(
+        self, load_id: str, org_id: str, claims: Iterable[RecordClaim], *, read_at: datetime | None = None
+    ) -> Mapping[str, str]:
         """Claim all records in one sorted statement; answers record id to the key that holds it now.
 
         A claim by the same key is answered with that key, whichever task or try made it. A claim that
         another load left behind is taken over once it has expired.
+
+        :param read_at: when the records were read, UTC. Who held a record later than that, and may have
+            stamped it since, still holds it here. ``None``: they need not have been read.
         """
 
     def claimed(self, load_id: str, org_id: str) -> Mapping[str, str]:
@@ -38,4 +136,4 @@ class RecordClaims(Protocol):
         """Give up this load's claims on records that were not written after all."""
 
     def release_load(self, load_id: str, org_id: str) -> None:
-        """Give up all claims of a load that is over; what it wrote carries its key by now."""
+        """End all claims of a load that is over; what it wrote carries its key by now."""

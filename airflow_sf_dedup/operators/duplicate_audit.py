@@ -75,7 +75,13 @@ class SalesforceDuplicateAuditOperator(HidesRows, BaseOperator):
             return self._no_load(not_done)
         document, complaints = self._collect(audit, loads, audit_conn_id)
         context["ti"].xcom_push(key=XCOM_KEY, value=document)
-        self.log.info("%d rows: %s", document["rows"], document["actions"])
+        self.log.info(
+            "%d rows: %s; %d API calls, %s were predicted",
+            document["rows"],
+            document["actions"],
+            document["api_calls"],
+            document["predicted_calls"] or "none",
+        )
         complaints += not_done
         if complaints:
             from airflow_sf_dedup.journeys.collect import where_to_look

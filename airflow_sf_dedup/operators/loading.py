@@ -3,30 +3,31 @@
 from __future__ import annotations
 
 import hashlib
-import time
+import logging
 import uuid
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow_sf_dedup.audit.base import Load, Totals
 from airflow_sf_dedup.core.clock import utc_now
 from airflow_sf_dedup.core.entries import UNSETTLED, Action
 from airflow_sf_dedup.core.partitioning import PartitionRef
-from airflow_sf_dedup.core.record_ids import is_record_id
 from airflow_sf_dedup.errors import CallError, SettingError
-from airflow_sf_dedup.journeys.entry_maker import AuditValues, TaskMark
+from airflow_sf_dedup.journeys.entry_maker import TaskMark
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from airflow_sf_dedup.audit.sql import SqlAudit
-    from airflow_sf_dedup.core.sobjects import SObject
-    from airflow_sf_dedup.journeys.upsert import Upsert
-    from airflow_sf_dedup.policies import Chain
+    from airflow_sf_dedup.journeys.limits import CallLimits
+    from airflow_sf_dedup.journeys.wiring import TaskInstance, WriteSettings
     from airflow_sf_dedup.salesforce.session import SalesforceSession
     from airflow_sf_dedup.sources.staging import StagingArea
 
+
+_log = logging.getLogger(__name__)
 
 #: Salesforce does not tell API names apart by case.
 _API_NAMES = frozenset({"sobject", "external_id_field"})
@@ -41,23 +42,14 @@ class LoadSettings:
     partitions: int = 8
     on_repeat: str = "last"
     group_by: str | None = None
+    newer_than: str | None = None
     staging_path: str | None = None
     allow_non_unique_key: bool = False
     salesforce_conn_id: str = "salesforce_default"
     audit_conn_id: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class WriteSettings:
-    """How rows are written and what happens to duplicates."""
-
-    on_duplicate: Any = "ask_reviewer"
-    api: str = "collections"
-    lookup: str = "soap_upsert"
-    assignment_rules: bool | str = False
-    run_as_current_user: bool = False
-    audit_values: str = "duplicates"
-    masked_fields: Iterable[str] = ()
+    #: Only for a warning before the start: the upsert tasks keep these limits.
+    api_budget: int | None = None
+    api_floor_pct: float | None = None
 
 
 def new_load_id() -> str:
@@ -101,15 +93,19 @@ def stage(
 ) -> list[PartitionRef]:
     """Check the org and stage the source in partitions."""
     from airflow_sf_dedup.hooks.audit import open_audit
+    from airflow_sf_dedup.journeys.limits import CallLimits
     from airflow_sf_dedup.journeys.partition import partition_source
     from airflow_sf_dedup.salesforce.reader import describe
     from airflow_sf_dedup.sources.read import source_of
 
+    limits = CallLimits(settings.api_budget, settings.api_floor_pct)
+    limits.check()
     sobject = describe(session, settings.sobject)
     audit = open_audit(settings.audit_conn_id, upgrade=True)
     staging = staging_area(settings.staging_path)
     staging.remove_older_than(_retention_days(), now=utc_now())
     load = _load(load_id, session.org_id, sobject.name, settings, context)
+    rows_together: list[int] = []
     try:
         refs = partition_source(
             source=source_of(source),
@@ -118,6 +114,7 @@ def stage(
             partitions=settings.partitions,
             on_repeat=settings.on_repeat,
             group_by=settings.group_by,
+            newer_than=settings.newer_than,
             allow_non_unique_key=settings.allow_non_unique_key,
             staging=staging,
             audit=audit,
@@ -125,13 +122,38 @@ def stage(
             salesforce_conn_id=settings.salesforce_conn_id,
             audit_conn_id=settings.audit_conn_id,
             clock=utc_now,
+            on_staged=rows_together.extend,
         )
         if refs:
             staging.write_refs(load_id, refs)
+        _predict(load, rows_together, len(refs), limits, session=session, audit=audit)
     finally:
         if audit.load(load_id):
-            audit.update_load(load_id, add_api_calls=session.api_calls)
+            for _ in range(session.api_calls):
+                audit.count_call(load_id, round_number=clear_number(context), budget=None)
     return refs
+
+
+def _predict(
+    load: Load, rows_together: list[int], tasks: int, limits: CallLimits, *, session: SalesforceSession, audit: SqlAudit
+) -> None:
+    """Say and remember what the load will cost, before it writes anything."""
+    from airflow_sf_dedup.journeys.prediction import predict_calls, shares_of, warnings_of
+
+    totals = audit.latest_totals(load.org_id, load.sobject, load.external_id_field)
+    shares = totals and shares_of(totals)
+    # Where a login does not tell the org's id, each task asks for it.
+    asks = min(1, session.calls_by_kind.get("GET query", 0))
+    prediction = predict_calls(
+        rows_together,
+        blocked_share=shares.blocked if shares else None,
+        settled_share=shares.settled if shares else None,
+        before=session.api_calls + asks * tasks,
+    )
+    _log.info("%s", prediction)
+    for warning in warnings_of(prediction, limits, session.limit_info, made=session.api_calls):
+        _log.warning("%s", warning)
+    audit.update_load(load.load_id, predicted_calls=prediction.calls)
 
 
 def close_load(audit: SqlAudit, load: Load) -> Totals:
@@ -140,7 +162,7 @@ def close_load(audit: SqlAudit, load: Load) -> Totals:
     Answers the load in numbers, as it ended.
     """
     from airflow_sf_dedup.journeys.collect import account_for_missing_rows
-    from airflow_sf_dedup.locks.sql import SqlRecordClaims
+    from airflow_sf_dedup.locks.record_claims import SqlRecordClaims
     from airflow_sf_dedup.sources.staging import read_partition
 
     staging = staging_area(load.settings.get("staging_path"))
@@ -185,6 +207,7 @@ def _load(load_id: str, org_id: str, sobject: str, settings: LoadSettings, conte
             "partitions": settings.partitions,
             "on_repeat": settings.on_repeat,
             "group_by": settings.group_by,
+            "newer_than": settings.newer_than,
             "staging_path": settings.staging_path,
             "salesforce_conn_id": settings.salesforce_conn_id,
         },
@@ -194,25 +217,28 @@ def _load(load_id: str, org_id: str, sobject: str, settings: LoadSettings, conte
 def upsert_partition(
     ref: PartitionRef, settings: WriteSettings, *, session: SalesforceSession, context: Context
 ) -> None:
-    """Write one staged partition; what is known of its rows is committed when this returns or raises."""
+    """Write one staged partition; what is known of its rows is committed when this returns or raises.
+
+    :raises KeysInFlightError: other tasks had keys of the partition in flight; the same call later goes on.
+    """
     from airflow_sf_dedup.hooks.audit import open_audit
-    from airflow_sf_dedup.sources.staging import read_partition
+    from airflow_sf_dedup.journeys.wiring import upsert_of
+    from airflow_sf_dedup.locks.key_claims import SqlKeyClaims
+    from airflow_sf_dedup.sources.staging import read_manifest, read_partition
 
     audit = open_audit(ref.audit_conn_id)
     if _nothing_left(audit, ref):
         return
-    before = session.api_calls
-    journey = _upsert(ref, settings, session, audit, _mark(ref, context))
+    claims = SqlKeyClaims(audit.engine, _claim_lifetime())
+    task = _task_instance(ref, context)
+    journey = upsert_of(ref, read_manifest(ref), settings, session=session, audit=audit, claims=claims, task=task)
     try:
         _same_org(session, ref)
     except CallError as error:
         journey.not_sent(read_partition(ref), error)
         raise
     audit.update_load(ref.load_id, policy=repr(journey.duplicates.policy), api=settings.api)
-    try:
-        journey.run(read_partition(ref))
-    finally:
-        audit.update_load(ref.load_id, add_api_calls=session.api_calls - before)
+    journey.run(read_partition(ref))
 
 
 def _nothing_left(audit: SqlAudit, ref: PartitionRef) -> bool:
@@ -229,124 +255,34 @@ def _same_org(session: SalesforceSession, ref: PartitionRef) -> None:
         )
 
 
-def _mark(ref: PartitionRef, context: Context) -> TaskMark:
-    ti = context["ti"]
-    return TaskMark(
-        partition=ref.partition,
-        map_index=_map_index(context),
-        try_number=ti.try_number,
+def _task_instance(ref: PartitionRef, context: Context) -> TaskInstance:
+    from airflow_sf_dedup.journeys.wiring import TaskInstance
+
+    ti, map_index = context["ti"], _map_index(context)
+    mapped = f"[{map_index}]" if map_index >= 0 else ""
+    return TaskInstance(
+        TaskMark(partition=ref.partition, map_index=map_index, try_number=ti.try_number),
+        f"{ti.dag_id}.{ti.task_id}{mapped}, run {ti.run_id}, try {ti.try_number}",
+        round_number=clear_number(context),
     )
 
 
-def _upsert(
-    ref: PartitionRef,
-    settings: WriteSettings,
-    session: SalesforceSession,
-    audit: SqlAudit,
-    mark: TaskMark,
-) -> Upsert:
-    from airflow_sf_dedup.core.keys import KeyRule
-    from airflow_sf_dedup.journeys.duplicates import Duplicates
-    from airflow_sf_dedup.journeys.entry_maker import EntryMaker
-    from airflow_sf_dedup.journeys.upsert import Upsert
-    from airflow_sf_dedup.locks.sql import SqlRecordClaims
-    from airflow_sf_dedup.salesforce.collections import CollectionsApi
-    from airflow_sf_dedup.salesforce.reader import OrgReader
-    from airflow_sf_dedup.salesforce.soap import SoapUpsertLookup
-    from airflow_sf_dedup.salesforce.wire import WriteOptions
-    from airflow_sf_dedup.sources.staging import read_manifest
-
-    sobject = read_manifest(ref).sobject
-    field = sobject.field(ref.external_id_field)
-    if field is None:
-        raise SettingError(f"external_id_field: the staged load does not know {ref.external_id_field!r}")
-    key_rule = KeyRule(field)
-    options = WriteOptions(assignment_rules=settings.assignment_rules, run_as_current_user=settings.run_as_current_user)
-    api = CollectionsApi(
-        session, sobject=sobject.name, external_id_field=field.name, options=options, repeatable=field.unique
-    )
-    entries = EntryMaker(
-        mark,
-        sobject=sobject.name,
-        audit_values=AuditValues(settings.audit_values),
-        masked_fields=settings.masked_fields,
-    )
-    claims = SqlRecordClaims(audit.engine)
-    duplicates = Duplicates(
-        load_id=ref.load_id,
-        org_id=ref.org_id,
-        sobject=sobject,
-        key_rule=key_rule,
-        api=api,
-        lookup=SoapUpsertLookup(
-            session, sobject=sobject, external_id_field=field.name, options=options, repeatable=field.unique
-        ),
-        reader=OrgReader(session, sobject=sobject, key_rule=key_rule),
-        claims=claims,
-        audit=audit,
-        policy=_policy(settings, sobject, field.name),
-        entries=entries,
-        sleep=time.sleep,
-    )
-    return Upsert(
-        load_id=ref.load_id,
-        partition=ref.partition,
-        key_rule=key_rule,
-        api=api,
-        audit=audit,
-        entries=entries,
-        duplicates=duplicates,
-        stamped=claims.claimed(ref.load_id, ref.org_id) if mark.try_number > 1 else {},
-        sleep=time.sleep,
-    )
+def clear_number(context: Context) -> int:
+    """How often the run was cleared."""
+    return getattr(context.get("dag_run"), "clear_number", None) or 0
 
 
-def _policy(settings: WriteSettings, sobject: SObject, key_field: str) -> Chain:
-    """The policy, where it fits the load.
+def _claim_lifetime() -> timedelta:
+    from airflow.sdk import conf
 
-    :raises SettingError: it names a field that the load does not carry, or the key is to be masked.
-    """
-    from airflow_sf_dedup.policies import read_policy
+    from airflow_sf_dedup.locks.key_claims import LIFETIME
 
-    policy = read_policy(settings.on_duplicate)
-    unknown = [name for name in policy.named_fields if not (sobject.field(name) or sobject.parent(name))]
-    if unknown:
+    seconds = conf.getfloat("sf_dedup", "claim_lifetime", fallback=LIFETIME.total_seconds())
+    if seconds <= 0:
         raise SettingError(
-            f"on_duplicate: update_existing names {', '.join(unknown)}, which the load does not carry",
-            setting="on_duplicate",
+            f"[sf_dedup] claim_lifetime={seconds:g} is not a number of seconds", setting="claim_lifetime"
         )
-    if key_field.lower() in {name.lower() for name in settings.masked_fields}:
-        raise SettingError(
-            f"masked_fields: {key_field} is the key, by which the audit knows its rows; it cannot be masked",
-            setting="masked_fields",
-        )
-    return policy
-
-
-def check_write_settings(settings: WriteSettings) -> None:
-    """Read every setting that can be read without a call.
-
-    :raises SettingError: names the parameter and what it may be.
-    """
-    from airflow_sf_dedup.policies import read_policy
-
-    read_policy(settings.on_duplicate)
-    _one_of("api", settings.api, ("collections",))
-    _one_of("lookup", settings.lookup, ("soap_upsert",))
-    if not isinstance(settings.assignment_rules, bool) and not is_record_id(str(settings.assignment_rules)):
-        raise SettingError(
-            f"assignment_rules={settings.assignment_rules!r} is neither True, False nor the id of a rule",
-            setting="assignment_rules",
-        )
-    _one_of("audit_values", settings.audit_values, tuple(AuditValues))
-    if isinstance(settings.masked_fields, str):
-        raise SettingError("masked_fields: expected a list of field names", setting="masked_fields")
-
-
-def _one_of(setting: str, value: Any, known: Iterable[str]) -> None:
-    if value not in tuple(known):
-        choices = ", ".join(repr(str(choice)) for choice in known)
-        raise SettingError(f"{setting}={value!r} is not known; it may be {choices}", setting=setting)
+    return timedelta(seconds=seconds)
 
 
 def refuse_mismatch(ref: PartitionRef, given: Mapping[str, Any]) -> None:

@@ -32,11 +32,16 @@ class SalesforcePartitionOperator(HidesRows, BaseOperator):
         ``in_order`` or ``fail``.
     :param group_by: a column, usually the parent's id: rows with the same value meet the same task,
         against row locks.
+    :param newer_than: a column that says how new a row is, a time or a number that grows: a row that is older
+        than what was written of its key is not sent, and ``on_repeat`` goes by it. The column need be no
+        field of the sObject; a row without it is ``invalid``. (templated)
     :param staging_path: folder or URL for the staged rows; by default ``[sf_dedup] staging_path``. (templated)
     :param allow_non_unique_key: accept an External ID that is not Unique, although two upserts of the
         same new key at once then create two records.
     :param salesforce_conn_id: connection of type ``salesforce_dedup`` or ``salesforce``. (templated)
     :param audit_conn_id: connection to the audit's PostgreSQL; without it an embedded file. (templated)
+    :param api_budget: warn when the run will probably need more API calls; the upsert tasks keep the limit.
+    :param api_floor_pct: warn when the run will probably leave less than this percentage of the org's daily calls.
     """
 
     template_fields: Sequence[str] = (
@@ -44,6 +49,7 @@ class SalesforcePartitionOperator(HidesRows, BaseOperator):
         "sobject",
         "external_id_field",
         "group_by",
+        "newer_than",
         "staging_path",
         "salesforce_conn_id",
         "audit_conn_id",
@@ -59,10 +65,13 @@ class SalesforcePartitionOperator(HidesRows, BaseOperator):
         partitions: int = 8,
         on_repeat: str = "last",
         group_by: str | None = None,
+        newer_than: str | None = None,
         staging_path: str | None = None,
         allow_non_unique_key: bool = False,
         salesforce_conn_id: str = "salesforce_default",
         audit_conn_id: str | None = None,
+        api_budget: int | None = None,
+        api_floor_pct: float | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -72,10 +81,13 @@ class SalesforcePartitionOperator(HidesRows, BaseOperator):
         self.partitions = partitions
         self.on_repeat = on_repeat
         self.group_by = group_by
+        self.newer_than = newer_than
         self.staging_path = staging_path
         self.allow_non_unique_key = allow_non_unique_key
         self.salesforce_conn_id = salesforce_conn_id
         self.audit_conn_id = audit_conn_id
+        self.api_budget = api_budget
+        self.api_floor_pct = api_floor_pct
 
     def execute(self, context: Context) -> list[dict[str, Any]]:
         """Stage the source; answers the references to its partitions.
@@ -100,8 +112,11 @@ class SalesforcePartitionOperator(HidesRows, BaseOperator):
             partitions=self.partitions,
             on_repeat=self.on_repeat,
             group_by=self.group_by,
+            newer_than=self.newer_than,
             staging_path=self.staging_path,
             allow_non_unique_key=self.allow_non_unique_key,
             salesforce_conn_id=self.salesforce_conn_id,
             audit_conn_id=self.audit_conn_id,
+            api_budget=self.api_budget,
+            api_floor_pct=self.api_floor_pct,
         )

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
 
-from airflow_sf_dedup.errors import LoadFailedError, SettingError
+from airflow_sf_dedup.errors import KeysInFlightError, LoadFailedError, SettingError
+from airflow_sf_dedup.operators.rescheduling import come_back_later, has_waited
 from airflow_sf_dedup.operators.rows import HidesRows, hidden
 from airflow_sf_dedup.operators.spelling import check_spelling
 from airflow_sf_dedup.operators.verdicts import failing_at_once
@@ -18,10 +19,13 @@ if TYPE_CHECKING:
     from airflow_sf_dedup.audit.base import Totals
     from airflow_sf_dedup.core.partitioning import PartitionRef
     from airflow_sf_dedup.journeys.collect import Thresholds
-    from airflow_sf_dedup.operators.loading import WriteSettings
+    from airflow_sf_dedup.journeys.wiring import WriteSettings
     from airflow_sf_dedup.salesforce.session import SalesforceSession
 
 XCOM_KEY = "duplicate_audit"
+
+#: Seconds.
+_A_YEAR = 31_536_000
 
 
 class SalesforceUpsertOperator(HidesRows, BaseOperator):
@@ -48,12 +52,21 @@ class SalesforceUpsertOperator(HidesRows, BaseOperator):
     :param audit_values: whose values the audit keeps: ``none``, ``duplicates`` or ``all``. Rows that
         await a person keep theirs until the verdict.
     :param masked_fields: fields whose values the audit shows as ``***``.
+    :param max_in_flight: API calls of this task at a time, 1 to 10. Mapped tasks multiply it, and an org
+        grants 25 long calls at a time to all its clients.
+    :param api_budget: API calls that all tasks of the load may make together; what is not sent by then is
+        ``not_sent``, and clearing the tasks goes on with it. By default any number.
+    :param api_floor_pct: end the run likewise when less than this percentage of the org's daily calls is left.
+    :param claim_timeout: seconds that rows wait for keys which other tasks have in flight, 0 or more. After 15
+        the task gives its worker slot back and comes again every half minute; then it is red and names the holder.
     :param sobject: with ``partition`` optional; a mismatch is an error. (templated)
     :param external_id_field: likewise. (templated)
     :param salesforce_conn_id: likewise; ``salesforce_default`` with ``records``. (templated)
     :param audit_conn_id: likewise; without one an embedded file. (templated)
     :param on_repeat: with ``records``, what happens to rows of the same key.
     :param allow_non_unique_key: with ``records``, accept an External ID that is not Unique.
+    :param newer_than: with ``records``, a column that says how new a row is; see
+        :class:`~airflow_sf_dedup.operators.partition.SalesforcePartitionOperator`.
     :param staging_path: with ``records``, where the rows wait for a retry. (templated)
     """
 
@@ -82,11 +95,16 @@ class SalesforceUpsertOperator(HidesRows, BaseOperator):
         max_failed: int | None = None,
         audit_values: str = "duplicates",
         masked_fields: Sequence[str] = (),
+        max_in_flight: int = 2,
+        api_budget: int | None = None,
+        api_floor_pct: float | None = None,
+        claim_timeout: float = 1800,
         sobject: str | None = None,
         external_id_field: str | None = None,
         salesforce_conn_id: str | None = None,
         audit_conn_id: str | None = None,
         on_repeat: str = "last",
+        newer_than: str | None = None,
         allow_non_unique_key: bool = False,
         staging_path: str | None = None,
         **kwargs: Any,
@@ -103,35 +121,47 @@ class SalesforceUpsertOperator(HidesRows, BaseOperator):
         self.max_failed = max_failed
         self.audit_values = audit_values
         self.masked_fields = masked_fields
+        self.max_in_flight = max_in_flight
+        self.api_budget = api_budget
+        self.api_floor_pct = api_floor_pct
+        self.claim_timeout = claim_timeout
         self.sobject = sobject
         self.external_id_field = external_id_field
         self.salesforce_conn_id = salesforce_conn_id
         self.audit_conn_id = audit_conn_id
         self.on_repeat = on_repeat
+        self.newer_than = newer_than
         self.allow_non_unique_key = allow_non_unique_key
         self.staging_path = staging_path
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Write the rows, push what became of them, and go red if too many failed.
 
-        :raises AirflowFailException: a setting, the login or a permission is wrong; a retry cannot help.
+        :raises AirflowFailException: a setting, the login or a permission is wrong, or other tasks had keys of
+            these rows in flight for all of ``claim_timeout``; a retry cannot help.
         :raises LoadFailedError: more rows failed than ``max_failed``; a retry sends them again.
+        :raises AirflowRescheduleException: other tasks have keys of these rows in flight; Airflow comes again.
         """
         with failing_at_once():
             return self._execute(context)
 
     def _execute(self, context: Context) -> dict[str, Any]:
-        from airflow_sf_dedup.operators.loading import check_write_settings, upsert_partition
+        from airflow_sf_dedup.operators.loading import upsert_partition
 
         settings = self._write_settings()
-        check_write_settings(settings)
+        settings.check()
         thresholds = self._thresholds()
         refs, load_id, session = self._refs(context)
         try:
             for ref in refs:
                 upsert_partition(ref, settings, session=session, context=context)
-        finally:
-            document, totals = self._push(context, load_id, session.api_calls)
+        except BaseException as error:
+            if isinstance(error, KeysInFlightError) and not has_waited(context, self.claim_timeout):
+                self.log.info("%s", error)
+                come_back_later(error)
+            self._push(context, load_id, session.api_calls)
+            raise
+        document, totals = self._push(context, load_id, session.api_calls)
         self._judge(document, totals, thresholds)
         return document
 
@@ -141,8 +171,12 @@ class SalesforceUpsertOperator(HidesRows, BaseOperator):
         return Thresholds(max_failed=self.max_failed)
 
     def _write_settings(self) -> WriteSettings:
-        from airflow_sf_dedup.operators.loading import WriteSettings
+        from airflow_sf_dedup.journeys.limits import CallLimits
+        from airflow_sf_dedup.journeys.wiring import WriteSettings
 
+        timeout = self.claim_timeout
+        if isinstance(timeout, bool) or not isinstance(timeout, int | float) or not 0 <= timeout < _A_YEAR:
+            raise SettingError(f"claim_timeout={timeout!r} is not a number of seconds", setting="claim_timeout")
         return WriteSettings(
             on_duplicate=self.on_duplicate,
             api=self.api,
@@ -151,6 +185,8 @@ class SalesforceUpsertOperator(HidesRows, BaseOperator):
             run_as_current_user=self.run_as_current_user,
             audit_values=self.audit_values,
             masked_fields=self.masked_fields,
+            max_in_flight=self.max_in_flight,
+            limits=CallLimits(self.api_budget, self.api_floor_pct),
         )
 
     def _refs(self, context: Context) -> tuple[list[PartitionRef], str, SalesforceSession]:
@@ -178,6 +214,9 @@ class SalesforceUpsertOperator(HidesRows, BaseOperator):
             external_id_field=self.external_id_field,
             partitions=1,
             on_repeat=self.on_repeat,
+            newer_than=self.newer_than,
+            api_budget=self.api_budget,
+            api_floor_pct=self.api_floor_pct,
             staging_path=self.staging_path,
             allow_non_unique_key=self.allow_non_unique_key,
             salesforce_conn_id=self.salesforce_conn_id or "salesforce_default",

@@ -9,10 +9,25 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from airflow_sf_dedup.errors import LoginRefusedError, PermissionRefusedError, SettingError, StagingError
+from airflow_sf_dedup.errors import (
+    KeysInFlightError,
+    LoginRefusedError,
+    OwnLimitReachedError,
+    PermissionRefusedError,
+    SettingError,
+    StagingError,
+)
 
-#: A person has to change something before the same task can succeed.
-NEEDS_A_PERSON = (SettingError, LoginRefusedError, PermissionRefusedError, StagingError)
+#: A person has to change something before the same task can succeed; after a limit of its own, or when it has
+#: waited for keys in vain, to clear it.
+NEEDS_A_PERSON = (
+    SettingError,
+    LoginRefusedError,
+    PermissionRefusedError,
+    StagingError,
+    OwnLimitReachedError,
+    KeysInFlightError,
+)
 
 
 @contextmanager

@@ -57,21 +57,23 @@ class Refusal:
     message: str = ""
 
 
-def read_rest(answer: Answer, *, now: Callable[[], float] = time.time) -> Any:
+def read_rest(answer: Answer, *, now: Callable[[], float] = time.time, expects: type = object) -> Any:
     """The JSON of a REST answer; ``None`` for an empty one.
 
     HTTP 300 is data: Salesforce answers an upsert whose key several records hold with a list of their URLs.
 
-    :raises CallError: the answer is a refusal, or is no JSON.
+    :param expects: the type that the JSON has to have.
+    :raises CallError: the answer is a refusal, or is no JSON of that type.
     """
     if not (200 <= answer.status < 300 or answer.status == 300):
         raise _refused(answer, now=now)
-    if not answer.content.strip():
-        return None
     try:
-        return msgspec.json.decode(answer.content)
+        document = msgspec.json.decode(answer.content) if answer.content.strip() else None
     except (msgspec.DecodeError, UnicodeDecodeError):
         raise _unusable(answer, "JSON") from None
+    if not isinstance(document, expects):
+        raise _unusable(answer, f"a JSON {'array' if expects is list else 'object'}")
+    return document
 
 
 def read_soap(answer: Answer, *, now: Callable[[], float] = time.time) -> bytes:
@@ -79,7 +81,7 @@ def read_soap(answer: Answer, *, now: Callable[[], float] = time.time) -> bytes:
 
     :raises CallError: the answer is a fault, or is no whole envelope.
     """
-    if answer.status != 200:
+    if not 200 <= answer.status < 300:
         raise _refused(answer, now=now, is_fault=True)
     content = answer.content.strip()
     if b"Envelope" not in content[:1000] or not content.endswith(b"Envelope>"):
@@ -118,15 +120,24 @@ def error_for(
 
 
 def retry_after(headers: Mapping[str, str], *, now: Callable[[], float] = time.time) -> float | None:
-    """Seconds until a repeat makes sense, from a ``Retry-After`` in seconds or as a date."""
+    """Seconds until a repeat makes sense, from a ``Retry-After`` in seconds or as a date.
+
+    A date is one of the answerer's clock, which the answer's own ``Date`` shows.
+    """
     value = headers.get("retry-after", "").strip()
     if value.isdecimal():
         return float(value)
+    moment, answered = _seconds_of_date(value), _seconds_of_date(headers.get("date", ""))
+    return None if moment is None else max(0.0, moment - (now() if answered is None else answered))
+
+
+def _seconds_of_date(value: str) -> float | None:
+    """Seconds since the epoch; ``None``: it is no date."""
     try:
         moment = parsedate_to_datetime(value)
     except ValueError:
         return None
-    return max(0.0, moment.replace(tzinfo=moment.tzinfo or UTC).timestamp() - now())
+    return moment.replace(tzinfo=moment.tzinfo or UTC).timestamp()
 
 
 def child_text(element: Element, name: str) -> str:

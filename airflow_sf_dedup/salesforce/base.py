@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Protocol
 
 from airflow_sf_dedup.core.outcomes import Outcome
@@ -17,6 +18,8 @@ class ChunkRefused:
 
     code: str
     message: str
+    #: An earlier sending of the chunk got no answer: its rows may be in the org all the same.
+    in_doubt: bool = False
 
 
 #: The answer to one chunk: an outcome a row, in the order sent, or the refusal of all of it.
@@ -40,6 +43,20 @@ class StoredRecord:
     record_id: str
     values: Mapping[str, Any]
     is_deleted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """When and by whom a record was created, and last written.
+
+    Times are UTC, by the org's clock; Salesforce tells whole seconds. Users have 18 characters. ``None``: the org
+    does not say.
+    """
+
+    created_at: datetime | None
+    created_by: str | None
+    modified_at: datetime | None = None
+    modified_by: str | None = None
 
 
 class UpsertApi(Protocol):
@@ -86,3 +103,9 @@ class RecordReader(Protocol):
 
     def holders(self, keys: Sequence[str]) -> dict[str, tuple[str, ...]]:
         """Normalised key to the ids of the live records that hold it; keys without holder are absent."""
+
+    def deleted_holders(self, keys: Sequence[str]) -> Mapping[str, tuple[str, ...]]:
+        """The same for records in the recycle bin."""
+
+    def origins(self, record_ids: Sequence[str]) -> Mapping[str, Origin]:
+        """When and by whom live records were created, by 18-character id; those that cannot be read are absent."""

@@ -54,12 +54,24 @@ class ErrorRule:
     outcome_unknown: bool = False
     #: The rule holds only for messages that contain this text.
     when: str = ""
+    #: True: the work was too much for one transaction; the same rows pass in smaller portions.
+    fewer_rows_help: bool = False
     #: False: the code is in no line of the table.
     listed: bool = True
 
 
-def _call(code: str, reason: str, source: str, *, unknown: bool = False, when: str = "") -> ErrorRule:
-    return ErrorRule(code, Handling.RETRY_CALL, reason, source, outcome_unknown=unknown, when=when)
+def _call(
+    code: str, reason: str, source: str, *, unknown: bool = False, when: str = "", fewer_rows_help: bool = False
+) -> ErrorRule:
+    return ErrorRule(
+        code,
+        Handling.RETRY_CALL,
+        reason,
+        source,
+        outcome_unknown=unknown,
+        when=when,
+        fewer_rows_help=fewer_rows_help,
+    )
 
 
 def _row(code: str, reason: str, source: str, *, when: str = "") -> ErrorRule:
@@ -86,14 +98,44 @@ def _relogin(code: str, reason: str, source: str) -> ErrorRule:
     return ErrorRule(code, Handling.RELOGIN, reason, source)
 
 
-def _limit(code: str, reason: str, source: str) -> ErrorRule:
-    return ErrorRule(code, Handling.BACK_OFF, reason, source)
+def _limit(code: str, reason: str, source: str, *, when: str = "") -> ErrorRule:
+    return ErrorRule(code, Handling.BACK_OFF, reason, source, when=when)
+
+
+def _wrapped(code: str) -> tuple[ErrorRule, ...]:
+    """The lines of a code under which Salesforce reports what happened inside a trigger or a flow."""
+    locked = tuple(_row(code, f"{_INSIDE} met a locked row", _SEEN, when=text) for text in _LOCKED)
+    too_much = tuple(
+        ErrorRule(
+            code, Handling.RETRY_ROW, f"{_INSIDE} {reason}", "Apex governor limits", when=text, fewer_rows_help=True
+        )
+        for text, reason in _TOO_MUCH.items()
+    )
+    return (*locked, *too_much)
 
 
 _CODES = "Error codes"
 _REST = "REST status codes"
 _OAUTH = "OAuth errors"
 _SEEN = "seen"
+_INSIDE = "a trigger or a flow"
+
+#: How a lock reads in the message of another code.
+_LOCKED = ("UNABLE_TO_LOCK_ROW", "unable to obtain exclusive access")
+#: How the limits of one transaction read there, and what each means. All rows of a chunk share them.
+_TOO_MUCH = {
+    "CPU time limit": "ran out of CPU time",
+    "Too many SOQL queries": "ran out of queries",
+    "Too many query rows": "read too many rows",
+    "Too many SOSL queries": "ran out of searches",
+    "Too many DML": "ran out of writes",
+    "heap size": "ran out of memory",
+    "Too many callouts": "ran out of callouts",
+    "Too many future calls": "ran out of future calls",
+    "Too many queueable jobs": "ran out of queueable jobs",
+    "Too many Email Invocations": "ran out of e-mails",
+    "System.LimitException": "ran into a limit of one transaction",
+}
 
 #: One line per code. A line with ``when`` stands before the line of its bare code.
 RULES: tuple[ErrorRule, ...] = (
@@ -102,8 +144,14 @@ RULES: tuple[ErrorRule, ...] = (
     _call("API_CURRENTLY_DISABLED", "the API is switched off for a while", _CODES),
     _call("API_TEMPORARILY_UNAVAILABLE", "the Bulk API is away for a while", "Bulk API errors"),
     _call("TOO_MANY_APEX_REQUESTS", "documented as transient", _CODES),
-    _call("REQUEST_RUNNING_TOO_LONG", "the request ran into the org's time limit", _CODES, unknown=True),
-    _call("QUERY_TIMEOUT", "the query ran into the org's time limit", _CODES),
+    _call(
+        "REQUEST_RUNNING_TOO_LONG",
+        "the request ran into the org's time limit",
+        _CODES,
+        unknown=True,
+        fewer_rows_help=True,
+    ),
+    _call("QUERY_TIMEOUT", "the query ran into the org's time limit", _CODES, fewer_rows_help=True),
     _call("INSERT_UPDATE_DELETE_NOT_ALLOWED_DURING_MAINTENANCE", "the org is read-only for maintenance", _CODES),
     _call("TERRITORY_REALIGN_IN_PROGRESS", "territories are being realigned", _CODES),
     _call("UNKNOWN_EXCEPTION", "an error inside Salesforce", _CODES, unknown=True),
@@ -114,6 +162,9 @@ RULES: tuple[ErrorRule, ...] = (
     _call("TEMPORARILY_UNAVAILABLE", "the login server is away for a while", _OAUTH),
     _call("LOGIN_RATE_EXCEEDED", "too many logins of this user within an hour", _SEEN),
     # -- limits ------------------------------------------------------------------------------------
+    # Which text means which limit is unconfirmed. Only a text that says so is taken for the one that passes in
+    # seconds; any other is the daily one, which must not be hammered.
+    _limit("REQUEST_LIMIT_EXCEEDED", "the daily number of calls is used up", _CODES, when="TotalRequests"),
     _call("REQUEST_LIMIT_EXCEEDED", "too many long calls at the same time", _CODES, when="concurrent"),
     _limit("REQUEST_LIMIT_EXCEEDED", "the daily number of calls is used up", _CODES),
     _limit("EXCEEDED_QUOTA_API", "the daily number of calls is used up", _SEEN),
@@ -147,19 +198,10 @@ RULES: tuple[ErrorRule, ...] = (
     _admin("TXN_SECURITY_NO_ACCESS", "a transaction policy forbids it", _CODES),
     _admin("TXN_SECURITY_RUNTIME_ERROR", "a transaction policy failed", _CODES),
     _admin("TXN_SECURITY_APEX_ERROR", "a transaction policy failed", _CODES),
-    _row(
-        "CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY",
-        "a trigger met a locked row",
-        _SEEN,
-        when="UNABLE_TO_LOCK_ROW",
-    ),
-    _row(
-        "CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY",
-        "a trigger ran out of queries; fewer rows at a time help",
-        _SEEN,
-        when="Too many SOQL queries",
-    ),
+    *_wrapped("CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY"),
     _admin("CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY", "a trigger of the org refuses it", _CODES),
+    *_wrapped("CANNOT_EXECUTE_FLOW_TRIGGER"),
+    _never("CANNOT_EXECUTE_FLOW_TRIGGER", "a flow of the org refuses the row", _CODES),
     _admin("STORAGE_LIMIT_EXCEEDED", "the org's storage is full", _CODES),
     _admin("EXCEEDED_QUOTA", "a size limit of the org is used up", _CODES),
     _admin("LICENSE_LIMIT_EXCEEDED", "the org's licences are used up", _CODES),
@@ -170,6 +212,7 @@ RULES: tuple[ErrorRule, ...] = (
     _fatal("INVALID_ENTITY_FOR_UPSERT", "this sObject cannot be upserted", _CODES),
     _fatal("UNSUPPORTED_API_VERSION", "the org does not know this API version", _CODES),
     _fatal("EXCEEDED_ID_LIMIT", "too many records in one call", _CODES),
+    *_wrapped("LIMIT_EXCEEDED"),
     _fatal("LIMIT_EXCEEDED", "too many records or too large a value in one call", _CODES),
     _never("EXCEEDED_MAX_SIZE_REQUEST", "the request is larger than 50 MB", _CODES),
     _fatal("METHOD_NOT_ALLOWED", "the resource does not know this method", _REST),
@@ -197,6 +240,7 @@ RULES: tuple[ErrorRule, ...] = (
     _never("INVALID_ID_FIELD", "not a record id of this sObject", _CODES),
     _never("INVALID_FIELD", "no such field, or its reference was not found", _CODES),
     _never("INVALID_FIELD_FOR_INSERT_UPDATE", "the field cannot be written", _CODES),
+    *_wrapped("FIELD_CUSTOM_VALIDATION_EXCEPTION"),
     _never("FIELD_CUSTOM_VALIDATION_EXCEPTION", "a validation rule refused it", _CODES),
     _never("FIELD_FILTER_VALIDATION_EXCEPTION", "a look-up filter refused it", _CODES),
     _never("FIELD_INTEGRITY_EXCEPTION", "the values do not fit together", _CODES),
@@ -209,6 +253,7 @@ RULES: tuple[ErrorRule, ...] = (
     _never("INVALID_TYPE_ON_FIELD_IN_RECORD", "the value does not fit the type of its field", _CODES),
     _never("INACTIVE_OWNER_OR_USER", "the owner is not active", _CODES),
     # -- merge and undelete ------------------------------------------------------------------------
+    *_wrapped("MERGE_FAILED"),
     _never("MERGE_FAILED", "the records cannot be merged", _CODES),
     _never("INVALID_MERGE_RECORD", "a record of the merge does not exist", _CODES),
     _never("UNDELETE_FAILED", "the record is not in the recycle bin", _CODES),
@@ -219,10 +264,18 @@ STATUS_RULES: dict[int, ErrorRule] = {
     401: _relogin("HTTP_401", "the session has expired or was revoked", _REST),
     403: _admin("HTTP_403", "the user may not do this", _REST),
     408: _call("HTTP_408", "the request did not arrive in time", "RFC 9110"),
+    409: _never("HTTP_409", "the request conflicts with the state of the record", _REST),
+    410: _fatal("HTTP_410", "this API version is retired", _REST),
+    412: _never("HTTP_412", "a precondition of the request does not hold", _REST),
+    413: _never("HTTP_413", "the request is too large", "RFC 9110"),
+    414: _fatal("HTTP_414", "the URL is longer than 16,384 bytes", _REST),
+    415: _fatal("HTTP_415", "the resource does not know this content type", _REST),
     420: _call("HTTP_420", "Salesforce Edge has no routing for this host at the moment", _REST),
     421: _call("HTTP_421", "the request reached the wrong server", _REST),
     425: _call("HTTP_425", "too early", "RFC 8470"),
+    428: _never("HTTP_428", "the request must name a precondition", _REST),
     429: _call("HTTP_429", "too many requests", "RFC 6585"),
+    431: _fatal("HTTP_431", "URL and headers are longer than 16,384 bytes", _REST),
 }
 
 _SERVER_ERROR = _call("HTTP_5XX", "the server failed while it worked on the request", _REST, unknown=True)

@@ -45,6 +45,8 @@ class Login:
     instance_url: str
     #: 18 characters; ``None`` when the answer does not say.
     org_id: str | None = None
+    #: 18 characters; ``None`` when the answer does not say.
+    user_id: str | None = None
 
     def __repr__(self) -> str:
         return f"Login(instance_url={self.instance_url!r}, org_id={self.org_id!r})"
@@ -208,13 +210,14 @@ def _carries_token(content: bytes) -> bool:
 def _read_login(settings: ConnectionSettings, token: str, answer: Answer) -> Login:
     if answer.content.lstrip().startswith(b"<"):
         root = read_xml(answer.content)
-        found = (child_text(root, "serverUrl"), child_text(root, "organizationId")) if root is not None else ("", "")
+        names = ("serverUrl", "organizationId", "userId")
+        url, org_id, user_id = (child_text(root, name) if root is not None else "" for name in names)
     else:
         body = _json_object(answer.content)
+        url = body["instance_url"]
         # ``id`` is https://login.salesforce.com/id/<org id>/<user id>.
-        found = (body["instance_url"], str(body.get("id")).rpartition("/")[0].rpartition("/")[2])
-    url, org_id = found
-    return Login(token, _checked_instance(settings, url), record_id_in(org_id))
+        org_id, user_id = ("", "", *str(body.get("id")).split("/"))[-2:]
+    return Login(token, _checked_instance(settings, url), record_id_in(org_id), record_id_in(user_id))
 
 
 def _checked_instance(settings: ConnectionSettings, url: str) -> str:

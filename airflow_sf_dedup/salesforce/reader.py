@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from airflow_sf_dedup.core.keys import KeyRule
@@ -17,15 +19,20 @@ from airflow_sf_dedup.errors import (
     TransientCallError,
 )
 from airflow_sf_dedup.salesforce import soap_wire, soql
-from airflow_sf_dedup.salesforce.base import StoredRecord
+from airflow_sf_dedup.salesforce.base import Origin, StoredRecord
 from airflow_sf_dedup.salesforce.session import SalesforceSession
 from airflow_sf_dedup.salesforce.soap import parse
+
+_ORIGIN_FIELDS = ("Id", "CreatedDate", "CreatedById", "LastModifiedDate", "LastModifiedById")
 
 #: Most ids of one collections retrieve (REST API guide: "Get Multiple Records with sObject Collections").
 _MOST_IDS = 2000
 
 #: A recycle bin that the user may not look into tells nothing; the records stay unreadable.
 _NOT_ASKED = (RequestRefusedError, PermissionRefusedError)
+
+#: Salesforce writes ``2021-08-31T01:31:16.000+0000``.
+_MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?(Z|[+-]\d\d:?\d\d)")
 
 T = TypeVar("T")
 
@@ -34,9 +41,12 @@ def describe(session: SalesforceSession, sobject: str) -> SObject:
     """The sObject as the org describes it to this user.
 
     :raises PreflightError: there is no such sObject, or the user may not see it.
+    :raises TransientCallError: the answer describes nothing.
     """
     try:
-        return SObject.from_describe(session.rest("GET", f"sobjects/{sobject}/describe"))
+        return SObject.from_describe(session.rest("GET", f"sobjects/{sobject}/describe", expects=dict))
+    except (LookupError, TypeError, AttributeError, ValueError) as error:
+        raise TransientCallError("the answer to a describe is no description", code="UNREADABLE_ANSWER") from error
     except CallError as error:
         if error.status == 404 or error.code in ("NOT_FOUND", "INVALID_TYPE"):
             raise PreflightError(
@@ -70,9 +80,7 @@ class OrgReader:
 
     def _retrieve(self, sobject: str, ids: Sequence[str], fields: Sequence[str]) -> Iterator[StoredRecord]:
         body = {"ids": list(ids), "fields": list(fields)}
-        documents = self._session.rest("POST", f"composite/sobjects/{sobject}", body=body)
-        if not isinstance(documents, list):
-            raise TransientCallError("the answer to a retrieve is no list of records", code="UNREADABLE_ANSWER")
+        documents = self._session.rest("POST", f"composite/sobjects/{sobject}", body=body, expects=list)
         for document in documents:
             if isinstance(document, dict) and (record_id := _id_of(document)):
                 yield _stored(record_id, document)
@@ -96,10 +104,38 @@ class OrgReader:
 
         A key that XML cannot carry cannot be asked for; its row cannot be looked up either.
         """
+        return self._holders(keys, soap_wire.query_body)
+
+    def deleted_holders(self, keys: Sequence[str]) -> dict[str, tuple[str, ...]]:
+        """Key to the ids of the records in the recycle bin that hold it; as :meth:`holders`.
+
+        A recycle bin that the user may not look into holds nothing.
+        """
+        try:
+            return self._holders(keys, soap_wire.query_all_body, condition=" AND IsDeleted = true")
+        except _NOT_ASKED:
+            return {}
+
+    def origins(self, record_ids: Sequence[str]) -> dict[str, Origin]:
+        """When and by whom the records were created and last written: one retrieve a 2,000 ids, by POST.
+
+        Empty without a call when the sObject has neither date.
+        """
+        fields = [name for name in _ORIGIN_FIELDS if self._sobject.field(name)]
+        if not {"CreatedDate", "LastModifiedDate"} & set(fields):
+            return {}
+        return {
+            record.record_id: _origin(record)
+            for ids in _batches(record_ids, _MOST_IDS)
+            for record in self._retrieve(self._sobject.name, ids, fields)
+            if not record.is_deleted
+        }
+
+    def _holders(self, keys: Sequence[str], body_of: Any, *, condition: str = "") -> dict[str, tuple[str, ...]]:
         held: dict[str, list[str]] = defaultdict(list)
         askable = list(filter(soap_wire.can_carry_text, keys))
         for statement in soql.selects_by_key(self._sobject.name, self._key_rule.field, askable):
-            for row in self._query(soap_wire.query_body, statement):
+            for row in self._query(body_of, statement + condition):
                 if record_id := _id_of(row):
                     held[self._key_rule.fold_stored(row.get(self._key_rule.field.name))].append(record_id)
         return {key: tuple(ids) for key in keys if (ids := held.get(self._key_rule.fold(key)))}
@@ -115,15 +151,31 @@ class OrgReader:
         answer = self._session.soap(
             lambda token: soap_wire.envelope(token, soap_wire.QUERY_HEADERS, body), action="query"
         )
-        rows, locator = soap_wire.read_query(parse(answer))
-        if locator == "":
-            raise TransientCallError("a query's answer is not done and leads no further", code="UNREADABLE_ANSWER")
-        return rows, locator
+        return soap_wire.read_query(parse(answer))
 
 
 def _id_of(document: Mapping[str, Any]) -> str | None:
     """The 18-character id of an answered record, if it has one."""
     return record_id_in(document.get("Id"))
+
+
+def _origin(record: StoredRecord) -> Origin:
+    return Origin(
+        _moment(record.values.get("CreatedDate")),
+        record_id_in(record.values.get("CreatedById")),
+        _moment(record.values.get("LastModifiedDate")),
+        record_id_in(record.values.get("LastModifiedById")),
+    )
+
+
+def _moment(value: Any) -> datetime | None:
+    """A point in time as Salesforce writes it, in UTC."""
+    if not isinstance(value, str) or not _MOMENT.fullmatch(value):
+        return None
+    try:
+        return datetime.fromisoformat(value).astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
 
 
 def _stored(record_id: str, document: Mapping[str, Any]) -> StoredRecord:

@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 from typing import Any, TypeVar
 from urllib.parse import quote
@@ -30,7 +31,8 @@ from airflow_sf_dedup.errors import (
 from airflow_sf_dedup.salesforce.answers import Answer, SessionExpiredError, read_rest, read_soap
 from airflow_sf_dedup.salesforce.call_count import CallCount, LimitInfo, is_counted, kind_of
 from airflow_sf_dedup.salesforce.login import Login, log_in
-from airflow_sf_dedup.salesforce.repeating import ATTEMPTS, WAIT, repeating
+from airflow_sf_dedup.salesforce.org_clock import OrgClock
+from airflow_sf_dedup.salesforce.repeating import ATTEMPTS, WAIT, GateClosedError, repeating
 from airflow_sf_dedup.salesforce.settings import ConnectionSettings
 from airflow_sf_dedup.salesforce.shared_login import SharedLogin
 from airflow_sf_dedup.salesforce.transport import open_http, send
@@ -58,6 +60,7 @@ class SalesforceSession:
     :param settings: how to reach it.
     :param sleep: waits that many seconds between two tries.
     :param now: the time, in seconds since the epoch, for a ``Retry-After`` that is a date.
+    :param monotonic: seconds of a clock that never jumps, for :meth:`org_now`.
     :param attempts: tries of one call in all.
     :param wait: seconds between two tries, as tenacity has it.
     """
@@ -68,6 +71,7 @@ class SalesforceSession:
         *,
         sleep: Callable[[float], None] = time.sleep,
         now: Callable[[], float] = time.time,
+        monotonic: Callable[[], float] = time.monotonic,
         attempts: int = ATTEMPTS,
         wait: wait_base = WAIT,
     ) -> None:
@@ -77,8 +81,11 @@ class SalesforceSession:
         self._http = open_http(settings)
         self._login = SharedLogin(lambda: log_in(settings, self._http))
         self._count = CallCount()
+        self._clock = OrgClock(monotonic)
+        self._gates: tuple[Callable[[], None], ...] = ()
         self._org_lock = threading.RLock()
         self._org_id: str | None = None
+        self._user_id: str | None = None
         self._org_is_checked = settings.expected_org_id is None
 
     # -- what it knows ----------------------------------------------------------------------------
@@ -103,6 +110,20 @@ class SalesforceSession:
             if self._org_id is None:
                 self._org_id = self._current_login().org_id or self._org_id_of_user() or self._org_id_by_query()
             return self._org_id
+
+    @property
+    def user_id(self) -> str | None:
+        """18 characters: the user of the present login; ``None``: there is none yet, or its answer does not say.
+
+        The answers to OAuth and SOAP logins say; of a mere access token userinfo does, once the org's id was asked
+        for. Makes no call.
+        """
+        login = self._login.known
+        return (login.user_id if login else None) or self._user_id
+
+    def org_now(self) -> datetime | None:
+        """The org's own time, UTC, to the second; ``None`` before its first answer. Makes no call."""
+        return self._clock.now()
 
     @property
     def api_calls(self) -> int:
@@ -136,6 +157,15 @@ class SalesforceSession:
 
     # -- what it does -----------------------------------------------------------------------------
 
+    def before_each_call(self, gate: Callable[[], None]) -> None:
+        """Call ``gate`` right before each request that the org counts, repeats included, in the sending thread.
+
+        What it raises reaches the caller as it is: nothing is sent, and nothing is repeated. Only when an earlier
+        try of the same call may have been carried out, the call ends as ``OutcomeUnknownError`` with that as its
+        cause. A gate may be called by several threads at once. The calls of :meth:`simple_salesforce` pass no gate.
+        """
+        self._gates = (*self._gates, gate)
+
     def rest(
         self,
         method: str,
@@ -144,6 +174,8 @@ class SalesforceSession:
         body: Any = None,
         headers: Mapping[str, str] | None = None,
         repeatable: bool = True,
+        repeat_timeouts: bool = True,
+        expects: type = object,
         on_repeat: Callable[[CallError], None] | None = None,
     ) -> Any:
         """One REST call, JSON in and out; ``None`` for an empty answer.
@@ -154,13 +186,17 @@ class SalesforceSession:
         :param path: below ``/services/data/vXX.X/``, or from ``/services`` on; percent-encoded, with its query.
         :param body: anything JSON can hold; ``bytes`` are sent as they are (``headers`` say what they are).
         :param repeatable: False: never sent again when it may have been carried out.
+        :param repeat_timeouts: False: not sent again when no answer came in time; the caller sends less next.
+        :param expects: the type of the JSON of an answer, such as ``dict``. Another, an empty answer as well, is one
+            that cannot be read.
         :param on_repeat: told of each error after which the call is sent again.
         :raises CallError: the call did not do its work.
         :raises WrongOrgError: the connection leads to another org than ``expected_org_id``.
         """
         self._check_org_once()
         call = self._rest_call(method, path, body, headers)
-        return self._answer(call, self._read_rest, repeatable=repeatable, on_repeat=on_repeat)
+        read = partial(self._read_rest, expects=expects)
+        return self._answer(call, read, repeatable=repeatable, repeat_timeouts=repeat_timeouts, on_repeat=on_repeat)
 
     def soap(
         self,
@@ -168,12 +204,14 @@ class SalesforceSession:
         *,
         action: str = "",
         repeatable: bool = True,
+        repeat_timeouts: bool = True,
         on_repeat: Callable[[CallError], None] | None = None,
     ) -> bytes:
         """One call of the SOAP Partner API; the answer's envelope.
 
         :param body: builds the envelope around an access token; called again after a new login.
         :param action: the operation, such as ``upsert``; named in the counts.
+        :param repeatable: as for :meth:`rest`; ``repeat_timeouts`` and ``on_repeat`` likewise.
         :raises CallError: the call did not do its work; faults are read into the same errors as REST's.
         """
         self._check_org_once()
@@ -189,7 +227,9 @@ class SalesforceSession:
             headers=lambda login: headers,
             body=lambda login: body(login.access_token),
         )
-        return self._answer(call, self._read_soap, repeatable=repeatable, on_repeat=on_repeat)
+        return self._answer(
+            call, self._read_soap, repeatable=repeatable, repeat_timeouts=repeat_timeouts, on_repeat=on_repeat
+        )
 
     def simple_salesforce(self) -> Any:
         """A ``simple_salesforce.Salesforce`` on this session's present token, for what it does well.
@@ -240,9 +280,15 @@ class SalesforceSession:
         read: Callable[[Answer], _T],
         *,
         repeatable: bool,
+        repeat_timeouts: bool = True,
         on_repeat: Callable[[CallError], None] | None = None,
     ) -> _T:
-        return self._repeating(lambda: self._with_valid_login(call, read), repeatable=repeatable, on_repeat=on_repeat)
+        return self._repeating(
+            lambda: self._with_valid_login(call, read),
+            repeatable=repeatable,
+            repeat_timeouts=repeat_timeouts,
+            on_repeat=on_repeat,
+        )
 
     def _with_valid_login(self, call: _Call, read: Callable[[Answer], _T]) -> _T:
         """Send with the login in force; if that has expired, once more with a new one."""
@@ -274,9 +320,11 @@ class SalesforceSession:
     def _exchange(self, call: _Call, login: Login, read: Callable[[Answer], _T]) -> _T:
         """Send once, read and count."""
         url = login.instance_url + call.path
+        self._pass_gates(call)
         try:
             answer = send(self._http, call.method, url, data=call.body(login), headers=call.headers(login))
             self._count.note_limits(answer.headers)
+            self._clock.note(answer.headers)
             result = read(answer)
         except CallError as error:
             if _reached_the_org(error):
@@ -284,6 +332,15 @@ class SalesforceSession:
             raise
         self._count_call(call)
         return result
+
+    def _pass_gates(self, call: _Call) -> None:
+        if not is_counted(call.path):
+            return
+        for gate in self._gates:
+            try:
+                gate()
+            except Exception as error:
+                raise GateClosedError(error) from error
 
     def _current_login(self) -> Login:
         return self._repeating(self._login.current, repeatable=True)
@@ -299,8 +356,8 @@ class SalesforceSession:
         client = self.settings.client_id
         return {"Sforce-Call-Options": f"client={client}"} if client else {}
 
-    def _read_rest(self, answer: Answer) -> Any:
-        return read_rest(answer, now=self._now)
+    def _read_rest(self, answer: Answer, expects: type = object) -> Any:
+        return read_rest(answer, now=self._now, expects=expects)
 
     def _read_soap(self, answer: Answer) -> bytes:
         return read_soap(answer, now=self._now)
@@ -330,13 +387,14 @@ class SalesforceSession:
             )
         except CallError:
             return None
-        return _org_id_in(user, "organization_id")
+        self._user_id = _record_id_in(user, "user_id")
+        return _record_id_in(user, "organization_id")
 
     def _org_id_by_query(self) -> str:
         call = self._rest_call("GET", _ORGANIZATION, None, None)
         result = self._answer(call, self._read_rest, repeatable=True)
         records = result.get("records") if isinstance(result, dict) else None
-        org_id = _org_id_in(records[0], "Id") if records else None
+        org_id = _record_id_in(records[0], "Id") if isinstance(records, list) and records else None
         if org_id is None:
             raise RequestRefusedError("the org does not tell its id", code="NO_ORG_ID")
         return org_id
@@ -349,7 +407,7 @@ def _reached_the_org(error: CallError) -> bool:
     return error.status is not None or isinstance(error, OutcomeUnknownError)
 
 
-def _org_id_in(found: Any, name: str) -> str | None:
+def _record_id_in(found: Any, name: str) -> str | None:
     value = found.get(name) if isinstance(found, dict) else None
     return record_id_in(value)
 

@@ -22,6 +22,11 @@ class SharedLogin:
         self._login: Login | None = None
         self._refusal: LoginRefusedError | None = None
 
+    @property
+    def known(self) -> Login | None:
+        """The login in force, if there is one; logs nobody in."""
+        return self._login
+
     def current(self) -> Login:
         """The login in force.
 

@@ -6,7 +6,7 @@ it again and is named; a row that nothing blocks any more is saved, as was wante
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from xml.etree.ElementTree import Element
 
 from airflow_sf_dedup.core.outcomes import DuplicatesFound, Outcome
@@ -16,6 +16,7 @@ from airflow_sf_dedup.errors import CallError, OutcomeUnknownError
 from airflow_sf_dedup.salesforce import soap_wire, wire
 from airflow_sf_dedup.salesforce.answers import read_xml
 from airflow_sf_dedup.salesforce.base import ChunkAnswer
+from airflow_sf_dedup.salesforce.repeating import may_run_on
 from airflow_sf_dedup.salesforce.session import SalesforceSession
 from airflow_sf_dedup.salesforce.wire import WriteOptions
 
@@ -24,6 +25,7 @@ class SoapUpsertLookup:
     """A :class:`~airflow_sf_dedup.salesforce.base.DuplicateLookup` by SOAP ``upsert()``.
 
     :param repeatable: False for a key that is not unique: two upserts of it at once create two records.
+    :param on_late: told the rows of a look-up that was repeated although its first sending may still be carried out.
     """
 
     rows_per_call = 200
@@ -36,8 +38,10 @@ class SoapUpsertLookup:
         external_id_field: str,
         options: WriteOptions = WriteOptions(),  # noqa: B008
         repeatable: bool = True,
+        on_late: Callable[[Iterable[Record]], None] = lambda records: None,
     ) -> None:
         self._repeatable = repeatable
+        self._on_late = on_late
         self._session = session
         self._sobject = sobject
         self._external_id_field = external_id_field
@@ -58,12 +62,13 @@ class SoapUpsertLookup:
             lambda token: soap_wire.envelope(token, headers, body),
             action="upsert",
             repeatable=self._repeatable,
+            repeat_timeouts=False,
             on_repeat=lost.append,
         )
+        if any(map(may_run_on, lost)):
+            self._on_late(records)
         outcomes = soap_wire.read_upsert(parse(answer), len(records))
-        if any(isinstance(error, OutcomeUnknownError) for error in lost):
-            return [wire.maybe_created(outcome) for outcome in outcomes]
-        return outcomes
+        return [wire.in_doubt(outcome) for outcome in outcomes] if any(e.in_doubt for e in lost) else outcomes
 
 
 _CANNOT_BE_ASKED: Outcome = DuplicatesFound("blocked; its values hold characters that SOAP cannot carry", ())

@@ -16,6 +16,7 @@ from airflow_sf_dedup.core.outcomes import Outcome, Saved, Unanswered
 from airflow_sf_dedup.core.record_ids import record_id_in
 from airflow_sf_dedup.core.records import Record
 from airflow_sf_dedup.core.sobjects import SObject
+from airflow_sf_dedup.errors import TransientCallError
 from airflow_sf_dedup.salesforce import wire
 from airflow_sf_dedup.salesforce.wire import WriteOptions
 
@@ -148,7 +149,8 @@ def _boolean(value: bool) -> str:
 
 def read_upsert(answer: Element, size: int) -> list[Outcome]:
     """One outcome a row of an ``upsertResponse``."""
-    results = [element for element in answer.iter() if _name(element) == "result"]
+    response = next((element for element in answer.iter() if _name(element) == "upsertResponse"), None)
+    results = [] if response is None else list(_children(response, "result"))
     if len(results) != size:
         return [Unanswered(f"{size} rows sent, {len(results)} answered")] * size
     return [_read_result(result) for result in results]
@@ -192,7 +194,7 @@ def _duplicate_result(result: Element) -> dict[str, Any]:
 
 
 def _whole_number(text: str) -> int | None:
-    return int(text) if text.isdecimal() else None
+    return int(text) if re.fullmatch("[0-9]{1,9}", text) else None
 
 
 def _match_record(matched: Element) -> dict[str, Any]:
@@ -214,12 +216,19 @@ def _number(text: str) -> float | None:
 def read_query(answer: Element) -> tuple[list[dict[str, str | None]], str | None]:
     """The rows of a query's page, field name to text, and the locator of the next page.
 
-    The locator is ``None`` when this was the last page, and empty when there is more that it does not lead to.
+    The locator is ``None`` when this was the last page.
+
+    :raises TransientCallError: it does not say whether it is the last page, or there is more that it does not lead
+        to: what is not in it need not be missing in the org.
     """
-    rows = [_read_record(record) for record in answer.iter() if _name(record) == "records"]
-    done = next((e.text for e in answer.iter() if _name(e) == "done"), "true") == "true"
-    locator = next((e.text for e in answer.iter() if _name(e) == "queryLocator"), None)
-    return rows, None if done else (locator or "")
+    result = next((element for element in answer.iter() if _name(element) == "result"), None)
+    done = "" if result is None else _child_text(result, "done")
+    if result is None or done not in ("true", "false"):
+        raise TransientCallError("the answer to a query does not say whether it is done", code="UNREADABLE_ANSWER")
+    locator = None if done == "true" else _child_text(result, "queryLocator")
+    if locator == "":
+        raise TransientCallError("a query's answer is not done and leads no further", code="UNREADABLE_ANSWER")
+    return [_read_record(record) for record in _children(result, "records")], locator
 
 
 def _read_record(record: Element) -> dict[str, str | None]:

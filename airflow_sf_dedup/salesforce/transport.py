@@ -17,7 +17,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 import requests
 from requests.adapters import HTTPAdapter
-from urllib3.exceptions import NewConnectionError
+from urllib3.exceptions import NewConnectionError, ReadTimeoutError
 
 from airflow_sf_dedup.errors import (
     OutcomeUnknownError,
@@ -132,7 +132,8 @@ def error_of_transport(error: requests.RequestException) -> SalesforceDedupError
         return TransientCallError(f"no way through the proxy to {host}", code="PROXY_FAILED")
     if any(isinstance(cause, NewConnectionError) for cause in causes):
         return TransientCallError(f"no connection to {host}", code="CONNECT_FAILED")
-    if isinstance(error, requests.ReadTimeout):
+    # requests has a time-out of its own only for the head of an answer; one amid its body is a broken connection.
+    if isinstance(error, requests.ReadTimeout) or any(isinstance(cause, ReadTimeoutError) for cause in causes):
         return OutcomeUnknownError(f"{host} did not answer in time", code="READ_TIMEOUT")
     if isinstance(error, ValueError):
         return RequestRefusedError("the request cannot be sent as HTTP", code="UNSENDABLE")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from airflow_sf_dedup.core.outcomes import (
@@ -25,7 +25,7 @@ from airflow_sf_dedup.core.records import Record
 from airflow_sf_dedup.salesforce.base import ChunkAnswer, ChunkRefused, RecordUpdate
 from airflow_sf_dedup.salesforce.error_codes import rule_for
 
-_RECORD_ID = re.compile(r"(?<![0-9A-Za-z])[0-9A-Za-z]{15}(?:[0-9A-Za-z]{3})?(?![0-9A-Za-z])")
+_RECORD_ID = re.compile(r"(?<![0-9A-Za-z_])[0-9A-Za-z]{15}(?:[0-9A-Za-z]{3})?(?![0-9A-Za-z_])")
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,16 +102,20 @@ def update_body(sobject: str, chunk: Sequence[RecordUpdate]) -> dict[str, Any]:
 
 
 def read_composite(document: Any, sizes: Sequence[int]) -> list[ChunkAnswer]:
-    """One answer a chunk, joined by ``referenceId``.
+    """One answer a chunk, joined by ``referenceId``; of a chunk that is answered twice, none is believed.
 
     :param sizes: how many rows each chunk had.
     """
-    answers = {
-        part["referenceId"]: part
-        for part in _mappings(document.get("compositeResponse") if isinstance(document, Mapping) else None)
-        if isinstance(part.get("referenceId"), str)
-    }
-    return [read_chunk(answers.get(f"chunk{index}"), size) for index, size in enumerate(sizes)]
+    answers: dict[str, list[Mapping[str, Any]]] = {}
+    for part in _mappings(document.get("compositeResponse") if isinstance(document, Mapping) else None):
+        answers.setdefault(str(part.get("referenceId")), []).append(part)
+    return [_read_only_chunk(answers.get(f"chunk{index}", []), size) for index, size in enumerate(sizes)]
+
+
+def _read_only_chunk(parts: Sequence[Mapping[str, Any]], size: int) -> ChunkAnswer:
+    if len(parts) > 1:
+        return _unanswered("the answer mentions the chunk more than once", size)
+    return read_chunk(parts[0] if parts else None, size)
 
 
 def read_chunk(part: Mapping[str, Any] | None, size: int) -> ChunkAnswer:
@@ -119,7 +123,7 @@ def read_chunk(part: Mapping[str, Any] | None, size: int) -> ChunkAnswer:
     if part is None:
         return _unanswered("the answer does not mention the chunk", size)
     status, body = part.get("httpStatusCode"), part.get("body")
-    if not isinstance(status, int):
+    if not isinstance(status, int) or not 100 <= status < 600:
         return _unanswered("the answer to the chunk has no status", size)
     if not 200 <= status < 300:
         return _refused(status, *read_error(body))
@@ -138,13 +142,20 @@ def _refused(status: int, code: str, message: str) -> ChunkRefused:
 
 
 def after_a_lost_answer(answer: ChunkAnswer) -> ChunkAnswer:
-    """The answer to a chunk that was sent before: what it calls updated, the first time may have created."""
-    return answer if isinstance(answer, ChunkRefused) else [maybe_created(outcome) for outcome in answer]
+    """The answer to a chunk that was sent before and got no answer then."""
+    if isinstance(answer, ChunkRefused):
+        return replace(answer, in_doubt=True)
+    return [in_doubt(outcome) for outcome in answer]
 
 
-def maybe_created(outcome: Outcome) -> Outcome:
-    """The outcome of a row that was sent before and got no answer then."""
-    return Saved(outcome.record_id, None) if isinstance(outcome, Saved) and outcome.created is False else outcome
+def in_doubt(outcome: Outcome) -> Outcome:
+    """The outcome of a row that was sent before and got no answer then.
+
+    What is updated now, the first sending may have created; what is refused now, it may have saved.
+    """
+    if isinstance(outcome, Saved):
+        return Saved(outcome.record_id, None) if outcome.created is False else outcome
+    return replace(outcome, in_doubt=True) if isinstance(outcome, Failed | DuplicatesFound) else outcome
 
 
 def _unanswered(reason: str, size: int) -> list[Outcome]:
@@ -251,16 +262,21 @@ def _match(result: Mapping[str, Any], matched_by: Mapping[str, Any], matched: Ma
         return None
     attributes = record.get("attributes")
     attributes = attributes if isinstance(attributes, Mapping) else {}
-    confidence = matched.get("matchConfidence")
     return Match(
         record_id=record_id,
         sobject=str(record.get("type") or attributes.get("type") or matched_by.get("entityType") or ""),
         duplicate_rule=_text(result.get("duplicateRule")),
         matching_rule=_text(matched_by.get("rule")),
         engine=_text(matched_by.get("matchEngine")),
-        confidence=float(confidence) if isinstance(confidence, int | float) else None,
+        confidence=_confidence(matched.get("matchConfidence")),
         allow_save=result["allowSave"] if isinstance(result.get("allowSave"), bool) else None,
     )
+
+
+def _confidence(value: Any) -> float | None:
+    """Percent; what is none, such as ``NaN`` or a flag, is not guessed."""
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return float(value) if is_number and 0 <= value <= 100 else None
 
 
 def _text(value: Any) -> str | None:

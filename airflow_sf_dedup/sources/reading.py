@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 from airflow_sf_dedup.core.keys import KeyRule, UnusableKey
+from airflow_sf_dedup.core.ordering import UnusableOrder, kind_of, order_of
 from airflow_sf_dedup.core.records import Record, row_hash
 from airflow_sf_dedup.core.values import MalformedValue
 from airflow_sf_dedup.sources.base import SourceRow
@@ -18,7 +20,7 @@ class Refusal:
     """A row that cannot be sent, and why, in words that repeat none of its values."""
 
     row_number: int
-    #: ``UNREADABLE_ROW``, ``UNUSABLE_KEY`` or ``MALFORMED_VALUE``.
+    #: ``UNREADABLE_ROW``, ``UNUSABLE_KEY``, ``MALFORMED_VALUE`` or ``UNUSABLE_ORDER``.
     code: str
     #: One word that says more, such as ``missing_key``.
     reason: str
@@ -27,22 +29,55 @@ class Refusal:
     key: str | None = None
 
 
+@dataclass
+class OrderReader:
+    """Reads the ``newer_than`` column of one source, whose values are of the kind that its first row has.
+
+    :param wanted: the column, as ``newer_than`` spells it.
+    """
+
+    wanted: str
+    #: As the source spells it; ``None`` until a row brings it.
+    column: str | None = None
+    _kind: str | None = None
+
+    def read(self, values: Mapping[str, Any]) -> str:
+        """The order of a row.
+
+        :raises UnusableOrder: there is none, or it cannot be compared with those before; names the column.
+        """
+        column = self.column or self.wanted
+        try:
+            order = order_of(values.get(column))
+        except UnusableOrder as unusable:
+            raise UnusableOrder(unusable.reason, f"column {column} {unusable.message}") from None
+        kind = kind_of(order)
+        self._kind = self._kind or kind
+        if kind != self._kind:
+            raise UnusableOrder(
+                "unusable_order", f"column {column} is a {kind} after rows in which it is a {self._kind}"
+            )
+        return order
+
+
 @dataclass(frozen=True)
 class RecordReader:
     """Reads rows of one source.
 
     :param key_rule: how to read the key.
     :param columns: source column to where it goes.
+    :param order: reads how new a row is, maybe from a column that goes nowhere; ``None`` where nothing asks.
     """
 
     key_rule: KeyRule
     columns: Mapping[str, Column]
+    order: OrderReader | None = None
 
     def read(self, row: SourceRow) -> Record | Refusal:
         """The record of a row, or why there is none."""
         if row.problem is not None:
             return Refusal(row.row_number, "UNREADABLE_ROW", "unreadable_row", f"row {row.row_number} {row.problem}")
-        key_column = self._key_column
+        key_column, passed_over = self._key_column, self._passed_over
         try:
             key = self.key_rule.read(row.values.get(key_column))
         except UnusableKey as unusable:
@@ -50,13 +85,24 @@ class RecordReader:
         fields = {self.key_rule.field.name: self.key_rule.wire_value(key)}
         try:
             for name, value in row.values.items():
-                if name != key_column:
+                if name not in passed_over:
                     self.columns[name].put(fields, value)
         except MalformedValue as malformed:
             return Refusal(row.row_number, "MALFORMED_VALUE", "malformed_value", f"column {name}: {malformed}", key)
-        return Record(row.row_number, key, fields, row_hash(fields))
+        try:
+            order = None if self.order is None else self.order.read(row.values)
+        except UnusableOrder as unusable:
+            return Refusal(row.row_number, "UNUSABLE_ORDER", unusable.reason, unusable.message, key)
+        return Record(row.row_number, key, fields, row_hash(fields), order=order)
 
     @cached_property
     def _key_column(self) -> str:
         wanted = self.key_rule.field.name
         return next((name for name, column in self.columns.items() if column.field.name == wanted), wanted)
+
+    @cached_property
+    def _passed_over(self) -> frozenset[str]:
+        """Columns that are not put into a record: the key, which is there already, and what is not sent."""
+        order_column = None if self.order is None else self.order.column
+        unsent = set() if order_column is None or order_column in self.columns else {order_column}
+        return frozenset({self._key_column, *unsent})

@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
@@ -155,3 +156,15 @@ class Standalone:
     def logs(self) -> str:
         """Everything that tasks logged."""
         return "\n".join(path.read_text(errors="replace") for path in self.folder.glob("logs/**/*.log"))
+
+
+def write_csv(path: Path, rows: list[dict[str, Any]]) -> None:
+    """A source of rows that need no quotes."""
+    path.write_text("\n".join([",".join(rows[0]), *(",".join(row.values()) for row in rows)]))
+
+
+def actions(folder: Path, dag_id: str) -> dict[str, int]:
+    """What the audit in a folder says became of the rows of a Dag."""
+    query = "SELECT action, count(*) FROM sf_dedup_entry JOIN sf_dedup_load USING (load_id) WHERE dag_id = ? GROUP BY 1"
+    with sqlite3.connect(folder / "audit.db") as audit:
+        return dict(audit.execute(query, [dag_id]))

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from airflow.dag_processing.dagbag import DagBag
 
+from airflow_sf_dedup import SALESFORCE_RETRY_POLICY
 from airflow_sf_dedup.emulator import EmulatedOrg
 from airflow_sf_dedup.testing import run_dag
 from airflow_sf_dedup.testing.airflow_runs import ensure_metadata_database
@@ -46,10 +47,12 @@ def test_airflow_finds_the_dags_and_nothing_else(bag: DagBag) -> None:
     assert set(bag.dags) == {"quickstart", "upsert_leads", "small_records"}
 
 
-def test_every_example_runs_one_at_a_time_and_says_why(bag: DagBag) -> None:
-    for dag in bag.dags.values():
-        assert dag.max_active_runs == 1
-        assert "# One run at a time:" in Path(dag.fileloc).read_text(encoding="utf-8")
+def test_every_task_that_talks_to_the_org_is_retried_as_its_error_says(bag: DagBag) -> None:
+    ours = [task for dag in bag.dags.values() for task in dag.tasks if task.task_type.startswith("Salesforce")]
+    assert len(ours) == 7
+    assert {(task.task_id, task.retry_policy) for task in ours} == {
+        (task.task_id, SALESFORCE_RETRY_POLICY) for task in ours
+    }
 
 
 def test_rows_that_wait_are_in_the_report(salesforce_org: EmulatedOrg, tmp_path: Path) -> None:

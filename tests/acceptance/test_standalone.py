@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 import requests
@@ -14,7 +12,7 @@ import requests
 from airflow_sf_dedup.emulator import EmulatedOrg
 from airflow_sf_dedup.testing.fixtures import airflow_settings
 from tests.acceptance.morning import known_to_the_org, leads, records, seed, stats
-from tests.acceptance.standalone import Standalone
+from tests.acceptance.standalone import Standalone, actions, write_csv
 
 pytestmark = [pytest.mark.standalone, pytest.mark.timeout(600)]
 
@@ -60,16 +58,6 @@ def org() -> Iterator[EmulatedOrg]:
 def airflow(folder: Path, org: EmulatedOrg) -> Iterator[Standalone]:
     with Standalone(folder / "home", airflow_settings(org.url, org.access_token, folder)) as airflow:
         yield airflow
-
-
-def write_csv(path: Path, rows: list[dict[str, Any]]) -> None:
-    path.write_text("\n".join([",".join(rows[0]), *(",".join(row.values()) for row in rows)]))
-
-
-def actions(folder: Path, dag_id: str) -> dict[str, int]:
-    query = "SELECT action, count(*) FROM sf_dedup_entry JOIN sf_dedup_load USING (load_id) WHERE dag_id = ? GROUP BY 1"
-    with sqlite3.connect(folder / "audit.db") as audit:
-        return dict(audit.execute(query, [dag_id]))
 
 
 def test_a_scheduled_run_settles_every_row_and_shows_no_customer_value(

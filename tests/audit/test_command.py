@@ -12,6 +12,7 @@ from sqlalchemy import make_url, text
 from airflow_sf_dedup.audit.__main__ import main
 from airflow_sf_dedup.audit.engine import engine_for, writing
 from airflow_sf_dedup.audit.sql import SqlAudit
+from airflow_sf_dedup.audit.upgrade import REVISIONS
 from airflow_sf_dedup.core.entries import Action
 from airflow_sf_dedup.testing.contracts.audit import a_load, an_entry
 
@@ -37,6 +38,17 @@ def test_show_prints_actions_and_reasons(url, audit, capsys):
     shown = capsys.readouterr().out
     assert "Lead by Source_Key__c" in shown
     assert [line.split("│")[1:-1][3].strip() for line in shown.splitlines() if "│" in line] == ["2", "1"]
+
+
+def test_show_says_what_was_predicted_and_what_was_sent_again(url, audit, capsys):
+    load = a_load(api_calls=14, predicted_calls=12)
+    audit.open_load(load)
+    rows = [an_entry(1), an_entry(2, attempts=2, waited_seconds=31.24), an_entry(3, attempts=5, waited_seconds=8)]
+    audit.remember(load.load_id, rows)
+    assert main(["show", "--url", url, "--load", load.load_id]) == 0
+    shown = capsys.readouterr().out
+    assert "API calls 14 (12 predicted)" in shown
+    assert "2 rows were sent more than once: at most 5 times, over 31.2 s" in shown
 
 
 def test_show_of_nothing_is_one(url):
@@ -145,7 +157,7 @@ def test_an_unknown_connection_is_said_in_one_line(shell):
 def test_without_a_connection_the_embedded_file_is_used(shell):
     code, out, err = shell.audit("upgrade")
     place = f"sqlite:///{shell.home}/sf_dedup/audit.db"
-    assert (code, out, err) == (0, f"The audit tables in {place} are at revision 0001.\n", "")
+    assert (code, out, err) == (0, f"The audit tables in {place} are at revision {REVISIONS[-1]}.\n", "")
 
 
 def test_a_connection_from_the_environment_is_used(shell, empty_url):
@@ -176,7 +188,11 @@ def test_a_connection_that_airflow_keeps_in_its_database_is_used(shell, tmp_path
     stored = shell.python("-c", STORE_A_CONNECTION.format(path=tmp_path / "kept.db"))
     assert stored.returncode == 0, stored.stderr
     code, out, err = shell.audit("upgrade", "--audit-conn-id", "audit")
-    assert (code, out, err) == (0, f"The audit tables in sqlite:///{tmp_path}/kept.db are at revision 0001.\n", "")
+    assert (code, out, err) == (
+        0,
+        f"The audit tables in sqlite:///{tmp_path}/kept.db are at revision {REVISIONS[-1]}.\n",
+        "",
+    )
 
 
 @pytest.mark.parametrize("command", [["upgrade"], ["show", "--load", "x"]], ids=["upgrade", "show"])

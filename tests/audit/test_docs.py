@@ -13,7 +13,9 @@ from airflow_sf_dedup.audit.sql import SqlAudit
 from airflow_sf_dedup.audit.tables import metadata
 from airflow_sf_dedup.audit.upgrade import upgrade
 from airflow_sf_dedup.core.entries import Action
+from airflow_sf_dedup.locks.key_claims import SqlKeyClaims
 from airflow_sf_dedup.testing.contracts.audit import MATCH, a_load, an_entry
+from airflow_sf_dedup.testing.contracts.claims import a_claimant, a_scope
 
 PAGE = (Path(__file__).parents[2] / "docs" / "audit.md").read_text(encoding="utf-8")
 QUESTIONS = re.findall(r"^(\S[^\n]*\?[^\n]*)\n\n```sql\n(.*?)```", PAGE, re.M | re.S)
@@ -28,26 +30,28 @@ def audited(empty_url):
     audit.remember(
         "load-1",
         [
-            an_entry(1, key="K-1"),
+            an_entry(1, key="K-1", attempts=2, waited_seconds=3.5),
             an_entry(2, Action.FAILED, error_code="REQUIRED_FIELD_MISSING"),
             an_entry(3, Action.AWAITING_REVIEW, matches=(MATCH,), values={"Email": "a@b.example"}),
         ],
     )
+    SqlKeyClaims(engine).claim(a_scope(), a_claimant(), ["K-1", "K-2"])
     yield engine
     engine.dispose()
 
 
 def test_every_question_is_answered(audited):
-    assert len(QUESTIONS) == PAGE.count("```sql") == 8
+    assert len(QUESTIONS) == PAGE.count("```sql") == 10
     with reading(audited) as connection:
         answers = {question: connection.execute(text(sql)).all() for question, sql in QUESTIONS}
     assert [question for question, rows in answers.items() if not rows] == []
     assert answers["What awaits a person, with the value that is to be written?"][0].email == "a@b.example"
+    assert answers["Which tasks have keys in flight now?"][0].keys == 2
     assert answers["Is every row that was read accounted for? (0 is the only good answer.)"] == [(0,)]
 
 
 def test_every_table_column_and_action_is_explained():
     words = set(re.findall(r"`([^`\n]+)`", PAGE))
     columns = {column.name for table in metadata.sorted_tables for column in table.columns}
-    plumbing = {"id", "event", "detail", "claimed_at", "expires_at"}
+    plumbing = {"id", "event", "detail"}
     assert (columns | set(metadata.tables) | set(Action)) - words - plumbing <= {"id"}

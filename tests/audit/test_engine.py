@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+import sqlite3
 import stat
+import subprocess
+import sys
 
 from sqlalchemy import text
 
-from airflow_sf_dedup.audit.engine import engine_for, reading
+from airflow_sf_dedup.audit.engine import engine_for, reading, writing
 
 
 def test_the_file_and_its_new_folders_are_the_owners_alone(tmp_path):
@@ -25,3 +28,16 @@ def test_a_postgres_connection_says_who_it_is(postgres_url):
     with reading(engine) as connection:
         assert connection.scalar(text("SHOW application_name")) == "airflow_sf_dedup"
     engine.dispose()
+
+
+def test_a_file_that_is_opened_again_keeps_its_locks(tmp_path):
+    """Without them, the next process that closes the file takes itself for the last and removes what is not merged."""
+    path = tmp_path / "audit.db"
+    with writing(engine_for(f"sqlite:///{path}")) as connection:
+        connection.execute(text("CREATE TABLE kept (value INTEGER)"))
+    engine_for(f"sqlite:///{path}")
+    reads = f"import sqlite3; c = sqlite3.connect({str(path)!r}); c.execute('SELECT * FROM kept').fetchall(); c.close()"
+    subprocess.run([sys.executable, "-c", reads], check=True, timeout=60)
+    assert path.with_name("audit.db-wal").exists()
+    with sqlite3.connect(path) as other:
+        assert other.execute("SELECT count(*) FROM kept").fetchone() == (0,)

@@ -60,7 +60,7 @@ def remember_all(url: str, load_id: str, number: int) -> None:
             for row in range(start, start + 100)
         ]
         audit.remember(load_id, rows)
-        audit.update_load(load_id, add_api_calls=1)
+        audit.count_call(load_id, round_number=0, budget=None)
 
 
 def test_tries_that_race_leave_one_settled_entry_a_row(audit, audit_url):
@@ -178,3 +178,17 @@ def test_an_erased_value_leaves_the_sqlite_file(tmp_path):
     audit.erase("secret-key")
     stored = b"".join(path.read_bytes() for path in tmp_path.iterdir())
     assert b"secret-" not in stored
+
+
+def count_calls(url: str, load_id: str, budget: int) -> int:
+    audit = SqlAudit(engine_for(url))
+    return sum(audit.count_call(load_id, round_number=1, budget=budget) for _ in range(budget))
+
+
+def test_processes_together_count_exactly_the_budget(audit, audit_url):
+    load = a_load()
+    audit.open_load(load)
+    with ProcessPoolExecutor(4, mp_context=get_context("fork")) as pool:
+        counted = list(pool.map(count_calls, [audit_url] * 4, [load.load_id] * 4, [60] * 4))
+    assert sum(counted) == 60
+    assert audit.load(load.load_id).api_calls == 60

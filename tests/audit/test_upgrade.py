@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
 from multiprocessing import get_context
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
@@ -14,8 +16,10 @@ from sqlalchemy.exc import OperationalError
 from airflow_sf_dedup.audit import upgrade as module
 from airflow_sf_dedup.audit.base import AuditUnreachableError
 from airflow_sf_dedup.audit.engine import engine_for, reading, writing
+from airflow_sf_dedup.audit.sql import SqlAudit
 from airflow_sf_dedup.audit.tables import metadata
 from airflow_sf_dedup.audit.upgrade import REVISIONS, VERSION_TABLE, current_revision, ensure_current, upgrade
+from airflow_sf_dedup.core.entries import Action
 from airflow_sf_dedup.errors import SettingError
 
 
@@ -57,7 +61,7 @@ def test_tables_of_a_newer_version_are_left_alone(empty, act):
 def test_older_tables_name_the_command(empty, monkeypatch):
     upgrade(empty)
     monkeypatch.setattr(module, "REVISIONS", (*REVISIONS, "9999"))
-    with pytest.raises(SettingError, match="revision 0001, 9999 is needed"):
+    with pytest.raises(SettingError, match=f"revision {REVISIONS[-1]}, 9999 is needed"):
         ensure_current(empty)
 
 
@@ -88,10 +92,47 @@ def test_an_upgrade_that_another_writer_holds_up_may_be_tried_again(tmp_path):
         upgrade(impatient)
 
 
-def test_the_list_of_revisions_is_complete():
+def alembic_config() -> Config:
     config = Config()
     config.set_main_option("script_location", str(module._MIGRATIONS))
-    scripts = ScriptDirectory.from_config(config).walk_revisions()
+    return config
+
+
+FIRST_ROWS = """
+INSERT INTO sf_dedup_load
+(load_id, org_id, sobject, external_id_field, dag_id, run_id, task_id, started_at, settings, api_calls)
+VALUES ('old', 'o', 'Lead', 'Key__c', 'd', 'r', 't', '2026-01-01 00:00:00.000000+00:00', '{}', 7);
+INSERT INTO sf_dedup_entry (load_id, row_number, key, action, partition, map_index, try_number, at)
+VALUES ('old', 1, 'K', 'unknown', 0, 0, 2, '2026-01-01 00:00:00.000000+00:00');
+INSERT INTO sf_dedup_payload VALUES ('old', 1, '{"Email": "a@b.example"}')
+"""
+
+
+def test_what_the_first_version_remembered_is_kept(empty):
+    with writing(empty) as connection:
+        config = alembic_config()
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0001")
+        for statement in FIRST_ROWS.split(";"):
+            connection.exec_driver_sql(statement)
+    with pytest.raises(SettingError, match="of revision 0001"):
+        ensure_current(empty)
+    upgrade(empty)
+    audit = SqlAudit(empty)
+    load, (entry,) = audit.load("old"), audit.entries("old")
+    assert (load.api_calls, load.predicted_calls) == (7, None)
+    assert (entry.key, entry.attempts, entry.waited_seconds) == ("K", 1, 0.0)
+    assert entry.values == {"Email": "a@b.example"}
+    audit.remember("old", [replace(entry, action=Action.CREATED, attempts=3, waited_seconds=2.5)])
+    assert [entry.attempts for entry in audit.entries("old")] == [3]
+    assert audit.count_call("old", round_number=1, budget=1)
+    with reading(empty) as connection:
+        options = {"version_table": VERSION_TABLE, "compare_server_default": True}
+        assert compare_metadata(MigrationContext.configure(connection, opts=options), metadata) == []
+
+
+def test_the_list_of_revisions_is_complete():
+    scripts = ScriptDirectory.from_config(alembic_config()).walk_revisions()
     assert [script.revision for script in scripts] == list(reversed(REVISIONS))
 
 

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from airflow_sf_dedup.core.ordering import order_of
 from airflow_sf_dedup.core.records import Record, row_hash
 from airflow_sf_dedup.core.repeats import ON_REPEAT, check_on_repeat, refuse_repeats, settle_repeats
 from airflow_sf_dedup.errors import LoadFailedError, SettingError
@@ -44,6 +46,38 @@ def test_merge_fields_takes_later_values_and_null_is_one() -> None:
 
 def test_in_order_numbers_the_waves() -> None:
     assert [row.wave for row in settle_repeats(ROWS, "in_order").kept] == [0, 1, 2]
+
+
+@pytest.mark.parametrize(
+    ("on_repeat", "kept", "superseded"),
+    [
+        ("last", [5], {2: 5, 9: 5, 17: 5}),
+        ("first", [17], {2: 17, 5: 17, 9: 17}),
+        ("merge_fields", [5], {2: 5, 9: 5, 17: 5}),
+        ("in_order", [17, 2, 9, 5], {}),
+    ],
+)
+def test_with_an_order_of_states_the_newest_is_the_last_wherever_it_stands(
+    on_repeat: str, kept: list[int], superseded: dict[int, int]
+) -> None:
+    rows = [
+        replace(record(number, a=number, **{f"b{number}": 1}), order=order_of(version))
+        for number, version in ((2, 9), (5, 10), (9, 9), (17, 2))
+    ]
+    settled = settle_repeats(rows, on_repeat)
+    assert [row.row_number for row in settled.kept] == kept
+    assert [row.wave for row in settled.kept] == list(range(len(kept)))
+    assert {row.record.row_number: row.by for row in settled.superseded} == superseded
+    if on_repeat == "merge_fields":
+        (merged,) = settled.kept
+        assert merged.fields == {"a": 5, "b2": 1, "b5": 1, "b9": 1, "b17": 1}
+        assert (merged.order, merged.row_hash) == (order_of(10), row_hash(merged.fields))
+
+
+@pytest.mark.parametrize(("on_repeat", "kept"), [("last", 3), ("first", 1), ("merge_fields", 3)])
+def test_of_rows_of_one_state_the_source_says_which_is_the_last(on_repeat: str, kept: int) -> None:
+    rows = [replace(record(number), order=order_of("2026-01-02")) for number in (1, 2, 3)]
+    assert [row.row_number for row in settle_repeats(rows, on_repeat).kept] == [kept]
 
 
 @pytest.mark.parametrize("on_repeat", ["newest", "", None, ["last"]], ids=repr)

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from airflow_sf_dedup.emulator import Org, front
+from airflow_sf_dedup.emulator.calls import identify
 from airflow_sf_dedup.emulator.http import Request, read_url
 
 ORG = Org.read()
@@ -67,6 +68,24 @@ SUBREQUESTS = st.fixed_dictionaries(
     },
     optional={"httpHeaders": VALUES},
 )
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.sampled_from(["compositeRequest", "batchRequests"]), st.one_of(VALUES, st.lists(SUBREQUESTS, max_size=3)))
+def test_what_any_carrier_is_can_be_said(name: str, carried: Any) -> None:
+    for path in ("composite", "composite/batch"):
+        request = Request("POST", read_url(f"{ROOT}/{path}")[0], body={name: carried})
+        assert identify(request).group in ("read", "write")
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    st.sampled_from(["/services/Soap/u/60.0", f"{ROOT}/composite", f"{ROOT}/", "/services", "/x", "/"]),
+    st.text(max_size=8),
+    st.binary(max_size=60),
+)
+def test_what_any_bytes_are_can_be_said(path: str, method: str, body: bytes) -> None:
+    assert identify(Request(method, read_url(path)[0], body=body)).group in ("read", "write")
 
 
 @settings(max_examples=100, deadline=None)

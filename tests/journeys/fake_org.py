@@ -12,7 +12,7 @@ from airflow_sf_dedup.core.record_ids import to_18
 from airflow_sf_dedup.core.records import Record, row_hash
 from airflow_sf_dedup.core.sobjects import Field, SObject
 from airflow_sf_dedup.errors import CallError
-from airflow_sf_dedup.salesforce.base import ChunkAnswer, ChunkRefused, RecordUpdate, StoredRecord
+from airflow_sf_dedup.salesforce.base import ChunkAnswer, ChunkRefused, Origin, RecordUpdate, StoredRecord
 
 KEY = "Key__c"
 KEY_FIELD = Field(KEY, "Key", "string", length=255, external_id=True, unique=True)
@@ -73,6 +73,9 @@ class FakeOrg:
     updates: dict[str, list[Outcome]] = field(default_factory=dict)
     records: dict[str, StoredRecord] = field(default_factory=dict)
     held: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    #: The same for records in the recycle bin.
+    deleted: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    created: dict[str, Origin] = field(default_factory=dict)
     #: Number of a call, from 1, to the error it raises.
     errors: dict[int, CallError] = field(default_factory=dict)
     #: Refuses a chunk of keys, or lets it pass.
@@ -101,6 +104,14 @@ class FakeOrg:
     def holders(self, keys: Sequence[str]) -> dict[str, tuple[str, ...]]:
         self._call("holders", [list(keys)])
         return {key: self.held[key] for key in keys if key in self.held}
+
+    def deleted_holders(self, keys: Sequence[str]) -> dict[str, tuple[str, ...]]:
+        self._call("deleted_holders", [list(keys)])
+        return {key: self.deleted[key] for key in keys if key in self.deleted}
+
+    def origins(self, record_ids: Sequence[str]) -> dict[str, Origin]:
+        self._call("origins", [list(record_ids)])
+        return {i: self.created[i] for i in record_ids if i in self.created}
 
     def kinds(self) -> list[str]:
         return [kind for kind, _ in self.calls]

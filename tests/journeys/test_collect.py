@@ -123,6 +123,7 @@ def summary(load_id: str, *, failed: int = 1) -> dict[str, Any]:
         "rows": 10,
         "actions": {"created": 10 - failed, "failed": failed},
         "api_calls": 3,
+        "predicted_calls": 4,
         "reasons": [{"action": "failed", "code": "CODE", "reason": None, "rows": failed}],
         "audit": {"audit_conn_id": None, "table": "sf_dedup_entry", "load_id": load_id},
         "sample": [{"row": 1, "key": "ab…cd", "action": "failed", "matched": [], "load": load_id}],
@@ -135,7 +136,7 @@ def test_one_load_is_its_own_document() -> None:
 
 def test_several_loads_are_summed_with_their_reasons_and_samples() -> None:
     document = join([summary("a"), summary("b", failed=2)], [LOAD, LOAD])
-    assert (document["rows"], document["api_calls"]) == (20, 6)
+    assert (document["rows"], document["api_calls"], document["predicted_calls"]) == (20, 6, 8)
     assert document["actions"] == {"created": 17, "failed": 3}
     assert document["reasons"] == [{"action": "failed", "code": "CODE", "reason": None, "rows": 3}]
     assert document["audit"]["run"] == {"dag_id": "leads", "run_id": "manual", "task_ids": ["partition"]}

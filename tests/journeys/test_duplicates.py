@@ -17,8 +17,9 @@ from airflow_sf_dedup.core.records import Record
 from airflow_sf_dedup.errors import CallError, OutcomeUnknownError, PermissionRefusedError, TransientCallError
 from airflow_sf_dedup.journeys.duplicates import Blocked, Duplicates
 from airflow_sf_dedup.journeys.entry_maker import EntryMaker, TaskMark
+from airflow_sf_dedup.journeys.lost_answers import ReRead
 from airflow_sf_dedup.locks.base import RecordClaim
-from airflow_sf_dedup.locks.sql import SqlRecordClaims
+from airflow_sf_dedup.locks.record_claims import SqlRecordClaims
 from airflow_sf_dedup.policies import Chain, read_policy
 from tests.journeys.fake_org import (
     BLOCKED,
@@ -56,7 +57,8 @@ class Settle:
             "lookup": self.org,
             "reader": self.org,
             "claims": self.claims,
-            "audit": self.audit,
+            "memory": self.audit,
+            "lost_answers": ReRead(self.org, "Lead"),
             "policy": read_policy(policy),
             "entries": EntryMaker(TaskMark(partition=0)),
             "sleep": lambda seconds: None,
@@ -378,7 +380,7 @@ def test_a_users_policy_cannot_make_us_touch_what_is_not_certain(
 
 
 DOWN = TransientCallError("no connection", code="CONNECT_FAILED")
-SILENT = OutcomeUnknownError("no answer", code="READ_TIMEOUT")
+SILENT = OutcomeUnknownError("no answer", code="CONNECTION_BROKEN")
 FORBIDDEN = PermissionRefusedError("no", code="INSUFFICIENT_ACCESS", status=403)
 
 

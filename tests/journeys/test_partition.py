@@ -7,8 +7,9 @@ import random
 import stat
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -298,7 +299,145 @@ def test_fail_lets_a_source_without_repeats_pass(tmp_path: Path) -> None:
     assert len(Partitioned(tmp_path, [{"Key__c": "A"}, {"Key__c": "B"}], on_repeat="fail").records) == 2
 
 
+# Order in time
+
+
+def test_the_order_of_a_state_is_staged_and_its_column_is_not_sent(tmp_path: Path) -> None:
+    rows = [
+        {"updated_at": "2026-01-02 10:00", "Key__c": "A", "LastName": "x"},
+        {"Key__c": "B", "updated_at": datetime(2026, 1, 3)},
+    ]
+    run = Partitioned(tmp_path, rows, newer_than="UPDATED_AT")
+    plain = Partitioned(tmp_path / "plain", [{k: v for k, v in row.items() if k != "updated_at"} for row in rows])
+    assert [record.order for record in run.records] == [
+        "t:2026-01-02T10:00:00.000000Z",
+        "t:2026-01-03T00:00:00.000000Z",
+    ]
+    assert [replace(record, order=None) for record in run.records] == plain.records
+    assert "updated_at" not in read_manifest(run.refs[0]).columns
+
+
+def test_a_field_that_is_sent_may_tell_the_order(tmp_path: Path) -> None:
+    run = Partitioned(tmp_path, csv_in(tmp_path, "Key__c,born__c\nA,2026-01-02\n"), newer_than="Born__c")
+    (record,) = run.records
+    assert (record.order, record.fields["Born__c"]) == ("t:2026-01-02T00:00:00.000000Z", "2026-01-02")
+
+
+@pytest.mark.parametrize(
+    ("on_repeat", "sent", "superseded"),
+    [
+        ("last", [(0, 2, {"Key__c": "A", "LastName": "new"})], [1, 3]),
+        ("first", [(0, 3, {"Key__c": "a", "Born__c": "1999-01-02"})], [1, 2]),
+        ("merge_fields", [(0, 2, {"Key__c": "A", "LastName": "new", "Born__c": "1999-01-02"})], [1, 3]),
+    ],
+)
+def test_repeats_are_settled_by_state_and_not_by_place(
+    tmp_path: Path, on_repeat: str, sent: list[Any], superseded: list[int]
+) -> None:
+    rows = [
+        {"Key__c": "A", "version": 9, "LastName": "old"},
+        {"Key__c": "A", "version": 10, "LastName": "new"},
+        {"Key__c": "a", "version": "2", "Born__c": "1999-01-02"},
+    ]
+    run = Partitioned(tmp_path, rows, newer_than="version", on_repeat=on_repeat)
+    assert [(record.wave, record.row_number, record.fields) for record in run.records] == sent
+    assert run.audit.rows(Action.SUPERSEDED) == superseded
+
+
+def test_in_order_sends_the_states_of_a_key_as_they_came_about(tmp_path: Path) -> None:
+    rows = [{"Key__c": key, "version": version} for key, version in (("A", 3), ("B", 1), ("A", 1), ("A", 2), ("B", 1))]
+    (part,) = Partitioned(tmp_path, rows, newer_than="version", on_repeat="in_order", partitions=1).partitions.values()
+    assert [(record.wave, record.row_number) for record in part] == [(0, 2), (0, 3), (1, 4), (1, 5), (2, 1)]
+
+
+@pytest.mark.parametrize(
+    ("row", "reason", "words"),
+    [
+        pytest.param({"Key__c": "B"}, "missing_order", "column Updated_At is blank", id="absent"),
+        pytest.param({"Key__c": "B", "Updated_At": " "}, "missing_order", "column Updated_At is blank", id="blank"),
+        pytest.param({"Key__c": "B", "Updated_At": "secret"}, "unusable_order", "column Updated_At is no", id="word"),
+        pytest.param(
+            {"Key__c": "B", "Updated_At": 1767312000},
+            "unusable_order",
+            "column Updated_At is a number after rows in which it is a time",
+            id="another kind",
+        ),
+    ],
+)
+def test_a_row_without_a_usable_order_is_audited_and_the_others_go_on(
+    tmp_path: Path, row: dict[str, Any], reason: str, words: str
+) -> None:
+    good = {"Key__c": "A", "Updated_At": "2026-01-02"}
+    run = Partitioned(tmp_path, [good, row, good | {"Key__c": "C"}], newer_than="updated_at")
+    assert [record.key for record in run.records] == ["A", "C"]
+    entry = run.audit.entries[2]
+    assert (entry.action, entry.error_code, entry.reason, entry.key) == (Action.INVALID, "UNUSABLE_ORDER", reason, "B")
+    assert words in str(entry.error_message)
+    assert "secret" not in str(entry.error_message)
+    assert "1767312000" not in str(entry.error_message)
+
+
+@pytest.mark.parametrize("source", [[{"Key__c": "A", "LastName": "x"}], "csv"], ids=["rows", "csv"])
+def test_a_newer_than_that_no_row_has_is_refused_with_the_columns_there_are(tmp_path: Path, source: Any) -> None:
+    if source == "csv":
+        source = csv_in(tmp_path, "Key__c,LastName\nA,x\n")
+    with pytest.raises(SettingError, match=r"newer_than: .*'updated_at'.*Key__c, LastName") as refused:
+        Partitioned(tmp_path, source, newer_than="updated_at")
+    assert refused.value.setting == "newer_than"
+    assert not (tmp_path / "staging" / "load-1").exists()
+
+
+def test_no_rows_need_no_order(tmp_path: Path) -> None:
+    assert Partitioned(tmp_path, [], newer_than="updated_at").refs == []
+
+
+def test_an_order_that_shows_up_late_is_not_taken_for_a_field(tmp_path: Path) -> None:
+    rows = [{"Key__c": "A"}, {"Key__c": "B", "version": 1}, {"Key__c": "C", "LastName": "x", "version": 2}]
+    run = Partitioned(tmp_path, rows, newer_than="version")
+    assert [(record.key, sorted(record.fields)) for record in run.records] == [
+        ("B", ["Key__c"]),
+        ("C", ["Key__c", "LastName"]),
+    ]
+    assert run.audit.entries[1].reason == "missing_order"
+
+
+@given(st.lists(st.tuples(st.sampled_from("Aa B"), st.integers(0, 5)), min_size=1, max_size=20))
+def test_the_newest_state_of_every_key_is_the_one_that_is_sent(rows: list[tuple[str, int]]) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        run = Partitioned(
+            Path(folder), [{"Key__c": key, "version": version} for key, version in rows], newer_than="version"
+        )
+        newest: dict[str, tuple[int, int]] = {}
+        for number, (key, version) in enumerate(rows, start=1):
+            if key.strip():
+                newest[key.lower()] = max(newest.get(key.lower(), (0, 0)), (version, number))
+        assert sorted(record.row_number for record in run.records) == sorted(number for _, number in newest.values())
+
+
 # Groups
+
+
+def test_what_is_sent_together_is_told_wave_by_wave(tmp_path: Path) -> None:
+    told: list[int] = []
+    rows = [{"Key__c": key} for key in "AABCA"]
+    Partitioned(tmp_path, rows, on_repeat="in_order", partitions=1, on_staged=told.extend)
+    assert told == [3, 1, 1]
+
+
+@pytest.mark.parametrize("rows", [7, 199, 200, 201, 600])
+def test_the_rows_of_one_parent_stand_one_after_the_other(tmp_path: Path, rows: int) -> None:
+    parents = [f"P{n % 7}" for n in range(rows)]
+    source = [{"Key__c": f"K-{n % 300}", "AccountId": parent} for n, parent in enumerate(parents)]
+    run = Partitioned(tmp_path, source, group_by="AccountId", partitions=3, on_repeat="in_order")
+    homes: dict[str, set[int]] = {}
+    for partition, records in run.partitions.items():
+        for _, wave in groupby(records, key=lambda record: record.wave):
+            runs = [parent for parent, _ in groupby(record.fields["AccountId"] for record in wave)]
+            assert len(runs) == len(set(runs))
+        for record in records:
+            if record.wave == 0:
+                homes.setdefault(record.fields["AccountId"], set()).add(partition)
+    assert all(len(partitions) == 1 for partitions in homes.values())
 
 
 @pytest.mark.parametrize("group_by", ["AccountId", "account.ext__c", "Account"])
@@ -392,7 +531,13 @@ def test_a_column_that_shows_up_late_is_named_with_its_row(tmp_path: Path) -> No
 
 @pytest.mark.parametrize(
     ("setting", "value"),
-    [("partitions", 0), ("partitions", 1025), ("on_repeat", "newest"), ("external_id_field", "Legacy_Id__c")],
+    [
+        ("partitions", 0),
+        ("partitions", 1025),
+        ("on_repeat", "newest"),
+        ("external_id_field", "Legacy_Id__c"),
+        ("newer_than", " "),
+    ],
 )
 def test_an_unusable_setting_is_refused_before_the_source_is_read(tmp_path: Path, setting: str, value: Any) -> None:
     with pytest.raises(SettingError) as refused:

@@ -30,8 +30,20 @@ LEAD = SObject(
 )
 
 
-def check(*columns: str, key: str = "External_Id__c", sobject: SObject = LEAD, allow: bool = False) -> Fit:
-    return check_sobject(sobject, external_id_field=key, columns=columns or None, allow_non_unique_key=allow)
+def check(
+    *columns: str,
+    key: str = "External_Id__c",
+    sobject: SObject = LEAD,
+    allow: bool = False,
+    newer_than: str | None = None,
+) -> Fit:
+    return check_sobject(
+        sobject,
+        external_id_field=key,
+        columns=columns or None,
+        allow_non_unique_key=allow,
+        newer_than=newer_than,
+    )
 
 
 def test_columns_in_any_case_go_to_the_orgs_own_fields() -> None:
@@ -115,6 +127,41 @@ def test_a_column_that_cannot_be_written_is_named_with_the_reason(column: str, w
         check("External_Id__c", column)
     assert words in str(refused.value)
     assert refused.value.setting == "source"
+
+
+@pytest.mark.parametrize(
+    ("column", "sent"),
+    [
+        pytest.param("updated_at", False, id="no field"),
+        pytest.param("Name", False, id="read-only field"),
+        pytest.param("Who.Ext__c", False, id="a parent that may be several"),
+        pytest.param("LastName", True, id="field"),
+    ],
+)
+def test_the_column_of_newer_than_is_sent_only_if_it_can_be(column: str, sent: bool) -> None:
+    fit = check("External_Id__c", column, newer_than=column.swapcase())
+    assert fit.order_column == column
+    assert (column in fit.columns) is sent
+    assert set(fit.names) == {"External_Id__c", column}
+
+
+def test_other_columns_are_refused_beside_newer_than() -> None:
+    with pytest.raises(PreflightError, match="Zzz is no field") as refused:
+        check("External_Id__c", "updated_at", "Zzz", newer_than="updated_at")
+    assert refused.value.setting == "source"
+    assert "updated_at" not in str(refused.value)
+
+
+def test_a_newer_than_that_is_no_column_is_refused_with_the_columns_there_are() -> None:
+    with pytest.raises(PreflightError, match=r"newer_than: .*'updated'.*: External_Id__c, LastName$") as refused:
+        check("External_Id__c", "LastName", newer_than="updated")
+    assert refused.value.setting == "newer_than"
+
+
+def test_newer_than_does_not_repeat_a_first_line_that_is_no_header() -> None:
+    with pytest.raises(PreflightError, match="none of the 2 columns") as refused:
+        check("ada@example.com", "Lovelace", newer_than="updated_at")
+    assert "ada" not in str(refused.value)
 
 
 def test_a_parent_and_its_reference_field_are_one_field() -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -19,7 +22,11 @@ from airflow_sf_dedup.errors import (
     TransientCallError,
 )
 from airflow_sf_dedup.journeys import sending
-from airflow_sf_dedup.journeys.sending import MOST_TRIES, Pace, Sender, fails_for_now, seconds_before_try
+from airflow_sf_dedup.journeys.guards import Taken
+from airflow_sf_dedup.journeys.patience import Patience, seconds_before_try
+from airflow_sf_dedup.journeys.refusals import fails_for_now
+from airflow_sf_dedup.journeys.sending import MOST_TRIES, Answered, Sender
+from airflow_sf_dedup.locks.base import Holder
 from airflow_sf_dedup.salesforce.base import ChunkAnswer, ChunkRefused
 
 KEY = "Key__c"
@@ -62,7 +69,7 @@ def sender(call: Call, **settings: Any) -> Sender[int]:
 
 
 def outcomes(subject: Sender[int], rows: Iterable[int]) -> dict[int, Outcome]:
-    answered = [pair for batch in subject.send(rows) for pair in batch]
+    answered = [(each.row, each.outcome) for batch in subject.send(rows) for each in batch]
     assert len(answered) == len({row for row, _ in answered}), "a row was answered twice"
     return dict(answered)
 
@@ -99,7 +106,7 @@ def test_when_every_row_is_refused_the_sending_ends_after_a_few_calls_and_no_row
     failed: list[int] = []
     with pytest.raises(RequestRefusedError):
         for batch in subject.send(range(5000)):
-            failed += [row for row, _ in batch]
+            failed += [each.row for each in batch]
     assert len(call.calls) < 60
     assert sorted(failed + [row for row, _ in subject.left()]) == list(range(5000))
 
@@ -152,7 +159,7 @@ def test_a_refusal_that_speaks_of_the_org_ends_the_sending_at_once(
     answered: dict[int, Outcome] = {}
     with pytest.raises(error) as raised:
         for batch in subject.send(range(20)):
-            answered.update(batch)
+            answered.update((each.row, each.outcome) for each in batch)
     assert raised.value.code == refusal.code
     assert len(call.calls) == 1
     assert answered == dict.fromkeys([0, 1, 4, 5], SAVED), "the other chunks of the call were carried out"
@@ -188,7 +195,7 @@ def test_a_call_refused_for_no_row_is_not_halved(error: CallError) -> None:
         (Failed("ALL_OR_NONE_OPERATION_ROLLED_BACK", "…"), True),
         (Failed("UNKNOWN_EXCEPTION", "…"), True),
         (Failed("DUPLICATE_VALUE", f"duplicate value found: {KEY} duplicates value on record with id: x"), True),
-        (Failed("DUPLICATE_VALUE", "duplicate value found: <unknown> duplicates value on record with id: x"), True),
+        (Failed("DUPLICATE_VALUE", "duplicate value found: <unknown> duplicates value on record with id: x"), False),
         (Failed("DUPLICATE_VALUE", "Duplicate external id specified: A"), True),
         (Failed("DUPLICATE_VALUE", "duplicate value found: Email__c duplicates value on record with id: x"), False),
         (Failed("CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY", "trigger: UNABLE_TO_LOCK_ROW"), True),
@@ -249,7 +256,7 @@ def test_rows_whose_keys_salesforce_takes_for_one_are_sent_apart() -> None:
 
 
 def test_many_put_off_rows_are_sent_again_before_more_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sending, "MOST_PUT_OFF", 8)
+    monkeypatch.setattr(sending, "MOST_AGAIN", 8)
     read = 0
 
     def source() -> Iterable[int]:
@@ -301,27 +308,17 @@ def test_a_call_that_times_out_is_made_smaller_and_grows_again() -> None:
     assert [len(chunks) for chunks in recorder.calls] == [5, 2, 3, 4, 5, 5, 1]
 
 
-def test_pace_never_falls_below_one_chunk_nor_rises_above_its_most() -> None:
-    pace = Pace.full(5)
-    for _ in range(9):
-        pace.slower()
-    assert pace.now == 1
-    for _ in range(9):
-        pace.faster()
-    assert pace.now == 5
-
-
 def test_after_a_call_without_answer_its_rows_are_in_doubt_and_the_others_are_not() -> None:
     def call(chunks: Sequence[Sequence[int]]) -> list[ChunkAnswer]:
         if any(row >= 4 for chunk in chunks for row in chunk):
-            raise OutcomeUnknownError("no answer", code="READ_TIMEOUT")
+            raise OutcomeUnknownError("no answer", code="CONNECTION_BROKEN")
         return [[SAVED] * len(chunk) for chunk in chunks]
 
     subject = sender(call, rows_per_chunk=2, chunks_per_call=2)
     answered: dict[int, Outcome] = {}
     with pytest.raises(OutcomeUnknownError):
         for batch in subject.send(range(20)):
-            answered.update(batch)
+            answered.update((each.row, each.outcome) for each in batch)
     assert sorted(answered) == [0, 1, 2, 3]
     left = dict(subject.left())
     assert [row for row in left if left[row]] == [4, 5, 6, 7], "both chunks of the first, larger call went out"
@@ -372,7 +369,7 @@ def test_a_consumer_that_stops_between_two_calls_finds_all_other_rows_left() -> 
     call = by_chunk(lambda chunk: MALFORMED if 1 in chunk and len(chunk) > 1 else [LOCKED] + [SAVED] * (len(chunk) - 1))
     subject = sender(call, rows_per_chunk=4, chunks_per_call=1)
     batches = subject.send(range(11))
-    seen = [row for _, batch in zip(range(3), batches, strict=False) for row, _ in batch]
+    seen = [each.row for _, batch in zip(range(3), batches, strict=False) for each in batch]
     assert sorted([*seen, *(row for row, _ in subject.left())]) == list(range(11))
 
 
@@ -393,7 +390,11 @@ def test_a_row_larger_than_a_call_is_sent_alone() -> None:
 
 @pytest.mark.parametrize(
     "answer",
-    [lambda chunks: [[SAVED] for _ in chunks], lambda chunks: [], lambda chunks: [[] for _ in chunks]],
+    [
+        lambda chunks: [[SAVED] * (len(chunk) - 1) for chunk in chunks],
+        lambda chunks: [],
+        lambda chunks: [[] for _ in chunks],
+    ],
     ids=["rows missing", "chunks missing", "nothing at all"],
 )
 def test_what_an_answer_leaves_out_is_unanswered(answer: Call) -> None:
@@ -439,7 +440,283 @@ def test_whatever_is_answered_every_row_has_one_outcome_or_is_left(
     answered: list[int] = []
     try:
         for batch in subject.send(range(rows)):
-            answered += [row for row, _ in batch]
+            answered += [each.row for each in batch]
     except CallError:
         pass
     assert sorted([*answered, *(row for row, _ in subject.left())]) == list(range(rows))
+
+
+def test_a_row_tells_how_often_it_was_sent() -> None:
+    tries: dict[int, int] = {}
+
+    def answer(row: int) -> Outcome:
+        tries[row] = tries.get(row, 0) + 1
+        return LOCKED if tries[row] <= row else SAVED
+
+    subject = sender(by_row(answer))
+    answered = {each.row: each for batch in subject.send(range(4)) for each in batch}
+    assert {row: each.attempts for row, each in answered.items()} == {0: 1, 1: 2, 2: 3, 3: 4}
+    assert answered[0].waited == 0
+    assert answered[1].waited <= answered[2].waited <= answered[3].waited
+    assert {each.since for each in answered.values()} == {None}
+
+
+def test_locked_rows_are_sent_again_in_smaller_chunks_and_at_last_one_chunk_a_call() -> None:
+    call = Recorder(by_row(lambda row: LOCKED))
+    outcomes(sender(call), range(400))
+    sizes = [[len(chunk) for chunk in chunks] for chunks in call.calls]
+    assert sizes[0] == [200, 200]
+    assert sizes[1] == [50] * 5
+    assert all(len(chunks) == 1 and chunks[0] <= 10 for chunks in sizes[-40:])
+
+
+CPU = Failed("CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY", "LeadTrigger: System.LimitException: Apex CPU time limit exceeded")
+
+
+def test_a_chunk_that_is_too_much_for_a_transaction_is_made_smaller_and_stays_so() -> None:
+    call = Recorder(by_chunk(lambda chunk: [CPU if len(chunk) > 60 else SAVED] * len(chunk)))
+    assert set(outcomes(sender(call), range(3000)).values()) == {SAVED}
+    assert max(len(chunk) for chunks in call.calls[3:] for chunk in chunks) == 50
+
+
+def test_a_row_that_is_too_much_alone_fails() -> None:
+    call = Recorder(by_row(lambda row: CPU if row == 7 else SAVED))
+    found = outcomes(sender(call, rows_per_chunk=16), range(16))
+    assert {row for row, outcome in found.items() if outcome == CPU} == {7}
+
+
+def test_a_single_chunk_that_times_out_is_halved_until_it_is_answered() -> None:
+    def call(chunks: Sequence[Sequence[int]]) -> list[ChunkAnswer]:
+        if sum(map(len, chunks)) > 30:
+            raise OutcomeUnknownError("no answer", code="READ_TIMEOUT")
+        return [[SAVED] * len(chunk) for chunk in chunks]
+
+    recorder = Recorder(call)
+    found = outcomes(sender(recorder, chunks_per_call=1), range(200))
+    assert len(found) == 200
+    assert [sum(map(len, chunks)) for chunks in recorder.calls][:4] == [200, 100, 50, 25]
+
+
+def test_an_org_that_never_answers_is_not_asked_for_ever() -> None:
+    def call(chunks: Sequence[Sequence[int]]) -> list[ChunkAnswer]:
+        raise OutcomeUnknownError("no answer", code="READ_TIMEOUT")
+
+    recorder = Recorder(call)
+    subject = sender(recorder)
+    given_up: list[int] = []
+    with pytest.raises(OutcomeUnknownError):
+        for batch in subject.send(range(5000)):
+            assert all(isinstance(each.outcome, Unanswered) for each in batch)
+            given_up += [each.row for each in batch]
+    assert len(recorder.calls) <= 14
+    left = dict(subject.left())
+    assert sorted([*given_up, *left]) == list(range(5000))
+    assert sum(left.values()) + len(given_up) == 1000, "only what was in a call is in doubt"
+
+
+class OnlyFree:
+    """A guard that refuses some rows until it is told otherwise."""
+
+    def __init__(self, *away: int) -> None:
+        self.away = set(away)
+        self.asked: list[list[int]] = []
+
+    def take(self, rows: Sequence[int]) -> Taken[int]:
+        self.asked.append(list(rows))
+        return Taken([(row, HOLDER) for row in rows if row in self.away])
+
+
+MOMENT = datetime(2026, 3, 2, 6, 30, tzinfo=UTC)
+HOLDER = Holder("another-load", "leads.upsert[3], run manual, try 1", MOMENT, MOMENT)
+
+
+def test_rows_whose_key_is_in_flight_elsewhere_are_put_off_and_the_others_are_sent() -> None:
+    guard = OnlyFree(3, 8)
+    call = Recorder(by_row(lambda row: SAVED))
+    subject = sender(call, rows_per_chunk=5, guard=guard)
+    assert sorted(outcomes(subject, range(10))) == [0, 1, 2, 4, 5, 6, 7, 9]
+    assert guard.asked == [list(range(10))], "one question a call"
+    assert [row for row, _ in subject.put_off] == [3, 8]
+    assert sorted(subject.left()) == [(3, False), (8, False)]
+
+
+def test_put_off_rows_are_sent_once_their_keys_are_free() -> None:
+    guard = OnlyFree(3, 8)
+    subject = sender(by_row(lambda row: SAVED), guard=guard)
+    outcomes(subject, range(10))
+    assert [batch for batch in subject.send_put_off() if batch] == []
+    guard.away = {8}
+    assert [each.row for batch in subject.send_put_off() for each in batch] == [3]
+    assert [row for row, _ in subject.put_off] == [8]
+
+
+def test_patience_ends_after_its_seconds() -> None:
+    slept: list[float] = []
+    patience = Patience(15, slept.append)
+    while patience.wait():
+        pass
+    assert sum(slept) == pytest.approx(15)
+    assert not patience.wait()
+
+
+def test_rows_that_are_bad_at_the_beginning_do_not_keep_the_good_ones_from_being_sent() -> None:
+    call = Recorder(by_chunk(lambda chunk: MALFORMED if min(chunk) < 25 else [SAVED] * len(chunk)))
+    found = outcomes(sender(call, chunks_per_call=1), range(200))
+    assert {row for row, outcome in found.items() if outcome != SAVED} == set(range(25))
+
+
+def test_a_few_bad_rows_that_are_all_that_is_left_fail_each_for_itself() -> None:
+    found = outcomes(sender(by_chunk(lambda chunk: MALFORMED)), range(25))
+    assert set(found.values()) == {Failed("JSON_PARSER_ERROR", MALFORMED.message)}
+
+
+def test_a_long_retry_after_ends_the_sending_at_once() -> None:
+    def call(chunks: Sequence[Sequence[int]]) -> list[ChunkAnswer]:
+        raise TransientCallError("busy", code="SERVER_UNAVAILABLE", status=503, retry_after=300.0)
+
+    recorder = Recorder(call)
+    with pytest.raises(TransientCallError):
+        outcomes(sender(recorder), range(1000))
+    assert len(recorder.calls) == 1
+
+
+def test_a_row_that_always_takes_too_long_is_given_up_and_the_others_are_sent() -> None:
+    def call(chunks: Sequence[Sequence[int]]) -> list[ChunkAnswer]:
+        if any(7 in chunk for chunk in chunks):
+            raise OutcomeUnknownError("no answer", code="READ_TIMEOUT")
+        return [[SAVED] * len(chunk) for chunk in chunks]
+
+    late: list[int] = []
+    found = outcomes(sender(call, on_late=late.extend), range(2000))
+    assert [row for row, outcome in found.items() if outcome != SAVED] == [7]
+    assert isinstance(found[7], Unanswered)
+    assert 7 in late
+
+
+def test_a_row_that_an_earlier_process_may_have_sent_is_in_doubt() -> None:
+    rows = [object(), object()]
+
+    class Left:
+        def take(self, asked: Sequence[object]) -> Taken[object]:
+            return Taken([], {id(rows[1]): MOMENT})
+
+    answer = by_row(lambda row: Saved("00Q000000000001AAA", False))
+    subject: Sender[object] = Sender(
+        answer,  # type: ignore[arg-type]
+        rows_per_chunk=200,
+        chunks_per_call=5,
+        external_id_field=KEY,
+        size=lambda row: 1,
+        guard=Left(),
+    )
+    sure, doubted = [each for batch in subject.send(rows) for each in batch]
+    assert sure == Answered(rows[0], Saved("00Q000000000001AAA", False))
+    assert doubted == Answered(rows[1], Saved("00Q000000000001AAA", None), 1, 0.0, MOMENT)
+
+
+def test_several_calls_are_in_flight_at_once_and_never_more() -> None:
+    flying, most = 0, 0
+    lock, both = threading.Lock(), threading.Barrier(3)
+
+    def call(chunks: Sequence[Sequence[int]]) -> list[ChunkAnswer]:
+        nonlocal flying, most
+        with lock:
+            flying += 1
+            most = max(most, flying)
+        both.wait(timeout=30)
+        with lock:
+            flying -= 1
+        return [[SAVED] * len(chunk) for chunk in chunks]
+
+    subject = sender(call, rows_per_chunk=1, chunks_per_call=1, max_in_flight=3)
+    assert len(outcomes(subject, range(12))) == 12
+    assert most == 3
+
+
+def test_what_is_in_flight_when_a_call_fails_for_good_still_counts() -> None:
+    started = threading.Event()
+
+    def call(chunks: Sequence[Sequence[int]]) -> list[ChunkAnswer]:
+        if chunks[0][0] == 0:
+            started.wait(timeout=30)
+            raise PermissionRefusedError("no", code="INSUFFICIENT_ACCESS", status=403)
+        started.set()
+        return [[SAVED] * len(chunk) for chunk in chunks]
+
+    subject = sender(call, rows_per_chunk=1, chunks_per_call=1, max_in_flight=2)
+    answered: list[int] = []
+    with pytest.raises(PermissionRefusedError):
+        for batch in subject.send(range(10)):
+            answered += [each.row for each in batch]
+    left = [row for row, _ in subject.left()]
+    assert 1 in answered
+    assert sorted([*answered, *left]) == list(range(10))
+
+
+def test_who_stops_early_can_take_in_what_is_in_flight() -> None:
+    subject = sender(by_row(lambda row: SAVED), rows_per_chunk=1, chunks_per_call=1, max_in_flight=4)
+    first = next(iter(subject.send(range(20))))
+    drained = [each.row for batch in subject.drain() for each in batch]
+    assert len(drained) >= 3
+    assert sorted([*(each.row for each in first), *drained, *(row for row, _ in subject.left())]) == list(range(20))
+
+
+def test_rows_that_are_sent_again_go_one_call_at_a_time() -> None:
+    flying, most_late = 0, 0
+    tries: dict[int, int] = {}
+    lock = threading.Lock()
+
+    def call(chunks: Sequence[Sequence[int]]) -> list[ChunkAnswer]:
+        nonlocal flying, most_late
+        with lock:
+            flying += 1
+            rows = [row for chunk in chunks for row in chunk]
+            if any(row in tries for row in rows):
+                most_late = max(most_late, flying)
+        time.sleep(0.002)
+        with lock:
+            flying -= 1
+            for row in rows:
+                tries[row] = tries.get(row, 0) + 1
+            return [[LOCKED if tries[row] < 3 else SAVED for row in chunk] for chunk in chunks]
+
+    found = outcomes(sender(call, rows_per_chunk=2, chunks_per_call=2, max_in_flight=4), range(40))
+    assert set(found.values()) == {SAVED}
+    assert most_late == 1
+
+
+LOST = Failed("UNABLE_TO_LOCK_ROW", "locked", in_doubt=True)
+
+
+def test_a_row_that_is_refused_for_now_after_a_lost_answer_stays_in_doubt() -> None:
+    answers = iter([LOST, Saved("00Q000000000001AAA", False)])
+    subject = sender(by_row(lambda row: next(answers)))
+    [[answered]] = [batch for batch in subject.send([1]) if batch]
+    assert answered.outcome == Saved("00Q000000000001AAA", None)
+    assert answered.since is not None
+
+
+def test_a_row_that_stays_locked_after_a_lost_answer_is_unknown_and_not_failed() -> None:
+    answers = iter([LOST, LOCKED, LOCKED, LOCKED])
+    found = outcomes(sender(by_row(lambda row: next(answers))), [1])
+    assert isinstance(found[1], Unanswered)
+
+
+def test_a_row_that_can_never_be_saved_fails_whatever_was_lost() -> None:
+    never = Failed("STRING_TOO_LONG", "too long", in_doubt=True)
+    assert outcomes(sender(by_row(lambda row: never)), [1]) == {1: never}
+
+
+def test_a_chunk_that_is_refused_after_a_lost_answer_stays_in_doubt() -> None:
+    refused = ChunkRefused("UNABLE_TO_LOCK_ROW", "locked", in_doubt=True)
+    answers: list[ChunkAnswer] = [refused, [Saved("00Q000000000001AAA", False)]]
+    found = outcomes(sender(by_chunk(lambda chunk: answers.pop(0))), [1])
+    assert found == {1: Saved("00Q000000000001AAA", None)}
+
+
+def test_a_row_that_is_blocked_after_a_lost_answer_says_since_when_it_may_be_in_the_org() -> None:
+    blocked = DuplicatesFound("Use one of these?", in_doubt=True)
+    subject = sender(by_row(lambda row: blocked))
+    [[answered]] = [batch for batch in subject.send([1]) if batch]
+    assert answered.outcome == blocked
+    assert answered.since is not None

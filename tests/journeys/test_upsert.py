@@ -5,7 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -14,10 +18,12 @@ from hypothesis import strategies as st
 from airflow_sf_dedup.audit.base import Load
 from airflow_sf_dedup.audit.sql import SqlAudit
 from airflow_sf_dedup.core.entries import Action, Entry
+from airflow_sf_dedup.core.keys import KeyRule
 from airflow_sf_dedup.core.outcomes import Failed, KeyHeldByMany, Saved, Unanswered
 from airflow_sf_dedup.core.records import Record
 from airflow_sf_dedup.errors import (
     CallError,
+    KeysInFlightError,
     LimitReachedError,
     OutcomeUnknownError,
     PermissionRefusedError,
@@ -25,16 +31,58 @@ from airflow_sf_dedup.errors import (
     TransientCallError,
 )
 from airflow_sf_dedup.journeys import upsert as upsert_module
+from airflow_sf_dedup.journeys.claiming import HeldKeys
 from airflow_sf_dedup.journeys.duplicates import Duplicates
 from airflow_sf_dedup.journeys.entry_maker import EntryMaker, TaskMark
-from airflow_sf_dedup.journeys.upsert import Upsert
-from airflow_sf_dedup.locks.sql import SqlRecordClaims
+from airflow_sf_dedup.journeys.lost_answers import ReRead
+from airflow_sf_dedup.journeys.newest import NewestOnly
+from airflow_sf_dedup.journeys.remembering import Intents, Memory
+from airflow_sf_dedup.journeys.upsert import PATIENCE, Upsert
+from airflow_sf_dedup.locks.base import Claimant, Grant, KeyScope
+from airflow_sf_dedup.locks.key_claims import SqlKeyClaims
+from airflow_sf_dedup.locks.record_claims import SqlRecordClaims
+from airflow_sf_dedup.locks.watermarks import SqlWatermarks
 from airflow_sf_dedup.policies import read_policy
-from airflow_sf_dedup.salesforce.base import ChunkRefused
-from tests.journeys.fake_org import BLOCKED, KEY_RULE, LEAD, ORG_ID, FakeOrg, blocked_by, lead_id, match, row, stored
+from airflow_sf_dedup.salesforce.base import ChunkRefused, Origin
+from tests.journeys.conftest import NOW
+from tests.journeys.fake_org import (
+    BLOCKED,
+    KEY,
+    KEY_FIELD,
+    KEY_RULE,
+    LEAD,
+    ORG_ID,
+    FakeOrg,
+    blocked_by,
+    lead_id,
+    match,
+    row,
+    stored,
+)
 
-SILENT = OutcomeUnknownError("no answer", code="READ_TIMEOUT")
+SILENT = OutcomeUnknownError("no answer", code="CONNECTION_BROKEN")
+TOO_LATE = OutcomeUnknownError("no answer in time", code="READ_TIMEOUT")
 DOWN = TransientCallError("no connection", code="CONNECT_FAILED")
+
+
+class NoClaims:
+    """Everybody has every key."""
+
+    lifetime = timedelta(hours=1)
+
+    def claim(
+        self, scope: KeyScope, claimant: Claimant, keys: Iterable[str], *, org_time: datetime | None = None
+    ) -> Grant:
+        return Grant(dict.fromkeys(keys), {})
+
+    def renew(self, claimant: Claimant) -> int:
+        return 0
+
+    def release(self, scope: KeyScope, claimant: Claimant, keys: Iterable[str]) -> None:
+        pass
+
+    def leave(self, scope: KeyScope, claimant: Claimant, keys: Iterable[str]) -> None:
+        pass
 
 
 class Task:
@@ -42,24 +90,47 @@ class Task:
 
     def __init__(self, audit: SqlAudit, load: Load, org: FakeOrg) -> None:
         self.audit, self.load, self.org = audit, load, org
+        #: An org of its own: the audit is shared by all tests.
+        self.scope = KeyScope(uuid4().hex[:18], "Lead", KEY)
         self.remembered = 0
 
     def __call__(self, rows: Iterable[Record], *, policy: str = "ask_reviewer", try_number: int = 1) -> None:
         self.upsert(policy=policy, try_number=try_number).run(rows)
 
-    def upsert(self, *, policy: str = "ask_reviewer", try_number: int = 1) -> Upsert:
-        entries = EntryMaker(TaskMark(0, 0, try_number))
-        claims = SqlRecordClaims(self.audit.engine)
+    def upsert(
+        self,
+        *,
+        policy: str = "ask_reviewer",
+        try_number: int = 1,
+        claims: SqlKeyClaims | None = None,
+        key_rule: KeyRule = KEY_RULE,
+        max_in_flight: int = 1,
+        sleep: Callable[[float], None] = lambda seconds: None,
+    ) -> Upsert:
+        entries = EntryMaker(TaskMark(0, 0, try_number), key_field=KEY, sobject="Lead")
+        unknown = self.audit.unknown_rows(self.load.load_id, 0)
+        keys = HeldKeys(
+            claims or NoClaims(),
+            self.scope,
+            Claimant(str(uuid4()), self.load.load_id, f"leads.upsert, try {try_number}"),
+            key_rule.partition_fold,
+            settled_among=partial(self.audit.settled_rows, self.load.load_id, 0),
+            unknown_since=dict.fromkeys(unknown, NOW),
+        )
+        newest = NewestOnly(keys, SqlWatermarks(self.audit.engine), self.scope, key_rule.fold)
+        memory = Memory(self.audit, keys, newest)
+        record_claims = SqlRecordClaims(self.audit.engine)
         duplicates = Duplicates(
             load_id=self.load.load_id,
             org_id=ORG_ID,
             sobject=LEAD,
-            key_rule=KEY_RULE,
+            key_rule=key_rule,
             api=self.org,
             lookup=self.org,
             reader=self.org,
-            claims=claims,
-            audit=self.audit,
+            claims=record_claims,
+            memory=memory,
+            lost_answers=ReRead(self.org, "Lead"),
             policy=read_policy(policy),
             entries=entries,
             sleep=lambda seconds: None,
@@ -67,13 +138,21 @@ class Task:
         return Upsert(
             load_id=self.load.load_id,
             partition=0,
-            key_rule=KEY_RULE,
+            key_rule=key_rule,
             api=self.org,
+            reader=self.org,
             audit=self.audit,
+            memory=memory,
+            lost_answers=ReRead(self.org, "Lead"),
+            keys=keys,
+            guard=newest if self.org.repeatable else Intents(newest, self.audit, self.load.load_id, entries),
+            newest=newest,
+            max_in_flight=max_in_flight,
+            unknown=unknown,
             entries=entries,
             duplicates=duplicates,
-            stamped=claims.claimed(self.load.load_id, ORG_ID) if try_number > 1 else {},
-            sleep=lambda seconds: None,
+            stamped=record_claims.claimed(self.load.load_id, ORG_ID) if try_number > 1 else {},
+            sleep=sleep,
             progress=self._progress,
         )
 
@@ -131,8 +210,9 @@ def test_a_second_try_sends_only_what_is_not_settled(task: Task, org: FakeOrg) -
     org.answers.pop("key-2")
     org.calls.clear()
     task(rows, policy="skip", try_number=2)
-    assert org.sent("upsert") == [[["key-2", "key-3", "key-4", "key-5"]]]
+    assert org.sent("upsert") == [[["key-2", "key-3", "key-4", "key-5"]], *[[["key-3"]]] * 3]
     assert task.actions() == ["created", "created", "unknown", "skipped", "created"]
+    assert [entry.attempts for entry in task.entries().values()] == [1, 1, 4, 1, 1]
     assert [entry.try_number for entry in task.entries().values()] == [1, 2, 2, 2, 2]
     org.calls.clear()
     org.answers.clear()
@@ -155,7 +235,8 @@ def test_a_second_try_sends_only_what_is_not_settled(task: Task, org: FakeOrg) -
 def test_a_later_row_of_a_key_waits_for_the_earlier_one(
     task: Task, org: FakeOrg, first: Any, policy: str, later: Action, reason: str | None
 ) -> None:
-    org.answers["A"] = [first, Saved(lead_id(1), True)]
+    tries = 4 if isinstance(first, Unanswered) else 1
+    org.answers["A"] = [*[first] * tries, Saved(lead_id(1), True)]
     org.lookups["A"] = blocked_by(match(lead_id(2)))
     rows = [row(1, "A"), row(2, "B"), row(3, "a", wave=1), row(4, "B", wave=1), row(5, "A", wave=2)]
     task(rows, policy=policy)
@@ -342,10 +423,207 @@ def test_a_stamp_whose_answer_was_lost_is_known_again_by_the_next_try(task: Task
     assert (found.action, found.reason) == (Action.MATCHED_UPDATED, "stamped_by_an_earlier_try")
 
 
-def test_an_update_by_a_later_try_does_not_say_whether_the_row_was_there_before(task: Task, org: FakeOrg) -> None:
+def test_an_update_by_a_later_try_is_an_update(task: Task, org: FakeOrg) -> None:
     org.answers["key-1"] = [Saved(lead_id(1), False)]
     task([row(1)], try_number=2)
-    assert task.entries()[1].reason == "created_or_updated"
+    assert (task.entries()[1].action, task.entries()[1].reason) == ("updated", None)
+
+
+@pytest.mark.parametrize(
+    ("age", "action", "reason"),
+    [
+        (timedelta(0), "created", "answer_lost"),
+        (timedelta(days=9), "updated", "answer_lost"),
+        (None, "updated", "created_or_updated"),
+    ],
+    ids=["created by the lost call", "there before", "nobody can tell"],
+)
+def test_after_a_lost_answer_a_re_read_tells_created_from_updated(
+    task: Task, org: FakeOrg, age: timedelta | None, action: str, reason: str
+) -> None:
+    org.answers["key-1"] = [Unanswered("cut off"), Saved(lead_id(1), False)]
+    if age is not None:
+        org.created[lead_id(1)] = Origin(datetime.now(UTC) - age, None)
+    task([row(1), row(2)])
+    entry = task.entries()[1]
+    assert (entry.action, entry.reason, entry.attempts) == (action, reason, 2)
+    assert org.kinds().count("origins") == 1
+
+
+def test_a_row_that_an_earlier_try_left_unknown_is_re_read_by_the_next(task: Task, org: FakeOrg) -> None:
+    org.answers["key-1"] = [Unanswered("cut off")]
+    task([row(1)])
+    org.answers["key-1"] = [Saved(lead_id(1), False)]
+    org.created[lead_id(1)] = Origin(datetime.now(UTC), None)
+    task([row(1)], try_number=2)
+    assert (task.entries()[1].action, task.entries()[1].reason) == ("created", "answer_lost")
+
+
+RACE = Failed("DUPLICATE_VALUE", f"duplicate value found: {KEY} duplicates value on record with id: {lead_id(9)}")
+MASKED = Failed("DUPLICATE_VALUE", "duplicate value found: <unknown> duplicates value on record with id: <unknown>")
+OTHER = Failed("DUPLICATE_VALUE", f"duplicate value found: Email__c duplicates value on record with id: {lead_id(9)}")
+
+
+def test_a_race_for_the_key_is_sent_again_and_the_audit_says_how_often(task: Task, org: FakeOrg) -> None:
+    org.answers["key-1"] = [RACE, RACE, Saved(lead_id(9), False)]
+    task([row(1), row(2)])
+    entry = task.entries()[1]
+    assert (entry.action, entry.record_id, entry.attempts) == ("updated", lead_id(9), 3)
+    assert entry.waited_seconds > 0
+    assert org.sent("upsert") == [[["key-1", "key-2"]], [["key-1"]], [["key-1"]]]
+
+
+def test_a_race_that_does_not_end_is_written_to_the_records_that_holds_the_key(task: Task, org: FakeOrg) -> None:
+    org.answers["key-1"] = [RACE]
+    org.held["key-1"] = (lead_id(9),)
+    task([row(1)])
+    entry = task.entries()[1]
+    assert (entry.action, entry.record_id, entry.reason) == ("updated", lead_id(9), "written_to_key_holder")
+    assert (len(org.sent("upsert")), entry.attempts) == (4, 5)
+
+
+def test_another_unique_field_is_never_tried_again_and_its_holder_is_named(task: Task, org: FakeOrg) -> None:
+    org.answers["key-1"] = [OTHER]
+    task([row(1)])
+    entry = task.entries()[1]
+    assert (entry.action, entry.reason, entry.matched_ids) == ("failed", "other_unique_field", (lead_id(9),))
+    assert org.kinds() == ["upsert"]
+
+
+def test_a_masked_duplicate_value_is_told_apart_by_a_re_read_and_not_by_another_try(task: Task, org: FakeOrg) -> None:
+    org.answers = {"key-1": [MASKED], "key-2": [MASKED]}
+    org.held["key-2"] = (lead_id(9),)
+    task([row(1), row(2)])
+    entries = task.entries()
+    assert (entries[1].action, entries[1].reason) == ("failed", "holder_not_visible")
+    assert (entries[2].action, entries[2].record_id) == ("updated", lead_id(9))
+    assert len(org.sent("upsert")) == 1
+
+
+def test_a_row_whose_key_is_in_flight_elsewhere_to_the_end_is_not_sent_and_its_holder_is_named(
+    task: Task, org: FakeOrg
+) -> None:
+    claims = SqlKeyClaims(task.audit.engine)
+    claims.claim(task.scope, Claimant("other", "another-load", "other_dag.upsert[2], run x, try 1"), ["key-2"])
+    slept: list[float] = []
+    rows = [row(1), row(2), row(4), row(3, "key-2", wave=1)]
+    with pytest.raises(KeysInFlightError, match=r"1 rows .* other_dag.upsert\[2\], run x, try 1"):
+        task.upsert(claims=claims, sleep=slept.append).run(rows)
+    entries = task.entries()
+    assert [entry.action for entry in entries.values()] == ["created", "not_sent", "not_sent", "created"]
+    assert (entries[2].reason, entries[3].reason) == ("key_in_flight", "earlier_row_not_settled")
+    assert "other_dag.upsert[2]" in (entries[2].error_message or "")
+    assert sum(slept) == pytest.approx(PATIENCE)
+    claims.release(task.scope, Claimant("other", "another-load", ""), ["key-2"])
+    task.upsert(claims=claims).run(rows)
+    assert set(task.actions()) == {"created"}
+    assert org.sent("upsert") == [[["key-1", "key-4"]], [["key-2"]], [["key-2"]]]
+
+
+def test_settled_rows_give_their_keys_back_and_unknown_ones_keep_them(task: Task, org: FakeOrg) -> None:
+    org.answers = {"key-2": [Unanswered("cut off")], "key-3": [Failed("STRING_TOO_LONG", "…")], "key-4": [BLOCKED]}
+    org.lookups["key-4"] = blocked_by(match(lead_id(3)))
+    claims = SqlKeyClaims(task.audit.engine)
+    task.upsert(claims=claims).run([row(number) for number in range(1, 5)])
+    probe = claims.claim(task.scope, Claimant("probe", "probe", "probe"), [f"key-{n}" for n in range(1, 5)])
+    assert probe.refused.keys() == {"key-2"}
+    claims.release(task.scope, Claimant("probe", "probe", "probe"), probe.granted)
+
+
+def test_a_row_that_may_be_in_the_org_stays_unknown_while_its_key_is_in_flight(task: Task, org: FakeOrg) -> None:
+    org.answers["key-1"] = [Unanswered("cut off")]
+    claims = SqlKeyClaims(task.audit.engine)
+    task.upsert(claims=claims).run([row(1)])
+    with pytest.raises(KeysInFlightError):
+        task.upsert(claims=claims, try_number=2).run([row(1)])
+    assert task.actions() == ["unknown"]
+
+
+def test_what_a_crash_left_in_flight_is_taken_over_when_its_claim_expires_and_told_apart(
+    task: Task, org: FakeOrg
+) -> None:
+    now = datetime.now(UTC)
+    claims = SqlKeyClaims(task.audit.engine, timedelta(minutes=12), clock=lambda: now)
+    claims.claim(task.scope, Claimant("dead", task.load.load_id, "the try that was killed"), ["key-1"])
+    org.answers["key-1"] = [Saved(lead_id(1), False)]
+    org.created[lead_id(1)] = Origin(now + timedelta(seconds=1), None)
+    with pytest.raises(KeysInFlightError, match="the try that was killed"):
+        task.upsert(claims=claims, try_number=2).run([row(1)])
+    now += timedelta(minutes=13)
+    task.upsert(claims=claims, try_number=2).run([row(1)])
+    assert (task.entries()[1].action, task.entries()[1].reason) == ("created", "answer_lost")
+
+
+def test_by_a_key_that_is_not_unique_rows_are_announced_before_they_are_sent(task: Task, org: FakeOrg) -> None:
+    org.repeatable = False
+    org.answers["key-2"] = [Unanswered("cut off")]
+    seen: list[list[Action]] = []
+    org.refuse = lambda keys: seen.append(task.actions())  # type: ignore[func-returns-value]
+    task.upsert(claims=SqlKeyClaims(task.audit.engine)).run([row(1), row(2)])
+    assert seen == [["unknown", "unknown"]], "before the call was answered"
+    assert task.actions() == ["created", "unknown"]
+    assert len(org.sent("upsert")) == 1
+
+
+@pytest.mark.parametrize(
+    ("holders", "kinds", "action"),
+    [
+        ((), ["holders", "upsert"], "created"),
+        ((lead_id(5),), ["holders", "update", "origins"], "updated"),
+        ((lead_id(5), lead_id(6)), ["holders"], "failed"),
+    ],
+    ids=["it never arrived", "it did", "it is held by two"],
+)
+def test_by_a_key_that_is_not_unique_a_row_in_doubt_is_re_read_before_anything_is_sent(
+    task: Task, org: FakeOrg, holders: tuple[str, ...], kinds: list[str], action: str
+) -> None:
+    org.repeatable = False
+    org.answers["key-1"] = [Unanswered("cut off"), Saved(lead_id(1), True)]
+    task.upsert(claims=None).run([row(1)])
+    org.calls.clear()
+    org.held = {"key-1": holders} if holders else {}
+    task.upsert(claims=None, try_number=2).run([row(1)])
+    assert org.kinds() == kinds
+    assert task.actions() == [action]
+
+
+def test_what_is_older_than_what_was_written_is_skipped(task: Task, org: FakeOrg) -> None:
+    claims = SqlKeyClaims(task.audit.engine)
+    early, late = (f"t:2026-03-0{day}T00:00:00.000000Z" for day in (1, 2))
+    task.upsert(claims=claims).run([replace(row(1), order=late), replace(row(2), order=early)])
+    task.upsert(claims=claims).run([replace(row(11, "key-1"), order=early), replace(row(12, "key-2"), order=late)])
+    entries = task.entries()
+    assert (entries[11].action, entries[11].reason) == ("skipped", "stale")
+    assert entries[12].action == "created"
+    assert org.sent("upsert") == [[["key-1", "key-2"]], [["key-2"]]]
+    assert not claims.claim(task.scope, Claimant("probe", "probe", "probe"), ["key-1", "key-2"]).refused
+
+
+def test_several_calls_in_flight_leave_the_same_audit(task: Task, org: FakeOrg) -> None:
+    org.rows_per_chunk, org.chunks_per_call = 2, 1
+    org.answers = {"key-3": [BLOCKED], "key-5": [Failed("STRING_TOO_LONG", "…")]}
+    org.lookups["key-3"] = blocked_by(match(lead_id(3)))
+    task.upsert(claims=SqlKeyClaims(task.audit.engine), max_in_flight=3).run([row(number) for number in range(1, 41)])
+    assert Counter(task.actions()) == {"created": 38, "awaiting_review": 1, "failed": 1}
+
+
+def test_what_is_in_flight_when_a_settlement_fails_is_still_remembered(task: Task, org: FakeOrg) -> None:
+    org.rows_per_chunk, org.chunks_per_call = 1, 1
+    org.answers = {"key-1": [BLOCKED]}
+    org.errors = {}
+    upsert = task.upsert(claims=SqlKeyClaims(task.audit.engine), max_in_flight=3)
+    org.lookups = {}
+
+    def refuse(records: Any) -> Any:
+        raise PermissionRefusedError("no", code="INSUFFICIENT_ACCESS")
+
+    org.look_up = refuse  # type: ignore[method-assign]
+    with pytest.raises(PermissionRefusedError):
+        upsert.run([row(number) for number in range(1, 21)])
+    entries = task.entries()
+    assert len(entries) == 20
+    sent = {key for chunks in org.sent("upsert") for chunk in chunks for key in chunk}
+    assert {e.key for e in entries.values() if e.action == "created"} == sent - {"key-1"}
 
 
 def test_a_load_that_could_not_begin_has_an_entry_for_every_row(
@@ -355,3 +633,103 @@ def test_a_load_that_could_not_begin_has_an_entry_for_every_row(
     task = Task(sql_audit, load, org)
     task.upsert().not_sent([row(1), row(2)], PermissionRefusedError("no", status=403))
     assert [(e.action, e.error_code) for e in task.entries().values()] == [(Action.NOT_SENT, "HTTP_403")] * 2
+
+
+def test_rows_that_another_process_of_the_task_settles_meanwhile_are_not_sent_again(task: Task, org: FakeOrg) -> None:
+    """Airflow took it for dead, and it was not."""
+    rows = [row(1), row(2), row(3), row(4, "key-2", wave=1)]
+    org.answers["key-2"] = [BLOCKED]
+    org.lookups["key-2"] = blocked_by(match(lead_id(3)))
+    late = task.upsert(claims=SqlKeyClaims(task.audit.engine), try_number=2)
+
+    def slowly() -> Iterable[Record]:
+        task(rows[:2])
+        org.calls.clear()
+        yield from rows
+
+    late.run(slowly())
+    assert org.sent("upsert") == [[["key-3"]]]
+    assert task.actions() == ["created", "awaiting_review", "created", "held"]
+    assert (
+        not SqlKeyClaims(task.audit.engine)
+        .claim(task.scope, Claimant("probe", "probe", "probe"), ["key-1", "key-2", "key-3"])
+        .refused
+    )
+
+
+def test_keys_that_differ_by_case_have_watermarks_of_their_own(task: Task, org: FakeOrg) -> None:
+    exact = KeyRule(replace(KEY_FIELD, case_sensitive=True))
+    upsert = task.upsert(claims=SqlKeyClaims(task.audit.engine), key_rule=exact)
+    late, early = (f"t:2026-03-0{day}T00:00:00.000000Z" for day in (2, 1))
+    upsert.run([replace(row(1, "k-1"), order=late)])
+    upsert.run([replace(row(2, "K-1"), order=early)])
+    assert task.actions() == ["created", "created"]
+
+
+def test_a_later_row_of_a_key_waits_while_a_call_that_was_given_up_may_still_be_carried_out(
+    task: Task, org: FakeOrg
+) -> None:
+    now = datetime.now(UTC)
+    claims = SqlKeyClaims(task.audit.engine, timedelta(minutes=12), clock=lambda: now)
+    org.rows_per_chunk, org.chunks_per_call = 6, 1
+    org.errors[1] = TOO_LATE
+    rows = [*(row(number) for number in range(1, 7)), row(7, "key-1", wave=1), row(8, "key-9", wave=1)]
+    with pytest.raises(KeysInFlightError):
+        task.upsert(claims=claims).run(rows)
+    assert Counter(task.actions()) == {"created": 7, "not_sent": 1}
+    now += timedelta(minutes=13)
+    task.upsert(claims=claims).run(rows)
+    assert Counter(task.actions())["created"] == 8
+
+
+@pytest.mark.parametrize("where", ["look-up", "save anyway"])
+def test_a_unique_value_that_keeps_a_blocked_row_out_is_re_read_too(task: Task, org: FakeOrg, where: str) -> None:
+    org.answers["key-1"] = [BLOCKED, MASKED]
+    org.lookups["key-1"] = MASKED if where == "look-up" else blocked_by(match(lead_id(3), allow_save=True))
+    org.held["key-1"] = (lead_id(9),)
+    if where == "save anyway":
+        org.held.clear()
+    task([row(1), row(2)], policy="save_anyway")
+    entry = task.entries()[1]
+    expected = ("updated", "written_to_key_holder") if where == "look-up" else ("failed", "holder_not_visible")
+    assert (entry.action, entry.reason) == expected
+    assert org.kinds().count("save_anyway") == (where == "save anyway")
+
+
+def test_a_row_whose_record_was_written_by_a_lost_call_is_saved_whatever_is_said_now(task: Task, org: FakeOrg) -> None:
+    """The answer was lost after the commit, and the second sending meets a rule on updates, or a lock for good."""
+    org.answers = {
+        "key-1": [Unanswered("cut off"), BLOCKED],
+        "key-2": [Unanswered("cut off"), Failed("ENTITY_IS_LOCKED", "…")],
+    }
+    org.held = {"key-1": (lead_id(1),), "key-2": (lead_id(2),)}
+    now = datetime.now(UTC)
+    for number in (1, 2):
+        org.created[lead_id(number)] = Origin(now, None, now, None)
+        org.records[lead_id(number)] = stored(lead_id(number), **{KEY: f"key-{number}", "LastName": f"Name {number}"})
+    task([row(1), row(2)], policy="skip")
+    assert [(e.action, e.reason) for e in task.entries().values()] == [("created", "answer_lost")] * 2
+
+
+@pytest.mark.parametrize(
+    ("modified", "name"),
+    [(timedelta(days=1), "Name 1"), (timedelta(0), "Somebody else")],
+    ids=["not written since", "written since with other values"],
+)
+def test_a_refusal_after_a_lost_answer_stands_where_the_org_does_not_hold_the_row(
+    task: Task, org: FakeOrg, modified: timedelta, name: str
+) -> None:
+    org.answers["key-1"] = [Unanswered("cut off"), Failed("ENTITY_IS_LOCKED", "…")]
+    org.held["key-1"] = (lead_id(1),)
+    moment = datetime.now(UTC) - modified
+    org.created[lead_id(1)] = Origin(moment, None, moment, None)
+    org.records[lead_id(1)] = stored(lead_id(1), **{KEY: "key-1", "LastName": name})
+    task([row(1)])
+    assert [(entry.action, entry.error_code) for entry in task.entries().values()] == [("failed", "ENTITY_IS_LOCKED")]
+
+
+def test_a_refusal_after_a_lost_answer_whose_record_cannot_be_read_is_unknown(task: Task, org: FakeOrg) -> None:
+    org.answers["key-1"] = [Unanswered("cut off"), Failed("ENTITY_IS_LOCKED", "…")]
+    org.held["key-1"] = (lead_id(1),)
+    task([row(1)])
+    assert task.actions() == ["unknown"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -309,7 +309,9 @@ def test_a_finished_load_claims_no_record_any_more(salesforce_org: EmulatedOrg, 
 
     run_dag(load(rows, on_duplicate="update_existing"))
 
-    assert audit_rows("SELECT count(*) FROM sf_dedup_record_claim") == [(0,)]
+    ends = [datetime.fromisoformat(end) for (end,) in audit_rows("SELECT expires_at FROM sf_dedup_record_claim")]
+    assert len(ends) == 2
+    assert max(ends) <= datetime.now(UTC)
 
 
 def test_a_load_of_few_records_ends_with_its_task(
@@ -322,6 +324,8 @@ def test_a_load_of_few_records_ends_with_its_task(
 
     run_dag(dag)
 
-    assert audit_rows("SELECT count(*) FROM sf_dedup_record_claim") == [(0,)]
+    ends = [datetime.fromisoformat(end) for (end,) in audit_rows("SELECT expires_at FROM sf_dedup_record_claim")]
+    assert len(ends) == 2
+    assert max(ends) <= datetime.now(UTC)
     assert audit_rows("SELECT count(*) FROM sf_dedup_load WHERE ended_at IS NULL") == [(0,)]
     assert not list(tmp_path.glob("staging/**/*.ndjson"))

@@ -31,6 +31,8 @@ class Reply:
     reset: bool = False
     #: Say that the answer is this much longer than it is, and hang up.
     missing_bytes: int = 0
+    #: Say that the answer is longer than it is, and wait in silence for the client to give up.
+    stalls: bool = False
 
     def content(self) -> bytes:
         if self.body is None:
@@ -124,10 +126,12 @@ def org_reply(handler: BaseHTTPRequestHandler, reply: Reply) -> None:
     for name, value in {"Content-Type": "application/json", **reply.headers}.items():
         handler.send_header(name, value)
     if reply.status != 204:
-        handler.send_header("Content-Length", str(len(content) + reply.missing_bytes))
+        handler.send_header("Content-Length", str(len(content) + reply.missing_bytes + reply.stalls))
     handler.end_headers()
     handler.wfile.write(content)
-    handler.close_connection = handler.close_connection or reply.missing_bytes > 0
+    if reply.stalls:
+        time.sleep(0.5)
+    handler.close_connection = handler.close_connection or reply.missing_bytes > 0 or reply.stalls
 
 
 @pytest.fixture

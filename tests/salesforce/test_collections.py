@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from airflow_sf_dedup.core.outcomes import Saved
+from airflow_sf_dedup.core.outcomes import Saved, Unanswered
 from airflow_sf_dedup.core.records import Record
-from airflow_sf_dedup.errors import PermissionRefusedError
+from airflow_sf_dedup.errors import OutcomeUnknownError, PermissionRefusedError
 from airflow_sf_dedup.salesforce.base import RecordUpdate
 from airflow_sf_dedup.salesforce.collections import CollectionsApi
 from airflow_sf_dedup.salesforce.connection_fields import from_parts
@@ -80,3 +80,34 @@ def test_a_call_that_is_refused_raises(canned_org: Any, reply: Any, api: Collect
     canned_org.answers(reply(403, [{"errorCode": "API_DISABLED_FOR_ORG", "message": "no"}]))
     with pytest.raises(PermissionRefusedError):
         api.upsert([[record(1)]])
+
+
+@pytest.mark.parametrize("name", ["upsert", "update"])
+def test_a_call_without_an_answer_in_time_is_not_repeated_because_its_caller_sends_less(
+    canned_org: Any, reply: Any, name: str
+) -> None:
+    canned_org.answers(reply(delay=0.4))
+    access = {"access_token": "t", "instance_url": canned_org.url, "read_timeout": 0.2}
+    session = SalesforceSession(from_parts("c", "salesforce_dedup", None, None, None, access), sleep=lambda s: None)
+    api = CollectionsApi(session, sobject="Lead", external_id_field="Key__c")
+    rows: Any = {"upsert": record(1), "update": RecordUpdate(ID, {"Phone": "1"})}
+    with pytest.raises(OutcomeUnknownError) as raised:
+        getattr(api, name)([[rows[name]]])
+    assert raised.value.code == "READ_TIMEOUT"
+    assert len(canned_org.requests) == 1
+
+
+def test_after_a_lost_answer_an_update_may_have_been_a_create(canned_org: Any, reply: Any, api: CollectionsApi) -> None:
+    answer = answered(2)
+    answer["compositeResponse"][0]["body"][1] = {"id": ID, "success": True, "errors": [], "created": False}
+    canned_org.answers(reply(reset=True), reply(body=answer))
+    assert api.upsert([[record(1), record(2)]]) == [[Saved(ID, True), Saved(ID, None)]]
+
+
+def test_an_answer_that_names_no_chunk_leaves_each_row_unanswered(
+    canned_org: Any, reply: Any, api: CollectionsApi
+) -> None:
+    canned_org.answers(reply(body={"compositeResponse": "none"}))
+    [rows] = api.upsert([[record(1), record(2)]])
+    assert isinstance(rows, list)
+    assert [type(row) for row in rows] == [Unanswered, Unanswered]

@@ -109,7 +109,11 @@ def test_every_way_to_log_in_gives_a_token_that_works_and_says_which_org_it_is(o
     settings = settings_of(ways[name], org, conn_type)
     login = log_in(settings, open_http(settings))
     assert (login.instance_url, login.org_id) == (org.url, org.org_id)
-    assert SalesforceSession(settings).rest("GET", "limits")["DailyApiRequests"]["Max"] > 0
+    assert login.user_id in {user.user_id for user in org.state.definition.users}
+    session = SalesforceSession(settings)
+    assert session.user_id is None
+    assert session.rest("GET", "limits")["DailyApiRequests"]["Max"] > 0
+    assert session.user_id == login.user_id
 
 
 @pytest.mark.parametrize("name", WAYS)
@@ -153,7 +157,10 @@ def test_an_access_token_is_used_as_it_is(org):
     token = org.state.sessions.open(org.state.definition.users[0].user_id)
     settings = from_parts("my_org", "salesforce", None, None, None, {"access_token": token, "instance_url": org.url})
     assert log_in(settings, open_http(settings)) == Login(token, org.url, None)
-    assert SalesforceSession(settings).org_id == org.org_id
+    session = SalesforceSession(settings)
+    assert session.user_id is None
+    assert session.org_id == org.org_id
+    assert session.user_id == org.state.default_user.user_id, "userinfo tells both"
 
 
 WRONG = {

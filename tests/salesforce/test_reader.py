@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -9,7 +10,9 @@ import pytest
 from airflow_sf_dedup.core.keys import KeyRule
 from airflow_sf_dedup.core.record_ids import to_18
 from airflow_sf_dedup.core.sobjects import Field, SObject
+from airflow_sf_dedup.emulator import EmulatedOrg
 from airflow_sf_dedup.errors import PermissionRefusedError, PreflightError, TransientCallError
+from airflow_sf_dedup.salesforce.base import Origin
 from airflow_sf_dedup.salesforce.connection_fields import from_parts
 from airflow_sf_dedup.salesforce.reader import OrgReader, describe
 from airflow_sf_dedup.salesforce.session import SalesforceSession
@@ -132,3 +135,92 @@ def test_another_refusal_of_a_describe_stays_what_it_is(
     canned_org.answers(reply(403, [{"errorCode": "API_DISABLED_FOR_ORG", "message": "no"}]))
     with pytest.raises(PermissionRefusedError):
         reader(session).describe("Lead")
+
+
+CREATED = (Field("Id", "Id", "id"), Field("CreatedDate", "Created", "datetime"))
+BY = Field("CreatedById", "By", "reference")
+USER = to_18("005000000000001")
+
+
+def origins(session: SalesforceSession, *ids: str, fields: tuple[Field, ...] = (KEY, *CREATED, BY)) -> Any:
+    return OrgReader(session, sobject=SObject("Lead", fields), key_rule=KeyRule(KEY)).origins(ids)
+
+
+def test_origins_tell_when_and_by_whom_live_records_were_created(
+    canned_org: Any, reply: Any, session: SalesforceSession
+) -> None:
+    row = {"attributes": {"type": "Lead"}, "Id": ONE[:15], "CreatedDate": "2026-03-01T13:00:05.000+0100"}
+    canned_org.answers(reply(body=[{**row, "CreatedById": USER[:15]}, None, {**row, "Id": THREE, "CreatedById": None}]))
+    moment = datetime(2026, 3, 1, 12, 0, 5, tzinfo=UTC)
+    assert origins(session, ONE, TWO, THREE) == {ONE: Origin(moment, USER), THREE: Origin(moment, None)}
+    [asked] = canned_org.requests
+    assert (asked.method, asked.path) == ("POST", "/services/data/v62.0/composite/sobjects/Lead")
+    assert asked.json == {"ids": [ONE, TWO, THREE], "fields": ["Id", "CreatedDate", "CreatedById"]}
+
+
+@pytest.mark.parametrize("value", [None, 5, "", "noon", "2026-03-01", "2026-02-30T12:00:00.000+0000"], ids=str)
+def test_a_date_that_cannot_be_read_is_no_origin(
+    canned_org: Any, reply: Any, session: SalesforceSession, value: Any
+) -> None:
+    canned_org.answers(reply(body=[{"Id": ONE, "CreatedDate": value}]))
+    assert origins(session, ONE)[ONE].created_at is None
+
+
+def test_fields_that_the_sobject_does_not_have_are_not_asked_for(
+    canned_org: Any, reply: Any, session: SalesforceSession
+) -> None:
+    canned_org.answers(reply(body=[{"Id": ONE, "CreatedDate": "2026-03-01T12:00:00.000Z"}]))
+    assert origins(session, ONE, fields=CREATED)[ONE].created_by is None
+    assert canned_org.requests[0].json["fields"] == ["Id", "CreatedDate"]
+    assert origins(session, ONE, fields=(KEY, BY)) == {}
+    assert len(canned_org.requests) == 1
+
+
+def test_many_origins_are_asked_for_2000_at_a_time(canned_org: Any, reply: Any, session: SalesforceSession) -> None:
+    canned_org.answers(reply(body=[]))
+    assert origins(session, *(to_18(f"00Q{n:012d}") for n in range(4001))) == {}
+    assert [len(seen.json["ids"]) for seen in canned_org.requests] == [2000, 2000, 1]
+    assert origins(session) == {}
+    assert len(canned_org.requests) == 3
+
+
+def test_holders_in_the_recycle_bin_are_asked_for_by_query_all(
+    canned_org: Any, reply: Any, session: SalesforceSession
+) -> None:
+    canned_org.answers(reply(body=page({"Id": ONE, "Key__c": "A"}), headers=XML))
+    assert reader(session).deleted_holders(["a", "b"]) == {"a": (ONE,)}
+    assert b"<urn:queryAll>" in canned_org.requests[0].body
+    assert b"AND IsDeleted = true</urn:queryString>" in canned_org.requests[0].body
+
+
+def test_a_recycle_bin_that_may_not_be_asked_holds_nothing(
+    canned_org: Any, reply: Any, session: SalesforceSession
+) -> None:
+    canned_org.answers(reply(403, [{"errorCode": "INSUFFICIENT_ACCESS", "message": "no"}]))
+    assert reader(session).deleted_holders(["a"]) == {}
+
+
+@pytest.mark.parametrize("body", [{}, {"name": "Lead"}, {"name": "Lead", "fields": [5]}, [], ""], ids=str)
+def test_a_garbled_description_is_an_error_that_may_pass(
+    canned_org: Any, reply: Any, session: SalesforceSession, body: Any
+) -> None:
+    canned_org.answers(reply(body=body))
+    with pytest.raises(TransientCallError):
+        describe(session, "Lead")
+
+
+def test_an_emulated_org_tells_origins_and_who_holds_a_key_in_its_recycle_bin(salesforce_org: EmulatedOrg) -> None:
+    access = {"access_token": salesforce_org.access_token, "instance_url": salesforce_org.url}
+    session = SalesforceSession(from_parts("c", "salesforce_dedup", None, None, None, access))
+    lead = describe(session, "Lead")
+    rows = [{"LastName": "A", "Company": "B", "External_Id__c": key} for key in ("live", "gone")]
+    live, gone = (session.rest("POST", "sobjects/Lead", body=row)["id"] for row in rows)
+    session.rest("DELETE", f"sobjects/Lead/{gone}")
+    key = lead.field("External_Id__c")
+    assert key is not None
+    org = OrgReader(session, sobject=lead, key_rule=KeyRule(key))
+    assert org.deleted_holders(["live", "gone"]) == {"gone": (gone,)}
+    assert org.origins([live, gone]).keys() == {live}
+    told = session.org_now()
+    assert told is not None
+    assert abs(org.origins([live])[live].created_at - told) < timedelta(minutes=1)

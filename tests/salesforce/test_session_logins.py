@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from airflow_sf_dedup.core.record_ids import to_18
 from airflow_sf_dedup.errors import LoginRefusedError, TransientCallError
 from airflow_sf_dedup.salesforce.connection_fields import from_parts
 from airflow_sf_dedup.salesforce.session import SalesforceSession
@@ -35,6 +36,25 @@ def grant(canned_org, reply):
 
 def tokens_of(seen):
     return [each.headers["authorization"].removeprefix("Bearer ") for each in seen]
+
+
+@pytest.mark.parametrize(
+    ("identity", "user_id"),
+    [
+        ("https://login.salesforce.com/id/00D5g000004XXXXEA4/0055g00000AAAAA", to_18("0055g00000AAAAA")),
+        ("https://login.salesforce.com/id/00D5g000004XXXXEA4/", None),
+        ("nobody", None),
+        ("", None),
+        (None, None),
+        (5, None),
+    ],
+    ids=str,
+)
+def test_a_login_tells_its_user_if_its_answer_does(session, canned_org, reply, identity, user_id):
+    token = {"access_token": "first", "instance_url": canned_org.url, "id": identity}
+    canned_org.answers(reply(200, token), path=TOKEN_PATH)
+    session.rest("GET", "limits")
+    assert session.user_id == user_id
 
 
 def test_many_threads_share_one_login(session, canned_org, grant):

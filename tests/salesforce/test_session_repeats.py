@@ -1,11 +1,14 @@
 """When a call is sent again, and when never."""
 
 import socket
+import time
+from email.utils import formatdate
 
 import pytest
 from tenacity import wait_none
 
 from airflow_sf_dedup.errors import (
+    CallError,
     LimitReachedError,
     OutcomeUnknownError,
     RequestRefusedError,
@@ -60,10 +63,11 @@ def test_a_call_that_failed_for_a_passing_reason_is_sent_again_and_counted_each_
 
 def test_a_call_is_given_up_after_a_few_tries(session_at, canned_org, reply, waits):
     canned_org.answers(busy(reply))
-    with pytest.raises(OutcomeUnknownError):
+    with pytest.raises(OutcomeUnknownError) as raised:
         session_at(canned_org.url).rest("GET", "limits")
     assert len(canned_org.requests) == 4
     assert len(waits) == 3
+    assert raised.value.__cause__ is None
 
 
 def test_tries_and_waits_are_parameters(canned_org, reply, waits):
@@ -174,3 +178,108 @@ def test_a_certificate_of_the_ca_bundle_is_trusted_whatever_the_environment_says
 ):
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "missing.pem"))
     assert session_at(tls_url, ca_bundle=ca_bundle).rest("GET", "limits") == {}
+
+
+@pytest.mark.parametrize("answer", [{"delay": 0.5}, {"body": b"{", "stalls": True}], ids=["no answer", "amid it"])
+def test_a_time_out_is_left_to_a_caller_that_will_send_less(session_at, canned_org, reply, waits, answer):
+    session = session_at(canned_org.url, read_timeout=0.2)
+    for call in (
+        lambda: session.rest("POST", "composite", body={}, repeat_timeouts=False),
+        lambda: session.soap(lambda token: b"", repeat_timeouts=False),
+    ):
+        canned_org.answers(reply(**answer), reply(200, {}))
+        with pytest.raises(OutcomeUnknownError) as raised:
+            call()
+        assert raised.value.code == "READ_TIMEOUT"
+    assert len(canned_org.requests) == 2
+    assert waits == []
+
+
+def test_without_repeated_time_outs_other_unknown_outcomes_are_repeated(session_at, canned_org, reply):
+    canned_org.answers(reply(reset=True), reply(200, {"done": True}))
+    session = session_at(canned_org.url)
+    assert session.rest("POST", "composite", body={}, repeat_timeouts=False) == {"done": True}
+
+
+def crowded(reply, **headers):
+    refusal = {"errorCode": "REQUEST_LIMIT_EXCEEDED", "message": "ConcurrentRequests Limit exceeded."}
+    return reply(403, [refusal], headers)
+
+
+def test_too_many_calls_at_the_same_time_are_waited_for_longer(session_at, canned_org, reply, waits):
+    canned_org.answers(crowded(reply))
+    with pytest.raises(TransientCallError) as raised:
+        session_at(canned_org.url).rest("GET", "limits")
+    assert type(raised.value) is TransientCallError
+    assert 5 <= waits[0] <= 10
+    assert 10 <= waits[1] <= 15
+    assert 20 <= waits[2] <= 25
+
+
+def test_a_retry_after_that_is_a_date_is_one_of_the_orgs_clock(canned_org, reply, waits):
+    """The answer's own Date shows that clock; this machine may be hours off."""
+    extra = {"access_token": "token", "instance_url": canned_org.url}
+    settings = from_parts("sf", "salesforce_dedup", None, None, None, extra)
+    long_ago = SalesforceSession(settings, sleep=waits.append, now=lambda: 0.0)
+    canned_org.answers(crowded(reply, **{"Retry-After": formatdate(time.time() + 50, usegmt=True)}), reply(200, {}))
+    long_ago.rest("GET", "limits")
+    assert 45 <= waits[0] <= 51
+    canned_org.answers(crowded(reply, **{"Retry-After": formatdate(time.time() + 3600, usegmt=True)}))
+    with pytest.raises(TransientCallError) as raised:
+        long_ago.rest("GET", "limits")
+    assert 3595 <= raised.value.retry_after <= 3601
+    assert len(waits) == 1
+
+
+def test_the_daily_limit_hands_on_when_it_ends(session_at, canned_org, reply, waits):
+    refusal = {"errorCode": "REQUEST_LIMIT_EXCEEDED", "message": "TotalRequests Limit exceeded."}
+    canned_org.answers(reply(403, [refusal], {"Retry-After": "30"}))
+    with pytest.raises(LimitReachedError) as raised:
+        session_at(canned_org.url).rest("GET", "limits")
+    assert raised.value.retry_after == 30.0
+    assert len(canned_org.requests) == 1
+    assert waits == []
+
+
+@pytest.mark.parametrize(
+    ("body", "expects"),
+    [("", dict), ("[]", dict), ("null", dict), ("5", dict), ("{}", list), ('"x"', list), ("", list)],
+)
+@pytest.mark.parametrize("repeatable", [True, False])
+def test_an_answer_of_another_type_than_expected_says_nothing(session_at, canned_org, reply, body, expects, repeatable):
+    canned_org.answers(reply(200, body))
+    with pytest.raises(OutcomeUnknownError) as raised:
+        session_at(canned_org.url).rest("POST", "composite", body={}, expects=expects, repeatable=repeatable)
+    assert raised.value.code == "UNREADABLE_ANSWER"
+    assert len(canned_org.requests) == (4 if repeatable else 1)
+
+
+LATER_REFUSALS = {
+    "permission": {"status": 403, "body": [{"errorCode": "API_DISABLED_FOR_ORG", "message": "no"}]},
+    "login": {"status": 401, "body": [{"errorCode": "INVALID_SESSION_ID", "message": "no"}]},
+    "limit": {"status": 403, "body": [{"errorCode": "REQUEST_LIMIT_EXCEEDED", "message": "TotalRequests"}]},
+}
+
+
+@pytest.mark.parametrize("refusal", LATER_REFUSALS.values(), ids=LATER_REFUSALS.keys())
+def test_a_later_refusal_does_not_tell_that_an_earlier_try_was_not_carried_out(session_at, canned_org, reply, refusal):
+    canned_org.answers(reply(reset=True), reply(**refusal))
+    with pytest.raises(OutcomeUnknownError) as raised:
+        session_at(canned_org.url).rest("POST", "composite", body={})
+    assert raised.value.code == "CONNECTION_BROKEN"
+    assert isinstance(raised.value.__cause__, CallError)
+    assert len(canned_org.requests) == 2
+
+
+def test_a_request_that_is_refused_for_what_it_says_was_not_carried_out_before(session_at, canned_org, reply):
+    canned_org.answers(reply(reset=True), reply(400, [{"errorCode": "JSON_PARSER_ERROR", "message": "no date"}]))
+    with pytest.raises(RequestRefusedError):
+        session_at(canned_org.url).rest("POST", "composite", body={})
+
+
+@pytest.mark.parametrize("status", [201, 202, 204])
+def test_a_soap_call_that_succeeds_without_an_envelope_may_have_been_carried_out(session_at, canned_org, reply, status):
+    canned_org.answers(reply(status, ""))
+    with pytest.raises(OutcomeUnknownError) as raised:
+        session_at(canned_org.url).soap(lambda token: b"", repeatable=False)
+    assert raised.value.code == "UNREADABLE_ANSWER"

@@ -78,3 +78,15 @@ def test_a_fault_is_an_error_of_the_call(
 def test_an_answer_that_is_no_plain_xml_leaves_the_outcome_unknown(answer: bytes) -> None:
     with pytest.raises(OutcomeUnknownError):
         parse(answer)
+
+
+def test_a_look_up_without_an_answer_in_time_is_not_repeated_because_its_caller_asks_for_less(
+    canned_org: Any, reply: Any
+) -> None:
+    canned_org.answers(reply(delay=0.4))
+    access = {"access_token": "t", "instance_url": canned_org.url, "read_timeout": 0.2}
+    session = SalesforceSession(from_parts("c", "salesforce_dedup", None, None, None, access), sleep=lambda s: None)
+    with pytest.raises(OutcomeUnknownError) as raised:
+        SoapUpsertLookup(session, sobject=LEAD, external_id_field="Key__c").look_up([record(1)])
+    assert raised.value.code == "READ_TIMEOUT"
+    assert len(canned_org.requests) == 1

@@ -9,15 +9,18 @@ from airflow_sf_dedup.sources.spool import open_spool
 
 
 def record(row_number: int, text: str = "") -> Record:
-    return Record(row_number, str(row_number), {"Text": text}, "hash")
+    return Record(row_number, str(row_number), {"Text": text}, "hash", order=f"n:{row_number}")
 
 
 def test_compartments_keep_their_records_in_order() -> None:
     with open_spool(3) as spool:
         for row_number in range(1, 10):
             spool.add(2 if row_number % 2 else 0, record(row_number))
-        found = {number: [r.row_number for r in records] for number, records in spool.compartments()}
-    assert found == {0: [2, 4, 6, 8], 2: [1, 3, 5, 7, 9]}
+        found = dict(spool.compartments())
+    assert found == {
+        0: [record(number) for number in (2, 4, 6, 8)],
+        2: [record(number) for number in (1, 3, 5, 7, 9)],
+    }
 
 
 def test_more_than_the_memory_may_hold_is_kept_on_disk() -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import stat
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -26,6 +27,7 @@ LOAD = StagedLoad(
 RECORDS = [
     Record(1, "A-1", {"Key__c": "A-1", "Name": None, "Amount": 0.1}, "h1"),
     Record(7, "Zoë\n2", {"Key__c": "Zoë\n2", "Account": {"Ext__c": 123456789012345678}}, "h2", wave=3),
+    Record(8, "A-3", {"Key__c": "A-3"}, "h3", order="t:2026-01-02T00:00:00.000000Z"),
 ]
 
 
@@ -42,6 +44,14 @@ def area(tmp_path: Path) -> StagingArea:
 
 def test_records_come_back_as_they_were(area: StagingArea) -> None:
     assert list(read_partition(staged(area))) == RECORDS
+
+
+def test_rows_staged_before_records_had_an_order_are_read(area: StagingArea) -> None:
+    ref = staged(area)
+    line = b'{"row_number":1,"key":"A-1","fields":{"Key__c":"A-1"},"row_hash":"h1","wave":2}\n'
+    Path(ref.path).write_bytes(line)
+    old = replace(ref, rows=1, checksum=hashlib.blake2b(line, digest_size=16).hexdigest())
+    assert list(read_partition(old)) == [Record(1, "A-1", {"Key__c": "A-1"}, "h1", wave=2)]
 
 
 def test_the_manifest_comes_back_as_it_was(area: StagingArea) -> None:

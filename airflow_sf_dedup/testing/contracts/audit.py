@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from itertools import chain
@@ -77,9 +78,17 @@ class AuditContract:
         return load
 
     def test_a_load_reads_back_as_it_was_opened(self, audit: KeptAudit) -> None:
-        load = a_load(policy="update_existing | ask_reviewer", api="collections", partitions=8)
+        load = a_load(policy="update_existing | ask_reviewer", api="collections", partitions=8, predicted_calls=41)
         audit.open_load(load)
         assert audit.load(load.load_id) == load
+
+    def test_a_row_that_is_not_sent_again_keeps_the_reason_why_it_failed(self, audit: KeptAudit, load: Load) -> None:
+        failed = Entry(1, Action.FAILED, BEGIN, error_code="STRING_TOO_LONG")
+        unknown = Entry(2, Action.UNKNOWN, BEGIN)
+        audit.remember(load.load_id, [failed, unknown])
+        audit.remember(load.load_id, [Entry(number, Action.NOT_SENT, BEGIN) for number in (1, 2, 3)])
+        kept = {entry.row_number: entry.action for entry in audit.entries(load.load_id)}
+        assert kept == {1: Action.FAILED, 2: Action.NOT_SENT, 3: Action.NOT_SENT}
 
     def test_an_unknown_load_is_none(self, audit: KeptAudit) -> None:
         assert audit.load("no such load") is None
@@ -89,11 +98,45 @@ class AuditContract:
         audit.open_load(replace(load, sobject="Contact"))
         assert audit.load(load.load_id) == replace(load, rows_read=7)
 
-    def test_update_load_sets_columns_and_adds_api_calls(self, audit: KeptAudit, load: Load) -> None:
+    def test_update_load_sets_columns(self, audit: KeptAudit, load: Load) -> None:
         end = BEGIN + timedelta(minutes=3)
-        audit.update_load(load.load_id, rows_read=5000, ended_at=end, add_api_calls=5)
-        audit.update_load(load.load_id, add_api_calls=9)
-        assert audit.load(load.load_id) == replace(load, rows_read=5000, ended_at=end, api_calls=14)
+        audit.update_load(load.load_id, rows_read=5000, ended_at=end)
+        audit.update_load(load.load_id, predicted_calls=12)
+        expected = replace(load, rows_read=5000, ended_at=end, predicted_calls=12)
+        assert audit.load(load.load_id) == expected
+
+    def test_calls_are_counted_up_to_the_budget_of_their_round(self, audit: KeptAudit, load: Load) -> None:
+        counted = [audit.count_call(load.load_id, round_number=1, budget=3) for _ in range(5)]
+        assert counted == [True, True, True, False, False]
+        assert audit.count_call(load.load_id, round_number=2, budget=3)
+        kept = audit.load(load.load_id)
+        assert kept is not None
+        assert kept.api_calls == 4
+
+    def test_calls_without_a_budget_are_counted_too(self, audit: KeptAudit, load: Load) -> None:
+        assert all(audit.count_call(load.load_id, round_number=1, budget=None) for _ in range(3))
+        assert not audit.count_call(load.load_id, round_number=1, budget=3)
+        assert audit.count_call(load.load_id, round_number=1, budget=4)
+
+    def test_a_budget_of_nothing_lets_no_call_through(self, audit: KeptAudit, load: Load) -> None:
+        assert not audit.count_call(load.load_id, round_number=1, budget=0)
+        assert audit.load(load.load_id) == load
+
+    def test_loads_have_budgets_of_their_own(self, audit: KeptAudit, load: Load) -> None:
+        other = a_load()
+        audit.open_load(other)
+        assert audit.count_call(load.load_id, round_number=1, budget=1)
+        assert audit.count_call(other.load_id, round_number=1, budget=1)
+
+    def test_calls_counted_at_once_never_exceed_the_budget(self, audit: KeptAudit, load: Load) -> None:
+        def calls(_: int) -> int:
+            return sum(audit.count_call(load.load_id, round_number=1, budget=30) for _ in range(10))
+
+        with ThreadPoolExecutor(4) as pool:
+            assert sum(pool.map(calls, range(4))) == 30
+        kept = audit.load(load.load_id)
+        assert kept is not None
+        assert kept.api_calls == 30
 
     def test_update_load_refuses_names_it_does_not_know(self, audit: KeptAudit, load: Load) -> None:
         with pytest.raises(TypeError, match="rows_red"):
@@ -106,6 +149,9 @@ class AuditContract:
             audit.update_load("nowhere", rows_read=1)
         with pytest.raises(LoadMissingError, match="nowhere"):
             audit.note("nowhere", "event", {})
+        for budget in (None, 0, 1):
+            with pytest.raises(LoadMissingError, match="nowhere"):
+                audit.count_call("nowhere", round_number=1, budget=budget)
 
     def test_loads_of_a_run_come_oldest_first(self, audit: KeptAudit) -> None:
         younger = a_load(started_at=BEGIN + timedelta(hours=1))
@@ -126,6 +172,8 @@ class AuditContract:
             partition=3,
             map_index=3,
             try_number=2,
+            attempts=4,
+            waited_seconds=31.25,
             matches=(MATCH, replace(MATCH, record_id="00Q000000000002EAA", field_differences=None)),
             values={"Email": "a@new.example", "Score__c": 1.5, "Fax": None, "Optout": True},
         )
@@ -199,6 +247,17 @@ class AuditContract:
         audit.remember(load.load_id, [*entries, an_entry(99, partition=2)])
         expected = {entry.row_number: entry.action for entry in entries if entry.action not in UNSETTLED}
         assert audit.settled_rows(load.load_id, 1) == expected
+        some = {row: action for row, action in expected.items() if row in (1, 2, 99)}
+        assert audit.settled_rows(load.load_id, 1, [2, 1, 99]) == some
+        assert audit.settled_rows(load.load_id, 1, []) == {}
+
+    def test_unknown_rows_are_those_that_nobody_has_settled_since(self, audit: KeptAudit, load: Load) -> None:
+        unknown = [an_entry(row, Action.UNKNOWN, partition=1) for row in (1, 2, 3)]
+        audit.remember(load.load_id, [*unknown, an_entry(4, partition=1), an_entry(5, Action.UNKNOWN, partition=2)])
+        audit.remember(load.load_id, [an_entry(2, partition=1), an_entry(3, Action.FAILED, partition=1)])
+        assert audit.unknown_rows(load.load_id, 1) == {1}
+        assert audit.unknown_rows(load.load_id, 2) == {5}
+        assert audit.unknown_rows(load.load_id, 3) == frozenset()
 
     def test_totals_count_by_action_and_by_reason(self, audit: KeptAudit, load: Load) -> None:
         failed = an_entry(3, Action.FAILED, error_code="REQUIRED_FIELD_MISSING")
@@ -282,6 +341,8 @@ def remembered(sequence: Sequence[Sequence[Entry]]) -> dict[int, Entry]:
     """The model: what must be in the audit after these calls of ``remember``, by row number."""
     kept: dict[int, Entry] = {}
     for entry in chain.from_iterable(sequence):
-        if entry.row_number not in kept or kept[entry.row_number].action in UNSETTLED:
+        known = kept.get(entry.row_number)
+        hides = known is not None and known.action is Action.FAILED and entry.action is Action.NOT_SENT
+        if known is None or (known.action in UNSETTLED and not hides):
             kept[entry.row_number] = entry
     return kept

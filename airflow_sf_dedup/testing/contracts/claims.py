@@ -1,14 +1,24 @@
-"""What every keeper of record claims promises."""
+"""What every keeper of claims and of watermarks promises."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 import pytest
 
-from airflow_sf_dedup.locks.base import RecordClaim, RecordClaims
+from airflow_sf_dedup.locks.base import (
+    Claimant,
+    Grant,
+    Holder,
+    KeyClaims,
+    KeyScope,
+    RecordClaim,
+    RecordClaims,
+    Watermarks,
+)
 
 # ruff: noqa: S101
 
@@ -109,6 +119,17 @@ class ClaimsContract:
         wishes = [RecordClaim(LEAD, "b"), RecordClaim(OTHER, "b2")]
         assert claims.claim("load-2", org, wishes) == {LEAD: "b", OTHER: "b2"}
 
+    def test_a_record_that_was_claimed_after_it_was_read_is_not_taken_over(
+        self, claims: RecordClaims, org: str, clock: Clock
+    ) -> None:
+        read_at = clock.now
+        clock.now += timedelta(seconds=30)
+        claims.claim("load-1", org, [RecordClaim(LEAD, "a")])
+        claims.release_load("load-1", org)
+        clock.now += timedelta(seconds=30)
+        assert claims.claim("load-2", org, [RecordClaim(LEAD, "b")], read_at=read_at) == {LEAD: "a"}
+        assert claims.claim("load-2", org, [RecordClaim(LEAD, "b")], read_at=clock.now) == {LEAD: "b"}
+
     def test_releasing_a_load_leaves_other_loads_and_orgs_alone(self, claims: RecordClaims, org: str) -> None:
         other_org = f"{org}x"
         claims.claim("load-1", org, [RecordClaim(LEAD, "a")])
@@ -123,3 +144,303 @@ class ClaimsContract:
     def test_orgs_do_not_meet(self, claims: RecordClaims, org: str) -> None:
         claims.claim("load-1", org, [RecordClaim(LEAD, "a")])
         assert claims.claim("load-1", f"{org}x", [RecordClaim(LEAD, "b")]) == {LEAD: "b"}
+
+
+#: Keys as careless sources have them.
+ODD_KEYS = ["", " ", "a\x00b", "half \ud800 pair", "Zoë 東京 🙂 \u202e", "tab\tnew\nline\r\\N", "'\"{},", "x" * 100_000]
+
+
+def a_scope() -> KeyScope:
+    """A scope of its own org."""
+    return KeyScope(uuid4().hex[:18], "Lead", "Source_Key__c")
+
+
+def a_claimant(load_id: str = "") -> Claimant:
+    """A process of its own, of that load or of a load of its own."""
+    token = uuid4().hex
+    return Claimant(token, load_id or f"load-{token}", f"leads.upsert[3] {token}")
+
+
+class KeyClaimsContract:
+    """Inherit, and answer :meth:`make_claims`; every test has an org and claimants of its own."""
+
+    LIFETIME = timedelta(minutes=10)
+
+    def make_claims(self, *, lifetime: timedelta, clock: Callable[[], datetime]) -> KeyClaims:
+        """Claims that expire after ``lifetime`` by this clock."""
+        raise NotImplementedError
+
+    @pytest.fixture
+    def clock(self) -> Clock:
+        return Clock()
+
+    @pytest.fixture
+    def claims(self, clock: Clock) -> KeyClaims:
+        return self.make_claims(lifetime=self.LIFETIME, clock=clock)
+
+    @pytest.fixture
+    def scope(self) -> KeyScope:
+        return a_scope()
+
+    def test_free_keys_are_granted_without_doubt(self, claims: KeyClaims, scope: KeyScope) -> None:
+        assert claims.claim(scope, a_claimant(), ["b", "a", "b"]) == Grant({"a": None, "b": None}, {})
+
+    def test_no_keys_no_grants(self, claims: KeyClaims, scope: KeyScope) -> None:
+        assert claims.claim(scope, a_claimant(), []) == Grant({}, {})
+
+    def test_a_second_claimant_is_told_who_has_the_key(self, claims: KeyClaims, scope: KeyScope, clock: Clock) -> None:
+        first = a_claimant()
+        claims.claim(scope, first, ["a", "b"])
+        holder = Holder(first.load_id, first.task, clock.now, clock.now + self.LIFETIME)
+        clock.now += timedelta(minutes=1)
+        grant = claims.claim(scope, a_claimant(), ["c", "b", "a"])
+        assert grant == Grant({"c": None}, {"a": holder, "b": holder})
+
+    def test_another_try_of_the_same_load_is_another_claimant(self, claims: KeyClaims, scope: KeyScope) -> None:
+        first = a_claimant()
+        claims.claim(scope, first, ["a"])
+        grant = claims.claim(scope, a_claimant(first.load_id), ["a"])
+        assert not grant.granted
+        assert grant.refused["a"].task == first.task
+
+    def test_a_released_key_is_free_and_carries_no_doubt(self, claims: KeyClaims, scope: KeyScope) -> None:
+        first = a_claimant()
+        second = a_claimant(first.load_id)
+        claims.claim(scope, first, ["a", "b"])
+        claims.release(scope, first, ["a", "never claimed"])
+        grant = claims.claim(scope, second, ["a", "b"])
+        assert grant.granted == {"a": None}
+        assert grant.refused.keys() == {"b"}
+
+    def test_a_claimant_releases_only_its_own(self, claims: KeyClaims, scope: KeyScope) -> None:
+        first, second = a_claimant(), a_claimant()
+        claims.claim(scope, first, ["a"])
+        claims.release(scope, second, ["a"])
+        claims.release(a_scope(), first, ["a"])
+        claims.release(scope, first, [])
+        assert claims.claim(scope, second, ["a"]).refused.keys() == {"a"}
+
+    def test_a_claim_holds_until_it_expires(self, claims: KeyClaims, scope: KeyScope, clock: Clock) -> None:
+        claims.claim(scope, a_claimant(), ["a"])
+        clock.now += self.LIFETIME - timedelta(microseconds=1)
+        assert claims.claim(scope, a_claimant(), ["a"]).refused.keys() == {"a"}
+        clock.now += timedelta(microseconds=1)
+        assert claims.claim(scope, a_claimant(), ["a"]) == Grant({"a": None}, {})
+
+    def test_of_its_own_load_a_claimant_learns_since_when_the_key_may_have_been_sent(
+        self, claims: KeyClaims, scope: KeyScope, clock: Clock
+    ) -> None:
+        first = a_claimant()
+        begin = clock.now
+        claims.claim(scope, first, ["a"])
+        clock.now += timedelta(minutes=20)
+        for _ in range(3):
+            grant = claims.claim(scope, a_claimant(first.load_id), ["a", "b"])
+            assert grant.granted["a"] == begin
+            clock.now += timedelta(minutes=20)
+
+    def test_the_doubt_of_another_load_is_not_ours(self, claims: KeyClaims, scope: KeyScope, clock: Clock) -> None:
+        first = a_claimant()
+        for claimant in (first, a_claimant(first.load_id), a_claimant()):
+            grant = claims.claim(scope, claimant, ["a"])
+            clock.now += self.LIFETIME
+        assert grant.granted == {"a": None}
+
+    def test_claiming_again_renews_and_forgets_nothing(self, claims: KeyClaims, scope: KeyScope, clock: Clock) -> None:
+        first = a_claimant()
+        begin = clock.now
+        claims.claim(scope, first, ["a"])
+        clock.now += self.LIFETIME
+        second = a_claimant(first.load_id)
+        for _ in range(3):
+            assert claims.claim(scope, second, ["a"]).granted == {"a": begin}
+            clock.now += timedelta(minutes=6)
+        (holder,) = claims.claim(scope, a_claimant(), ["a"]).refused.values()
+        assert holder == Holder(second.load_id, second.task, begin + self.LIFETIME, clock.now + timedelta(minutes=4))
+
+    def test_a_key_that_is_left_is_nobodys_until_its_claim_expires(
+        self, claims: KeyClaims, scope: KeyScope, clock: Clock
+    ) -> None:
+        first = a_claimant()
+        claims.claim(scope, first, ["a", "b"])
+        claims.leave(scope, first, ["a"])
+        clock.now += timedelta(minutes=6)
+        assert claims.renew(first) == 1
+        for claimant in (first, a_claimant()):
+            assert claims.claim(scope, claimant, ["a"]).refused["a"].task == first.task
+        clock.now += timedelta(minutes=4)
+        assert claims.claim(scope, a_claimant(first.load_id), ["a", "b"]).granted == {"a": None}
+
+    def test_the_doubt_is_told_by_the_orgs_clock(self, claims: KeyClaims, scope: KeyScope, clock: Clock) -> None:
+        dead = a_claimant()
+        org_time = clock.now - timedelta(minutes=4)
+        claims.claim(scope, dead, ["a"], org_time=org_time)
+        clock.now += timedelta(minutes=20)
+        grant = claims.claim(scope, a_claimant(dead.load_id), ["a"], org_time=org_time + timedelta(minutes=20))
+        assert grant.granted == {"a": org_time}
+
+    def test_the_doubt_outlives_another_load_that_has_the_key_in_between(
+        self, claims: KeyClaims, scope: KeyScope, clock: Clock
+    ) -> None:
+        dead, other = a_claimant(), a_claimant()
+        begin = clock.now
+        claims.claim(scope, dead, ["a", "b"])
+        clock.now += timedelta(minutes=20)
+        assert claims.claim(scope, other, ["a", "b", "c"]).granted == {"a": None, "b": None, "c": None}
+        claims.release(scope, other, ["a", "b", "c"])
+        again = a_claimant(dead.load_id)
+        assert claims.claim(scope, again, ["a", "b", "c"]).granted == {"a": begin, "b": begin, "c": None}
+        claims.release(scope, again, ["a", "b"])
+        assert claims.claim(scope, a_claimant(dead.load_id), ["a", "b"]).granted == {"a": None, "b": None}
+
+    def test_the_doubt_begins_with_the_first_claim_and_not_with_its_renewal(
+        self, claims: KeyClaims, scope: KeyScope, clock: Clock
+    ) -> None:
+        first = a_claimant()
+        begin = clock.now
+        for _ in range(3):
+            claims.claim(scope, first, ["a"])
+            claims.renew(first)
+            clock.now += timedelta(minutes=6)
+        clock.now += self.LIFETIME
+        assert claims.claim(scope, a_claimant(first.load_id), ["a"]).granted == {"a": begin}
+
+    def test_renewing_keeps_all_claims_of_a_claimant(self, claims: KeyClaims, scope: KeyScope, clock: Clock) -> None:
+        first, second, elsewhere = a_claimant(), a_claimant(), a_scope()
+        claims.claim(scope, first, ["a", "b"])
+        claims.claim(elsewhere, first, ["a"])
+        claims.claim(scope, second, ["c"])
+        clock.now += timedelta(minutes=6)
+        assert claims.renew(first) == 3
+        clock.now += timedelta(minutes=6)
+        for asked in (scope, elsewhere):
+            assert "a" in claims.claim(asked, a_claimant(), ["a"]).refused
+        assert claims.claim(scope, a_claimant(), ["c"]).granted.keys() == {"c"}
+
+    def test_renewing_answers_what_is_left(self, claims: KeyClaims, scope: KeyScope, clock: Clock) -> None:
+        first = a_claimant()
+        assert claims.renew(first) == 0
+        claims.claim(scope, first, ["a", "b", "c"])
+        claims.release(scope, first, ["c"])
+        clock.now += self.LIFETIME
+        claims.claim(scope, a_claimant(), ["a"])
+        assert claims.renew(first) == 1
+
+    def test_scopes_do_not_meet(self, claims: KeyClaims, scope: KeyScope) -> None:
+        claims.claim(scope, a_claimant(), ["a"])
+        others = [a_scope(), replace(scope, sobject="Contact"), replace(scope, external_id_field="Other__c")]
+        for other in others:
+            assert claims.claim(other, a_claimant(), ["a"]).granted == {"a": None}
+
+    def test_names_are_alike_in_any_case(self, claims: KeyClaims, scope: KeyScope) -> None:
+        claims.claim(scope, a_claimant(), ["a"])
+        same = KeyScope(scope.org_id, scope.sobject.upper(), scope.external_id_field.lower())
+        assert claims.claim(same, a_claimant(), ["a"]).refused.keys() == {"a"}
+
+    def test_keys_are_told_apart_by_every_character(self, claims: KeyClaims, scope: KeyScope) -> None:
+        first = a_claimant()
+        assert claims.claim(scope, first, ODD_KEYS).granted == dict.fromkeys(ODD_KEYS)
+        claims.release(scope, first, ODD_KEYS[1:])
+        grant = claims.claim(scope, a_claimant(), ODD_KEYS)
+        assert grant.granted.keys() == set(ODD_KEYS[1:])
+        assert grant.refused.keys() == set(ODD_KEYS[:1])
+
+    def test_a_task_may_be_called_anything(self, claims: KeyClaims, scope: KeyScope) -> None:
+        claims.claim(scope, replace(a_claimant(), task="a\x00b \ud800 🙂"), ["a"])
+        assert claims.claim(scope, a_claimant(), ["a"]).refused["a"].task == "a␀b \\ud800 🙂"
+
+    def test_thousands_of_keys_are_one_call(self, claims: KeyClaims, scope: KeyScope) -> None:
+        keys = [f"key-{number}" for number in range(5000)]
+        first = a_claimant()
+        assert len(claims.claim(scope, first, keys[::2]).granted) == 2500
+        grant = claims.claim(scope, a_claimant(), reversed(keys))
+        assert grant.granted.keys() == set(keys[1::2])
+        assert grant.refused.keys() == set(keys[::2])
+        assert claims.renew(first) == 2500
+        claims.release(scope, first, keys)
+        assert claims.renew(first) == 0
+
+
+class WatermarksContract:
+    """Inherit, and answer :meth:`make_watermarks`; every test has an org of its own."""
+
+    EARLY = "t:2026-11-23T09:59:59.999999Z"
+    LATE = "t:2026-11-23T10:00:00.000000Z"
+
+    def make_watermarks(self) -> Watermarks:
+        """Watermarks whose tables are ready."""
+        raise NotImplementedError
+
+    @pytest.fixture
+    def watermarks(self) -> Watermarks:
+        return self.make_watermarks()
+
+    @pytest.fixture
+    def scope(self) -> KeyScope:
+        return a_scope()
+
+    def test_a_key_that_was_never_written_has_none(self, watermarks: Watermarks, scope: KeyScope) -> None:
+        watermarks.raise_to(scope, {})
+        assert watermarks.newest(scope, ["a"]) == {}
+        assert watermarks.newest(scope, []) == {}
+
+    def test_what_was_raised_is_read_back(self, watermarks: Watermarks, scope: KeyScope) -> None:
+        orders = {"b": self.EARLY, "a": "n:0000017", "not asked": self.LATE}
+        watermarks.raise_to(scope, orders)
+        assert watermarks.newest(scope, ["a", "b", "c", "a"]) == {"a": "n:0000017", "b": self.EARLY}
+
+    @pytest.mark.parametrize("calls", [[0, 1], [1, 0], [1, 1]], ids=["raised", "not lowered", "the same"])
+    def test_a_watermark_is_never_lowered(self, watermarks: Watermarks, scope: KeyScope, calls: list[int]) -> None:
+        for call in calls:
+            watermarks.raise_to(scope, {"a": (self.EARLY, self.LATE)[call], "b": self.EARLY})
+        assert watermarks.newest(scope, ["a", "b"]) == {"a": self.LATE, "b": self.EARLY}
+
+    def test_what_was_not_written_is_taken_back(self, watermarks: Watermarks, scope: KeyScope) -> None:
+        watermarks.raise_to(scope, {"a": "n:1", "b": "n:1"})
+        watermarks.raise_to(scope, {"a": "n:2", "b": "n:2", "c": "n:2"})
+        watermarks.take_back(scope, {"a": ("n:2", "n:1"), "c": ("n:2", None)})
+        assert watermarks.newest(scope, ["a", "b", "c"]) == {"a": "n:1", "b": "n:2"}
+
+    def test_what_somebody_has_raised_since_is_not_taken_back(self, watermarks: Watermarks, scope: KeyScope) -> None:
+        watermarks.raise_to(scope, {"a": "n:2"})
+        watermarks.raise_to(scope, {"a": "n:3"})
+        watermarks.take_back(scope, {"a": ("n:2", None)})
+        watermarks.take_back(scope, {})
+        assert watermarks.newest(scope, ["a"]) == {"a": "n:3"}
+
+    @pytest.mark.parametrize(
+        ("older", "newer"),
+        [
+            ("n:09", "n:10"),
+            ("n:10", "n:10.5"),
+            ("n:10.15", "n:10.2"),
+            ("n:1.0", "n:10"),
+            ("t:2026-11-23T10:00:00.000000Z", "t:2026-11-23T10:00:00.000001Z"),
+            ("x:A", "x:a"),
+            ("x:B", "x:a"),
+            ("x:a-b", "x:ab"),
+        ],
+    )
+    def test_orders_of_a_kind_compare_as_python_compares_them(
+        self, watermarks: Watermarks, scope: KeyScope, older: str, newer: str
+    ) -> None:
+        assert older < newer
+        for order in (older, newer, older):
+            watermarks.raise_to(scope, {"a": order})
+        assert watermarks.newest(scope, ["a"]) == {"a": newer}
+
+    def test_another_kind_replaces(self, watermarks: Watermarks, scope: KeyScope) -> None:
+        for order in (self.LATE, "n:0000017", self.EARLY):
+            watermarks.raise_to(scope, {"a": order})
+            assert watermarks.newest(scope, ["a"]) == {"a": order}
+
+    def test_scopes_do_not_meet_and_names_are_alike_in_any_case(self, watermarks: Watermarks, scope: KeyScope) -> None:
+        watermarks.raise_to(scope, {"a": self.LATE})
+        for other in (a_scope(), replace(scope, sobject="Contact"), replace(scope, external_id_field="Other__c")):
+            assert watermarks.newest(other, ["a"]) == {}
+        assert watermarks.newest(replace(scope, sobject="LEAD"), ["a"]) == {"a": self.LATE}
+
+    def test_thousands_of_odd_keys(self, watermarks: Watermarks, scope: KeyScope) -> None:
+        orders = dict.fromkeys([*ODD_KEYS, *(f"key-{number}" for number in range(5000))], self.LATE)
+        watermarks.raise_to(scope, orders)
+        assert watermarks.newest(scope, orders) == orders

@@ -6,10 +6,25 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Engine, and_, delete, or_, select
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Dialect,
+    Engine,
+    Executable,
+    Text,
+    and_,
+    delete,
+    literal,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 
-from airflow_sf_dedup.audit.bulk import among
+from airflow_sf_dedup.audit.bulk import among, each
+from airflow_sf_dedup.audit.columns import UtcDateTime
+from airflow_sf_dedup.audit.contention import again, in_key_order
 from airflow_sf_dedup.audit.engine import reading, writing
 from airflow_sf_dedup.audit.storable import stored_key
 from airflow_sf_dedup.audit.tables import record_claim
@@ -18,6 +33,12 @@ from airflow_sf_dedup.locks.base import RecordClaim
 
 #: Longer than the longest call and the retries behind it.
 LIFETIME = timedelta(hours=1)
+
+#: What the clocks of machines that share an audit may differ by.
+_CLOCKS_DIFFER = timedelta(seconds=2)
+
+#: How long ended claims are kept: nobody settles by what was read earlier.
+_KEPT = timedelta(days=1)
 
 
 class SqlRecordClaims:
@@ -35,26 +56,34 @@ class SqlRecordClaims:
         self.lifetime = lifetime
         self._clock = clock
 
-    def claim(self, load_id: str, org_id: str, claims: Iterable[RecordClaim]) -> Mapping[str, str]:
+    def claim(
+        self, load_id: str, org_id: str, claims: Iterable[RecordClaim], *, read_at: datetime | None = None
+    ) -> Mapping[str, str]:
         """Claim the records, in record-id order so that nothing deadlocks; answers who holds each now.
 
         Of two keys that want one record in one call, the first gets it.
+
+        :param read_at: a record whose claim ended later than this, or hardly before, is refused as if it held on.
         """
         wishes: dict[str, str] = {}
         for claim in claims:
             wishes.setdefault(claim.record_id, claim.key)
         if not wishes:
             return {}
-        now = self._clock()
-        times = {"claimed_at": now, "expires_at": now + self.lifetime}
-        rows = [
-            {"org_id": org_id, "record_id": record_id, "load_id": load_id, "key": stored_key(key), **times}
-            for record_id, key in sorted(wishes.items())
-        ]
-        with writing(self.engine) as connection:
-            connection.execute(_take(self.engine.dialect.name, now), rows)
-            held = _holders(connection, org_id, wishes)
+        held = again()(self._claim, load_id, org_id, wishes, read_at)
         return {record_id: _spelled(held[record_id], key) for record_id, key in wishes.items()}
+
+    def _claim(self, load_id: str, org_id: str, wishes: Mapping[str, str], read_at: datetime | None) -> dict[str, str]:
+        now = self._clock()
+        columns: dict[str, ColumnElement[Any]] = {
+            "org_id": literal(org_id, Text),
+            "load_id": literal(load_id, Text),
+            "claimed_at": literal(now, UtcDateTime),
+            "expires_at": literal(now + self.lifetime, UtcDateTime),
+        }
+        with writing(self.engine) as connection:
+            connection.execute(_take(connection.dialect, columns, wishes, _ended_before(now, read_at)))
+            return _holders(connection, org_id, wishes)
 
     def claimed(self, load_id: str, org_id: str) -> Mapping[str, str]:
         """Record id to key, of all that the load has claimed and not given up."""
@@ -66,26 +95,42 @@ class SqlRecordClaims:
     def release(self, load_id: str, org_id: str, record_ids: Iterable[str]) -> None:
         """Give up this load's claims on these records; claims of other loads stay."""
         columns = record_claim.c
-        with writing(self.engine) as connection:
-            connection.execute(
-                delete(record_claim).where(
-                    columns.org_id == org_id,
-                    columns.load_id == load_id,
-                    among(connection.dialect, columns.record_id, sorted(set(record_ids))),
-                )
-            )
+        wanted = among(self.engine.dialect, columns.record_id, sorted(set(record_ids)))
+        mine = in_key_order(record_claim, columns.org_id == org_id, columns.load_id == load_id, wanted)
+        again()(self._write, delete(record_claim).where(mine))
 
     def release_load(self, load_id: str, org_id: str) -> None:
-        """Give up all claims of a load that is over; claims of other loads stay."""
+        """End all claims of a load that is over; claims of other loads stay.
+
+        They are kept for a while: who read a record before it was stamped learns from them that it was.
+        """
         columns = record_claim.c
+        now = self._clock()
+        mine = in_key_order(
+            record_claim, columns.org_id == org_id, columns.load_id == load_id, columns.expires_at > now
+        )
+        again()(self._write, update(record_claim).where(mine).values(expires_at=now))
+        forgotten = in_key_order(record_claim, columns.expires_at < now - _KEPT, skip_locked=True)
+        again()(self._write, delete(record_claim).where(forgotten))
+
+    def _write(self, statement: Executable) -> None:
         with writing(self.engine) as connection:
-            connection.execute(delete(record_claim).where(columns.org_id == org_id, columns.load_id == load_id))
+            connection.execute(statement)
 
 
-def _take(dialect: str, now: datetime) -> Any:
-    insert = (postgresql if dialect == "postgresql" else sqlite).insert(record_claim)
+def _ended_before(now: datetime, read_at: datetime | None) -> datetime:
+    return now if read_at is None else min(now, read_at - _CLOCKS_DIFFER)
+
+
+def _take(
+    dialect: Dialect, columns: Mapping[str, ColumnElement[Any]], wishes: Mapping[str, str], ended_before: datetime
+) -> Any:
+    wished = each(dialect, record_id=list(wishes), key=[stored_key(key) or "" for key in wishes.values()])
+    columns = {**columns, **{column.name: column for column in wished.c}}
+    insert = (postgresql if dialect.name == "postgresql" else sqlite).insert(record_claim)
+    insert = insert.from_select(list(columns), select(*columns.values()).order_by(wished.c.record_id))
     new, held = insert.excluded, record_claim.c
-    left_behind = and_(held.expires_at <= now, held.load_id != new.load_id)
+    left_behind = and_(held.expires_at <= ended_before, held.load_id != new.load_id)
     return insert.on_conflict_do_update(
         index_elements=["org_id", "record_id"],
         set_={name: new[name] for name in ("load_id", "key", "claimed_at", "expires_at")},

@@ -1,0 +1,83 @@
+"""Every call the org answers, by the name under which it is counted, and which of them can change records."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+TOKEN = "POST /services/oauth2/token"  # noqa: S105
+SOAP_LOGIN = "SOAP login"
+COMPOSITE = "POST /composite"
+BATCH = "POST /composite/batch"
+
+LOGINS = frozenset({TOKEN, SOAP_LOGIN})
+
+#: Whether these change records depends on what they carry.
+CARRIERS = frozenset({COMPOSITE, BATCH})
+
+COLLECTIONS = frozenset(
+    {
+        "POST /composite/sobjects",
+        "PATCH /composite/sobjects",
+        "DELETE /composite/sobjects",
+        "PATCH /composite/sobjects/{sobject}/{field}",
+    }
+)
+
+SOAP_WRITES = frozenset({"SOAP create", "SOAP update", "SOAP upsert", "SOAP delete", "SOAP undelete"})
+
+WRITES = (
+    COLLECTIONS
+    | SOAP_WRITES
+    | {
+        "POST /sobjects/{sobject}",
+        "PATCH /sobjects/{sobject}/{id}",
+        "DELETE /sobjects/{sobject}/{id}",
+        "POST /sobjects/{sobject}/{field}",
+        "PATCH /sobjects/{sobject}/{field}/{value}",
+        "DELETE /sobjects/{sobject}/{field}/{value}",
+    }
+)
+
+READS = frozenset(
+    {
+        "GET /",
+        "GET /limits",
+        "GET /query",
+        "GET /queryAll",
+        "GET /query/{locator}",
+        "GET /queryAll/{locator}",
+        "GET /sobjects",
+        "GET /sobjects/{sobject}",
+        "GET /sobjects/{sobject}/describe",
+        "GET /sobjects/{sobject}/{id}",
+        "GET /sobjects/{sobject}/{field}/{value}",
+        "POST /composite/sobjects/{sobject}",
+        "GET /composite/sobjects/{sobject}",
+        "SOAP query",
+        "SOAP queryAll",
+        "SOAP queryMore",
+        "SOAP retrieve",
+        "SOAP describeSObject",
+        "SOAP describeSObjects",
+        "SOAP getUserInfo",
+        "SOAP getServerTimestamp",
+        "SOAP logout",
+    }
+)
+
+NAMES = LOGINS | CARRIERS | WRITES | READS
+#: A call that the org does not know, or that is not counted and none of the above.
+OTHER = "other"
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Which call a request is."""
+
+    #: As the accounting has it: ``POST /composite``, ``SOAP upsert``; ``other`` for what it does not count.
+    name: str
+    #: ``login``, ``write`` or ``read``.
+    group: str
+    #: The access token that the call carries.
+    token: str | None = None
+    soap: bool = False

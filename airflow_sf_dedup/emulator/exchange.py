@@ -1,0 +1,69 @@
+"""One HTTP call from its arrival to how it ends: faults, latency and limits around the work of the org.
+
+All waiting is done on the event loop, so that a call which hangs takes no thread and holds nothing of the org.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
+
+from airflow_sf_dedup.emulator.call_names import Identity
+from airflow_sf_dedup.emulator.calls import identify
+from airflow_sf_dedup.emulator.fault_effects import (
+    Ending,
+    Reply,
+    delay_after,
+    delay_before,
+    ending_after,
+    ending_before,
+)
+from airflow_sf_dedup.emulator.faults import Firing
+from airflow_sf_dedup.emulator.http import Request, Response
+from airflow_sf_dedup.emulator.in_progress import InProgress
+from airflow_sf_dedup.emulator.org import Org
+
+#: Does the work of a call in another thread.
+Work = Callable[[InProgress], Awaitable[Response]]
+
+
+class Exchange:
+    def __init__(self, org: Org, request: Request) -> None:
+        self._org = org
+        self._accounting = org.accounting
+        self._generation = org.generation
+        self.number = self._accounting.arrive()
+        self._call: Identity | None = identify(request) if org.faults else None
+        self.firings: tuple[Firing, ...] = org.faults.meet(self._call) if self._call else ()
+
+    async def run(self, work: Work) -> Ending:
+        """How the call ends."""
+        call = self._call
+        if call is None or not self.firings:
+            return Reply(await self._carried_out(work))
+        ending = ending_before(self.firings, call)
+        if ending is not None:
+            await _pause(delay_before(self.firings))
+            return ending
+        return ending_after(self.firings, call, await self._carried_out(work))
+
+    async def _carried_out(self, work: Work) -> Response:
+        with self._accounting.progressing() as in_progress:
+            latency = random.uniform(*self._org.physics.latency)  # noqa: S311
+            await _pause(latency + delay_before(self.firings))
+            most = self._org.physics.concurrent_requests
+            crowded = most is not None and in_progress > most
+            self._expire_session()
+            response = await work(InProgress(self.number, self._generation, self.firings, crowded))
+            await _pause(delay_after(self.firings))
+            return response
+
+    def _expire_session(self) -> None:
+        if self._call and self._call.token and any(each.kind == "expire_session" for each in self.firings):
+            self._org.sessions.close(self._call.token)
+
+
+async def _pause(seconds: float) -> None:
+    if seconds > 0:
+        await asyncio.sleep(seconds)

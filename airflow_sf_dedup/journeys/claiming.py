@@ -1,0 +1,131 @@
+"""The keys that one task has claimed: taken before a call, given back once their rows are settled."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from airflow_sf_dedup.core.clock import utc_now
+from airflow_sf_dedup.core.entries import Action
+from airflow_sf_dedup.core.records import Record
+from airflow_sf_dedup.errors import CallError
+from airflow_sf_dedup.journeys.guards import Taken
+from airflow_sf_dedup.locks.base import Claimant, Holder, KeyClaims, KeyScope
+
+#: The part of its lifetime after which a claim is renewed: what is left is more than the longest call takes.
+_RENEWED_AFTER = 1 / 6
+
+
+@dataclass
+class HeldKeys:
+    """A :class:`~airflow_sf_dedup.journeys.guards.Guard`: no row is sent whose key somebody else has in flight.
+
+    :param key_of: the broadest folding of a key: what any org may take for one key is one claim.
+    :param settled_among: which of these rows are settled by now, and how: another process of the same task, which
+        Airflow took for dead, may have settled them since this one began.
+    :param unknown_since: of rows that an earlier try left ``unknown``, since when at most they may be in the org;
+        where a claim was left behind, it knows better.
+    :param org_now: the org's own time, UTC.
+    """
+
+    claims: KeyClaims
+    scope: KeyScope
+    claimant: Claimant
+    key_of: Callable[[str], str]
+    settled_among: Callable[[Sequence[int]], Mapping[int, Action]] = lambda rows: {}
+    unknown_since: Mapping[int, datetime] = field(default_factory=dict)
+    org_now: Callable[[], datetime] = utc_now
+    clock: Callable[[], float] = time.monotonic
+
+    def __post_init__(self) -> None:
+        #: Row number to claimed key.
+        self._rows: dict[int, str] = {}
+        #: Keys to the number of rows that need them: two keys of an org may fold alike.
+        self._users: Counter[str] = Counter()
+        #: Keys in a call that was given up and may still be under way.
+        self._late_keys: set[str] = set()
+        self._settled: list[tuple[Record, Action]] = []
+        self._renewed = self.clock()
+        self._lock = threading.RLock()
+
+    def take(self, rows: Sequence[Record]) -> Taken[Record]:
+        """Claim the keys of rows that are about to be sent; those in flight elsewhere are put off."""
+        with self._lock:
+            wanted = [(row, self.key_of(row.key)) for row in rows if row.row_number not in self._rows]
+            if not wanted:
+                return Taken()
+            if not self._rows:
+                self._renewed = self.clock()
+            keys = [key for _, key in wanted]
+            grant = self.claims.claim(self.scope, self.claimant, keys, org_time=self.org_now())
+            put_off: list[tuple[Record, Holder]] = []
+            since: dict[int, datetime] = {}
+            for row, key in wanted:
+                if key in grant.refused:
+                    put_off.append((row, grant.refused[key]))
+                    continue
+                self._rows[row.row_number] = key
+                self._users[key] += 1
+                if (moment := grant.granted[key] or self.unknown_since.get(row.row_number)) is not None:
+                    since[id(row)] = moment
+            return Taken(put_off, since, self._drop_settled(row for row, _ in wanted))
+
+    def _drop_settled(self, rows: Iterable[Record]) -> set[int]:
+        """``id()`` of the rows that need not be sent any more; their keys are given back."""
+        held = {row.row_number: row for row in rows if row.row_number in self._rows}
+        settled = self.settled_among(list(held)) if held else {}
+        self._settled += [(held[number], action) for number, action in settled.items()]
+        self.release(settled)
+        return {id(held[number]) for number in settled}
+
+    def settled_meanwhile(self) -> list[tuple[Record, Action]]:
+        """The rows that turned out to be settled since this was asked last, and how."""
+        settled, self._settled = self._settled, []
+        return settled
+
+    def release(self, row_numbers: Iterable[int]) -> None:
+        """Give back the keys of rows that are settled and remembered."""
+        with self._lock:
+            free: list[str] = []
+            late: list[str] = []
+            for number in row_numbers:
+                key = self._rows.pop(number, None)
+                if key is None:
+                    continue
+                self._users[key] -= 1
+                if not self._users[key]:
+                    del self._users[key]
+                    (late if key in self._late_keys else free).append(key)
+            if free:
+                self.claims.release(self.scope, self.claimant, free)
+            if late:
+                self.claims.leave(self.scope, self.claimant, late)
+                self._late_keys.difference_update(late)
+
+    def mark_late(self, row_numbers: Iterable[int]) -> None:
+        """A call with these rows was given up and may still be carried out: their keys stay taken until it cannot.
+
+        Salesforce ends a call after ten minutes at the latest (REST API Developer Guide, API request limits).
+        """
+        with self._lock:
+            self._late_keys.update(self._rows[number] for number in row_numbers if number in self._rows)
+
+    def keep(self) -> None:
+        """Renew the claims when their time has come. Called before every call, from any thread.
+
+        :raises CallError: claims expired while this process was held up, and others have their keys by now.
+        """
+        with self._lock:
+            now = self.clock()
+            if now - self._renewed < self.claims.lifetime.total_seconds() * _RENEWED_AFTER:
+                return
+            if self.claims.renew(self.claimant) < len(self._users):
+                raise CallError(
+                    "claims on keys expired while this process was held up, and others may have their keys",
+                    code="CLAIMS_EXPIRED",
+                )
+            self._renewed = now

@@ -1,0 +1,127 @@
+"""Rows that a unique value keeps out: who holds the key, and may the row go there?
+
+A ``DUPLICATE_VALUE`` whose text names no field, or that outlasts all repeats, is told apart by re-reading
+the key. A record that holds it is updated by its id: no path leads from here to a create.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from airflow_sf_dedup.core.keys import KeyRule
+from airflow_sf_dedup.core.outcomes import Failed, KeyHeldByMany, Saved
+from airflow_sf_dedup.core.records import Record
+from airflow_sf_dedup.journeys.patience import seconds_before_try
+from airflow_sf_dedup.journeys.sending import Answered, Sender
+from airflow_sf_dedup.salesforce.base import ChunkAnswer, RecordReader, RecordUpdate, UpsertApi
+from airflow_sf_dedup.salesforce.duplicate_value import DuplicateValue, kind_of
+
+
+@dataclass(frozen=True, slots=True)
+class Conflict:
+    """A row that is settled, and what its key's holders say of it."""
+
+    answered: Answered[Record]
+    #: One word for the audit; ``None``: the outcome speaks for itself.
+    reason: str | None = None
+    #: Records that hold the key, where that is why the row failed.
+    holders: tuple[str, ...] = ()
+    #: They are in the recycle bin.
+    deleted: bool = False
+
+
+def is_open(answered: Answered[Record], external_id_field: str) -> bool:
+    """Whether only a re-read tells what a row's ``DUPLICATE_VALUE`` was about."""
+    outcome = answered.outcome
+    if not isinstance(outcome, Failed) or outcome.code != "DUPLICATE_VALUE":
+        return False
+    return kind_of(outcome.message, external_id_field) in (DuplicateValue.RACE, DuplicateValue.UNCLEAR)
+
+
+@dataclass
+class KeyConflicts:
+    """Settles rows by whoever holds their keys."""
+
+    key_rule: KeyRule
+    api: UpsertApi
+    reader: RecordReader
+    size: Callable[[Record], int]
+    sleep: Callable[[float], None] = time.sleep
+    wait: Callable[[int], float] = seconds_before_try
+    #: Told the numbers of rows in a call that was given up and may still be carried out.
+    on_late: Callable[[Iterable[int]], None] = lambda rows: None
+    #: Rows on their way, in case a call fails for good.
+    _open: dict[int, Answered[Record]] = field(default_factory=dict)
+    _sender: Sender[tuple[Answered[Record], str]] | None = None
+
+    def settle(self, rows: Sequence[Answered[Record]]) -> Iterator[list[Conflict]]:
+        """Re-read the keys of rows that a unique value kept out, and settle them, call by call.
+
+        :raises CallError: a call failed for good; :meth:`left` has the rows that were not settled.
+        """
+        self._open = {id(each.row): each for each in rows}
+        if any(each.attempts == 1 for each in rows):
+            self.sleep(self.wait(2))
+        holders = self.reader.holders([each.row.key for each in rows])
+        yield from self.write_to_holders([each for each in rows if each.row.key in holders], holders)
+        yield self._closed(self._not_held([each for each in rows if each.row.key not in holders]))
+
+    def write_to_holders(
+        self, rows: Sequence[Answered[Record]], holders: Mapping[str, tuple[str, ...]]
+    ) -> Iterator[list[Conflict]]:
+        """Update the one record that holds a row's key, by its id; a key that several hold fails its row.
+
+        :raises CallError: as :meth:`settle`.
+        """
+        self._open.update({id(each.row): each for each in rows})
+        several = [each for each in rows if len(holders[each.row.key]) > 1]
+        yield self._closed(Conflict(replace(each, outcome=_many(holders[each.row.key]))) for each in several)
+        self._sender = Sender(
+            self._update,
+            rows_per_chunk=self.api.rows_per_chunk,
+            chunks_per_call=self.api.chunks_per_call,
+            external_id_field=None,
+            size=lambda item: self.size(item[0].row),
+            on_late=lambda items: self.on_late(each.row.row_number for each, _ in items),
+            sleep=self.sleep,
+            wait=self.wait,
+        )
+        one = ((each, holders[each.row.key][0]) for each in rows if len(holders[each.row.key]) == 1)
+        for batch in self._sender.send(one):
+            yield self._closed(self._updated(answered.row[0], answered) for answered in batch)
+
+    def left(self) -> Iterator[tuple[Record, bool]]:
+        """The rows that are not settled, and whether each may be in the org."""
+        in_doubt = {id(item[0].row) for item, doubt in self._sender.left() if doubt} if self._sender else set()
+        for row_id, answered in self._open.items():
+            yield answered.row, row_id in in_doubt or answered.since is not None
+
+    def _update(self, chunks: Sequence[Sequence[tuple[Answered[Record], str]]]) -> list[ChunkAnswer]:
+        return self.api.update([[RecordUpdate(holder, each.row.fields) for each, holder in chunk] for chunk in chunks])
+
+    def _updated(self, before: Answered[Record], answered: Answered[tuple[Answered[Record], str]]) -> Conflict:
+        """A row that was written to its key's holder; a value that is still taken is another field's."""
+        outcome, reason = answered.outcome, None
+        if isinstance(outcome, Saved):
+            outcome, reason = Saved(outcome.record_id, None if before.since else False), "written_to_key_holder"
+        elif isinstance(outcome, Failed) and outcome.code == "DUPLICATE_VALUE":
+            reason = DuplicateValue.OTHER_FIELD
+        return Conflict(replace(before, outcome=outcome, attempts=before.attempts + answered.attempts), reason)
+
+    def _not_held(self, rows: Sequence[Answered[Record]]) -> Iterator[Conflict]:
+        deleted = self.reader.deleted_holders([each.row.key for each in rows]) if rows else {}
+        for each in rows:
+            found = deleted.get(each.row.key, ())
+            yield Conflict(each, "key_held_in_recycle_bin" if found else "holder_not_visible", found, bool(found))
+
+    def _closed(self, conflicts: Iterable[Conflict]) -> list[Conflict]:
+        closed = list(conflicts)
+        for each in closed:
+            self._open.pop(id(each.answered.row), None)
+        return closed
+
+
+def _many(record_ids: tuple[str, ...]) -> KeyHeldByMany:
+    return KeyHeldByMany(f"{len(record_ids)} records hold the key", record_ids)

@@ -1,0 +1,164 @@
+"""What will a load cost in API calls? Pure: numbers in, a prediction out.
+
+Counts the calls of an upsert without trouble: rows that are sent again, refused calls and matches in
+the recycle bin cost more, rows that are not sent after all cost less.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from airflow_sf_dedup.audit.base import Totals
+from airflow_sf_dedup.core.entries import Action
+from airflow_sf_dedup.journeys.limits import CallLimits
+from airflow_sf_dedup.journeys.newest import STALE, STALE_IN_DOUBT
+from airflow_sf_dedup.journeys.upsert import SETTLE_TOGETHER
+from airflow_sf_dedup.salesforce.call_count import LimitInfo
+
+#: Rows a call (architecture of Salesforce's APIs: five collections of 200 in a composite, 200 in a SOAP
+#: call, 2,000 ids in a retrieve, 2,000 rows in a query's batch).
+ROWS_A_WRITE = 1000
+ROWS_A_LOOK_UP = 200
+ROWS_A_READ = 2000
+
+#: What became of rows that a duplicate rule refused; the first two were written again.
+_WRITTEN_AGAIN = (Action.MATCHED_UPDATED, Action.SAVED_ANYWAY)
+_DECIDED = (*_WRITTEN_AGAIN, Action.AWAITING_REVIEW)
+
+#: Reasons of ``skipped`` rows that were never sent.
+_SKIPPED_UNSENT = (STALE, STALE_IN_DOUBT)
+
+#: Actions of rows that were never sent.
+_UNSENT = (Action.INVALID, Action.SUPERSEDED, Action.HELD, Action.NOT_SENT)
+
+
+@dataclass(frozen=True, slots=True)
+class Shares:
+    """What became of the rows of an earlier load, as shares from 0 to 1."""
+
+    #: Of the rows that were sent, those that a duplicate rule refused.
+    blocked: float
+    #: Of the rows that were sent, those that a policy wrote after that.
+    settled: float
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """API calls of a whole load, of all its tasks together, as the org counts them."""
+
+    #: If no row is blocked.
+    least: int
+    #: If as many rows are blocked as in the load before; ``None`` where there is none.
+    likely: int | None = None
+    #: What they are for: step to calls, of the likely ones where they are known.
+    steps: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def calls(self) -> int:
+        """The better guess of the two."""
+        return self.least if self.likely is None else self.likely
+
+    def __str__(self) -> str:
+        steps = ", ".join(f"{calls:,} to {step}" for step, calls in self.steps.items() if calls)
+        if self.likely is None:
+            return f"at least {self.least:,} API calls: {steps}; more when rows are blocked as duplicates"
+        return f"about {self.likely:,} API calls: {steps}; at least {self.least:,}"
+
+
+def predict_calls(
+    rows_per_partition: Sequence[int],
+    *,
+    blocked_share: float | None,
+    settled_share: float | None = None,
+    before: int = 1,
+) -> Prediction:
+    """Predict the calls of a load.
+
+    :param rows_per_partition: rows that are sent together: those of each partition, or with ``in_order`` those of
+        each wave of each partition. Each of them rounds up.
+    :param blocked_share: share of the rows, 0 to 1, that a duplicate rule will refuse; ``None``: nobody knows.
+    :param settled_share: share of the rows, 0 to 1, that a policy then writes; ``None``: all that are blocked.
+    :param before: calls for anything but rows: the describe, and the query for the org's id where a login does
+        not tell it, which is one for each task.
+    """
+    writes = sum(_calls(rows, ROWS_A_WRITE) for rows in rows_per_partition)
+    steps = Counter({"check the org": before, "write": writes})
+    least = steps.total()
+    if blocked_share is None:
+        return Prediction(least, None, dict(steps))
+    settled = blocked_share if settled_share is None else min(settled_share, blocked_share)
+    for rows in rows_per_partition:
+        steps.update(_settlement(_part(rows, blocked_share), settled / blocked_share if blocked_share else 0.0))
+    return Prediction(least, steps.total(), dict(steps))
+
+
+def _settlement(blocked: int, settled: float) -> Mapping[str, int]:
+    """The calls for the blocked rows of one partition, which are settled so many at a time."""
+    steps = Counter[str]()
+    while blocked > 0:
+        together = min(blocked, SETTLE_TOGETHER)
+        steps["look up what blocks"] += _calls(together, ROWS_A_LOOK_UP)
+        steps["read matches"] += _calls(together, ROWS_A_READ)
+        steps["read holders of keys"] += _calls(together, ROWS_A_READ)
+        steps["settle"] += _calls(_part(together, settled), ROWS_A_WRITE)
+        blocked -= together
+    return steps
+
+
+def shares_of(totals: Totals) -> Shares | None:
+    """What an earlier load says of the next one; ``None`` when it sent nothing."""
+    blocked = sum(totals.actions.get(action, 0) for action in _DECIDED)
+    settled = sum(totals.actions.get(action, 0) for action in _WRITTEN_AGAIN)
+    unsent = sum(totals.actions.get(action, 0) for action in _UNSENT)
+    skipped = totals.actions.get(Action.SKIPPED, 0)
+    stale = _rows(totals, Action.SKIPPED, _SKIPPED_UNSENT)
+    blocked += skipped - stale + _rows(totals, Action.CREATED, ("resolved_on_lookup",))
+    blocked += _rows(totals, Action.UPDATED, ("resolved_on_lookup",))
+    refused_again = sum(_rows(totals, Action.FAILED, (f"{action}_failed",)) for action in _WRITTEN_AGAIN)
+    sent = totals.rows - unsent - stale
+    if sent <= 0:
+        return None
+    return Shares((blocked + refused_again) / sent, (settled + refused_again) / sent)
+
+
+def warnings_of(prediction: Prediction, limits: CallLimits, limit_info: LimitInfo | None, *, made: int) -> list[str]:
+    """Why the load will probably not reach its end, in whole sentences.
+
+    :param limit_info: what the org says of its daily calls; ``None``: nothing.
+    :param made: calls of the load that the org has counted by now.
+    """
+    found = []
+    budget, to_come = limits.api_budget, prediction.calls - made
+    if budget is not None and prediction.calls > budget:
+        found.append(
+            f"api_budget={budget:,} will probably not do for {prediction.calls:,} API calls: rows that are not sent "
+            "by then are audited as not_sent, and clearing the upsert tasks goes on with them"
+        )
+    if limit_info is None:
+        return found
+    left = max(0, limit_info.allowed - limit_info.used)
+    kept = math.ceil(limit_info.allowed * (limits.api_floor_pct or 0) / 100)
+    if to_come > left - kept:
+        keeps = f", of which api_floor_pct keeps {kept:,}" if kept else ""
+        found.append(
+            f"the org has {left:,} of {limit_info.allowed:,} daily API calls left{keeps}; the load will probably "
+            f"need {to_come:,} more"
+        )
+    return found
+
+
+def _calls(rows: int, rows_a_call: int) -> int:
+    return -(-rows // rows_a_call)
+
+
+def _part(rows: int, share: float) -> int:
+    """So many of the rows, rounded half up."""
+    return min(rows, math.floor(rows * share + 0.5))
+
+
+def _rows(totals: Totals, action: Action, reasons: Iterable[str]) -> int:
+    wanted = frozenset(reasons)
+    return sum(rows for (of, _, reason), rows in totals.reasons.items() if of is action and reason in wanted)

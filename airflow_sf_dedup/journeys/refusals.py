@@ -1,0 +1,80 @@
+"""What an answer that is no success says: will it pass, was it the row's own fault, may the row be in the org?"""
+
+from __future__ import annotations
+
+from airflow_sf_dedup.core.outcomes import DuplicatesFound, Failed, Outcome, Saved, Unanswered
+from airflow_sf_dedup.errors import CallError, RequestRefusedError
+from airflow_sf_dedup.salesforce.answers import error_for
+from airflow_sf_dedup.salesforce.base import ChunkRefused
+from airflow_sf_dedup.salesforce.duplicate_value import DuplicateValue, kind_of
+from airflow_sf_dedup.salesforce.error_codes import Handling, rule_for
+
+#: Statuses of a refusal that may be one row's fault; SOAP faults all have 500. Others speak of the resource.
+_OF_A_ROW = frozenset({None, 400, 413, 500})
+
+#: A repeat of the key in one call passes once its rows are sent apart.
+_PASSING_KINDS = (DuplicateValue.RACE, DuplicateValue.REPEATED_IN_CALL)
+
+
+def fails_for_now(outcome: Outcome, external_id_field: str | None) -> bool:
+    """Whether the same row may succeed a little later.
+
+    :param external_id_field: ``None`` when the row is not written by its key, so that no race for it can be lost.
+    """
+    if not isinstance(outcome, Failed):
+        return False
+    if outcome.code == "DUPLICATE_VALUE":
+        return external_id_field is not None and kind_of(outcome.message, external_id_field) in _PASSING_KINDS
+    return rule_for(outcome.code, outcome.message).handling in (Handling.RETRY_ROW, Handling.RETRY_CALL)
+
+
+def may_be_a_row(error: CallError) -> bool:
+    """Whether a value of one row may have spoilt the request; otherwise any other request meets the same."""
+    rule = rule_for(error.code, str(error))
+    return (
+        isinstance(error, RequestRefusedError)
+        and rule.handling is Handling.PERMANENT
+        and (rule.listed or error.status in _OF_A_ROW)
+    )
+
+
+def unanswered(code: str, message: str) -> Unanswered:
+    """The outcome of a row that is refused now, and of which an earlier call got no answer."""
+    return Unanswered(f"{code}, after a call without an answer: {message}")
+
+
+def is_in_doubt(outcome: Outcome) -> bool:
+    """Whether the row may be in the org although it is not saved."""
+    return isinstance(outcome, Unanswered) or (isinstance(outcome, Failed | DuplicatesFound) and outcome.in_doubt)
+
+
+def was_lost(outcome: Outcome) -> bool:
+    """Whether the call was repeated after an answer was lost."""
+    if isinstance(outcome, Failed | DuplicatesFound):
+        return outcome.in_doubt
+    return type(outcome) is Saved and outcome.created is None
+
+
+def error_of(refusal: ChunkRefused) -> CallError:
+    """What the refusal of a chunk means for a call; one without a code is named by its HTTP status."""
+    word, _, status = refusal.code.partition("_")
+    by_status = int(status) if word == "HTTP" and status.isdecimal() else None
+    return error_for(refusal.code, refusal.message, status=by_status)
+
+
+def took_too_long(error: CallError) -> bool:
+    return error.code == "READ_TIMEOUT" or rule_for(error.code, str(error)).fewer_rows_help
+
+
+def is_too_much(outcome: Outcome) -> bool:
+    """Whether the row was one too many for a transaction of the org."""
+    return isinstance(outcome, Failed) and rule_for(outcome.code, outcome.message).fewer_rows_help
+
+
+def is_repeat(outcome: Outcome) -> bool:
+    """Whether Salesforce took the row's key for the key of another row of the chunk."""
+    return (
+        isinstance(outcome, Failed)
+        and outcome.code == "DUPLICATE_VALUE"
+        and kind_of(outcome.message, "") is DuplicateValue.REPEATED_IN_CALL
+    )

@@ -1,0 +1,67 @@
+"""What happens when rows are settled, in the order that a crash at any point leaves whole.
+
+Watermarks of rows that were not written are taken back, the entries are committed, the keys are given back.
+A row that nobody knows the outcome of keeps its key until the claim expires: its call may still be under way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from airflow_sf_dedup.core.entries import Action, Entry
+from airflow_sf_dedup.core.records import Record
+from airflow_sf_dedup.journeys.claiming import HeldKeys
+from airflow_sf_dedup.journeys.entry_maker import EntryMaker
+from airflow_sf_dedup.journeys.guards import Guard, Taken
+from airflow_sf_dedup.journeys.newest import NewestOnly
+
+#: Why a row is ``unknown`` whose call is under way, or was when its task died.
+UNDER_WAY = "under_way"
+
+
+class Remembers(Protocol):
+    """Takes entries; they are committed when a call returns."""
+
+    def remember(self, load_id: str, entries: Sequence[Entry]) -> None:
+        """As :meth:`airflow_sf_dedup.audit.base.AuditWriter.remember`."""
+
+
+@dataclass
+class Memory:
+    """The audit, and what has to happen around it."""
+
+    audit: Remembers
+    keys: HeldKeys
+    newest: NewestOnly | None = None
+
+    def remember(self, load_id: str, entries: Sequence[Entry]) -> None:
+        """Settle rows for good."""
+        if self.newest is not None:
+            self.newest.settle(entries)
+        self.audit.remember(load_id, entries)
+        self.keys.release(entry.row_number for entry in entries if entry.action is not Action.UNKNOWN)
+
+
+@dataclass
+class Intents:
+    """A :class:`~airflow_sf_dedup.journeys.guards.Guard` for writes that do not repeat safely.
+
+    Before a call its rows are remembered as ``unknown``: whoever comes after a crash re-reads them before
+    anything is sent.
+    """
+
+    guard: Guard[Record]
+    audit: Remembers
+    load_id: str
+    entries: EntryMaker
+
+    def take(self, rows: Sequence[Record]) -> Taken[Record]:
+        """Write down that the rows are about to be sent."""
+        taken = self.guard.take(rows)
+        away = {id(row) for row, _ in taken.put_off} | taken.dropped
+        sent = [self.entries.entry(row, Action.UNKNOWN, reason=UNDER_WAY) for row in rows if id(row) not in away]
+        if sent:
+            self.audit.remember(self.load_id, sent)
+        return taken

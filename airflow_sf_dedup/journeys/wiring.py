@@ -1,0 +1,277 @@
+"""From the settings of a load to the journey that writes one partition of it."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import partial
+from typing import Any
+
+from airflow_sf_dedup.audit.sql import SqlAudit
+from airflow_sf_dedup.core.clock import utc_now
+from airflow_sf_dedup.core.entries import WRITTEN
+from airflow_sf_dedup.core.keys import KeyRule
+from airflow_sf_dedup.core.partitioning import PartitionRef
+from airflow_sf_dedup.core.record_ids import is_record_id
+from airflow_sf_dedup.core.records import Record
+from airflow_sf_dedup.core.sobjects import SObject
+from airflow_sf_dedup.errors import SettingError
+from airflow_sf_dedup.journeys.claiming import HeldKeys
+from airflow_sf_dedup.journeys.duplicates import Duplicates
+from airflow_sf_dedup.journeys.entry_maker import AuditValues, EntryMaker, TaskMark
+from airflow_sf_dedup.journeys.guards import Guard
+from airflow_sf_dedup.journeys.limits import CallLimits, CallMeter
+from airflow_sf_dedup.journeys.lost_answers import ReRead
+from airflow_sf_dedup.journeys.newest import NewestOnly
+from airflow_sf_dedup.journeys.patience import seconds_before_try
+from airflow_sf_dedup.journeys.remembering import Intents, Memory
+from airflow_sf_dedup.journeys.upsert import Upsert
+from airflow_sf_dedup.locks.base import Claimant, KeyScope
+from airflow_sf_dedup.locks.key_claims import SqlKeyClaims
+from airflow_sf_dedup.locks.record_claims import SqlRecordClaims
+from airflow_sf_dedup.locks.watermarks import SqlWatermarks
+from airflow_sf_dedup.policies import Chain, read_policy
+from airflow_sf_dedup.salesforce.collections import CollectionsApi
+from airflow_sf_dedup.salesforce.reader import OrgReader
+from airflow_sf_dedup.salesforce.session import SalesforceSession
+from airflow_sf_dedup.salesforce.soap import SoapUpsertLookup
+from airflow_sf_dedup.salesforce.wire import WriteOptions
+from airflow_sf_dedup.sources.staging import StagedLoad
+
+#: More calls at a time than this one task must not make: an org grants 25 long ones to all its clients.
+MOST_IN_FLIGHT = 10
+
+
+@dataclass(frozen=True, slots=True)
+class WriteSettings:
+    """How rows are written and what happens to duplicates."""
+
+    on_duplicate: Any = "ask_reviewer"
+    api: str = "collections"
+    lookup: str = "soap_upsert"
+    assignment_rules: bool | str = False
+    run_as_current_user: bool = False
+    audit_values: str = "duplicates"
+    masked_fields: Iterable[str] = ()
+    #: Calls of one task at a time; one where rows are grouped, so that a parent is in one call at a time.
+    max_in_flight: int = 2
+    limits: CallLimits = field(default_factory=CallLimits)
+
+    def check(self) -> None:
+        """Read every setting that can be read without a call.
+
+        :raises SettingError: names the parameter and what it may be.
+        """
+        read_policy(self.on_duplicate)
+        _one_of("api", self.api, ("collections",))
+        _one_of("lookup", self.lookup, ("soap_upsert",))
+        if not isinstance(self.assignment_rules, bool) and not is_record_id(str(self.assignment_rules)):
+            raise SettingError(
+                f"assignment_rules={self.assignment_rules!r} is neither True, False nor the id of a rule",
+                setting="assignment_rules",
+            )
+        _one_of("audit_values", self.audit_values, tuple(AuditValues))
+        if isinstance(self.masked_fields, str):
+            raise SettingError("masked_fields: expected a list of field names", setting="masked_fields")
+        in_flight = self.max_in_flight
+        if isinstance(in_flight, bool) or not isinstance(in_flight, int) or not 1 <= in_flight <= MOST_IN_FLIGHT:
+            raise SettingError(
+                f"max_in_flight={in_flight!r} is not a number from 1 to {MOST_IN_FLIGHT}", setting="max_in_flight"
+            )
+        self.limits.check()
+
+
+@dataclass(frozen=True, slots=True)
+class TaskInstance:
+    """Which task instance writes, for the audit and for those who meet its claims."""
+
+    mark: TaskMark
+    #: For people: the Dag, the run, the task, its map index and its try.
+    name: str
+    #: Counts the times a person cleared the run: each has the whole budget of calls.
+    round_number: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Clocks:
+    """How the journey waits."""
+
+    sleep: Callable[[float], None] = time.sleep
+    wait: Callable[[int], float] = seconds_before_try
+
+
+def upsert_of(
+    ref: PartitionRef,
+    staged: StagedLoad,
+    settings: WriteSettings,
+    *,
+    session: SalesforceSession,
+    audit: SqlAudit,
+    claims: SqlKeyClaims,
+    task: TaskInstance,
+    clocks: Clocks = Clocks(),
+) -> Upsert:
+    """The journey of one partition, ready to run.
+
+    From now on every call of the session is counted, kept within the limits, and made under claims that hold.
+
+    :param staged: the load's manifest.
+    :raises SettingError: a setting does not fit the load.
+    """
+    sobject, key_rule = staged.sobject, _key_rule(ref, staged)
+
+    def now() -> datetime:
+        return session.org_now() or utc_now()
+
+    field = key_rule.field
+    options = WriteOptions(assignment_rules=settings.assignment_rules, run_as_current_user=settings.run_as_current_user)
+    reader = OrgReader(session, sobject=sobject, key_rule=key_rule)
+    entries = EntryMaker(
+        task.mark,
+        sobject=sobject.name,
+        key_field=field.name,
+        audit_values=AuditValues(settings.audit_values),
+        masked_fields=settings.masked_fields,
+    )
+    load = audit.load(ref.load_id)
+    unknown = audit.unknown_rows(ref.load_id, ref.partition)
+    keys = HeldKeys(
+        claims,
+        KeyScope(ref.org_id, ref.sobject, field.name),
+        Claimant(str(uuid.uuid4()), ref.load_id, task.name),
+        key_rule.partition_fold,
+        settled_among=partial(audit.settled_rows, ref.load_id, ref.partition),
+        unknown_since=dict.fromkeys(unknown, load.started_at) if load else {},
+        org_now=now,
+    )
+    newest = NewestOnly(keys, SqlWatermarks(audit.engine), keys.scope, key_rule.fold)
+    memory = Memory(audit, keys, newest)
+    record_claims = SqlRecordClaims(audit.engine)
+    keys_repeat = staged.on_repeat == "in_order"
+    lost_answers = ReRead(
+        reader,
+        sobject.name,
+        lambda: session.user_id,
+        keys_repeat=keys_repeat,
+        written=_written(audit, ref) if keys_repeat else (),
+    )
+
+    def late(records: Iterable[Record]) -> None:
+        keys.mark_late(record.row_number for record in records)
+
+    api = CollectionsApi(
+        session,
+        sobject=sobject.name,
+        external_id_field=field.name,
+        options=options,
+        repeatable=field.unique,
+        on_late=late,
+    )
+    _meter(session, settings.limits, audit, ref.load_id, task.round_number)
+    session.before_each_call(keys.keep)
+
+    duplicates = Duplicates(
+        load_id=ref.load_id,
+        org_id=ref.org_id,
+        sobject=sobject,
+        key_rule=key_rule,
+        api=api,
+        lookup=SoapUpsertLookup(
+            session,
+            sobject=sobject,
+            external_id_field=field.name,
+            options=options,
+            repeatable=field.unique,
+            on_late=late,
+        ),
+        reader=reader,
+        claims=record_claims,
+        memory=memory,
+        policy=_policy(settings, sobject, field.name),
+        entries=entries,
+        lost_answers=lost_answers,
+        sleep=clocks.sleep,
+        wait=clocks.wait,
+        now=now,
+        on_late=keys.mark_late,
+    )
+    return Upsert(
+        load_id=ref.load_id,
+        partition=ref.partition,
+        key_rule=key_rule,
+        api=api,
+        reader=reader,
+        audit=audit,
+        memory=memory,
+        entries=entries,
+        duplicates=duplicates,
+        lost_answers=lost_answers,
+        keys=keys,
+        guard=_guard(api, newest, audit, ref.load_id, entries),
+        newest=newest,
+        max_in_flight=1 if load and load.settings.get("group_by") else settings.max_in_flight,
+        unknown=unknown,
+        stamped=record_claims.claimed(ref.load_id, ref.org_id) if task.mark.try_number > 1 else {},
+        sleep=clocks.sleep,
+        wait=clocks.wait,
+        now=now,
+    )
+
+
+def _written(audit: SqlAudit, ref: PartitionRef) -> Iterator[str]:
+    """Records that earlier tries of the task are known to have written."""
+    entries = audit.entries(ref.load_id, actions=WRITTEN, partition=ref.partition)
+    return (entry.record_id for entry in entries if entry.record_id)
+
+
+def _key_rule(ref: PartitionRef, staged: StagedLoad) -> KeyRule:
+    field = staged.sobject.field(ref.external_id_field)
+    if field is None:
+        raise SettingError(f"external_id_field: the staged load does not know {ref.external_id_field!r}")
+    return KeyRule(field)
+
+
+def _guard(
+    api: CollectionsApi, newest: NewestOnly, audit: SqlAudit, load_id: str, entries: EntryMaker
+) -> Guard[Record]:
+    """A key that is not unique lets one row create two records: its writes are announced before they are made."""
+    return newest if api.repeatable else Intents(newest, audit, load_id, entries)
+
+
+def _meter(session: SalesforceSession, limits: CallLimits, audit: SqlAudit, load_id: str, round_number: int) -> None:
+    session.before_each_call(
+        CallMeter(
+            limits,
+            lambda: audit.count_call(load_id, round_number=round_number, budget=limits.api_budget),
+            lambda: session.limit_info,
+        )
+    )
+
+
+def _policy(settings: WriteSettings, sobject: SObject, key_field: str) -> Chain:
+    """The policy, where it fits the load.
+
+    :raises SettingError: it names a field that the load does not carry, or the key is to be masked.
+    """
+    policy = read_policy(settings.on_duplicate)
+    unknown = [name for name in policy.named_fields if not (sobject.field(name) or sobject.parent(name))]
+    if unknown:
+        raise SettingError(
+            f"on_duplicate: update_existing names {', '.join(unknown)}, which the load does not carry",
+            setting="on_duplicate",
+        )
+    if key_field.lower() in {name.lower() for name in settings.masked_fields}:
+        raise SettingError(
+            f"masked_fields: {key_field} is the key, by which the audit knows its rows; it cannot be masked",
+            setting="masked_fields",
+        )
+    return policy
+
+
+def _one_of(setting: str, value: Any, known: Iterable[str]) -> None:
+    if value not in tuple(known):
+        choices = ", ".join(repr(str(choice)) for choice in known)
+        raise SettingError(f"{setting}={value!r} is not known; it may be {choices}", setting=setting)

@@ -1,0 +1,212 @@
+"""Claims on keys, in the audit's database.
+
+Every statement locks rows in the order of their primary key, so that transactions that meet wait for each
+other for moments and never in a circle; claims on different keys do not meet at all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Engine,
+    Text,
+    case,
+    delete,
+    func,
+    literal,
+    null,
+    or_,
+    select,
+    update,
+)
+from sqlalchemy.dialects import postgresql, sqlite
+
+from airflow_sf_dedup.audit.bulk import among, each
+from airflow_sf_dedup.audit.columns import UtcDateTime
+from airflow_sf_dedup.audit.contention import again, in_key_order
+from airflow_sf_dedup.audit.engine import writing
+from airflow_sf_dedup.audit.storable import stored_message
+from airflow_sf_dedup.audit.tables import key_claim
+from airflow_sf_dedup.core.clock import utc_now
+from airflow_sf_dedup.locks.base import Claimant, Grant, Holder, KeyScope
+from airflow_sf_dedup.locks.stored_keys import PRIMARY_KEY, by_hash, scope_columns, within
+
+#: Salesforce ends a request after ten minutes at the latest (REST API Developer Guide, API request limits),
+#: and a claim is renewed before it holds for less.
+LIFETIME = timedelta(minutes=12)
+
+_Moment = ColumnElement[Any]
+
+#: The token of no claimant, and the load of a claim that leaves no doubt.
+_NOBODY = ""
+
+#: A claim whose holder died, and that somebody else had meanwhile.
+_AS_IT_WAS_LEFT = {
+    "token": _NOBODY,
+    "load_id": key_claim.c.doubt_load,
+    "org_time": key_claim.c.doubt_since,
+    "expires_at": key_claim.c.claimed_at,
+    "doubt_load": null(),
+    "doubt_since": null(),
+}
+
+
+class SqlKeyClaims:
+    """Grants each key of a scope to one claimant at a time, in ``sf_dedup_key_claim``.
+
+    Keys are stored as digests. Equal keys are one: who folds them does so before. Times are those of
+    PostgreSQL's own clock, so that machines need not agree on theirs; a SQLite file belongs to one machine,
+    whose clock counts.
+
+    :param engine: from :func:`airflow_sf_dedup.audit.engine.engine_for`.
+    :param lifetime: how long a claim holds unless it is renewed or released.
+    :param clock: the present, UTC, instead of the database's.
+    """
+
+    def __init__(
+        self, engine: Engine, lifetime: timedelta = LIFETIME, *, clock: Callable[[], datetime] | None = None
+    ) -> None:
+        self.engine = engine
+        self.lifetime = lifetime
+        self._clock = clock
+        #: Digests of claimed keys that a process of another load left behind.
+        self._left_behind: set[str] = set()
+
+    def claim(
+        self, scope: KeyScope, claimant: Claimant, keys: Iterable[str], *, org_time: datetime | None = None
+    ) -> Grant:
+        """Claim keys in one sorted statement, and ask who holds those that were refused."""
+        wanted = by_hash(keys)
+        if not wanted:
+            return Grant({}, {})
+        granted, refused = again()(self._claim, scope, claimant, list(wanted), org_time)
+        return Grant(
+            {key: granted[digest] for digest, key in wanted.items() if digest in granted},
+            {key: refused[digest] for digest, key in wanted.items() if digest not in granted},
+        )
+
+    def renew(self, claimant: Claimant) -> int:
+        """Let all claims of the claimant hold for ``lifetime`` from now; answers how many it still has."""
+        held = key_claim.c
+
+        def renew() -> int:
+            with writing(self.engine) as connection:
+                _, expires_at = self._times()
+                renewal = update(key_claim).where(in_key_order(key_claim, held.token == claimant.token))
+                return connection.execute(renewal.values(expires_at=expires_at)).rowcount
+
+        return again()(renew)
+
+    def release(self, scope: KeyScope, claimant: Claimant, keys: Iterable[str]) -> None:
+        """Give up the claimant's claims on these keys; claims of others stay."""
+        digests = list(by_hash(keys))
+        if digests:
+            again()(self._release, scope, claimant, digests)
+            self._left_behind.difference_update(digests)
+
+    def _release(self, scope: KeyScope, claimant: Claimant, digests: Sequence[str]) -> None:
+        """Give keys up. What a dead process of another load left behind is left to the next of that load."""
+        with writing(self.engine) as connection:
+            if others := [digest for digest in digests if digest in self._left_behind]:
+                mine = self._claimed(scope, claimant, others)
+                connection.execute(update(key_claim).where(mine).values(_AS_IT_WAS_LEFT))
+            connection.execute(delete(key_claim).where(self._claimed(scope, claimant, digests)))
+
+    def leave(self, scope: KeyScope, claimant: Claimant, keys: Iterable[str]) -> None:
+        """Let the claimant's claims on these keys end by themselves, by a token that nobody has."""
+        digests = list(by_hash(keys))
+
+        def leave() -> None:
+            with writing(self.engine) as connection:
+                mine = self._claimed(scope, claimant, digests)
+                connection.execute(update(key_claim).where(mine).values(token=_NOBODY, load_id=_NOBODY))
+
+        if digests:
+            again()(leave)
+
+    def _claimed(self, scope: KeyScope, claimant: Claimant, digests: Sequence[str]) -> ColumnElement[bool]:
+        """The claimant's own claims on these keys, to be locked in order."""
+        return in_key_order(
+            key_claim,
+            *within(key_claim, scope),
+            key_claim.c.token == claimant.token,
+            among(self.engine.dialect, key_claim.c.key_hash, digests),
+        )
+
+    def _claim(
+        self, scope: KeyScope, claimant: Claimant, digests: Sequence[str], org_time: datetime | None
+    ) -> tuple[dict[str, datetime | None], dict[str, Holder]]:
+        with writing(self.engine) as connection:
+            now, expires_at = self._times()
+            org_now = now if org_time is None else literal(org_time, UtcDateTime)
+            times = {"claimed_at": now, "expires_at": expires_at, "org_time": org_now}
+            taken = connection.execute(_take(connection, scope, claimant, digests, times))
+            granted: dict[str, datetime | None] = {}
+            for row in taken:
+                own = row.doubt_load == claimant.load_id
+                granted[row.key_hash] = row.doubt_since if own else None
+                if row.doubt_load is not None and not own:
+                    self._left_behind.add(row.key_hash)
+            refused = [digest for digest in digests if digest not in granted]
+            # PostgreSQL locks rows that it does not update too, and SQLite has one writer: the holders of
+            # what was refused are there until this transaction ends.
+            # https://www.postgresql.org/docs/current/sql-insert.html#SQL-ON-CONFLICT
+            return granted, _holders(connection, scope, refused) if refused else {}
+
+    def _times(self) -> tuple[_Moment, _Moment]:
+        """Now, and when a claim of now expires. Called in a transaction: in SQLite after others have written."""
+        if self._clock is None and self.engine.dialect.name == "postgresql":
+            return func.now(), func.now() + self.lifetime
+        now = (self._clock or utc_now)()
+        return literal(now, UtcDateTime), literal(now + self.lifetime, UtcDateTime)
+
+
+def _take(
+    connection: Connection,
+    scope: KeyScope,
+    claimant: Claimant,
+    digests: Sequence[str],
+    times: Mapping[str, _Moment],
+) -> Any:
+    wished = each(connection.dialect, key_hash=digests)
+    texts = {
+        **scope_columns(scope),
+        "token": claimant.token,
+        "load_id": claimant.load_id,
+        "task": stored_message(claimant.task),
+    }
+    columns = {
+        **{name: literal(value, Text) for name, value in texts.items()},
+        "key_hash": wished.c.key_hash,
+        **times,
+    }
+    insert = (postgresql if connection.dialect.name == "postgresql" else sqlite).insert(key_claim)
+    insert = insert.from_select(list(columns), select(*columns.values()).order_by(wished.c.key_hash))
+    new, held = insert.excluded, key_claim.c
+    mine = held.token == new.token
+    # One doubt is kept: the claimant's own, or else that of the process that left the claim behind.
+    keeps_doubt = or_(mine, held.doubt_load == new.load_id)
+    settled = held.load_id == _NOBODY
+    return insert.on_conflict_do_update(
+        index_elements=PRIMARY_KEY,
+        set_={
+            **{name: new[name] for name in ("token", "load_id", "task", "expires_at")},
+            **{name: case((mine, held[name]), else_=new[name]) for name in ("claimed_at", "org_time")},
+            "doubt_since": case((keeps_doubt, held.doubt_since), (settled, null()), else_=held.org_time),
+            "doubt_load": case((keeps_doubt, held.doubt_load), (settled, null()), else_=held.load_id),
+        },
+        where=or_(mine, held.expires_at <= new.claimed_at),
+    ).returning(held.key_hash, held.doubt_since, held.doubt_load)
+
+
+def _holders(connection: Connection, scope: KeyScope, digests: Sequence[str]) -> dict[str, Holder]:
+    columns = key_claim.c
+    query = select(columns.key_hash, columns.load_id, columns.task, columns.claimed_at, columns.expires_at).where(
+        *within(key_claim, scope), among(connection.dialect, columns.key_hash, digests)
+    )
+    return {digest: Holder(*holder) for digest, *holder in connection.execute(query)}

@@ -1,0 +1,498 @@
+"""What must hold after every run. Pure functions from what the org and the audit say to findings.
+
+The org's ledger is the truth: it was written by the org itself, whatever its clients were told. Rows are known in it
+by their markers, values that no other row writes.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cached_property
+from itertools import pairwise
+from typing import Any
+
+from airflow_sf_dedup.audit.storable import key_hash
+from airflow_sf_dedup.core.entries import UNSETTLED, Action, Entry
+from airflow_sf_dedup.journeys.collect import BEHIND_A_FAILED_ROW
+from tests.chaos.expected import Expected, Sent, expected_of
+from tests.chaos.scenario import MARKER, LoadPlan, Scenario
+
+SAVED = frozenset({Action.CREATED, Action.UPDATED, Action.MATCHED_UPDATED, Action.SAVED_ANYWAY})
+
+#: Under these reasons ``created`` means: since the row was first sent, by this user (``journeys.origins``). A record
+#: that another load of the same user created meanwhile cannot be told from one's own.
+CREATED_BY_DATE = frozenset({"answer_lost", "written_to_key_holder"})
+
+#: Fields that the org works out from others.
+FOLLOWS = frozenset({"Name"})
+
+#: Reasons under which an audit does not claim to know whether a row was there before.
+SAYS_NOT_WHETHER_CREATED = frozenset({"created_or_updated", "stamped_by_an_earlier_try"})
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something that should not be."""
+
+    #: Number of the check, from 1.
+    check: int
+    text: str
+
+    def __str__(self) -> str:
+        return f"check {self.check}: {self.text}"
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line of the ledger about the sObject of the loads."""
+
+    seq: int
+    #: Number of the call that carried it, in the order in which calls came in.
+    call: int
+    at: datetime
+    verb: str
+    record_id: str | None
+    key: str | None
+    marker: str | None
+    values: Mapping[str, Any]
+    before: Mapping[str, Any]
+    error: str | None = None
+
+    @property
+    def saved(self) -> bool:
+        return self.verb in ("created", "updated")
+
+
+def line_of(entry: Mapping[str, Any], key_name: str) -> Line:
+    """A line as the org's ledger has it."""
+    values = entry["values"]
+    return Line(
+        seq=entry["seq"],
+        call=entry["call"],
+        at=datetime.fromisoformat(entry["at"]),
+        verb=entry["verb"],
+        record_id=entry["record_id"],
+        key=values.get(key_name),
+        marker=values.get(MARKER),
+        values=values,
+        before=entry["before"],
+        error=entry["error"],
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """What was settled at a moment when no task ran."""
+
+    #: The last call that had come in.
+    last_call: int
+    #: Load to row number to entry.
+    settled: Mapping[str, Mapping[int, Entry]]
+
+
+@dataclass(frozen=True)
+class LoadEvidence:
+    """What the audit says of one load in the end."""
+
+    plan: LoadPlan
+    load_id: str
+    entries: Sequence[Entry]
+    rows_read: int | None
+    #: The document that travels as XCom.
+    document: Mapping[str, Any]
+    complaints: Sequence[str]
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Everything that is known of a run."""
+
+    scenario: Scenario
+    lines: Sequence[Line]
+    #: The live records in the end, by id.
+    records: Mapping[str, Mapping[str, Any]]
+    loads: Mapping[str, LoadEvidence]
+    snapshots: Sequence[Snapshot] = ()
+    #: Claims that hold in the end.
+    key_claims: Sequence[Mapping[str, Any]] = ()
+    record_claims: Sequence[Mapping[str, Any]] = ()
+    #: A process was killed, so that claims were left behind.
+    killed: bool = False
+    #: Names of tasks whose process was killed or ended by an error of a call.
+    ended_early: frozenset[str] = frozenset()
+    #: A process was killed or doubled, or ended without knowing what became of a call.
+    disturbed: bool = False
+    #: Counts what documented exceptions let pass.
+    excused: Counter[str] = field(default_factory=Counter)
+
+    @cached_property
+    def expected(self) -> Mapping[str, Expected]:
+        return {name: expected_of(load.plan, self.scenario.key_field) for name, load in self.loads.items()}
+
+    @cached_property
+    def saved_lines(self) -> Mapping[str, list[Line]]:
+        """Marker to the lines that saved its row."""
+        found: defaultdict[str, list[Line]] = defaultdict(list)
+        for line in self.lines:
+            if line.saved and line.marker:
+                found[line.marker].append(line)
+        return found
+
+    @cached_property
+    def sent_rows(self) -> Mapping[str, tuple[str, int, Sent]]:
+        """Marker to load, row number and what should be sent."""
+        return {
+            self.loads[name].plan.marker(number): (name, number, sent)
+            for name, expected in self.expected.items()
+            for number, sent in expected.sent.items()
+        }
+
+    def fold(self, key: str) -> str:
+        return self.scenario.key_field.fold(key)
+
+    def by_key(self, lines: Iterable[Line]) -> Mapping[str, list[Line]]:
+        found: defaultdict[str, list[Line]] = defaultdict(list)
+        for line in lines:
+            if line.key:
+                found[self.fold(line.key)].append(line)
+        return found
+
+
+def findings(evidence: Evidence) -> list[Finding]:
+    """Everything that is wrong with a run."""
+    return [Finding(number, text) for number, check in enumerate(CHECKS, 1) for text in check(evidence)]
+
+
+# -- 1. Never the duplicate ------------------------------------------------------------------------
+
+
+def no_key_twice(evidence: Evidence) -> Iterator[str]:
+    """No key is created that the org has already, and nothing is created without its key."""
+    name = evidence.scenario.key_field.name
+    held = Counter(evidence.fold(each[name]) for each in evidence.scenario.held_before if each.get(name))
+    for line in evidence.lines:
+        if line.verb == "created" and not line.key:
+            yield f"line {line.seq} created {line.record_id} without a key"
+    for key, lines in evidence.by_key(evidence.lines).items():
+        created = [line.seq for line in lines if line.verb == "created"]
+        if held[key] + len(created) > max(1, held[key]):
+            yield f"key {key!r} was created by the lines {created}, {held[key]} records held it before"
+
+
+# -- 2. Conservation -------------------------------------------------------------------------------
+
+
+def each_row_once(evidence: Evidence) -> Iterator[str]:
+    """Every source row has exactly one entry, final; all counts agree."""
+    for name, load in evidence.loads.items():
+        numbers = Counter(entry.row_number for entry in load.entries)
+        expected = set(range(1, len(load.plan.rows) + 1))
+        if missing := sorted(expected - numbers.keys()):
+            yield f"{name}: rows {missing} have no entry"
+        if extra := sorted(numbers.keys() - expected):
+            yield f"{name}: rows {extra} have an entry and no row"
+        if twice := sorted(number for number, count in numbers.items() if count > 1):
+            yield f"{name}: rows {twice} have several entries"
+        if load.rows_read != len(load.plan.rows):
+            yield f"{name}: {load.rows_read} rows read of {len(load.plan.rows)}"
+        yield from _not_final(name, load)
+        actions = Counter(str(entry.action) for entry in load.entries)
+        if (load.document["rows"], load.document["actions"]) != (len(load.entries), dict(sorted(actions.items()))):
+            yield f"{name}: the document says {load.document['actions']}, the table {dict(actions)}"
+
+
+def _not_final(name: str, load: LoadEvidence) -> Iterator[str]:
+    for entry in load.entries:
+        behind = entry.action is Action.NOT_SENT and entry.reason == BEHIND_A_FAILED_ROW
+        if entry.action in (Action.UNKNOWN, Action.NOT_SENT) and not behind:
+            yield (
+                f"{name}: row {entry.row_number} stays {entry.action} "
+                f"({entry.reason}, {entry.error_code}, {entry.error_message}) though nothing goes wrong any more"
+            )
+
+
+# -- 3. Audit equal to truth -----------------------------------------------------------------------
+
+
+def audit_is_true(evidence: Evidence) -> Iterator[str]:
+    """What the audit calls saved the org holds, from that row; what the org holds the audit calls saved."""
+    for name, load in evidence.loads.items():
+        expected = evidence.expected[name]
+        for entry in load.entries:
+            lines = evidence.saved_lines.get(load.plan.marker(entry.row_number), [])
+            row = f"{name}: row {entry.row_number} ({entry.action}, {entry.reason})"
+            if entry.action in SAVED:
+                yield from _saved_truly(evidence, row, entry, expected.sent.get(entry.row_number), lines)
+            elif lines and _newer_by_now(evidence, entry, expected):
+                evidence.excused["stale by the time a later try came to it"] += 1
+            elif lines:
+                yield f"{row} is in the org by the lines {[line.seq for line in lines]}"
+            yield from _settled_truly(row, entry, expected)
+
+
+def _newer_by_now(evidence: Evidence, entry: Entry, expected: Expected) -> bool:
+    """The row was written by a try that could not say so any more, and its key has gone on to a newer state since."""
+    sent = expected.sent.get(entry.row_number)
+    return (
+        entry.action is Action.SKIPPED
+        and entry.reason in ("stale", "stale_in_doubt")
+        and bool(sent and _is_stale(evidence, sent))
+    )
+
+
+def _settled_truly(row: str, entry: Entry, expected: Expected) -> Iterator[str]:
+    for action, numbers in ((Action.SUPERSEDED, expected.superseded), (Action.INVALID, expected.invalid)):
+        if (entry.action is action) != (entry.row_number in numbers):
+            yield f"{row} should {'' if entry.row_number in numbers else 'not '}be {action}"
+
+
+def _saved_truly(evidence: Evidence, row: str, entry: Entry, sent: Sent | None, lines: list[Line]) -> Iterator[str]:
+    key_name = evidence.scenario.key_field.name
+    if sent is None:
+        yield f"{row} should not have been sent"
+        return
+    if not lines:
+        yield f"{row} was saved by no line of the ledger"
+        return
+    if entry.record_id not in {line.record_id for line in lines}:
+        yield f"{row} is said to be {entry.record_id}, the lines say {[(line.seq, line.record_id) for line in lines]}"
+    record = evidence.records.get(entry.record_id or "")
+    if record is None:
+        yield f"{row}: {entry.record_id} is no live record"
+    elif evidence.fold(record.get(key_name) or "") != evidence.fold(sent.key):
+        yield f"{row}: {entry.record_id} carries {record.get(key_name)!r}"
+    for line in lines:
+        yield from _wrote(row, line, sent, key_name, evidence)
+    yield from _created_truly(evidence, row, entry, lines)
+
+
+def _wrote(row: str, line: Line, sent: Sent, key_name: str, evidence: Evidence) -> Iterator[str]:
+    for name, value in sent.values.items():
+        written = line.values.get(name)
+        same = evidence.fold(written or "") == evidence.fold(sent.key) if name == key_name else written == value
+        if not same:
+            yield f"{row}: line {line.seq} wrote {name}={written!r} instead of {value!r}"
+    if line.verb == "updated" and (more := line.values.keys() - sent.values.keys() - FOLLOWS):
+        yield f"{row}: line {line.seq} wrote {sorted(more)} too"
+
+
+def _created_truly(evidence: Evidence, row: str, entry: Entry, lines: list[Line]) -> Iterator[str]:
+    created = any(line.verb == "created" for line in lines)
+    if created and entry.action in (Action.UPDATED, Action.MATCHED_UPDATED):
+        if entry.reason in SAYS_NOT_WHETHER_CREATED:
+            evidence.excused["does not say whether it was created"] += 1
+        else:
+            yield f"{row} was created by line {next(line.seq for line in lines if line.verb == 'created')}"
+    if entry.action is Action.CREATED and not created:
+        if entry.reason in CREATED_BY_DATE and _created_during_the_run(evidence, lines):
+            evidence.excused["created by another row while an answer was lost"] += 1
+        else:
+            yield f"{row} was not created, but updated by line {lines[0].seq}"
+
+
+def _created_during_the_run(evidence: Evidence, lines: list[Line]) -> bool:
+    return any(line.verb == "created" and line.record_id == lines[0].record_id for line in evidence.lines)
+
+
+# -- 4. No lost update -----------------------------------------------------------------------------
+
+
+def no_lost_update(evidence: Evidence) -> Iterator[str]:
+    """A load's rows of a key are saved in their order, older states never over newer ones, and nothing in between."""
+    for key, lines in evidence.by_key(line for line in evidence.lines if line.saved).items():
+        yield from _in_order(evidence, key, lines)
+    yield from _nothing_but_the_ledger(evidence)
+
+
+def _in_order(evidence: Evidence, key: str, lines: list[Line]) -> Iterator[str]:
+    """The last line of a load is of its last row, and the last line of all of the newest state.
+
+    What goes back for a while and comes right again is excused where a process was killed, was doubled, or did not
+    hear what became of a call; otherwise it must not be either.
+    """
+    by_load: defaultdict[str, list[tuple[int, Line]]] = defaultdict(list)
+    by_order: list[tuple[int, Line]] = []
+    for line in lines:
+        if (found := evidence.sent_rows.get(line.marker or "")) is None:
+            continue
+        name, _, sent = found
+        by_load[name].append((sent.place, line))
+        if sent.order is not None:
+            by_order.append((sent.order, line))
+    for places in (*by_load.values(), by_order):
+        yield from _never_back(evidence, key, places)
+
+
+def _never_back(evidence: Evidence, key: str, places: list[tuple[int, Line]]) -> Iterator[str]:
+    for (place, line), (next_place, next_line) in pairwise(places):
+        if next_place >= place:
+            continue
+        came_right = places[-1][0] >= place
+        if came_right and evidence.disturbed:
+            evidence.excused["went back for a while"] += 1
+        else:
+            stays = "and comes right" if came_right else "and stays"
+            late = f"; call {next_line.call} came after call {line.call}" if next_line.call < line.call else ""
+            yield (
+                f"key {key!r}: {next_line.marker} (line {next_line.seq}, {next_place}) went over {line.marker} "
+                f"(line {line.seq}, {place}) {stays}{late}"
+            )
+
+
+def _nothing_but_the_ledger(evidence: Evidence) -> Iterator[str]:
+    """The records are what the lines left, one over the other."""
+    state: dict[str, dict[str, Any]] = {each["Id"]: dict(each) for each in evidence.scenario.held_before}
+    for line in evidence.lines:
+        if line.saved and line.record_id:
+            state.setdefault(line.record_id, {}).update(line.values)
+    for record_id, values in state.items():
+        record = evidence.records.get(record_id, {})
+        if wrong := sorted(name for name, value in values.items() if record.get(name) != value):
+            yield f"record {record_id}: {wrong} are not what the ledger's last line wrote"
+
+
+# -- 5. One key a record ---------------------------------------------------------------------------
+
+
+def one_key_a_record(evidence: Evidence) -> Iterator[str]:
+    """No record is stamped by two keys."""
+    name = evidence.scenario.key_field.name
+    stamped: Counter[str] = Counter()
+    for line in evidence.lines:
+        if line.verb != "updated" or name not in line.values or not line.record_id:
+            continue
+        before, after = line.before.get(name), line.values[name]
+        if before and evidence.fold(before) != evidence.fold(after or ""):
+            yield f"line {line.seq} gave {line.record_id} the key {after!r} over {before!r}"
+        elif not before and after:
+            stamped[line.record_id] += 1
+    for record_id, times in stamped.items():
+        if times > 1:
+            yield f"record {record_id} was stamped {times} times"
+
+
+# -- 6. First decisions are kept -------------------------------------------------------------------
+
+
+def first_decisions_kept(evidence: Evidence) -> Iterator[str]:
+    """What was settled once is never said otherwise later."""
+    final = {name: {entry.row_number: entry for entry in load.entries} for name, load in evidence.loads.items()}
+    moments = [snapshot.settled for snapshot in evidence.snapshots] + [final]
+    for before, after in pairwise(moments):
+        for name, entries in before.items():
+            for number, entry in entries.items():
+                now = after.get(name, {}).get(number)
+                if now != entry:
+                    said = f"{now.action} ({now.reason}, try {now.try_number})" if now else "nothing"
+                    yield f"{name}: row {number} was {entry.action} ({entry.reason}), a later try says {said}"
+
+
+# -- 7. Settled rows are not sent again ------------------------------------------------------------
+
+
+def nothing_sent_again(evidence: Evidence) -> Iterator[str]:
+    """A try sends no row that was settled before it began."""
+    for snapshot in evidence.snapshots:
+        settled = {
+            evidence.loads[name].plan.marker(number): entry
+            for name, entries in snapshot.settled.items()
+            for number, entry in entries.items()
+        }
+        for line in evidence.lines:
+            if line.call > snapshot.last_call and (entry := settled.get(line.marker or "")):
+                yield f"line {line.seq} (call {line.call}) sent {line.marker} again, which was {entry.action}"
+
+
+# -- 8. One writer per key -------------------------------------------------------------------------
+
+
+def no_race_among_ourselves(evidence: Evidence) -> Iterator[str]:
+    """Our own processes never make each other lose a race for a key."""
+    scenario = evidence.scenario
+    if scenario.duplicate_value_is_injected or scenario.schedule.stranger or evidence.killed or scenario.late_calls:
+        return
+    for line in evidence.lines:
+        if line.error == "DUPLICATE_VALUE":
+            yield f"line {line.seq} (call {line.call}) was refused: {line.key!r} was in flight twice"
+
+
+# -- 9. The verdict --------------------------------------------------------------------------------
+
+
+def verdict_is_right(evidence: Evidence) -> Iterator[str]:
+    """A load is green when all went well, and red when a row that nobody decided about is not in the org."""
+    blocked = {evidence.fold(line.key) for line in evidence.lines if line.error == "DUPLICATES_DETECTED" and line.key}
+    for name, load in evidence.loads.items():
+        expected = evidence.expected[name]
+        marker = load.plan.marker
+        lost = [number for number in expected.sent if marker(number) not in evidence.saved_lines]
+        bad = [
+            number
+            for number in lost
+            if evidence.fold(expected.sent[number].key) not in blocked
+            and not _is_stale(evidence, expected.sent[number])
+        ]
+        if (bad or expected.invalid) and not load.complaints:
+            yield f"{name} is green, but the rows {sorted([*bad, *expected.invalid])} are not in the org"
+        if not lost and not expected.invalid and load.complaints:
+            yield f"{name} is red ({'; '.join(load.complaints)}), but all its rows are in the org"
+
+
+def _is_stale(evidence: Evidence, sent: Sent) -> bool:
+    """A newer state of the key was written."""
+    others = (row for marker, (_, _, row) in evidence.sent_rows.items() if marker in evidence.saved_lines)
+    return sent.order is not None and any(
+        row.order is not None and row.order > sent.order and evidence.fold(row.key) == evidence.fold(sent.key)
+        for row in others
+    )
+
+
+# -- 10. Nothing is held -----------------------------------------------------------------------------
+
+
+def nothing_held(evidence: Evidence) -> Iterator[str]:
+    """In the end only what nobody knows the outcome of holds claims: unknown rows, processes and calls."""
+    unknown = {
+        load.load_id: {key_hash((entry.key or "").lower()) for entry in load.entries if entry.action is Action.UNKNOWN}
+        for load in evidence.loads.values()
+    }
+    for claim in evidence.key_claims:
+        if claim["key_hash"] in unknown.get(claim["load_id"], set()):
+            continue
+        if claim["task"] in evidence.ended_early:
+            evidence.excused["left behind by a process that ended early"] += 1
+        elif not claim["token"] and _calls_may_run_on(evidence.scenario):
+            evidence.excused["left until a call that was given up cannot come any more"] += 1
+        else:
+            yield f"{claim['task']} still holds a key"
+    for claim in evidence.record_claims:
+        if not unknown.get(claim["load_id"]):
+            yield f"load {claim['load_id']} still holds record {claim['record_id']}"
+
+
+def _calls_may_run_on(scenario: Scenario) -> bool:
+    """Whether a call may have been given up that the org might still carry out."""
+    breaks = {"reset", "truncate", "unavailable"}
+    return scenario.late_calls or not breaks.isdisjoint(fault["kind"] for fault in scenario.faults)
+
+
+CHECKS: tuple[Callable[[Evidence], Iterator[str]], ...] = (
+    no_key_twice,
+    each_row_once,
+    audit_is_true,
+    no_lost_update,
+    one_key_a_record,
+    first_decisions_kept,
+    nothing_sent_again,
+    no_race_among_ourselves,
+    verdict_is_right,
+    nothing_held,
+)
+
+
+def settled_of(entries: Iterable[Entry]) -> Mapping[int, Entry]:
+    """The entries that later tries must leave alone."""
+    return {entry.row_number: entry for entry in entries if entry.action not in UNSETTLED}

@@ -1,0 +1,131 @@
+"""Tasks in processes of their own, some of which are killed."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from multiprocessing.connection import Connection, wait
+from random import Random
+from typing import Any
+
+import requests
+
+from tests.chaos.task import Ended, TaskSpec, run_task
+from tests.chaos.world import CONTEXT, SOBJECT
+
+#: Seconds after which a task is taken for one that never ends.
+PATIENCE = 60.0
+
+
+@dataclass(slots=True)
+class Running:
+    """A process that runs one task."""
+
+    spec: TaskSpec
+    process: Any
+    connection: Connection
+    started: float
+
+    def kill_if_its_time_has_come(self) -> None:
+        kill = self.spec.kill
+        if kill is not None and kill.event == "time" and time.monotonic() - self.started >= kill.delay:
+            self.process.kill()
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What became of a process: how its task ended, or that it was killed before it could say."""
+
+    spec: TaskSpec
+    ended: Ended | None
+
+    @property
+    def killed(self) -> bool:
+        return self.ended is None
+
+
+def run_together(specs: Sequence[TaskSpec], *, together: int, stagger: float, random: Random) -> list[Result]:
+    """Run every task in a process of its own, so many at a time; answers how each ended."""
+    waiting, running, results = list(specs), list[Running](), list[Result]()
+    while waiting or running:
+        while waiting and len(running) < together:
+            running.append(_start(waiting.pop(0)))
+            time.sleep(random.uniform(0, stagger))
+        wait([each.connection for each in running], timeout=_until_next_kill(running))
+        for each in list(running):
+            each.kill_if_its_time_has_come()
+            result = _result_of(each)
+            if result is not None:
+                running.remove(each)
+                results.append(result)
+    return results
+
+
+def _until_next_kill(running: Sequence[Running]) -> float:
+    now = time.monotonic()
+    due = [
+        each.started + each.spec.kill.delay - now
+        for each in running
+        if each.spec.kill is not None and each.spec.kill.event == "time"
+    ]
+    return max(0.0, min([1.0, *due]))
+
+
+def _start(spec: TaskSpec) -> Running:
+    ours, theirs = CONTEXT.Pipe(duplex=False)
+    process = CONTEXT.Process(target=_in_child, args=(spec, theirs), name=f"upsert-{spec.ref.partition}")
+    process.start()
+    theirs.close()
+    return Running(spec, process, ours, time.monotonic())
+
+
+def _in_child(spec: TaskSpec, connection: Connection) -> None:
+    connection.send(run_task(spec))
+    connection.close()
+
+
+def _result_of(running: Running) -> Result | None:
+    """How a process ended; None: it lives."""
+    if running.connection.poll():
+        try:
+            ended = running.connection.recv()
+        except EOFError:
+            ended = None
+        running.process.join(PATIENCE)
+        code = running.process.exitcode
+        if ended is None and code != -signal.SIGKILL:
+            ended = Ended("broken", f"the process ended with {code} and said nothing")
+        running.connection.close()
+        running.process.close()
+        return Result(running.spec, ended)
+    if time.monotonic() - running.started > PATIENCE:
+        running.process.kill()
+        return Result(running.spec, Ended("broken", f"the task did not end in {PATIENCE:g} s"))
+    return None
+
+
+def start_stranger(org_url: str, key_name: str, keys: Sequence[str], seed: int) -> Any:
+    """Another client that writes the same keys and knows no claims; a process to be joined."""
+    process = CONTEXT.Process(target=_meddle, args=(org_url, key_name, list(keys), seed), name="stranger")
+    process.start()
+    return process
+
+
+def _meddle(org_url: str, key_name: str, keys: Sequence[str], seed: int) -> None:
+    random = Random(seed)
+    with requests.Session() as http:
+        login = {"grant_type": "client_credentials", "client_id": "chaos-client", "client_secret": "chaos-secret"}
+        try:
+            token = http.post(f"{org_url}/services/oauth2/token", data=login, timeout=5).json()["access_token"]
+        except (requests.RequestException, ValueError, KeyError, TypeError):
+            return
+        for number in range(12):
+            body = {"LastName": "Stranger", "Marker__c": f"stranger/{number}"}
+            url = f"{org_url}/services/data/v62.0/sobjects/{SOBJECT}/{key_name}/{random.choice(list(keys))}"
+            try:
+                http.patch(url, json=body, headers={"Authorization": f"Bearer {token}"}, timeout=2)
+            except requests.RequestException:
+                continue
+            time.sleep(random.uniform(0, 0.005))

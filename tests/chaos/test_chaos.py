@@ -1,0 +1,115 @@
+"""A short part of the chaos: ``make chaos N=10000`` is the long one."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+
+from tests.chaos.run import Outcome, run_scenario, run_seed
+from tests.chaos.scenario import HANG, KEY_FIELDS, SHORT_READ_TIMEOUT, Kill, LoadPlan, Scenario, Schedule, draw
+from tests.chaos.world import World
+
+#: Seeds of a kind in one test; together some twenty seconds.
+SEEDS = {"plain": range(9000, 9012), "killed": range(9100, 9110), "concurrent": range(9200, 9208)}
+
+
+@pytest.fixture(scope="module")
+def world() -> Iterator[World]:
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    with World() as opened:
+        yield opened
+    logging.disable(before)
+
+
+def said(outcome: Outcome) -> list[str]:
+    return [str(finding) for finding in outcome.findings]
+
+
+@pytest.mark.parametrize("kind", SEEDS)
+def test_whatever_goes_wrong_nothing_is_lost_and_nothing_doubled(world: World, kind: str) -> None:
+    found = {seed: said(run_seed(world, seed, kind)) for seed in SEEDS[kind]}
+    assert {seed: texts for seed, texts in found.items() if texts} == {}
+
+
+def row(number: int, key: str, load: str) -> dict[str, object]:
+    return {"Folded_Key__c": key, "Marker__c": f"{load}/{number}", "LastName": f"Name {number}", "Title": f"T {number}"}
+
+
+def load(name: str, keys: list[str], **settings: object) -> LoadPlan:
+    plan = LoadPlan(
+        name=name,
+        rows=tuple(row(number, key, name) for number, key in enumerate(keys, 1)),
+        partitions=1,
+        on_repeat="last",
+        policy="ask_reviewer",
+        newer_than=False,
+        group_by=None,
+        max_in_flight=1,
+        rows_per_chunk=2,
+        chunks_per_call=1,
+    )
+    return replace(plan, **settings)  # type: ignore[arg-type]
+
+
+def scenario(*loads: LoadPlan, schedule: Schedule, window: float = 0.01) -> Scenario:
+    physics = {"commit_window": window, "lock_wait": 0.0, "lock_parents": False, "latency": [0.0, 0.0]}
+    return Scenario(1, "concurrent", "sqlite", KEY_FIELDS[0], (), loads, (), physics, schedule)
+
+
+KEYS = [f"K-{number:02d}" for number in range(24)]
+SAME_KEYS = (load("load1", KEYS, partitions=2), load("load2", KEYS, partitions=3))
+AT_ONCE = Schedule(own=True, together=5, rounds_with_faults=1)
+
+
+def test_two_loads_of_the_same_keys_at_once_never_meet_in_the_org(world: World) -> None:
+    outcome = run_scenario(world, scenario(*SAME_KEYS, schedule=AT_ONCE))
+    assert said(outcome) == []
+    assert outcome.counts["DUPLICATE_VALUE"] == 0
+    assert outcome.actions == {"created": 24, "updated": 24}
+
+
+@pytest.mark.parametrize("event", ["call", "answer", "remember", "remembered", "claimed", "released"])
+def test_a_process_that_is_killed_anywhere_leaves_a_whole_load_to_its_next_try(world: World, event: str) -> None:
+    killed = Schedule(own=True, together=1, rounds_with_faults=1, kills=(Kill(event, nth=2),))
+    outcome = run_scenario(world, scenario(load("load1", KEYS[:8]), schedule=killed))
+    assert said(outcome) == []
+    assert outcome.counts["kills"] == 1
+    assert outcome.actions == {"created": 8}
+
+
+def test_a_call_that_is_given_up_and_carried_out_later_overwrites_nothing_newer(world: World) -> None:
+    """The second row of a key waits until the call that was given up cannot come any more."""
+    late = {"kind": "slow", "on": "write", "calls": [1], "seconds": [HANG, HANG]}
+    rows = load("load1", [*KEYS[:12], *KEYS[:6]], on_repeat="in_order", rows_per_chunk=12)
+    plain = scenario(rows, schedule=Schedule(own=False, together=1, rounds_with_faults=1))
+    outcome = run_scenario(world, replace(plain, faults=(late,), read_timeout=SHORT_READ_TIMEOUT, late_calls=True))
+    assert said(outcome) == []
+    assert outcome.faults == {"slow": 1}
+    assert outcome.counts["put off"] == 6
+
+
+def test_without_claims_the_checks_find_the_races(world: World) -> None:
+    slow = scenario(*SAME_KEYS, schedule=AT_ONCE, window=0.05)
+    outcomes = [run_scenario(world, slow, broken="open_claims") for _ in range(3)]
+    assert 8 in {finding.check for outcome in outcomes for finding in outcome.findings}
+
+
+def test_an_audit_that_forgets_is_found(world: World) -> None:
+    kept = Schedule(own=False, together=1, rounds_with_faults=1)
+    outcome = run_scenario(world, scenario(load("load1", KEYS), schedule=kept), broken="forgetful_audit")
+    assert {2, 3} & {finding.check for finding in outcome.findings}
+
+
+def test_claims_that_are_never_released_are_found(world: World) -> None:
+    kept = Schedule(own=False, together=1, rounds_with_faults=1)
+    outcome = run_scenario(world, scenario(load("load1", KEYS[:3]), schedule=kept), broken="forgetful_release")
+    assert [finding.check for finding in outcome.findings] == [10, 10, 10]
+
+
+def test_a_seed_draws_the_same_scenario_again() -> None:
+    assert draw(7) == draw(7)
+    assert draw(7) != draw(8)

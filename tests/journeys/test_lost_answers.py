@@ -1,0 +1,85 @@
+"""A lost answer leaves open whether a row was created; the record's own dates tell."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from airflow_sf_dedup.core.outcomes import Failed, Saved
+from airflow_sf_dedup.errors import TransientCallError
+from airflow_sf_dedup.journeys.lost_answers import ReRead
+from airflow_sf_dedup.journeys.sending import Answered
+from airflow_sf_dedup.salesforce.base import Origin, StoredRecord
+from tests.journeys.fake_org import FakeOrg, lead_id, row
+
+SENT = datetime(2026, 3, 2, 6, 30, 15, 400_000, tzinfo=UTC)
+ME, SOMEBODY = "005000000000001AAA", "005000000000002AAA"
+
+
+def doubted(number: int, created: bool | None = None) -> Answered[object]:
+    return Answered(row(number), Saved(lead_id(number), created), 2, 3.0, SENT)
+
+
+def told(org: FakeOrg, *answered: Answered[object], user_id: str | None = ME) -> list[bool | None]:
+    answers = ReRead(org, "Lead", lambda: user_id).told(answered)  # type: ignore[arg-type]
+    return [each.outcome.created for each in answers if isinstance(each.outcome, Saved)]
+
+
+@pytest.mark.parametrize(
+    ("created_at", "created_by", "expected"),
+    [
+        (SENT.replace(microsecond=0), ME, True),
+        (SENT + timedelta(seconds=3), ME, True),
+        (SENT - timedelta(seconds=1), ME, False),
+        (SENT - timedelta(days=300), ME, False),
+        (SENT + timedelta(seconds=3), SOMEBODY, False),
+        (SENT + timedelta(seconds=3), None, True),
+    ],
+    ids=["in the same second", "after", "before", "long before", "by another user", "by nobody knows whom"],
+)
+def test_created_is_what_this_user_created_since_the_row_was_sent(
+    created_at: datetime, created_by: str | None, expected: bool
+) -> None:
+    org = FakeOrg(created={lead_id(1): Origin(created_at, created_by)})
+    assert told(org, doubted(1)) == [expected]
+
+
+def test_one_read_tells_of_all_rows_and_of_none_that_is_not_in_doubt() -> None:
+    org = FakeOrg(created={lead_id(n): Origin(SENT, ME) for n in (1, 2, 3)})
+    assert told(org, doubted(1), doubted(2, created=False), doubted(3)) == [True, False, True]
+    assert org.calls == [("origins", [[lead_id(1), lead_id(3)]])]
+
+
+def test_nothing_is_read_when_nothing_is_in_doubt() -> None:
+    org = FakeOrg()
+    ReRead(org, "Lead").told([Answered(row(1), Saved(lead_id(1), True)), Answered(row(2), Failed("X", "…"))])
+    assert org.calls == []
+
+
+def test_what_cannot_be_read_stays_open() -> None:
+    assert told(FakeOrg(), doubted(1)) == [None]
+    assert told(FakeOrg(errors={1: TransientCallError("no connection")}), doubted(1)) == [None]
+
+
+def test_who_does_not_know_its_own_user_takes_every_creation_for_its_own() -> None:
+    org = FakeOrg(created={lead_id(1): Origin(SENT, SOMEBODY)})
+    assert told(org, doubted(1), user_id=None) == [True]
+
+
+def test_what_an_earlier_row_of_the_task_wrote_was_not_created_by_a_later_one() -> None:
+    org = FakeOrg(created={lead_id(1): Origin(SENT, ME)})
+    origins = ReRead(org, "Lead", lambda: ME, keys_repeat=True)
+    origins.told([Answered(row(1), Saved(lead_id(1), True))])
+    [answered] = origins.told([doubted(1)])  # type: ignore[list-item]
+    assert answered.outcome == Saved(lead_id(1), False)
+
+
+@pytest.mark.parametrize(("stored_value", "saved"), [(1_234_567, True), (1_234_568, False)])
+def test_numbers_that_differ_in_their_last_digit_are_not_what_a_lost_call_wrote(stored_value: int, saved: bool) -> None:
+    org = FakeOrg(held={"key-1": (lead_id(1),)}, created={lead_id(1): Origin(SENT, ME, SENT, ME)})
+    record = row(1, NumberOfEmployees=1_234_567)
+    org.records[lead_id(1)] = StoredRecord(lead_id(1), {**record.fields, "NumberOfEmployees": stored_value})
+    refused = Answered(record, Failed("ENTITY_IS_LOCKED", "…"), 2, 3.0, SENT)
+    [answered] = ReRead(org, "Lead", lambda: ME).told([refused])
+    assert isinstance(answered.outcome, Saved) is saved

@@ -1,0 +1,269 @@
+"""The prediction of a load's API calls, beside what an emulated org counts of real loads."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections import Counter
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from airflow.sdk import DAG
+from hypothesis import given
+from hypothesis import strategies as st
+
+from airflow_sf_dedup import salesforce_upsert
+from airflow_sf_dedup.audit.base import Load, Totals
+from airflow_sf_dedup.audit.engine import engine_for
+from airflow_sf_dedup.audit.sql import SqlAudit
+from airflow_sf_dedup.core.entries import Action, Entry
+from airflow_sf_dedup.core.partitioning import partition_of
+from airflow_sf_dedup.emulator import EmulatedOrg
+from airflow_sf_dedup.journeys.limits import CallLimits
+from airflow_sf_dedup.journeys.prediction import Prediction, Shares, predict_calls, shares_of, warnings_of
+from airflow_sf_dedup.salesforce.call_count import LimitInfo
+from airflow_sf_dedup.testing import run_dag
+from tests.acceptance.morning import known_to_the_org, leads, seed, stats
+from tests.journeys.conftest import NOW
+from tests.journeys.fake_org import KEY, ORG_ID
+
+# The arithmetic
+
+
+@pytest.mark.parametrize(
+    ("partitions", "calls"), [([5000], 16), ([1250] * 4, 29), ([625] * 8, 41)], ids=["one", "four", "eight"]
+)
+def test_the_calls_of_the_demo_are_those_the_docs_name(partitions: list[int], calls: int) -> None:
+    predicted = predict_calls(partitions, blocked_share=1200 / 5000, settled_share=1080 / 5000)
+    assert predicted.likely == calls
+    assert sum(predicted.steps.values()) == calls
+
+
+def test_without_history_only_the_least_is_known() -> None:
+    predicted = predict_calls([1000, 1001, 0], blocked_share=None)
+    assert predicted == Prediction(4, None, {"check the org": 1, "write": 3})
+    assert predicted.calls == 4
+    assert str(predicted) == (
+        "at least 4 API calls: 1 to check the org, 3 to write; more when rows are blocked as duplicates"
+    )
+
+
+def test_a_prediction_says_what_the_calls_are_for() -> None:
+    predicted = predict_calls([5000], blocked_share=0.24, settled_share=0.0)
+    assert str(predicted) == (
+        "about 14 API calls: 1 to check the org, 5 to write, 6 to look up what blocks, 1 to read matches, "
+        "1 to read holders of keys; at least 6"
+    )
+
+
+@pytest.mark.parametrize(
+    ("rows", "blocked", "settled", "calls"),
+    [
+        pytest.param(0, 0.5, 0.5, 0, id="no rows"),
+        pytest.param(1000, 0.0, 0.0, 1, id="nothing blocked"),
+        pytest.param(100, 0.004, 0.004, 1, id="less than half a row"),
+        pytest.param(200, 0.005, 0.005, 5, id="one row"),
+        pytest.param(1000, 1.0, 1.0, 1 + 5 + 2 + 1, id="all"),
+        pytest.param(2001, 1.0, 1.0, 3 + (10 + 2 + 2) + (1 + 2 + 1), id="more than are settled together"),
+        pytest.param(1000, 0.2, 0.9, 1 + 1 + 2 + 1, id="no more settled than blocked"),
+        pytest.param(1000, 0.2, None, 1 + 1 + 2 + 1, id="settled unknown"),
+    ],
+)
+def test_each_step_rounds_up(rows: int, blocked: float, settled: float | None, calls: int) -> None:
+    assert predict_calls([rows], blocked_share=blocked, settled_share=settled, before=0).likely == calls
+
+
+@given(
+    st.lists(st.integers(0, 10_000), max_size=8),
+    st.floats(0, 1),
+    st.floats(0, 1),
+    st.integers(0, 10),
+)
+def test_the_likely_calls_are_never_fewer_than_the_least(
+    rows: list[int], blocked: float, settled: float, before: int
+) -> None:
+    predicted = predict_calls(rows, blocked_share=blocked, settled_share=settled, before=before)
+    assert predicted.likely is not None
+    assert predicted.least <= predicted.likely == sum(predicted.steps.values())
+    assert predict_calls([sum(rows)], blocked_share=None, before=before).least <= predicted.least
+
+
+# What an earlier load says
+
+
+def totals(*rows: tuple[Action, str | None, int]) -> Totals:
+    actions: dict[Action, int] = {}
+    for action, _, count in rows:
+        actions[action] = actions.get(action, 0) + count
+    return Totals(actions, {(action, None, reason): count for action, reason, count in rows if reason})
+
+
+@pytest.mark.parametrize(
+    ("rows", "shares"),
+    [
+        pytest.param([(Action.CREATED, None, 60), (Action.MATCHED_UPDATED, None, 40)], Shares(0.4, 0.4), id="updates"),
+        pytest.param(
+            [
+                (Action.UPDATED, None, 70),
+                (Action.SAVED_ANYWAY, None, 10),
+                (Action.AWAITING_REVIEW, "several_matches", 10),
+                (Action.SKIPPED, "skip", 10),
+            ],
+            Shares(0.3, 0.1),
+            id="every policy",
+        ),
+        pytest.param(
+            [
+                (Action.CREATED, None, 80),
+                (Action.CREATED, "resolved_on_lookup", 10),
+                (Action.FAILED, "matched_updated_failed", 10),
+            ],
+            Shares(0.2, 0.1),
+            id="blocked all the same",
+        ),
+        pytest.param(
+            [
+                (Action.CREATED, None, 9),
+                (Action.AWAITING_REVIEW, "several_matches", 1),
+                (Action.INVALID, "missing_key", 50),
+                (Action.SUPERSEDED, "on_repeat_last", 50),
+                (Action.HELD, "earlier_row_awaits_review", 50),
+                (Action.NOT_SENT, "keys_in_flight", 50),
+                (Action.SKIPPED, "stale", 50),
+            ],
+            Shares(0.1, 0.0),
+            id="rows that were not sent",
+        ),
+        pytest.param([(Action.INVALID, "missing_key", 5), (Action.SKIPPED, "stale", 5)], None, id="nothing sent"),
+        pytest.param([], None, id="no rows"),
+    ],
+)
+def test_shares_are_of_the_rows_that_were_sent(
+    rows: list[tuple[Action, str | None, int]], shares: Shares | None
+) -> None:
+    assert shares_of(totals(*rows)) == shares
+
+
+def test_the_latest_load_of_that_org_sobject_and_field_that_ended_is_asked(
+    sql_audit: SqlAudit, new_load: Callable[..., Load]
+) -> None:
+    def ended(days: int, rows: int, sobject: str = "Lead") -> None:
+        load = new_load(rows_read=rows, ended_at=NOW + timedelta(days=days))
+        entries = [Entry(row_number=n, action=Action.CREATED, at=NOW, key=f"K-{n}") for n in range(1, rows + 1)]
+        sql_audit.remember(load.load_id, entries)
+
+    assert sql_audit.latest_totals("00D-other", "Lead", KEY) is None
+    ended(9001, 3)
+    ended(9000, 5)
+    ended(9002, 0)
+    sql_audit.remember(new_load(rows_read=1).load_id, [Entry(row_number=1, action=Action.CREATED, at=NOW, key="K")])
+    found = sql_audit.latest_totals(ORG_ID, "lead", KEY.upper())
+    assert found is not None
+    assert found.actions == {Action.CREATED: 3}
+    assert sql_audit.latest_totals(ORG_ID, "Contact", KEY) is None
+    assert sql_audit.latest_totals(ORG_ID, "Lead", "Other__c") is None
+
+
+# Warnings
+
+
+@pytest.mark.parametrize(
+    ("limits", "limit_info", "words"),
+    [
+        pytest.param(CallLimits(), None, [], id="no limits"),
+        pytest.param(CallLimits(api_budget=20), None, [], id="just enough budget"),
+        pytest.param(CallLimits(api_budget=19), None, ["api_budget=19 .* 20 API calls"], id="too small a budget"),
+        pytest.param(CallLimits(), LimitInfo(82, 100), [], id="just enough left"),
+        pytest.param(CallLimits(), LimitInfo(83, 100), ["17 of 100 .* 18 more"], id="too few left"),
+        pytest.param(CallLimits(), LimitInfo(120, 100), ["0 of 100"], id="none left"),
+        pytest.param(CallLimits(api_floor_pct=10), LimitInfo(72, 100), [], id="just above the floor"),
+        pytest.param(
+            CallLimits(api_floor_pct=10), LimitInfo(73, 100), ["27 of 100 .* api_floor_pct keeps 10"], id="floor"
+        ),
+        pytest.param(CallLimits(5, 0), LimitInfo(99, 100), ["api_budget", "1 of 100"], id="both"),
+    ],
+)
+def test_a_load_that_will_not_reach_its_end_is_warned_of(
+    limits: CallLimits, limit_info: LimitInfo | None, words: list[str]
+) -> None:
+    found = warnings_of(Prediction(5, 20), limits, limit_info, made=2)
+    assert len(found) == len(words)
+    for sentence, pattern in zip(found, words, strict=True):
+        assert re.search(pattern, sentence), sentence
+
+
+# Beside real loads
+
+
+def loaded(rows: list[dict[str, Any]], folder: Path, **settings: Any) -> Load:
+    """The load as the audit has it after a run, whatever became of it."""
+    with DAG("predicted", schedule=None) as dag:
+        salesforce_upsert(
+            source=rows,
+            sobject="Lead",
+            external_id_field="External_Id__c",
+            on_duplicate="update_existing | ask_reviewer",
+            retries=0,
+            **settings,
+        )
+    run = run_dag(dag)
+    return SqlAudit(engine_for(f"sqlite:///{folder / 'audit.db'}")).loads_of_run("predicted", run.run_id)[-1]
+
+
+@pytest.mark.parametrize(
+    ("rows", "blocked", "within", "settings"),
+    [
+        pytest.param(30, 12, 0, {"partitions": 2}, id="small"),
+        pytest.param(1201, 300, 0, {"partitions": 1}, id="one task"),
+        pytest.param(1500, 400, 0, {"partitions": 4}, id="four tasks"),
+        pytest.param(2400, 450, 0, {"partitions": 3, "max_in_flight": 3}, id="several calls in flight"),
+        # As many blocked rows a task as a look-up carries: of some tasks more, of others fewer.
+        pytest.param(2400, 600, 3, {"partitions": 3}, id="on the edge"),
+    ],
+)
+def test_the_second_load_costs_what_the_first_one_lets_expect(
+    salesforce_org: EmulatedOrg,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    rows: int,
+    blocked: int,
+    within: int,
+    settings: dict[str, Any],
+) -> None:
+    source = leads(2 * rows)
+    first, second = source[:rows], source[rows:]
+    for part in (first, second):
+        seed(salesforce_org.url, "Lead", known_to_the_org(part, blocked))
+
+    load = loaded(first, tmp_path, **settings)
+    assert load.predicted_calls == 1 + sum(-(-part // 1000) for part in _parts(first, settings["partitions"]))
+
+    before = stats(salesforce_org.url)["api_calls"]
+    with caplog.at_level(logging.INFO):
+        load = loaded(second, tmp_path, **settings)
+    counted = stats(salesforce_org.url)["api_calls"] - before
+    assert load.api_calls == counted
+    assert load.predicted_calls == pytest.approx(counted, abs=within)
+    assert f"about {load.predicted_calls:,} API calls: 1 to check the org" in caplog.text
+
+
+def _parts(rows: list[dict[str, Any]], partitions: int) -> list[int]:
+    """Rows of each partition."""
+    return list(Counter(partition_of(row["External_Id__c"].lower(), partitions) for row in rows).values())
+
+
+def test_a_load_in_waves_costs_what_its_waves_cost(salesforce_org: EmulatedOrg, tmp_path: Path) -> None:
+    rows = [row | {"Title": title} for title in ("Ms", "Dr", "Prof") for row in leads(5)]
+    load = loaded(rows, tmp_path, partitions=1, on_repeat="in_order")
+    assert load.predicted_calls == load.api_calls == stats(salesforce_org.url)["api_calls"] == 1 + 3
+
+
+def test_a_budget_that_will_not_do_is_warned_of_before_anything_is_written(
+    salesforce_org: EmulatedOrg, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.WARNING):
+        loaded(leads(2), tmp_path, partitions=1, api_budget=1)
+    assert "api_budget=1 will probably not do for 2 API calls" in caplog.text
