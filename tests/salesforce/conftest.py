@@ -69,6 +69,8 @@ class CannedOrg:
     def __init__(self, tls: ssl.SSLContext | None = None) -> None:
         self.requests: list[Seen] = []
         self._replies: dict[str, deque[Reply]] = defaultdict(deque)
+        #: Access token to what every request with it is answered.
+        self._refused_tokens: dict[str, Reply] = {}
         self._lock = threading.Lock()
         self._server = _Server(("127.0.0.1", 0), self._handler())
         if tls is not None:
@@ -80,6 +82,10 @@ class CannedOrg:
         """Answer requests whose path contains ``path`` so; the longest match counts."""
         self._replies[path] = deque(replies)
 
+    def refuses_token(self, token: str, reply: Reply) -> None:
+        """Answer every request that carries the token so."""
+        self._refused_tokens[token] = reply
+
     def sent_to(self, path: str) -> list[Seen]:
         return [seen for seen in self.requests if path in seen.path]
 
@@ -87,7 +93,9 @@ class CannedOrg:
         self._server.shutdown()
         self._server.server_close()
 
-    def _next(self, path: str) -> Reply:
+    def _next(self, path: str, authorization: str) -> Reply:
+        if (refusal := self._refused_tokens.get(authorization.removeprefix("Bearer "))) is not None:
+            return refusal
         with self._lock:
             known = [part for part in self._replies if part in path]
             replies = self._replies[max(known, key=len)] if known else deque()
@@ -104,7 +112,7 @@ class CannedOrg:
                 headers = {name.lower(): value for name, value in self.headers.items()}
                 with org._lock:
                     org.requests.append(Seen(self.command, self.path, headers, body))
-                org_reply(self, org._next(self.path))
+                org_reply(self, org._next(self.path, headers.get("authorization", "")))
 
             do_GET = do_POST = do_PATCH = do_PUT = do_DELETE = answer  # noqa: N815 - http.server's names
 
