@@ -155,10 +155,18 @@ class AuditReader(Protocol):
     def loads_of_run(self, dag_id: str, run_id: str) -> list[Load]:
         """The loads of one DAG run, oldest first."""
 
-    def settled_rows(self, load_id: str, partition: int, rows: Iterable[int] | None = None) -> Mapping[int, Action]:
+    def settled_rows(
+        self,
+        load_id: str,
+        partition: int,
+        rows: Iterable[int] | None = None,
+        *,
+        failed_in_try: int | None = None,
+    ) -> Mapping[int, Action]:
         """Row number to action, for the rows of a partition that need not be sent again.
 
         :param rows: only these; ``None``: all.
+        :param failed_in_try: of this try of the task, rows that are ``failed`` count as well.
         """
 
     def unknown_rows(self, load_id: str, partition: int) -> frozenset[int]:

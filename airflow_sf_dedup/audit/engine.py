@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, Pool, create_engine, event
+from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_random
 
 from airflow_sf_dedup.audit.url import url_from_text
 
@@ -19,6 +21,9 @@ BUSY_TIMEOUT = 30
 CONNECT_TIMEOUT = 10
 #: Seconds after which a pooled PostgreSQL connection is replaced.
 POOL_RECYCLE = 1800
+
+#: Threads of a task that may write at one time: its calls in flight, and itself.
+_MOST_CONNECTIONS = 16
 
 _WRITES = "sf_dedup_writes"
 
@@ -56,8 +61,9 @@ def _postgres_engine(url: URL) -> Engine:
         url,
         pool_pre_ping=True,
         pool_size=1,
-        max_overflow=8,
+        max_overflow=_MOST_CONNECTIONS - 1,
         pool_recycle=POOL_RECYCLE,
+        hide_parameters=True,
         # A server-side prepared statement is lost behind PgBouncer, which Airflow's chart installs.
         connect_args={**asked, "prepare_threshold": None},
     )
@@ -68,7 +74,8 @@ def _sqlite_engine(url: URL) -> Engine:
     engine = create_engine(
         url,
         pool_size=1,
-        max_overflow=8,
+        max_overflow=_MOST_CONNECTIONS - 1,
+        hide_parameters=True,
         connect_args={"timeout": BUSY_TIMEOUT, "isolation_level": None, "check_same_thread": False},
     )
     event.listen(engine, "connect", _configure_sqlite)
@@ -91,12 +98,25 @@ def create_private_file(path: Path) -> None:
 
 def _configure_sqlite(connection: Any, _record: Any) -> None:
     cursor = connection.cursor()
-    cursor.execute("PRAGMA journal_mode=WAL")
+    _switch_to_wal(cursor)
     # A commit is on the disk when it returns; erased values do not stay in free pages.
     cursor.execute("PRAGMA synchronous=FULL")
     cursor.execute("PRAGMA secure_delete=ON")
     cursor.execute("PRAGMA foreign_keys=ON")
     cursor.close()
+
+
+def _switch_to_wal(cursor: Any) -> None:
+    """Let readers and a writer work at one time. A new file is switched once; who meets the switch may not wait by
+    SQLite's own time-out: https://www.sqlite.org/wal.html#sometimes_queries_return_sqlite_busy_in_wal_mode
+    """
+    patiently = Retrying(
+        retry=retry_if_exception_type(sqlite3.OperationalError),
+        stop=stop_after_delay(BUSY_TIMEOUT),
+        wait=wait_random(0.01, 0.1),
+        reraise=True,
+    )
+    patiently(lambda: cursor.execute("PRAGMA journal_mode=WAL").fetchone())
 
 
 def _begin_sqlite(connection: Connection) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Engine, Select, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Engine, Select, and_, delete, func, insert, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt
@@ -141,15 +141,27 @@ class SqlAudit:
             rows = connection.execute(query.order_by(tables.load.c.started_at, tables.load.c.load_id))
             return [Load(**row) for row in rows.mappings()]
 
-    def settled_rows(self, load_id: str, partition: int, rows: Iterable[int] | None = None) -> Mapping[int, Action]:
-        """Row number to action, for the rows of a partition that need not be sent again; of these rows, or all."""
-        query = select(tables.entry.c.row_number, tables.entry.c.action).where(
-            tables.entry.c.load_id == load_id,
-            tables.entry.c.partition == partition,
-            tables.entry.c.action.not_in(_UNSETTLED),
+    def settled_rows(
+        self,
+        load_id: str,
+        partition: int,
+        rows: Iterable[int] | None = None,
+        *,
+        failed_in_try: int | None = None,
+    ) -> Mapping[int, Action]:
+        """Row number to action, for the rows of a partition that need not be sent again; of these rows, or all.
+
+        :param failed_in_try: of this try, rows that are ``failed`` count as well.
+        """
+        columns = tables.entry.c
+        failed = and_(columns.action == Action.FAILED.value, columns.try_number == failed_in_try)
+        query = select(columns.row_number, columns.action).where(
+            columns.load_id == load_id,
+            columns.partition == partition,
+            or_(columns.action.not_in(_UNSETTLED), failed),
         )
         if rows is not None:
-            query = query.where(among(self.engine.dialect, tables.entry.c.row_number, rows))
+            query = query.where(among(self.engine.dialect, columns.row_number, rows))
         with reading(self.engine) as connection:
             return {row_number: Action(action) for row_number, action in connection.execute(query)}
 

@@ -110,15 +110,16 @@ def uncertainty(case: DuplicateCase) -> str | None:
     """Why nothing may be done to a matched record, in one word; ``None`` when one is certain.
 
     A match is certain when it is the only live one over all rules, all of which name what they found, of
-    the row's own sobject, readable and without another key, and when no record holds the row's key yet.
+    the row's own sobject, readable and without another key, and when no other record holds the row's key yet.
+    It may hold the key itself: a call of an earlier try that stamped it was carried out late.
     """
-    if case.key_holders:
+    live = [record for record in case.matched if not record.is_gone]
+    if set(case.key_holders) - {record.record_id for record in live if len(live) == 1}:
         return "key_already_held"
     if not case.matched:
         return "no_match_named"
     if not case.all_named:
         return "match_not_named"
-    live = [record for record in case.matched if not record.is_gone]
     if not live:
         return "match_converted" if any(r.is_converted for r in case.matched) else "match_deleted"
     if len(live) > 1:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
+from dataclasses import dataclass
 from datetime import datetime
 
 from airflow_sf_dedup.core.clock import utc_now
@@ -27,8 +27,8 @@ class HeldKeys:
     :param key_of: the broadest folding of a key: what any org may take for one key is one claim.
     :param settled_among: which of these rows are settled by now, and how: another process of the same task, which
         Airflow took for dead, may have settled them since this one began.
-    :param unknown_since: of rows that an earlier try left ``unknown``, since when at most they may be in the org;
-        where a claim was left behind, it knows better.
+    :param unknown: rows that an earlier try left ``unknown``; ``unknown_since`` says since when at most they may be in
+        the org, by the org's clock. Where a claim was left behind, it knows better.
     :param org_now: the org's own time, UTC.
     """
 
@@ -37,7 +37,8 @@ class HeldKeys:
     claimant: Claimant
     key_of: Callable[[str], str]
     settled_among: Callable[[Sequence[int]], Mapping[int, Action]] = lambda rows: {}
-    unknown_since: Mapping[int, datetime] = field(default_factory=dict)
+    unknown: Set[int] = frozenset()
+    unknown_since: Callable[[], datetime] = utc_now
     org_now: Callable[[], datetime] = utc_now
     clock: Callable[[], float] = time.monotonic
 
@@ -48,6 +49,8 @@ class HeldKeys:
         self._users: Counter[str] = Counter()
         #: Keys in a call that was given up and may still be under way.
         self._late_keys: set[str] = set()
+        #: Keys of rows that nobody knows the outcome of.
+        self._unknown_keys: set[str] = set()
         self._settled: list[tuple[Record, Action]] = []
         self._renewed = self.clock()
         self._lock = threading.RLock()
@@ -70,8 +73,8 @@ class HeldKeys:
                     continue
                 self._rows[row.row_number] = key
                 self._users[key] += 1
-                if (moment := grant.granted[key] or self.unknown_since.get(row.row_number)) is not None:
-                    since[id(row)] = moment
+                if grant.granted[key] or row.row_number in self.unknown:
+                    since[id(row)] = grant.granted[key] or self.unknown_since()
             return Taken(put_off, since, self._drop_settled(row for row, _ in wanted))
 
     def _drop_settled(self, rows: Iterable[Record]) -> set[int]:
@@ -90,21 +93,37 @@ class HeldKeys:
     def release(self, row_numbers: Iterable[int]) -> None:
         """Give back the keys of rows that are settled and remembered."""
         with self._lock:
-            free: list[str] = []
-            late: list[str] = []
-            for number in row_numbers:
-                key = self._rows.pop(number, None)
-                if key is None:
-                    continue
-                self._users[key] -= 1
-                if not self._users[key]:
-                    del self._users[key]
-                    (late if key in self._late_keys else free).append(key)
-            if free:
-                self.claims.release(self.scope, self.claimant, free)
-            if late:
-                self.claims.leave(self.scope, self.claimant, late)
-                self._late_keys.difference_update(late)
+            self._part_with({key for number in row_numbers if (key := self._no_longer_needed_by(number)) is not None})
+
+    def leave_unknown(self, row_numbers: Iterable[int]) -> None:
+        """Leave the keys of rows that nobody knows the outcome of: they stay taken while a call may be under way."""
+        with self._lock:
+            numbers = [number for number in row_numbers if number in self._rows]
+            self._unknown_keys.update(self._rows[number] for number in numbers)
+            self.release(numbers)
+
+    def _no_longer_needed_by(self, row_number: int) -> str | None:
+        """The key of a row that is done with it, if no other row needs it."""
+        key = self._rows.pop(row_number, None)
+        if key is None:
+            return None
+        self._users[key] -= 1
+        if self._users[key]:
+            return None
+        del self._users[key]
+        return key
+
+    def _part_with(self, keys: set[str]) -> None:
+        unknown = keys & self._unknown_keys
+        late = keys & self._late_keys - unknown
+        if free := keys - unknown - late:
+            self.claims.release(self.scope, self.claimant, free)
+        if late:
+            self.claims.leave(self.scope, self.claimant, late)
+        if unknown:
+            self.claims.leave(self.scope, self.claimant, unknown, unknown=True)
+        self._late_keys -= keys
+        self._unknown_keys -= keys
 
     def mark_late(self, row_numbers: Iterable[int]) -> None:
         """A call with these rows was given up and may still be carried out: their keys stay taken until it cannot.

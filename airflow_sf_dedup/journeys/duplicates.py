@@ -35,7 +35,7 @@ from airflow_sf_dedup.journeys.lost_answers import LostAnswers
 from airflow_sf_dedup.journeys.patience import seconds_before_try
 from airflow_sf_dedup.journeys.refusals import is_in_doubt
 from airflow_sf_dedup.journeys.remembering import Remembers
-from airflow_sf_dedup.journeys.sending import Answered, Sender
+from airflow_sf_dedup.journeys.sending import Answered, CarriesChunks, Sender
 from airflow_sf_dedup.locks.base import RecordClaim, RecordClaims
 from airflow_sf_dedup.policies.base import Chain, Decided
 from airflow_sf_dedup.salesforce.base import (
@@ -207,8 +207,8 @@ class Duplicates:
             raise
         return named
 
-    def _one_lookup(self, chunks: Sequence[Sequence[Record]]) -> list[ChunkAnswer]:
-        return [self.lookup.look_up(chunk) for chunk in chunks]
+    def _one_lookup(self, chunks: Sequence[Sequence[Record]], *, on_late: Callable[[], None]) -> list[ChunkAnswer]:
+        return [self.lookup.look_up(chunk, on_late=on_late) for chunk in chunks]
 
     def _looked_up(self, record: Record, outcome: Outcome) -> Entry:
         if isinstance(outcome, Saved):
@@ -312,21 +312,21 @@ class Duplicates:
         return self.key_rule.fold(item.case.record.key)
 
     def _send_updates(self, updates: Sequence[_Settling], book: _Book) -> list[_Open]:
-        def call(chunks: Sequence[Sequence[_Settling]]) -> list[ChunkAnswer]:
-            return self.api.update([[i.update for i in chunk if i.update] for chunk in chunks])
+        def call(chunks: Sequence[Sequence[_Settling]], *, on_late: Callable[[], None]) -> list[ChunkAnswer]:
+            return self.api.update([[i.update for i in chunk if i.update] for chunk in chunks], on_late=on_late)
 
         return self._send(call, updates, Action.MATCHED_UPDATED, book)
 
     def _send_saves(self, saves: Sequence[_Settling], book: _Book) -> list[_Open]:
-        def call(chunks: Sequence[Sequence[_Settling]]) -> list[ChunkAnswer]:
+        def call(chunks: Sequence[Sequence[_Settling]], *, on_late: Callable[[], None]) -> list[ChunkAnswer]:
             records = [[item.case.record for item in chunk] for chunk in chunks]
-            return self.api.upsert(records, allow_save=True)
+            return self.api.upsert(records, allow_save=True, on_late=on_late)
 
         return self._send(call, saves, Action.SAVED_ANYWAY, book)
 
     def _send(
         self,
-        call: Callable[[Sequence[Sequence[_Settling]]], list[ChunkAnswer]],
+        call: CarriesChunks[_Settling],
         items: Sequence[_Settling],
         action: Action,
         book: _Book,
@@ -339,6 +339,7 @@ class Duplicates:
             repeatable=action is Action.MATCHED_UPDATED or self.api.repeatable,
             size=lambda item: size_of(item.case.record),
             on_late=lambda items: self.on_late(item.case.record.row_number for item in items),
+            now=self.now,
             sleep=self.sleep,
             wait=self.wait,
         )
@@ -346,9 +347,8 @@ class Duplicates:
         try:
             for batch in sender.send(items):
                 by_key = action is Action.SAVED_ANYWAY
-                answers = [
-                    (each.row, each.outcome) for each in batch if not (by_key and self._contest(_of_record(each), book))
-                ]
+                known = [each for each in batch if not (by_key and self._contest(_of_record(each), book))]
+                answers = self._told(known)
                 self._release(item for item, o in answers if not (isinstance(o, Saved) or is_in_doubt(o)))
                 refused = [(item, why) for item, o in answers if (why := self._refusal(o, item)) is not None]
                 reopened += [_Open(item.case, item.position + 1, why) for item, why in refused]
@@ -359,6 +359,14 @@ class Duplicates:
             self._release(item for item, in_doubt in left if not in_doubt)
             raise
         return reopened
+
+    def _told(self, answers: Sequence[Answered[_Settling]]) -> list[tuple[_Settling, Outcome]]:
+        """A decision that is refused now may have been carried out by an earlier call, whose answer was lost."""
+        told = self.lost_answers.refused_or_saved([_of_record(each) for each in answers])
+        return [
+            (each.row, now.outcome if _is_about(each.row, now.outcome) else each.outcome)
+            for each, now in zip(answers, told, strict=True)
+        ]
 
     def _release(self, items: Iterable[_Settling]) -> None:
         """Give up the claims on records that were surely not written."""
@@ -389,7 +397,15 @@ class Duplicates:
 
 
 def _of_record(each: Answered[_Settling]) -> Answered[Record]:
-    return Answered(each.row.case.record, each.outcome, each.attempts, each.waited, each.since)
+    """The row as it was sent."""
+    record, update = each.row.case.record, each.row.update
+    sent = replace(record, fields=update.fields) if update else record
+    return Answered(sent, each.outcome, each.attempts, each.waited, each.since)
+
+
+def _is_about(item: _Settling, outcome: Outcome) -> bool:
+    """Whether what is said of the key's holder is said of the record that the decision was to write to."""
+    return not isinstance(outcome, Saved) or item.update is None or outcome.record_id == item.update.record_id
 
 
 def _may_be_carried_out(decision: Decision, item: _Open) -> bool:

@@ -9,7 +9,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 
+from airflow_sf_dedup.core.clock import utc_now
 from airflow_sf_dedup.core.keys import KeyRule
 from airflow_sf_dedup.core.outcomes import Failed, KeyHeldByMany, Saved
 from airflow_sf_dedup.core.records import Record
@@ -33,11 +35,16 @@ class Conflict:
 
 
 def is_open(answered: Answered[Record], external_id_field: str) -> bool:
-    """Whether only a re-read tells what a row's ``DUPLICATE_VALUE`` was about."""
+    """Whether only a re-read tells what a row's ``DUPLICATE_VALUE`` was about.
+
+    Another unique field of the row may have met the row itself, saved by a call without an answer.
+    """
     outcome = answered.outcome
     if not isinstance(outcome, Failed) or outcome.code != "DUPLICATE_VALUE":
         return False
-    return kind_of(outcome.message, external_id_field) in (DuplicateValue.RACE, DuplicateValue.UNCLEAR)
+    kind = kind_of(outcome.message, external_id_field)
+    met_itself = kind is DuplicateValue.OTHER_FIELD and answered.since is not None
+    return met_itself or kind in (DuplicateValue.RACE, DuplicateValue.UNCLEAR)
 
 
 @dataclass
@@ -50,6 +57,8 @@ class KeyConflicts:
     size: Callable[[Record], int]
     sleep: Callable[[float], None] = time.sleep
     wait: Callable[[int], float] = seconds_before_try
+    #: The org's time, UTC.
+    now: Callable[[], datetime] = utc_now
     #: Told the numbers of rows in a call that was given up and may still be carried out.
     on_late: Callable[[Iterable[int]], None] = lambda rows: None
     #: Rows on their way, in case a call fails for good.
@@ -85,6 +94,7 @@ class KeyConflicts:
             external_id_field=None,
             size=lambda item: self.size(item[0].row),
             on_late=lambda items: self.on_late(each.row.row_number for each, _ in items),
+            now=self.now,
             sleep=self.sleep,
             wait=self.wait,
         )
@@ -98,8 +108,11 @@ class KeyConflicts:
         for row_id, answered in self._open.items():
             yield answered.row, row_id in in_doubt or answered.since is not None
 
-    def _update(self, chunks: Sequence[Sequence[tuple[Answered[Record], str]]]) -> list[ChunkAnswer]:
-        return self.api.update([[RecordUpdate(holder, each.row.fields) for each, holder in chunk] for chunk in chunks])
+    def _update(
+        self, chunks: Sequence[Sequence[tuple[Answered[Record], str]]], *, on_late: Callable[[], None]
+    ) -> list[ChunkAnswer]:
+        updates = [[RecordUpdate(holder, each.row.fields) for each, holder in chunk] for chunk in chunks]
+        return self.api.update(updates, on_late=on_late)
 
     def _updated(self, before: Answered[Record], answered: Answered[tuple[Answered[Record], str]]) -> Conflict:
         """A row that was written to its key's holder; a value that is still taken is another field's."""
@@ -108,13 +121,19 @@ class KeyConflicts:
             outcome, reason = Saved(outcome.record_id, None if before.since else False), "written_to_key_holder"
         elif isinstance(outcome, Failed) and outcome.code == "DUPLICATE_VALUE":
             reason = DuplicateValue.OTHER_FIELD
-        return Conflict(replace(before, outcome=outcome, attempts=before.attempts + answered.attempts), reason)
+        attempts, since = before.attempts + answered.attempts, before.since or answered.since
+        return Conflict(replace(before, outcome=outcome, attempts=attempts, since=since), reason)
 
     def _not_held(self, rows: Sequence[Answered[Record]]) -> Iterator[Conflict]:
         deleted = self.reader.deleted_holders([each.row.key for each in rows]) if rows else {}
         for each in rows:
             found = deleted.get(each.row.key, ())
-            yield Conflict(each, "key_held_in_recycle_bin" if found else "holder_not_visible", found, bool(found))
+            unseen = None if self._is_other_field(each) else "holder_not_visible"
+            yield Conflict(each, "key_held_in_recycle_bin" if found else unseen, found, bool(found))
+
+    def _is_other_field(self, each: Answered[Record]) -> bool:
+        outcome, key_field = each.outcome, self.key_rule.field.name
+        return isinstance(outcome, Failed) and kind_of(outcome.message, key_field) is DuplicateValue.OTHER_FIELD
 
     def _closed(self, conflicts: Iterable[Conflict]) -> list[Conflict]:
         closed = list(conflicts)

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from airflow_sf_dedup.core.outcomes import DuplicatesFound, Failed, Outcome, Saved, Unanswered
 from airflow_sf_dedup.core.records import Record
 from airflow_sf_dedup.errors import CallError
+from airflow_sf_dedup.journeys.key_conflicts import is_open
 from airflow_sf_dedup.journeys.sending import Answered
 from airflow_sf_dedup.salesforce.base import Origin, RecordReader
 
@@ -19,6 +20,9 @@ class LostAnswers(Protocol):
 
     def told(self, answered: Sequence[Answered[Record]]) -> list[Answered[Record]]:
         """The same rows; those that were in doubt with what a re-read tells of them."""
+
+    def refused_or_saved(self, answered: Sequence[Answered[Record]]) -> list[Answered[Record]]:
+        """The same rows; of those that are not saved now, whatever kept them out, whether a lost call saved them."""
 
 
 class ReRead:
@@ -37,6 +41,7 @@ class ReRead:
         self,
         reader: RecordReader,
         sobject: str,
+        external_id_field: str,
         user_id: Callable[[], str | None] = lambda: None,
         *,
         keys_repeat: bool = False,
@@ -44,14 +49,20 @@ class ReRead:
     ) -> None:
         self._reader = reader
         self._sobject = sobject
+        self._external_id_field = external_id_field
         self._user_id = user_id
         self._keys_repeat = keys_repeat
         #: Records that a row of this task is known to have written.
         self._written = set(written)
 
     def told(self, answered: Sequence[Answered[Record]]) -> list[Answered[Record]]:
-        """A few reads for all rows that are in doubt, and none where none is."""
-        told = self._created_or_updated(self._refused_or_saved(answered))
+        """A few reads for all rows that are in doubt, and none where none is.
+
+        Why a row's unique value is taken is left to :mod:`airflow_sf_dedup.journeys.key_conflicts`.
+        """
+        asked = [each for each in answered if not is_open(each, self._external_id_field)]
+        known = dict(zip(map(id, asked), self.refused_or_saved(asked), strict=True))
+        told = self._created_or_updated([known.get(id(each), each) for each in answered])
         if self._keys_repeat:
             self._written.update(each.outcome.record_id for each in told if isinstance(each.outcome, Saved))
         return told
@@ -83,10 +94,11 @@ class ReRead:
 
     # -- refused: was it saved before? -------------------------------------------------------------
 
-    def _refused_or_saved(self, answered: Sequence[Answered[Record]]) -> Sequence[Answered[Record]]:
+    def refused_or_saved(self, answered: Sequence[Answered[Record]]) -> list[Answered[Record]]:
+        """Three reads for all rows that are in doubt and not saved now."""
         doubted = [each for each in answered if each.since is not None and _says_nothing_of_then(each.outcome)]
         if not doubted:
-            return answered
+            return list(answered)
         try:
             found = self._records_of(doubted)
         except CallError as error:
@@ -154,10 +166,8 @@ def _unknown(answered: Answered[Record], why: str) -> Answered[Record]:
 
 
 def _says_nothing_of_then(outcome: Outcome) -> bool:
-    """Why a unique value is taken, or who holds a key, is re-read by others."""
-    if isinstance(outcome, Failed):
-        return outcome.code != "DUPLICATE_VALUE"
-    return isinstance(outcome, DuplicatesFound | Unanswered)
+    """Who holds a key that several records hold is no question."""
+    return isinstance(outcome, Failed | DuplicatesFound | Unanswered)
 
 
 def _said(outcome: Outcome) -> str:

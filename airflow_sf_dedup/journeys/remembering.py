@@ -1,7 +1,8 @@
 """What happens when rows are settled, in the order that a crash at any point leaves whole.
 
 Watermarks of rows that were not written are taken back, the entries are committed, the keys are given back.
-A row that nobody knows the outcome of keeps its key until the claim expires: its call may still be under way.
+The key of a row that nobody knows the outcome of is left behind until its claim expires: its call may still be under
+way.
 """
 
 from __future__ import annotations
@@ -42,6 +43,7 @@ class Memory:
             self.newest.settle(entries)
         self.audit.remember(load_id, entries)
         self.keys.release(entry.row_number for entry in entries if entry.action is not Action.UNKNOWN)
+        self.keys.leave_unknown(entry.row_number for entry in entries if entry.action is Action.UNKNOWN)
 
 
 @dataclass

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 from itertools import chain, islice
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 from airflow_sf_dedup.core.clock import utc_now
 from airflow_sf_dedup.core.outcomes import Failed, Outcome, Saved, Unanswered
@@ -41,6 +41,7 @@ from airflow_sf_dedup.salesforce.repeating import LONGEST_RETRY_AFTER, may_run_o
 from airflow_sf_dedup.salesforce.wire import in_doubt
 
 T = TypeVar("T")
+T_contra = TypeVar("T_contra", contravariant=True)
 
 #: Bytes of values in one call, roughly; Salesforce takes far more, but slow calls time out.
 MOST_BYTES = 5_000_000
@@ -62,6 +63,13 @@ MOST_FAILURES = 12
 
 #: Rows of a chunk by the try that sends them again: those that met a lock meet fewer of their kind.
 _ROWS_OF_A_RETRY = {2: 50, 3: 20, 4: 10}
+
+
+class CarriesChunks(Protocol[T_contra]):
+    """One kind of call."""
+
+    def __call__(self, chunks: Sequence[Sequence[T_contra]], /, *, on_late: Callable[[], None]) -> list[ChunkAnswer]:
+        """Send the chunks in one call; see :class:`~airflow_sf_dedup.salesforce.base.UpsertApi` for ``on_late``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +122,8 @@ class Sender(Generic[T]):
     :param repeatable: False: a call of unknown outcome is not followed by a smaller one with its rows.
     :param size: bytes of a row's values, roughly.
     :param guard: asked before each call which of its rows may be sent; ``None``: all.
-    :param on_late: told the rows of a call that was given up and may still be carried out.
+    :param on_late: told the rows of a call of which a sending was given up that may still be carried out; from any
+        thread.
     :param max_in_flight: calls at a time.
     :param now: the org's time, UTC.
     :param sleep: takes seconds.
@@ -122,7 +131,7 @@ class Sender(Generic[T]):
 
     def __init__(
         self,
-        call: Callable[[Sequence[Sequence[T]]], list[ChunkAnswer]],
+        call: CarriesChunks[T],
         *,
         rows_per_chunk: int,
         chunks_per_call: int,
@@ -239,7 +248,10 @@ class Sender(Generic[T]):
                 call = next_call()
                 if call is None:
                     break
-                self._flight.start(call)
+                if call.chunks:
+                    self._flight.start(call)
+                else:
+                    yield []
             if not self._flight:
                 break
             yield self._landed()
@@ -254,11 +266,9 @@ class Sender(Generic[T]):
         return self._pack(self._fresh, most_chunks=self._pace.chunks, last=False)
 
     def _pack(self, fresh: Iterator[list[T]], *, most_chunks: int, last: bool) -> _Call[T] | None:
-        """The next call; ``None``: there are no rows that may be sent."""
-        while chunks := self._gather(fresh, most_chunks):
-            if granted := self._granted(chunks):
-                return _Call(granted, time.monotonic(), self._now(), last)
-        return None
+        """The next call, without chunks where none of its rows may be sent; ``None``: there are no rows left."""
+        chunks = self._gather(fresh, most_chunks)
+        return _Call(self._granted(chunks), time.monotonic(), self._now(), last) if chunks else None
 
     def _gather(self, fresh: Iterator[list[T]], most_chunks: int) -> list[list[T]]:
         chunks: list[list[T]] = []
@@ -306,7 +316,7 @@ class Sender(Generic[T]):
 
     def _carried(self, call: _Call[T]) -> list[ChunkAnswer]:
         try:
-            return self._send_call(call.chunks)
+            return self._send_call(call.chunks, on_late=lambda: self._on_late(call.rows))
         finally:
             call.seconds = time.monotonic() - call.started
 

@@ -74,6 +74,8 @@ class Upsert:
     sleep: Callable[[float], None]
     #: The guard that keeps older rows back, where the load has an order.
     newest: NewestOnly | None = None
+    #: Rows that this very try found ``failed`` before it gave its worker slot back are not sent again in it.
+    try_number: int = 1
     max_in_flight: int = 1
     wait: Callable[[int], float] = seconds_before_try
     #: The org's time, UTC.
@@ -93,7 +95,7 @@ class Upsert:
             by then: a row in a call without an answer is ``unknown``, the others are ``not_sent``.
         :raises KeysInFlightError: other tasks had keys in flight to the end; their rows are ``not_sent``.
         """
-        run = _Run(self, self.audit.settled_rows(self.load_id, self.partition))
+        run = _Run(self, self.audit.settled_rows(self.load_id, self.partition, failed_in_try=self.try_number))
         waves = groupby(records, key=lambda record: record.wave)
         try:
             for _, wave in waves:
@@ -143,7 +145,14 @@ class Upsert:
     def conflicts(self) -> KeyConflicts:
         """Settles rows that a unique value kept out."""
         return KeyConflicts(
-            self.key_rule, self.api, self.reader, size_of, self.sleep, self.wait, on_late=self.keys.mark_late
+            self.key_rule,
+            self.api,
+            self.reader,
+            size_of,
+            self.sleep,
+            self.wait,
+            now=self.now,
+            on_late=self.keys.mark_late,
         )
 
 
@@ -165,6 +174,8 @@ class _Run:
         self._blocked: list[Blocked] = []
         #: Rows that a unique value kept out, of which a re-read tells why.
         self._open: list[Answered[Record]] = []
+        #: Row numbers of those that have been re-read: no row goes round in circles.
+        self._re_read: set[int] = set()
         self.rows_put_off = 0
         #: Who had their keys in flight, each once.
         self.holders: list[str] = []
@@ -193,14 +204,20 @@ class _Run:
     def _take_in(self, batches: Iterable[list[Answered[Record]]]) -> None:
         for batch in batches:
             self._settle_answered(batch)
+            if len(self._open) >= SETTLE_TOGETHER:
+                self._settle_open()
             while len(self._blocked) >= SETTLE_TOGETHER:
                 now, self._blocked = self._blocked[:SETTLE_TOGETHER], self._blocked[SETTLE_TOGETHER:]
                 self._settle_blocked(now)
 
     def _settle_open(self) -> None:
-        """Settle the rows that need more than their call; some need both ways."""
+        """Settle the rows that need more than their call; some need both ways, each of them once."""
         while self._open or self._blocked:
             rows, self._open = self._open, []
+            again = [each for each in rows if each.row.row_number in self._re_read]
+            self._remember([self._entry(self._task.entries, each, None) for each in again])
+            rows = [each for each in rows if each.row.row_number not in self._re_read]
+            self._re_read.update(each.row.row_number for each in rows)
             conflicts = self._task.conflicts()
             self._settle_conflicts(conflicts, conflicts.settle(rows) if rows else ())
             now, self._blocked = self._blocked[:SETTLE_TOGETHER], self._blocked[SETTLE_TOGETHER:]
@@ -270,7 +287,7 @@ class _Run:
         for record in wave:
             action = self.settled.get(record.row_number)
             if action is not None:
-                if action in _AWAITS_A_PERSON:
+                if action in _KEEPS_BACK:
                     self._behind[self._fold(record.key)] = action
             elif self._behind and (blocker := self._behind.get(self._fold(record.key))):
                 waiting.append(self._waits(record, blocker))

@@ -10,6 +10,7 @@ from datetime import datetime
 from functools import partial
 from typing import Any
 
+from airflow_sf_dedup.audit.base import Load
 from airflow_sf_dedup.audit.sql import SqlAudit
 from airflow_sf_dedup.core.clock import utc_now
 from airflow_sf_dedup.core.entries import WRITTEN
@@ -126,49 +127,24 @@ def upsert_of(
     def now() -> datetime:
         return session.org_now() or utc_now()
 
-    field = key_rule.field
     options = WriteOptions(assignment_rules=settings.assignment_rules, run_as_current_user=settings.run_as_current_user)
-    reader = OrgReader(session, sobject=sobject, key_rule=key_rule)
     entries = EntryMaker(
         task.mark,
         sobject=sobject.name,
-        key_field=field.name,
+        key_field=key_rule.field.name,
         audit_values=AuditValues(settings.audit_values),
         masked_fields=settings.masked_fields,
     )
-    load = audit.load(ref.load_id)
-    unknown = audit.unknown_rows(ref.load_id, ref.partition)
-    keys = HeldKeys(
-        claims,
-        KeyScope(ref.org_id, ref.sobject, field.name),
-        Claimant(str(uuid.uuid4()), ref.load_id, task.name),
-        key_rule.partition_fold,
-        settled_among=partial(audit.settled_rows, ref.load_id, ref.partition),
-        unknown_since=dict.fromkeys(unknown, load.started_at) if load else {},
-        org_now=now,
-    )
+    load, unknown = audit.load(ref.load_id), audit.unknown_rows(ref.load_id, ref.partition)
+    keys = _held_keys(ref, key_rule, load, unknown, audit=audit, claims=claims, task=task, now=now)
     newest = NewestOnly(keys, SqlWatermarks(audit.engine), keys.scope, key_rule.fold)
-    memory = Memory(audit, keys, newest)
-    record_claims = SqlRecordClaims(audit.engine)
-    keys_repeat = staged.on_repeat == "in_order"
-    lost_answers = ReRead(
-        reader,
-        sobject.name,
-        lambda: session.user_id,
-        keys_repeat=keys_repeat,
-        written=_written(audit, ref) if keys_repeat else (),
-    )
-
-    def late(records: Iterable[Record]) -> None:
-        keys.mark_late(record.row_number for record in records)
-
+    reader = OrgReader(session, sobject=sobject, key_rule=key_rule)
     api = CollectionsApi(
         session,
         sobject=sobject.name,
-        external_id_field=field.name,
+        external_id_field=key_rule.field.name,
         options=options,
-        repeatable=field.unique,
-        on_late=late,
+        repeatable=key_rule.field.unique,
     )
     _meter(session, settings.limits, audit, ref.load_id, task.round_number)
     session.before_each_call(keys.keep)
@@ -182,17 +158,16 @@ def upsert_of(
         lookup=SoapUpsertLookup(
             session,
             sobject=sobject,
-            external_id_field=field.name,
+            external_id_field=key_rule.field.name,
             options=options,
-            repeatable=field.unique,
-            on_late=late,
+            repeatable=key_rule.field.unique,
         ),
         reader=reader,
-        claims=record_claims,
-        memory=memory,
-        policy=_policy(settings, sobject, field.name),
+        claims=SqlRecordClaims(audit.engine),
+        memory=Memory(audit, keys, newest),
+        policy=_policy(settings, sobject, key_rule.field.name),
         entries=entries,
-        lost_answers=lost_answers,
+        lost_answers=_re_read(ref, staged, reader, session=session, audit=audit),
         sleep=clocks.sleep,
         wait=clocks.wait,
         now=now,
@@ -205,19 +180,61 @@ def upsert_of(
         api=api,
         reader=reader,
         audit=audit,
-        memory=memory,
+        memory=duplicates.memory,
         entries=entries,
         duplicates=duplicates,
-        lost_answers=lost_answers,
+        lost_answers=duplicates.lost_answers,
         keys=keys,
         guard=_guard(api, newest, audit, ref.load_id, entries),
         newest=newest,
+        try_number=task.mark.try_number,
         max_in_flight=1 if load and load.settings.get("group_by") else settings.max_in_flight,
         unknown=unknown,
-        stamped=record_claims.claimed(ref.load_id, ref.org_id) if task.mark.try_number > 1 else {},
+        stamped=duplicates.claims.claimed(ref.load_id, ref.org_id) if task.mark.try_number > 1 else {},
         sleep=clocks.sleep,
         wait=clocks.wait,
         now=now,
+    )
+
+
+def _held_keys(
+    ref: PartitionRef,
+    key_rule: KeyRule,
+    load: Load | None,
+    unknown: Iterable[int],
+    *,
+    audit: SqlAudit,
+    claims: SqlKeyClaims,
+    task: TaskInstance,
+    now: Callable[[], datetime],
+) -> HeldKeys:
+    def unknown_since() -> datetime:
+        """When the load began, by the org's clock: however much that of the workers differs."""
+        return now() - (utc_now() - load.started_at) if load else now()
+
+    return HeldKeys(
+        claims,
+        KeyScope(ref.org_id, ref.sobject, key_rule.field.name),
+        Claimant(str(uuid.uuid4()), ref.load_id, task.name),
+        key_rule.partition_fold,
+        settled_among=partial(audit.settled_rows, ref.load_id, ref.partition),
+        unknown=frozenset(unknown),
+        unknown_since=unknown_since,
+        org_now=now,
+    )
+
+
+def _re_read(
+    ref: PartitionRef, staged: StagedLoad, reader: OrgReader, *, session: SalesforceSession, audit: SqlAudit
+) -> ReRead:
+    keys_repeat = staged.on_repeat == "in_order"
+    return ReRead(
+        reader,
+        staged.sobject.name,
+        ref.external_id_field,
+        lambda: session.user_id,
+        keys_repeat=keys_repeat,
+        written=_written(audit, ref) if keys_repeat else (),
     )
 
 

@@ -80,10 +80,13 @@ class KeyClaims(Protocol):
     def release(self, scope: KeyScope, claimant: Claimant, keys: Iterable[str]) -> None:
         """Give up the claimant's claims on these keys; claims of others stay."""
 
-    def leave(self, scope: KeyScope, claimant: Claimant, keys: Iterable[str]) -> None:
-        """Let the claimant's claims on these keys end by themselves; until then nobody gets the keys.
+    def leave(self, scope: KeyScope, claimant: Claimant, keys: Iterable[str], *, unknown: bool = False) -> None:
+        """Let the claimant's claims on these keys end by themselves, unrenewed; until then nobody gets the keys.
 
-        For keys that are settled while an earlier call with them may still be under way.
+        For keys of which a call may still be under way.
+
+        :param unknown: nobody knows what became of them: the next process of the load learns since when they may have
+            been sent. Otherwise they are settled, and leave no doubt.
         """
 
 

@@ -15,6 +15,7 @@ from sqlalchemy import (
     Connection,
     Engine,
     Text,
+    and_,
     case,
     delete,
     func,
@@ -45,14 +46,15 @@ _Moment = ColumnElement[Any]
 #: The token of no claimant, and the load of a claim that leaves no doubt.
 _NOBODY = ""
 
+_NO_DOUBT = {"doubt_load": null(), "doubt_since": null()}
+
 #: A claim whose holder died, and that somebody else had meanwhile.
 _AS_IT_WAS_LEFT = {
     "token": _NOBODY,
     "load_id": key_claim.c.doubt_load,
     "org_time": key_claim.c.doubt_since,
     "expires_at": key_claim.c.claimed_at,
-    "doubt_load": null(),
-    "doubt_since": null(),
+    **_NO_DOUBT,
 }
 
 
@@ -74,8 +76,6 @@ class SqlKeyClaims:
         self.engine = engine
         self.lifetime = lifetime
         self._clock = clock
-        #: Digests of claimed keys that a process of another load left behind.
-        self._left_behind: set[str] = set()
 
     def claim(
         self, scope: KeyScope, claimant: Claimant, keys: Iterable[str], *, org_time: datetime | None = None
@@ -107,24 +107,27 @@ class SqlKeyClaims:
         digests = list(by_hash(keys))
         if digests:
             again()(self._release, scope, claimant, digests)
-            self._left_behind.difference_update(digests)
 
     def _release(self, scope: KeyScope, claimant: Claimant, digests: Sequence[str]) -> None:
         """Give keys up. What a dead process of another load left behind is left to the next of that load."""
+        mine = self._claimed(scope, claimant, digests)
         with writing(self.engine) as connection:
-            if others := [digest for digest in digests if digest in self._left_behind]:
-                mine = self._claimed(scope, claimant, others)
-                connection.execute(update(key_claim).where(mine).values(_AS_IT_WAS_LEFT))
-            connection.execute(delete(key_claim).where(self._claimed(scope, claimant, digests)))
+            of_others = and_(mine, key_claim.c.doubt_load != claimant.load_id)
+            connection.execute(update(key_claim).where(of_others).values(_AS_IT_WAS_LEFT))
+            connection.execute(delete(key_claim).where(mine))
 
-    def leave(self, scope: KeyScope, claimant: Claimant, keys: Iterable[str]) -> None:
+    def leave(self, scope: KeyScope, claimant: Claimant, keys: Iterable[str], *, unknown: bool = False) -> None:
         """Let the claimant's claims on these keys end by themselves, by a token that nobody has."""
         digests = list(by_hash(keys))
 
         def leave() -> None:
+            mine = self._claimed(scope, claimant, digests)
             with writing(self.engine) as connection:
-                mine = self._claimed(scope, claimant, digests)
-                connection.execute(update(key_claim).where(mine).values(token=_NOBODY, load_id=_NOBODY))
+                if not unknown:
+                    own_doubt = and_(mine, key_claim.c.doubt_load == claimant.load_id)
+                    connection.execute(update(key_claim).where(own_doubt).values(_NO_DOUBT))
+                load_id = {} if unknown else {"load_id": _NOBODY}
+                connection.execute(update(key_claim).where(mine).values(token=_NOBODY, **load_id))
 
         if digests:
             again()(leave)
@@ -148,10 +151,7 @@ class SqlKeyClaims:
             taken = connection.execute(_take(connection, scope, claimant, digests, times))
             granted: dict[str, datetime | None] = {}
             for row in taken:
-                own = row.doubt_load == claimant.load_id
-                granted[row.key_hash] = row.doubt_since if own else None
-                if row.doubt_load is not None and not own:
-                    self._left_behind.add(row.key_hash)
+                granted[row.key_hash] = row.doubt_since if row.doubt_load == claimant.load_id else None
             refused = [digest for digest in digests if digest not in granted]
             # PostgreSQL locks rows that it does not update too, and SQLite has one writer: the holders of
             # what was refused are there until this transaction ends.
@@ -189,16 +189,16 @@ def _take(
     insert = insert.from_select(list(columns), select(*columns.values()).order_by(wished.c.key_hash))
     new, held = insert.excluded, key_claim.c
     mine = held.token == new.token
-    # One doubt is kept: the claimant's own, or else that of the process that left the claim behind.
-    keeps_doubt = or_(mine, held.doubt_load == new.load_id)
-    settled = held.load_id == _NOBODY
+    # One doubt is kept: the claimant's own, or else that of the process that left the claim behind, if it did so in
+    # doubt.
+    keeps_doubt = or_(mine, held.load_id == _NOBODY, held.doubt_load == new.load_id)
     return insert.on_conflict_do_update(
         index_elements=PRIMARY_KEY,
         set_={
             **{name: new[name] for name in ("token", "load_id", "task", "expires_at")},
             **{name: case((mine, held[name]), else_=new[name]) for name in ("claimed_at", "org_time")},
-            "doubt_since": case((keeps_doubt, held.doubt_since), (settled, null()), else_=held.org_time),
-            "doubt_load": case((keeps_doubt, held.doubt_load), (settled, null()), else_=held.load_id),
+            "doubt_since": case((keeps_doubt, held.doubt_since), else_=held.org_time),
+            "doubt_load": case((keeps_doubt, held.doubt_load), else_=held.load_id),
         },
         where=or_(mine, held.expires_at <= new.claimed_at),
     ).returning(held.key_hash, held.doubt_since, held.doubt_load)

@@ -11,8 +11,6 @@ import json
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC
-from email.utils import parsedate_to_datetime
 from typing import Any
 from xml.etree.ElementTree import Element
 
@@ -30,6 +28,7 @@ from airflow_sf_dedup.errors import (
     TransientCallError,
 )
 from airflow_sf_dedup.salesforce.error_codes import ErrorRule, Handling, Remedy, rule_for, rule_for_status
+from airflow_sf_dedup.salesforce.http_date import http_date
 
 #: Characters of Salesforce's message that an error keeps; some messages repeat the whole value they refuse.
 MESSAGE_LENGTH = 500
@@ -127,17 +126,10 @@ def retry_after(headers: Mapping[str, str], *, now: Callable[[], float] = time.t
     value = headers.get("retry-after", "").strip()
     if value.isdecimal():
         return float(value)
-    moment, answered = _seconds_of_date(value), _seconds_of_date(headers.get("date", ""))
-    return None if moment is None else max(0.0, moment - (now() if answered is None else answered))
-
-
-def _seconds_of_date(value: str) -> float | None:
-    """Seconds since the epoch; ``None``: it is no date."""
-    try:
-        moment = parsedate_to_datetime(value)
-    except ValueError:
+    moment, answered = http_date(value), http_date(headers.get("date", ""))
+    if moment is None:
         return None
-    return moment.replace(tzinfo=moment.tzinfo or UTC).timestamp()
+    return max(0.0, moment.timestamp() - (now() if answered is None else answered.timestamp()))
 
 
 def child_text(element: Element, name: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
@@ -59,8 +59,16 @@ class Origin:
     modified_by: str | None = None
 
 
+def nobody() -> None:
+    """Tells nobody."""
+
+
 class UpsertApi(Protocol):
-    """Writes rows by their key."""
+    """Writes rows by their key.
+
+    Calls take ``on_late``: called when a sending of the call was given up and repeated although it may still be
+    carried out; in the thread that sends.
+    """
 
     #: Rows of one chunk; Salesforce answers or refuses a chunk as a whole.
     rows_per_chunk: int
@@ -69,13 +77,17 @@ class UpsertApi(Protocol):
     #: Whether rows of unknown outcome may be sent again at once: their key is unique.
     repeatable: bool
 
-    def upsert(self, chunks: Sequence[Sequence[Record]], *, allow_save: bool = False) -> list[ChunkAnswer]:
+    def upsert(
+        self, chunks: Sequence[Sequence[Record]], *, allow_save: bool = False, on_late: Callable[[], None] = nobody
+    ) -> list[ChunkAnswer]:
         """Upsert the chunks in one call; answers chunk by chunk.
 
         :raises CallError: the call as a whole did not do its work.
         """
 
-    def update(self, chunks: Sequence[Sequence[RecordUpdate]]) -> list[ChunkAnswer]:
+    def update(
+        self, chunks: Sequence[Sequence[RecordUpdate]], *, on_late: Callable[[], None] = nobody
+    ) -> list[ChunkAnswer]:
         """Update records by id in one call, duplicate rules in force, assignment rules off."""
 
 
@@ -85,8 +97,11 @@ class DuplicateLookup(Protocol):
     #: Rows that one call can carry.
     rows_per_call: int
 
-    def look_up(self, records: Sequence[Record]) -> ChunkAnswer:
-        """One outcome a row: ``DuplicatesFound`` with its matches, or ``Saved`` if nothing blocked it."""
+    def look_up(self, records: Sequence[Record], *, on_late: Callable[[], None] = nobody) -> ChunkAnswer:
+        """One outcome a row: ``DuplicatesFound`` with its matches, or ``Saved`` if nothing blocked it.
+
+        :param on_late: as for :class:`UpsertApi`; a look-up may be a write.
+        """
 
 
 class RecordReader(Protocol):

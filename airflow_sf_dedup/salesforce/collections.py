@@ -6,15 +6,14 @@ Collections"). It does not say which records blocked a row; that is the lookup's
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from airflow_sf_dedup.core.records import Record
-from airflow_sf_dedup.errors import CallError
 from airflow_sf_dedup.salesforce import wire
-from airflow_sf_dedup.salesforce.base import ChunkAnswer, RecordUpdate
-from airflow_sf_dedup.salesforce.repeating import may_run_on
+from airflow_sf_dedup.salesforce.base import ChunkAnswer, RecordUpdate, nobody
+from airflow_sf_dedup.salesforce.repeating import LostSendings
 from airflow_sf_dedup.salesforce.session import SalesforceSession
 from airflow_sf_dedup.salesforce.wire import WriteOptions
 
@@ -23,7 +22,6 @@ class CollectionsApi:
     """An :class:`~airflow_sf_dedup.salesforce.base.UpsertApi` over sObject Collections.
 
     :param repeatable: False for a key that is not unique: two upserts of it at once create two records.
-    :param on_late: told the rows of an upsert that was repeated although its first sending may still be carried out.
     """
 
     rows_per_chunk = 200
@@ -37,10 +35,8 @@ class CollectionsApi:
         external_id_field: str,
         options: WriteOptions = WriteOptions(),  # noqa: B008
         repeatable: bool = True,
-        on_late: Callable[[Iterable[Record]], None] = lambda records: None,
     ) -> None:
         self.repeatable = repeatable
-        self._on_late = on_late
         self._session = session
         self._sobject = sobject
         self._options = options
@@ -48,29 +44,28 @@ class CollectionsApi:
         self._update_url = base
         self._upsert_url = f"{base}/{sobject}/{external_id_field}"
 
-    def upsert(self, chunks: Sequence[Sequence[Record]], *, allow_save: bool = False) -> list[ChunkAnswer]:
+    def upsert(
+        self, chunks: Sequence[Sequence[Record]], *, allow_save: bool = False, on_late: Callable[[], None] = nobody
+    ) -> list[ChunkAnswer]:
         """Upsert the chunks in one call, which is not repeated when no answer comes in time."""
         options = replace(self._options, allow_save=allow_save)
         bodies = [wire.upsert_body(self._sobject, chunk) for chunk in chunks]
         request = wire.composite("PATCH", self._upsert_url, bodies, options.headers())
-        lost: list[CallError] = []
-        try:
-            return self._sent(request, _sizes(chunks), lost, repeatable=self.repeatable)
-        finally:
-            if any(map(may_run_on, lost)):
-                self._on_late(record for chunk in chunks for record in chunk)
+        return self._sent(request, _sizes(chunks), on_late, repeatable=self.repeatable)
 
-    def update(self, chunks: Sequence[Sequence[RecordUpdate]]) -> list[ChunkAnswer]:
+    def update(
+        self, chunks: Sequence[Sequence[RecordUpdate]], *, on_late: Callable[[], None] = nobody
+    ) -> list[ChunkAnswer]:
         """Update records by id in one call; the same values twice do no harm."""
         options = replace(self._options, allow_save=False, assignment_rules=False)
         bodies = [wire.update_body(self._sobject, chunk) for chunk in chunks]
         request = wire.composite("PATCH", self._update_url, bodies, options.headers())
-        return self._sent(request, _sizes(chunks), [])
+        return self._sent(request, _sizes(chunks), on_late)
 
     def _sent(
-        self, request: Mapping[str, Any], sizes: Sequence[int], lost: list[CallError], *, repeatable: bool = True
+        self, request: Mapping[str, Any], sizes: Sequence[int], on_late: Callable[[], None], *, repeatable: bool = True
     ) -> list[ChunkAnswer]:
-        """:param lost: gets the errors after which the call was repeated."""
+        lost = LostSendings(on_late)
         answer = self._session.rest(
             "POST",
             "composite",
@@ -78,10 +73,10 @@ class CollectionsApi:
             repeatable=repeatable,
             repeat_timeouts=False,
             expects=dict,
-            on_repeat=lost.append,
+            on_repeat=lost,
         )
         answers = wire.read_composite(answer, sizes)
-        return [wire.after_a_lost_answer(each) for each in answers] if any(e.in_doubt for e in lost) else answers
+        return [wire.after_a_lost_answer(each) for each in answers] if lost.in_doubt else answers
 
 
 def _sizes(chunks: Sequence[Sequence[object]]) -> list[int]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
+from datetime import datetime, timedelta
+
+from airflow_sf_dedup.salesforce.http_date import http_date
 
 
 class OrgClock:
@@ -18,13 +19,10 @@ class OrgClock:
         self._read: tuple[datetime, float] | None = None
 
     def note(self, headers: Mapping[str, str]) -> None:
-        """Keep the time of an answer that was just read; names of ``headers`` in lower case."""
-        try:
-            moment = parsedate_to_datetime(headers.get("date", ""))
-            moment = moment.replace(tzinfo=moment.tzinfo or UTC).astimezone(UTC)
-        except (ValueError, OverflowError):
-            return
-        self._read = moment, self._monotonic()
+        """Keep the time of an answer that has just come; names of ``headers`` in lower case, or in any."""
+        moment = http_date(headers.get("date", ""))
+        if moment is not None:
+            self._read = moment, self._monotonic()
 
     def now(self) -> datetime | None:
         """The org's time, UTC; ``None``: no answer has told it yet."""

@@ -104,6 +104,24 @@ def repeating(
     raise whole from reason
 
 
+class LostSendings:
+    """The sendings of one call that were followed by another: hand it in as ``on_repeat``.
+
+    :param on_late: called when one of them may still be carried out, whatever the last one is answered.
+    """
+
+    def __init__(self, on_late: Callable[[], None]) -> None:
+        self._on_late = on_late
+        #: One of them may have been carried out.
+        self.in_doubt = False
+
+    def __call__(self, error: CallError) -> None:
+        """Take note of the error after which the call is sent again."""
+        self.in_doubt = self.in_doubt or error.in_doubt
+        if may_run_on(error):
+            self._on_late()
+
+
 def may_run_on(error: CallError) -> bool:
     """Whether the org may still be about to carry the call out: nobody heard it end.
 

@@ -82,6 +82,7 @@ class SalesforceSession:
         self._login = SharedLogin(lambda: log_in(settings, self._http))
         self._count = CallCount()
         self._clock = OrgClock(monotonic)
+        self._http.hooks["response"].append(self._note_time)
         self._gates: tuple[Callable[[], None], ...] = ()
         self._org_lock = threading.RLock()
         self._org_id: str | None = None
@@ -324,7 +325,6 @@ class SalesforceSession:
         try:
             answer = send(self._http, call.method, url, data=call.body(login), headers=call.headers(login))
             self._count.note_limits(answer.headers)
-            self._clock.note(answer.headers)
             result = read(answer)
         except CallError as error:
             if _reached_the_org(error):
@@ -365,6 +365,10 @@ class SalesforceSession:
     def _count_call(self, call: _Call) -> None:
         if is_counted(call.path):
             self._count.add(call.kind)
+
+    def _note_time(self, response: requests.Response, **_options: Any) -> None:
+        """Logins tell the time as well: a worker that dies in its first call has left it with its claims."""
+        self._clock.note(response.headers)
 
     def _count_response(self, response: requests.Response, **_options: Any) -> None:
         path = response.request.path_url

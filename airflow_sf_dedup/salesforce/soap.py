@@ -6,17 +6,17 @@ it again and is named; a row that nothing blocks any more is saved, as was wante
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from xml.etree.ElementTree import Element
 
 from airflow_sf_dedup.core.outcomes import DuplicatesFound, Outcome
 from airflow_sf_dedup.core.records import Record
 from airflow_sf_dedup.core.sobjects import SObject
-from airflow_sf_dedup.errors import CallError, OutcomeUnknownError
+from airflow_sf_dedup.errors import OutcomeUnknownError
 from airflow_sf_dedup.salesforce import soap_wire, wire
 from airflow_sf_dedup.salesforce.answers import read_xml
-from airflow_sf_dedup.salesforce.base import ChunkAnswer
-from airflow_sf_dedup.salesforce.repeating import may_run_on
+from airflow_sf_dedup.salesforce.base import ChunkAnswer, nobody
+from airflow_sf_dedup.salesforce.repeating import LostSendings
 from airflow_sf_dedup.salesforce.session import SalesforceSession
 from airflow_sf_dedup.salesforce.wire import WriteOptions
 
@@ -25,7 +25,6 @@ class SoapUpsertLookup:
     """A :class:`~airflow_sf_dedup.salesforce.base.DuplicateLookup` by SOAP ``upsert()``.
 
     :param repeatable: False for a key that is not unique: two upserts of it at once create two records.
-    :param on_late: told the rows of a look-up that was repeated although its first sending may still be carried out.
     """
 
     rows_per_call = 200
@@ -38,37 +37,33 @@ class SoapUpsertLookup:
         external_id_field: str,
         options: WriteOptions = WriteOptions(),  # noqa: B008
         repeatable: bool = True,
-        on_late: Callable[[Iterable[Record]], None] = lambda records: None,
     ) -> None:
         self._repeatable = repeatable
-        self._on_late = on_late
         self._session = session
         self._sobject = sobject
         self._external_id_field = external_id_field
         self._options = options
 
-    def look_up(self, records: Sequence[Record]) -> ChunkAnswer:
+    def look_up(self, records: Sequence[Record], *, on_late: Callable[[], None] = nobody) -> ChunkAnswer:
         """Ask for up to 200 rows in one call; rows that XML cannot carry stay without matches."""
         carried = [record for record in records if soap_wire.can_carry(record)]
-        answer = self._upsert(carried) if carried else []
+        answer = self._upsert(carried, on_late) if carried else []
         outcomes = dict(zip((record.row_number for record in carried), answer, strict=True))
         return [outcomes.get(record.row_number, _CANNOT_BE_ASKED) for record in records]
 
-    def _upsert(self, records: Sequence[Record]) -> list[Outcome]:
+    def _upsert(self, records: Sequence[Record], on_late: Callable[[], None]) -> list[Outcome]:
         body = soap_wire.upsert_body(records, self._sobject, self._external_id_field)
         headers = soap_wire.write_headers(self._options)
-        lost: list[CallError] = []
+        lost = LostSendings(on_late)
         answer = self._session.soap(
             lambda token: soap_wire.envelope(token, headers, body),
             action="upsert",
             repeatable=self._repeatable,
             repeat_timeouts=False,
-            on_repeat=lost.append,
+            on_repeat=lost,
         )
-        if any(map(may_run_on, lost)):
-            self._on_late(records)
         outcomes = soap_wire.read_upsert(parse(answer), len(records))
-        return [wire.in_doubt(outcome) for outcome in outcomes] if any(e.in_doubt for e in lost) else outcomes
+        return [wire.in_doubt(outcome) for outcome in outcomes] if lost.in_doubt else outcomes
 
 
 _CANNOT_BE_ASKED: Outcome = DuplicatesFound("blocked; its values hold characters that SOAP cannot carry", ())

@@ -136,6 +136,8 @@ class OrgClient:
     def __init__(self, url: str) -> None:
         self.url = url
         self._http = requests.Session()
+        # The org closes connections that idle; a run may pause for longer between two questions.
+        self._http.headers["Connection"] = "close"
 
     def reset(self) -> None:
         self._post("reset", None)

@@ -12,7 +12,7 @@ from airflow_sf_dedup.core.record_ids import to_18
 from airflow_sf_dedup.core.records import Record, row_hash
 from airflow_sf_dedup.core.sobjects import Field, SObject
 from airflow_sf_dedup.errors import CallError
-from airflow_sf_dedup.salesforce.base import ChunkAnswer, ChunkRefused, Origin, RecordUpdate, StoredRecord
+from airflow_sf_dedup.salesforce.base import ChunkAnswer, ChunkRefused, Origin, RecordUpdate, StoredRecord, nobody
 
 KEY = "Key__c"
 KEY_FIELD = Field(KEY, "Key", "string", length=255, external_id=True, unique=True)
@@ -82,15 +82,19 @@ class FakeOrg:
     refuse: Callable[[list[str]], ChunkRefused | None] = lambda keys: None
     calls: list[tuple[str, list[list[Any]]]] = field(default_factory=list)
 
-    def upsert(self, chunks: Sequence[Sequence[Record]], *, allow_save: bool = False) -> list[ChunkAnswer]:
+    def upsert(
+        self, chunks: Sequence[Sequence[Record]], *, allow_save: bool = False, on_late: Callable[[], None] = nobody
+    ) -> list[ChunkAnswer]:
         self._call("save_anyway" if allow_save else "upsert", [[r.key for r in chunk] for chunk in chunks])
         return [self._chunk(chunk) for chunk in chunks]
 
-    def update(self, chunks: Sequence[Sequence[RecordUpdate]]) -> list[ChunkAnswer]:
+    def update(
+        self, chunks: Sequence[Sequence[RecordUpdate]], *, on_late: Callable[[], None] = nobody
+    ) -> list[ChunkAnswer]:
         self._call("update", [list(chunk) for chunk in chunks])
         return [[self._updated(u) for u in chunk] for chunk in chunks]
 
-    def look_up(self, records: Sequence[Record]) -> ChunkAnswer:
+    def look_up(self, records: Sequence[Record], *, on_late: Callable[[], None] = nobody) -> ChunkAnswer:
         self._call("look_up", [[r.key for r in records]])
         return [self.lookups.get(r.key, Saved(lead_id(r.row_number), True)) for r in records]
 

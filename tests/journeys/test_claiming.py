@@ -48,7 +48,7 @@ class FakeClaims:
     def release(self, scope: KeyScope, claimant: Claimant, keys: Iterable[str]) -> None:
         self.mine -= set(keys)
 
-    def leave(self, scope: KeyScope, claimant: Claimant, keys: Iterable[str]) -> None:
+    def leave(self, scope: KeyScope, claimant: Claimant, keys: Iterable[str], *, unknown: bool = False) -> None:
         self.left |= set(keys)
 
 
@@ -103,7 +103,7 @@ def test_a_key_is_kept_while_another_row_that_folds_alike_needs_it() -> None:
 def test_a_key_that_an_earlier_process_left_behind_puts_its_row_in_doubt() -> None:
     rows = [row(1), row(2), row(3), row(4)]
     load_began = MOMENT - timedelta(hours=1)
-    keys = held(FakeClaims(left_behind=["key-2", "key-3"]), unknown_since={3: load_began, 4: load_began, 9: MOMENT})
+    keys = held(FakeClaims(left_behind=["key-2", "key-3"]), unknown={3, 4, 9}, unknown_since=lambda: load_began)
     assert keys.take(rows).since == {id(rows[1]): MOMENT, id(rows[2]): MOMENT, id(rows[3]): load_began}
 
 

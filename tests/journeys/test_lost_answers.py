@@ -11,7 +11,7 @@ from airflow_sf_dedup.errors import TransientCallError
 from airflow_sf_dedup.journeys.lost_answers import ReRead
 from airflow_sf_dedup.journeys.sending import Answered
 from airflow_sf_dedup.salesforce.base import Origin, StoredRecord
-from tests.journeys.fake_org import FakeOrg, lead_id, row
+from tests.journeys.fake_org import KEY, FakeOrg, lead_id, row
 
 SENT = datetime(2026, 3, 2, 6, 30, 15, 400_000, tzinfo=UTC)
 ME, SOMEBODY = "005000000000001AAA", "005000000000002AAA"
@@ -22,7 +22,7 @@ def doubted(number: int, created: bool | None = None) -> Answered[object]:
 
 
 def told(org: FakeOrg, *answered: Answered[object], user_id: str | None = ME) -> list[bool | None]:
-    answers = ReRead(org, "Lead", lambda: user_id).told(answered)  # type: ignore[arg-type]
+    answers = ReRead(org, "Lead", KEY, lambda: user_id).told(answered)  # type: ignore[arg-type]
     return [each.outcome.created for each in answers if isinstance(each.outcome, Saved)]
 
 
@@ -53,7 +53,7 @@ def test_one_read_tells_of_all_rows_and_of_none_that_is_not_in_doubt() -> None:
 
 def test_nothing_is_read_when_nothing_is_in_doubt() -> None:
     org = FakeOrg()
-    ReRead(org, "Lead").told([Answered(row(1), Saved(lead_id(1), True)), Answered(row(2), Failed("X", "…"))])
+    ReRead(org, "Lead", KEY).told([Answered(row(1), Saved(lead_id(1), True)), Answered(row(2), Failed("X", "…"))])
     assert org.calls == []
 
 
@@ -69,7 +69,7 @@ def test_who_does_not_know_its_own_user_takes_every_creation_for_its_own() -> No
 
 def test_what_an_earlier_row_of_the_task_wrote_was_not_created_by_a_later_one() -> None:
     org = FakeOrg(created={lead_id(1): Origin(SENT, ME)})
-    origins = ReRead(org, "Lead", lambda: ME, keys_repeat=True)
+    origins = ReRead(org, "Lead", KEY, lambda: ME, keys_repeat=True)
     origins.told([Answered(row(1), Saved(lead_id(1), True))])
     [answered] = origins.told([doubted(1)])  # type: ignore[list-item]
     assert answered.outcome == Saved(lead_id(1), False)
@@ -81,5 +81,5 @@ def test_numbers_that_differ_in_their_last_digit_are_not_what_a_lost_call_wrote(
     record = row(1, NumberOfEmployees=1_234_567)
     org.records[lead_id(1)] = StoredRecord(lead_id(1), {**record.fields, "NumberOfEmployees": stored_value})
     refused = Answered(record, Failed("ENTITY_IS_LOCKED", "…"), 2, 3.0, SENT)
-    [answered] = ReRead(org, "Lead", lambda: ME).told([refused])
+    [answered] = ReRead(org, "Lead", KEY, lambda: ME).told([refused])
     assert isinstance(answered.outcome, Saved) is saved

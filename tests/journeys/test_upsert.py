@@ -81,7 +81,7 @@ class NoClaims:
     def release(self, scope: KeyScope, claimant: Claimant, keys: Iterable[str]) -> None:
         pass
 
-    def leave(self, scope: KeyScope, claimant: Claimant, keys: Iterable[str]) -> None:
+    def leave(self, scope: KeyScope, claimant: Claimant, keys: Iterable[str], *, unknown: bool = False) -> None:
         pass
 
 
@@ -115,7 +115,8 @@ class Task:
             Claimant(str(uuid4()), self.load.load_id, f"leads.upsert, try {try_number}"),
             key_rule.partition_fold,
             settled_among=partial(self.audit.settled_rows, self.load.load_id, 0),
-            unknown_since=dict.fromkeys(unknown, NOW),
+            unknown=unknown,
+            unknown_since=lambda: NOW,
         )
         newest = NewestOnly(keys, SqlWatermarks(self.audit.engine), self.scope, key_rule.fold)
         memory = Memory(self.audit, keys, newest)
@@ -130,7 +131,7 @@ class Task:
             reader=self.org,
             claims=record_claims,
             memory=memory,
-            lost_answers=ReRead(self.org, "Lead"),
+            lost_answers=ReRead(self.org, "Lead", KEY),
             policy=read_policy(policy),
             entries=entries,
             sleep=lambda seconds: None,
@@ -143,10 +144,11 @@ class Task:
             reader=self.org,
             audit=self.audit,
             memory=memory,
-            lost_answers=ReRead(self.org, "Lead"),
+            lost_answers=ReRead(self.org, "Lead", KEY),
             keys=keys,
             guard=newest if self.org.repeatable else Intents(newest, self.audit, self.load.load_id, entries),
             newest=newest,
+            try_number=try_number,
             max_in_flight=max_in_flight,
             unknown=unknown,
             entries=entries,
@@ -614,7 +616,7 @@ def test_what_is_in_flight_when_a_settlement_fails_is_still_remembered(task: Tas
     upsert = task.upsert(claims=SqlKeyClaims(task.audit.engine), max_in_flight=3)
     org.lookups = {}
 
-    def refuse(records: Any) -> Any:
+    def refuse(records: Any, **_: Any) -> Any:
         raise PermissionRefusedError("no", code="INSUFFICIENT_ACCESS")
 
     org.look_up = refuse  # type: ignore[method-assign]
