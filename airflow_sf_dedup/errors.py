@@ -24,6 +24,7 @@ The tree is named by what the caller does next::
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 
@@ -106,16 +107,21 @@ class OutcomeUnknownError(TransientCallError):
 
 
 class KeysInFlightError(SalesforceDedupError):
-    """Rows were not sent because their keys are in flight elsewhere; each has its entry, ``not_sent``.
+    """Rows were not sent because their keys are in flight elsewhere; each has its entry.
+
+    It is ``not_sent``, or ``unknown`` where an earlier process of the same load has the key: it may have sent the row.
 
     :param rows: how many rows were put off.
     :param holders: the tasks that hold their keys, for people.
+    :param left_until: UTC; when the last claim ends that an earlier process of the same load left behind; ``None``:
+        there is none such.
     """
 
-    def __init__(self, rows: int, holders: tuple[str, ...]) -> None:
+    def __init__(self, rows: int, holders: tuple[str, ...], left_until: datetime | None = None) -> None:
         super().__init__(f"{rows:,} rows were put off: their keys are in flight in {'; '.join(holders)}")
         self.rows = rows
         self.holders = holders
+        self.left_until = left_until
 
 
 class StagingError(SalesforceDedupError):

@@ -14,6 +14,7 @@ from airflow_sf_dedup.emulator.calls import identify
 from airflow_sf_dedup.emulator.fault_effects import (
     Ending,
     Reply,
+    carried_out_after,
     delay_after,
     delay_before,
     ending_after,
@@ -26,6 +27,10 @@ from airflow_sf_dedup.emulator.org import Org
 
 #: Does the work of a call in another thread.
 Work = Callable[[InProgress], Awaitable[Response]]
+
+
+#: The event loop itself keeps no task from being collected.
+_LATE: set[asyncio.Task[None]] = set()
 
 
 class Exchange:
@@ -45,8 +50,21 @@ class Exchange:
         ending = ending_before(self.firings, call)
         if ending is not None:
             await _pause(delay_before(self.firings))
+            self._leave(work)
             return ending
         return ending_after(self.firings, call, await self._carried_out(work))
+
+    def _leave(self, work: Work) -> None:
+        """To be carried out later, if a fault says so, when nobody waits for the answer any more."""
+        seconds = carried_out_after(self.firings)
+        if seconds is not None:
+            late = asyncio.get_running_loop().create_task(self._carried_out_late(work, seconds))
+            _LATE.add(late)
+            late.add_done_callback(_LATE.discard)
+
+    async def _carried_out_late(self, work: Work, seconds: float) -> None:
+        await _pause(seconds)
+        await self._carried_out(work)
 
     async def _carried_out(self, work: Work) -> Response:
         with self._accounting.progressing() as in_progress:

@@ -64,6 +64,12 @@ def ending_before(firings: Sequence[Firing], call: Identity) -> Ending | None:
     return None
 
 
+def carried_out_after(firings: Sequence[Firing]) -> float | None:
+    """Seconds until a call that has ended before anything was done is carried out; None: it never is."""
+    late = (each.fault.parameters.get("later") for each in firings)
+    return next((seconds for seconds in late if seconds is not None), None)
+
+
 def ending_after(firings: Sequence[Firing], call: Identity, response: Response) -> Ending:
     """How a call ends whose work is done."""
     for firing in firings:

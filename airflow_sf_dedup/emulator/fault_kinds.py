@@ -54,6 +54,8 @@ def _refusable(call: Identity, parameters: Mapping[str, Any]) -> bool:
 
 
 _AFTER_COMMIT = Parameter(False, flag)
+#: Seconds after which a call whose caller has heard of its end is carried out all the same.
+_LATER = Parameter(None, optional(number(0)))
 _RETRY_AFTER = Parameter(None, optional(number(0)))
 _SHARE = Parameter(0.5, number(0, 1))
 
@@ -63,10 +65,13 @@ KINDS: Mapping[str, Kind] = {
             "status": Parameter(503, choice(500, 502, 503, 504, 420)),
             "body": Parameter("json", choice("json", "html", "empty")),
             "retry_after": _RETRY_AFTER,
+            "later": _LATER,
         },
         _any,
     ),
-    "reset": Kind({"after_commit": _AFTER_COMMIT, "how": Parameter("rst", choice("rst", "close"))}, _any),
+    "reset": Kind(
+        {"after_commit": _AFTER_COMMIT, "later": _LATER, "how": Parameter("rst", choice("rst", "close"))}, _any
+    ),
     "hang": Kind({"after_commit": _AFTER_COMMIT, "seconds": Parameter(30.0, number(0))}, _any),
     "slow": Kind(
         {"seconds": Parameter((1.0, 1.0), seconds), "when": Parameter("before", choice("before", "after"))}, _any

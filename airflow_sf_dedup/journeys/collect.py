@@ -14,6 +14,7 @@ from airflow_sf_dedup.core.entries import COUNTED_AS_FAILED, Action, Entry
 from airflow_sf_dedup.core.partitioning import PartitionRef
 from airflow_sf_dedup.core.records import Record
 from airflow_sf_dedup.errors import SettingError
+from airflow_sf_dedup.journeys.entry_maker import TRIES_USED_UP
 from airflow_sf_dedup.journeys.summary import MOST_REASONS, fitting, reasons_of
 
 T = TypeVar("T")
@@ -49,12 +50,17 @@ def failed_rows(totals: Totals) -> int:
 
 
 def may_still_be_sent(totals: Totals) -> int:
-    """Rows that a repeat of the task may bring in: unknown or not sent, but for those behind a failed row."""
-    return sum(
-        rows
-        for (action, _, reason), rows in totals.reasons.items()
-        if action in (Action.UNKNOWN, Action.NOT_SENT) and reason != BEHIND_A_FAILED_ROW
-    )
+    """Rows that a repeat of the task may bring in: unknown, not sent, or failed for a reason that passes.
+
+    Rows behind a failed row of their key are not counted: they go with it.
+    """
+    return sum(rows for (action, _, reason), rows in totals.reasons.items() if _may_pass(action, reason))
+
+
+def _may_pass(action: Action, reason: str | None) -> bool:
+    if action is Action.FAILED:
+        return reason == TRIES_USED_UP
+    return action in (Action.UNKNOWN, Action.NOT_SENT) and reason != BEHIND_A_FAILED_ROW
 
 
 def complaints(load: Load, totals: Totals, thresholds: Thresholds) -> list[str]:
@@ -93,9 +99,13 @@ def _too_many_waiting(totals: Totals, thresholds: Thresholds) -> Iterator[str]:
 def why_failed(totals: Totals) -> str:
     """The commonest reasons of the rows that ``max_failed`` counts."""
     failed = Totals(totals.actions, {key: rows for key, rows in totals.reasons.items() if key[0] in COUNTED_AS_FAILED})
-    parts = [f"{r['rows']:,} {r['action']} {r['code'] or r['reason'] or ''}".strip() for r in reasons_of(failed, 8)]
+    parts = [f"{r['rows']:,} {r['action']} {_in_words(r['code'], r['reason'])}".strip() for r in reasons_of(failed, 8)]
     more = len(failed.reasons) - len(parts)
     return ", ".join(parts) + (f" and {more} further reasons" if more > 0 else "")
+
+
+def _in_words(code: str | None, reason: str | None) -> str:
+    return f"{code} ({reason})" if code and reason else code or reason or ""
 
 
 def where_to_look(load_ids: Iterable[str], audit_conn_id: str | None) -> str:

@@ -15,6 +15,7 @@ from airflow_sf_dedup.core.entries import Action, Entry, MatchEntry
 from airflow_sf_dedup.core.outcomes import Failed, KeyHeldByMany, Match, Saved, Unanswered
 from airflow_sf_dedup.core.records import Record
 from airflow_sf_dedup.errors import CallError
+from airflow_sf_dedup.journeys.refusals import fails_for_now
 from airflow_sf_dedup.locks.base import Holder
 from airflow_sf_dedup.salesforce.duplicate_value import read_message
 
@@ -22,6 +23,9 @@ MASK = "***"
 
 #: Why a row was not sent: another task had its key in flight.
 KEY_IN_FLIGHT = "key_in_flight"
+
+#: Why a row failed whose error passes, such as a lock: it lasted longer than all tries of the task.
+TRIES_USED_UP = "tries_used_up"
 
 #: Characters of the shortest value that is masked in a message; shorter ones are in every other word.
 _SHORTEST_MASKED = 3
@@ -110,7 +114,7 @@ class EntryMaker:
             case Failed("DUPLICATE_VALUE" as code, message) if reason is None:
                 reason, matches = self._taken(message, matches)
             case Failed(code, message):
-                pass
+                reason = TRIES_USED_UP if fails_for_now(outcome, external_id_field=None) else reason
             case KeyHeldByMany(message, record_ids):
                 code, reason = "DUPLICATE_EXTERNAL_ID", "key_held_by_many"
                 matches += tuple(MatchEntry(record_id, self._sobject, key=record.key) for record_id in record_ids)
@@ -135,11 +139,14 @@ class EntryMaker:
         """Records that hold a row's key, as matches of its entry."""
         return tuple(MatchEntry(each, self._sobject, is_deleted=deleted, key=record.key) for each in record_ids)
 
-    def put_off(self, record: Record, holder: Holder) -> Entry:
-        """The row's key was in flight elsewhere to the end."""
+    def put_off(self, record: Record, holder: Holder, *, in_doubt: bool) -> Entry:
+        """The row's key was in flight elsewhere to the end.
+
+        :param in_doubt: in an earlier process of the same load, which may have sent this row.
+        """
         return self.entry(
             record,
-            Action.NOT_SENT,
+            Action.UNKNOWN if in_doubt else Action.NOT_SENT,
             reason=KEY_IN_FLIGHT,
             error_message=f"key in flight since {holder.claimed_at:%Y-%m-%d %H:%M:%S} UTC in {holder.task}",
         )
@@ -154,6 +161,7 @@ class EntryMaker:
             record,
             Action.UNKNOWN if in_doubt else Action.NOT_SENT,
             error_code=error.code or (f"HTTP_{error.status}" if error.status else None),
+            error_message=self._redacted(str(error), record),
             reason="call_failed",
             matches=self.matches(case) if case else (),
         )

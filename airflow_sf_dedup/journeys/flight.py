@@ -57,15 +57,20 @@ class Flight(Generic[C, A]):
         landed = next(future for future in self._flying if future in done)
         return self._flying.pop(landed), landed
 
+    def abandon(self) -> list[C]:
+        """The calls that are in flight; whatever comes of them, nobody asks for it any more."""
+        calls, self._flying = list(self._flying.values()), {}
+        return calls
+
     def close(self) -> None:
         """Let the threads go; no call is in flight any more."""
         if self._threads is not None:
             self._threads.shutdown(wait=False)
 
     def _carried_here(self) -> tuple[C, Future[A]]:
-        future, call = self._flying.popitem()
+        future, call = next(iter(self._flying.items()))
         try:
             future.set_result(self._carry(call))
         except Exception as error:
             future.set_exception(error)
-        return call, future
+        return self._flying.pop(future), future

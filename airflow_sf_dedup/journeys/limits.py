@@ -48,7 +48,7 @@ class CallMeter:
         if not self.count():
             raise OwnLimitReachedError(
                 f"api_budget: the run has made the {self.limits.api_budget:,} API calls it may make; "
-                "clear the tasks to go on with the rows that were not sent",
+                "clear the tasks to go on with the rows that were not sent, or let it make more",
                 code="API_BUDGET",
             )
 

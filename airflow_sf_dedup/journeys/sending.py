@@ -206,6 +206,13 @@ class Sender(Generic[T]):
         while self._flight:
             yield self._landed()
 
+    def abandon(self) -> Iterator[tuple[T, bool]]:
+        """The rows of calls that are still in flight; each may be in the org, and nobody waits for an answer."""
+        for call in self._flight.abandon():
+            self._on_late(call.rows)
+            for row in call.rows:
+                yield row, True
+
     def left(self) -> Iterator[tuple[T, bool]]:
         """The rows without an outcome, and whether each may be in the org all the same. After :meth:`drain`.
 

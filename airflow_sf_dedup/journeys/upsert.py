@@ -93,20 +93,23 @@ class Upsert:
         :param records: ordered by wave; within a wave every key is unique.
         :raises CallError: Salesforce could not be reached or refused the work. Every row has its entry
             by then: a row in a call without an answer is ``unknown``, the others are ``not_sent``.
-        :raises KeysInFlightError: other tasks had keys in flight to the end; their rows are ``not_sent``.
+        :raises KeysInFlightError: other processes had keys in flight to the end; see there for the rows' entries.
         """
         run = _Run(self, self.audit.settled_rows(self.load_id, self.partition, failed_in_try=self.try_number))
         waves = groupby(records, key=lambda record: record.wave)
+        rest = (record for _, wave in waves for record in wave if record.row_number not in run.settled)
         try:
             for _, wave in waves:
                 run.wave(wave)
         except CallError as error:
-            self.not_sent(
-                (record for _, wave in waves for record in wave if record.row_number not in run.settled), error
-            )
+            self.not_sent(rest, error)
+            raise
+        except BaseException as error:
+            with suppress(Exception):
+                self.not_sent(rest, _ended(error))
             raise
         if run.holders:
-            raise KeysInFlightError(run.rows_put_off, tuple(run.holders[:MOST_HOLDERS]))
+            raise run.keys_in_flight()
 
     def not_sent(self, records: Iterable[Record], error: CallError) -> None:
         """Give all rows their entries when the load could not even begin; settled ones keep theirs."""
@@ -177,8 +180,8 @@ class _Run:
         #: Row numbers of those that have been re-read: no row goes round in circles.
         self._re_read: set[int] = set()
         self.rows_put_off = 0
-        #: Who had their keys in flight, each once.
-        self.holders: list[str] = []
+        #: Who had their keys in flight, by task.
+        self.holders: dict[str, Holder] = {}
 
     def wave(self, wave: Iterable[Record]) -> None:
         """Send the rows of one wave; each has its entry when this returns or raises a ``CallError``."""
@@ -187,19 +190,35 @@ class _Run:
             self._take_in(sender.send(self._to_send(wave)))
             self._re_read_doubtful(sender)
             self._settle_open()
-            while sender.put_off and self._patience.wait():
+            while self._is_worth_waiting(sender.put_off) and self._patience.wait():
                 self._take_in(sender.send_put_off())
                 self._settle_open()
         except CallError as error:
             self._give_up(sender, error)
             raise
-        except Exception:
+        except Exception as error:
             with suppress(Exception):
-                self._remember_what_is_in_flight(sender)
+                self._give_up(sender, _ended(error))
+            raise
+        except BaseException as error:
+            # Airflow's time-out, or a signal: nothing is waited for any more.
+            with suppress(Exception):
+                self._give_up_rows(chain(sender.abandon(), self._unsettled(sender)), _ended(error))
             raise
         finally:
             sender.close()
         self._put_off(sender.put_off)
+
+    def keys_in_flight(self) -> KeysInFlightError:
+        """What to say of the rows whose keys others had to the end."""
+        holders = list(self.holders.values())
+        named = (f"{each.task} (its claim holds until {each.expires_at:%H:%M:%S} UTC)" for each in holders)
+        own = (each.expires_at for each in holders if each.load_id == self._task.load_id)
+        return KeysInFlightError(self.rows_put_off, tuple(islice(named, MOST_HOLDERS)), max(own, default=None))
+
+    def _is_worth_waiting(self, put_off: Iterable[tuple[Record, Holder]]) -> bool:
+        """What a process of the same load left behind ends minutes later only."""
+        return any(holder.load_id != self._task.load_id for _, holder in put_off)
 
     def _take_in(self, batches: Iterable[list[Answered[Record]]]) -> None:
         for batch in batches:
@@ -269,15 +288,19 @@ class _Run:
 
         Rows that a settlement took over have their entries, whatever became of it.
         """
-        self._remember_what_is_in_flight(sender)
-        blocked = ((each.record, each.in_doubt) for each in self._blocked)
-        contested = ((each.row, each.since is not None) for each in self._open)
-        self._task.give_up(chain(blocked, contested, sender.left()), error)
-        self._account_for_dropped()
-
-    def _remember_what_is_in_flight(self, sender: Sender[Record]) -> None:
         for batch in sender.drain():
             self._settle_answered(batch)
+        self._give_up_rows(self._unsettled(sender), error)
+
+    def _unsettled(self, sender: Sender[Record]) -> Iterator[tuple[Record, bool]]:
+        """The rows that are not in flight and not settled, and whether each may be in the org."""
+        blocked = ((each.record, each.in_doubt) for each in self._blocked)
+        contested = ((each.row, each.since is not None) for each in self._open)
+        return chain(blocked, contested, sender.left())
+
+    def _give_up_rows(self, rows: Iterable[tuple[Record, bool]], error: CallError) -> None:
+        self._task.give_up(rows, error)
+        self._account_for_dropped()
 
     # -- rows that are sent -----------------------------------------------------------------------
 
@@ -306,13 +329,19 @@ class _Run:
         return self._task.entries.entry(record, Action.NOT_SENT, reason=BEHIND_A_FAILED_ROW)
 
     def _put_off(self, rows: Sequence[tuple[Record, Holder]]) -> None:
-        """Rows that were not sent because of their keys; one that may be in the org stays ``unknown``."""
+        """Rows that were not sent because of their keys; one that may be in the org is ``unknown``."""
         for record, _ in rows:
             self._behind.setdefault(self._fold(record.key), Action.NOT_SENT)
-        unknown = self._task.unknown
-        self._remember([self._task.entries.put_off(row, h) for row, h in rows if row.row_number not in unknown])
+        task = self._task
+        self._remember(
+            [
+                task.entries.put_off(record, holder, in_doubt=holder.load_id == task.load_id)
+                for record, holder in rows
+                if record.row_number not in task.unknown
+            ]
+        )
         self.rows_put_off += len(rows)
-        self.holders += dict.fromkeys(h.task for _, h in rows if h.task not in self.holders)
+        self.holders.update({holder.task: holder for _, holder in rows})
 
     # -- rows that were answered ------------------------------------------------------------------
 
@@ -395,6 +424,11 @@ class _Run:
 
     def _fold(self, key: str) -> str:
         return self._task.key_rule.fold(key)
+
+
+def _ended(error: BaseException) -> CallError:
+    """The end of a task that has nothing to do with Salesforce, as its rows' entries tell it."""
+    return CallError(f"the task ended early: {type(error).__name__}", code="TASK_ENDED")
 
 
 def _blocked(answered: Answered[Record], found: DuplicatesFound) -> Blocked:

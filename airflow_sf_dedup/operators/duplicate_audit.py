@@ -128,8 +128,8 @@ class SalesforceDuplicateAuditOperator(HidesRows, BaseOperator):
         states = ti.get_task_states(dag_id=ti.dag_id, task_ids=sorted(task_ids), run_ids=[ti.run_id])
         of_run = states.get(ti.run_id, {})
         return [
-            f"task {task_id} is {state or 'not run'}"
-            for task_id, state in sorted(of_run.items())
+            f"task {_instance(name, task_ids)} is {state or 'not run'}"
+            for name, state in sorted(of_run.items())
             if str(state) not in ("success", "skipped")
         ]
 
@@ -166,6 +166,15 @@ class SalesforceDuplicateAuditOperator(HidesRows, BaseOperator):
             found += complaints(load, totals, thresholds)
             summaries.append(summarise(audit, load, totals, audit_conn_id=audit_conn_id))
         return join(summaries, loads), found
+
+
+def _instance(name: str, task_ids: Iterable[str]) -> str:
+    """A task instance as Airflow's pages write it; its states come by ``upsert_3`` for ``upsert[3]``."""
+    for task_id in task_ids:
+        map_index = name.removeprefix(f"{task_id}_")
+        if map_index != name and map_index.isdecimal() and name not in task_ids:
+            return f"{task_id}[{map_index}]"
+    return name
 
 
 def _setting(task: Any, name: str) -> Any:

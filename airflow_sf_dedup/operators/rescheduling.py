@@ -27,11 +27,26 @@ def has_waited(context: Context, seconds: float) -> bool:
 
 
 def come_back_later(error: KeysInFlightError) -> NoReturn:
-    """Reschedule the task, which costs no retry.
+    """Reschedule the task, which costs no retry; not before the claims end that its own load left behind.
 
     :raises AirflowRescheduleException: Airflow runs the task again a little later.
     """
     from airflow.sdk.exceptions import AirflowRescheduleException
 
-    wait = SHORTEST_WAIT + random.uniform(0, SPREAD)  # noqa: S311 - spreads tasks, guards nothing
-    raise AirflowRescheduleException(utc_now() + timedelta(seconds=wait)) from error  # type: ignore[no-untyped-call]
+    now = utc_now()
+    earliest = max(now + timedelta(seconds=SHORTEST_WAIT), error.left_until or now)
+    spread = timedelta(seconds=random.uniform(0, SPREAD))  # noqa: S311 - spreads tasks, guards nothing
+    raise AirflowRescheduleException(earliest + spread) from error  # type: ignore[no-untyped-call]
+
+
+def give_up(error: KeysInFlightError, claim_timeout: float) -> NoReturn:
+    """End the task, which has waited in vain.
+
+    :param claim_timeout: seconds.
+    :raises AirflowFailException: a retry would wait as long once more.
+    """
+    from airflow.sdk.exceptions import AirflowFailException
+
+    raise AirflowFailException(
+        f"{error}. Gave up after claim_timeout={claim_timeout:g} s; clear this task and what follows when they are over"
+    ) from error

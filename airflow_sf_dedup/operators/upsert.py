@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import BaseOperator
 
 from airflow_sf_dedup.errors import KeysInFlightError, LoadFailedError, SettingError
-from airflow_sf_dedup.operators.rescheduling import come_back_later, has_waited
+from airflow_sf_dedup.operators.rescheduling import come_back_later, give_up, has_waited
 from airflow_sf_dedup.operators.rows import HidesRows, hidden
 from airflow_sf_dedup.operators.spelling import check_spelling
 from airflow_sf_dedup.operators.verdicts import failing_at_once
@@ -155,10 +155,14 @@ class SalesforceUpsertOperator(HidesRows, BaseOperator):
         try:
             for ref in refs:
                 upsert_partition(ref, settings, session=session, context=context)
-        except BaseException as error:
-            if isinstance(error, KeysInFlightError) and not has_waited(context, self.claim_timeout):
+        except KeysInFlightError as error:
+            # What an earlier try of this load left behind ends for certain, and soon.
+            if error.left_until is not None or not has_waited(context, self.claim_timeout):
                 self.log.info("%s", error)
                 come_back_later(error)
+            self._push(context, load_id, session.api_calls)
+            give_up(error, self.claim_timeout)
+        except BaseException:
             self._push(context, load_id, session.api_calls)
             raise
         document, totals = self._push(context, load_id, session.api_calls)

@@ -173,7 +173,7 @@ def draw(seed: int, kind: str = "all") -> Scenario:
         physics=_physics(random),
         schedule=_schedule(random, kind, loads),
         read_timeout=SHORT_READ_TIMEOUT if hangs else LONG_READ_TIMEOUT,
-        late_calls=hangs,
+        late_calls=hangs or any("later" in fault for fault in faults),
     )
 
 
@@ -306,13 +306,20 @@ def _somewhere(random: Random) -> dict[str, Any]:
 
 
 def _unavailable(random: Random) -> Mapping[str, Any]:
-    body = random.choice(("json", "html", "empty"))
-    return {"kind": "unavailable", "status": random.choice((500, 502, 503, 504)), "body": body, **_somewhere(random)}
+    body, status = random.choice(("json", "html", "empty")), random.choice((500, 502, 503, 504))
+    later = _maybe_later(random) if status in (502, 504) else {}
+    return {"kind": "unavailable", "status": status, "body": body, **later, **_somewhere(random)}
+
+
+def _maybe_later(random: Random) -> Mapping[str, Any]:
+    """Nobody heard the call end, and it is carried out when it has long been repeated."""
+    return {"later": HANG, "times": 3} if random.random() < 0.25 else {}
 
 
 def _reset(random: Random) -> Mapping[str, Any]:
-    how = random.choice(("rst", "close"))
-    return {"kind": "reset", "after_commit": random.random() < 0.6, "how": how, **_somewhere(random)}
+    how, after = random.choice(("rst", "close")), random.random() < 0.6
+    later = {} if after else _maybe_later(random)
+    return {"kind": "reset", "after_commit": after, "how": how, **later, **_somewhere(random)}
 
 
 def _hang(random: Random) -> Mapping[str, Any]:
