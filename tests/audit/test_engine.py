@@ -5,7 +5,9 @@ import stat
 import subprocess
 import sys
 
+import pytest
 from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
 
 from airflow_sf_dedup.audit.engine import engine_for, reading, writing
 
@@ -41,3 +43,11 @@ def test_a_file_that_is_opened_again_keeps_its_locks(tmp_path):
     assert path.with_name("audit.db-wal").exists()
     with sqlite3.connect(path) as other:
         assert other.execute("SELECT count(*) FROM kept").fetchone() == (0,)
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgres"])
+def test_an_error_of_the_database_shows_no_value_of_a_row(tmp_path, postgres_url, kind):
+    engine = engine_for(postgres_url if kind == "postgres" else f"sqlite:///{tmp_path / 'audit.db'}")
+    with pytest.raises(DBAPIError) as raised, writing(engine) as connection:
+        connection.execute(text("INSERT INTO nowhere VALUES (:phone)"), {"phone": "555-0199"})
+    assert "555-0199" not in str(raised.value)

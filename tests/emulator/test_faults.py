@@ -608,3 +608,19 @@ def test_no_mixture_breaks_the_emulator_or_loses_a_row_from_the_ledger(
         assert {name: held[record_id].get(name) for name in values} == values
     keys = [record["External_Id__c"] for record in held.values()]
     assert len(keys) == len(set(keys))
+
+
+@pytest.mark.parametrize(
+    "fault", [{"kind": "unavailable", "status": 502}, {"kind": "reset"}], ids=["unavailable", "reset"]
+)
+def test_a_call_that_has_ended_for_its_caller_may_be_carried_out_later(
+    org: EmulatedOrg, client: Client, fault: dict[str, Any]
+) -> None:
+    switch_on(org, {**fault, "later": 0.3, "on": "write", "times": 1})
+    answer = met(client, "A")
+    assert answer.status in (502, None)
+    assert keys_in(org) == set()
+    until = time.monotonic() + 30
+    while keys_in(org) != {"A"}:
+        assert time.monotonic() < until, "it was never carried out"
+        time.sleep(0.02)

@@ -22,7 +22,9 @@ from airflow_sf_dedup.journeys.collect import (
     failed_rows,
     join,
     latest_loads,
+    may_still_be_sent,
     where_to_look,
+    why_failed,
 )
 from airflow_sf_dedup.journeys.summary import MOST_BYTES
 from tests.journeys.conftest import NOW
@@ -72,6 +74,28 @@ def test_a_source_that_was_not_read_to_its_end_is_red() -> None:
 
 def test_zero_rows_are_green() -> None:
     assert complaints(replace(LOAD, rows_read=0), totals(), Thresholds(max_failed_pct=0)) == []
+
+
+@pytest.mark.parametrize(
+    ("action", "reason", "expected"),
+    [
+        (Action.FAILED, "tries_used_up", 1),
+        (Action.FAILED, "other_unique_field", 0),
+        (Action.UNKNOWN, None, 1),
+        (Action.NOT_SENT, "key_in_flight", 1),
+        (Action.NOT_SENT, "earlier_row_not_settled", 0),
+        (Action.INVALID, "missing_key", 0),
+    ],
+)
+def test_a_repeat_may_bring_in_what_was_not_sent_or_failed_for_now(
+    action: Action, reason: str | None, expected: int
+) -> None:
+    assert may_still_be_sent(Totals({action: 1}, {(action, "CODE", reason): 1})) == expected
+
+
+def test_two_reasons_of_one_code_are_told_apart() -> None:
+    found = Totals({Action.FAILED: 3}, {(Action.FAILED, "X", None): 2, (Action.FAILED, "X", "tries_used_up"): 1})
+    assert why_failed(found) == "2 failed X, 1 failed X (tries_used_up)"
 
 
 def test_failed_invalid_unknown_and_not_sent_rows_count_as_failed() -> None:

@@ -109,6 +109,31 @@ def test_the_only_certain_match_is_updated_and_carries_the_key_from_then_on(sett
     assert settle.holder_of(ONE) == "a", "the record stays claimed until the claim ends"
 
 
+def test_a_match_that_carries_the_key_by_now_is_certain_and_written_to(settle: Settle, org: FakeOrg) -> None:
+    """A stamp of an earlier try was carried out between the row's refusal and our look."""
+    org.lookups["A"] = blocked_by(match(ONE))
+    org.records[ONE] = stored(ONE, Key__c="A")
+    org.held["A"] = (ONE,)
+    entry = settle(BOTH, row(7, "A"))[7]
+    assert (entry.action, entry.record_id) == (Action.MATCHED_UPDATED, ONE)
+
+
+def test_a_stamp_that_is_refused_after_a_lost_answer_is_told_by_its_record(settle: Settle, org: FakeOrg) -> None:
+    """The lost call stamped the one record; what that set off in the org refuses the same stamp now."""
+    org.lookups = {"A": blocked_by(match(ONE)), "B": blocked_by(match(TWO))}
+    org.records = {ONE: stored(ONE), TWO: stored(TWO)}
+    org.updates = {each: [Unanswered("cut off"), Failed("ENTITY_IS_LOCKED", "…")] for each in (ONE, TWO)}
+
+    def update(chunks: Any, **how: Any) -> Any:
+        org.records[ONE], org.held["A"] = stored(ONE, **row(1, "A").fields), (ONE,)
+        return FakeOrg.update(org, chunks, **how)
+
+    org.update = update  # type: ignore[method-assign]
+    entries = settle(BOTH, row(1, "A"), row(2, "B"))
+    assert (entries[1].action, entries[1].record_id) == (Action.MATCHED_UPDATED, ONE)
+    assert (entries[2].action, entries[2].error_code) == (Action.FAILED, "ENTITY_IS_LOCKED")
+
+
 UNCERTAIN: dict[str, tuple[DuplicatesFound, dict[str, Any], str]] = {
     "several": (
         blocked_by(match(ONE), match(TWO)),

@@ -48,6 +48,17 @@ def test_only_a_race_or_an_unclear_text_is_open(outcome: Outcome, expected: bool
     assert is_open(Answered(row(1), outcome), KEY) is expected
 
 
+def test_another_unique_value_may_be_the_rows_own_where_an_answer_was_lost() -> None:
+    taken = Failed("DUPLICATE_VALUE", "duplicate value found: Email__c duplicates value on record with id: <unknown>")
+    sent = datetime(2026, 3, 2, tzinfo=UTC)
+    assert is_open(Answered(row(1), taken, 2, since=sent), KEY)
+    org = FakeOrg(held={"key-1": (lead_id(9),)})
+    rows = [Answered(row(1), taken, 2, since=sent), Answered(row(2), taken, 2, since=sent)]
+    found = settle(org, *rows)
+    assert (found[1].answered.outcome, found[1].reason) == (Saved(lead_id(9), None), "written_to_key_holder")
+    assert (found[2].answered.outcome, found[2].reason) == (taken, None)
+
+
 def test_a_row_whose_key_one_record_holds_is_written_to_it_by_id() -> None:
     org = FakeOrg(held={"key-1": (lead_id(9),)})
     found = settle(org, lost(1))[1]

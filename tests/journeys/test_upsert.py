@@ -556,6 +556,113 @@ def test_what_a_crash_left_in_flight_is_taken_over_when_its_claim_expires_and_to
     assert (task.entries()[1].action, task.entries()[1].reason) == ("created", "answer_lost")
 
 
+def test_what_a_killed_try_may_have_sent_is_unknown_while_its_claim_holds(task: Task, org: FakeOrg) -> None:
+    """Nobody waits for that with a worker slot: it ends by itself, minutes later."""
+    now = datetime.now(UTC).replace(microsecond=0)
+    claims = SqlKeyClaims(task.audit.engine, timedelta(minutes=12), clock=lambda: now)
+    dead = Claimant("dead", task.load.load_id, "leads.upsert[3], run x, try 1")
+    claims.claim(task.scope, dead, ["key-1"])
+    slept: list[float] = []
+    until = rf"leads.upsert\[3\], run x, try 1 \(its claim holds until {now + timedelta(minutes=12):%H:%M:%S} UTC\)"
+    with pytest.raises(KeysInFlightError, match=until) as raised:
+        task.upsert(claims=claims, try_number=2, sleep=slept.append).run([row(1), row(2)])
+    assert raised.value.left_until == now + timedelta(minutes=12)
+    entry = task.entries()[1]
+    assert (entry.action, entry.reason) == ("unknown", "key_in_flight")
+    assert task.entries()[2].action == "created"
+    assert slept == []
+
+
+def test_the_claim_of_a_row_that_nobody_knows_the_outcome_of_is_not_renewed(task: Task, org: FakeOrg) -> None:
+    now = datetime.now(UTC)
+    claims = SqlKeyClaims(task.audit.engine, timedelta(minutes=12), clock=lambda: now)
+    org.answers["key-1"] = [Unanswered("cut off")]
+    upsert = task.upsert(claims=claims)
+    upsert.run([row(1)])
+    now += timedelta(minutes=10)
+    assert claims.renew(upsert.keys.claimant) == 0
+    now += timedelta(minutes=2)
+    assert claims.claim(task.scope, Claimant("other", "another-load", "other"), ["key-1"]).granted.keys() == {"key-1"}
+
+
+def test_a_row_that_is_blocked_and_contested_in_turn_goes_round_once(task: Task, org: FakeOrg) -> None:
+    """An alert rule blocks its key's holder as well, and past the rule another unique value is taken."""
+    org.answers["key-1"] = [BLOCKED, MASKED]
+    org.lookups["key-1"] = blocked_by(match(lead_id(3), allow_save=True))
+    org.held["key-1"] = (lead_id(9),)
+    org.updates[lead_id(9)] = [BLOCKED]
+    task([row(1)], policy="save_anyway | ask_reviewer")
+    entry = task.entries()[1]
+    assert (entry.action, entry.error_code) == ("failed", "DUPLICATE_VALUE")
+    assert org.kinds().count("save_anyway") == 2
+
+
+def test_rows_that_failed_are_not_sent_again_when_their_task_comes_back_in_the_same_try(
+    task: Task, org: FakeOrg
+) -> None:
+    org.answers["key-1"] = [Failed("STRING_TOO_LONG", "…")]
+    rows = [row(1), row(2), row(3, "key-1", wave=1)]
+    task(rows)
+    org.calls.clear()
+    task(rows)
+    assert org.calls == []
+    assert task.actions() == ["failed", "created", "not_sent"]
+    task(rows, try_number=2)
+    assert org.sent("upsert") == [[["key-1"]]]
+
+
+def test_a_row_whose_error_passes_and_did_not_says_so(task: Task, org: FakeOrg) -> None:
+    org.answers["key-1"] = [Failed("UNABLE_TO_LOCK_ROW", "…")]
+    task([row(1)])
+    entry = task.entries()[1]
+    assert (entry.action, entry.reason, entry.attempts) == ("failed", "tries_used_up", 4)
+
+
+class TimeIsUp(BaseException):
+    """What Airflow raises where ``execution_timeout`` is over."""
+
+
+@pytest.mark.parametrize("max_in_flight", [1, 2])
+def test_a_task_that_is_ended_amid_a_call_leaves_no_row_without_an_entry(
+    task: Task, org: FakeOrg, max_in_flight: int
+) -> None:
+    org.rows_per_chunk, org.chunks_per_call = 2, 1
+    claims = SqlKeyClaims(task.audit.engine)
+    upsert = task.upsert(claims=claims, max_in_flight=max_in_flight)
+
+    def up(_: int) -> None:
+        raise TimeIsUp
+
+    upsert.progress = up
+    if max_in_flight == 1:
+        org.refuse = lambda keys: up(0) if "key-3" in keys else None  # type: ignore[func-returns-value]
+        upsert.progress = task._progress
+    with pytest.raises(TimeIsUp):
+        upsert.run([*(row(number) for number in range(1, 8)), row(8, "key-1", wave=1)])
+    entries = task.entries()
+    assert len(entries) == 8
+    assert {entry.action for entry in entries.values()} == {"created", "unknown", "not_sent"}
+    assert {e.error_code for e in entries.values() if e.action != "created"} == {"TASK_ENDED"}
+    unknown = [e.key for e in entries.values() if e.action == "unknown"]
+    assert unknown == (["key-3", "key-4"] if max_in_flight == 1 else unknown[:2])
+    probe = claims.claim(task.scope, Claimant("probe", "probe", "probe"), [e.key or "" for e in entries.values()])
+    assert probe.refused.keys() == set(unknown)
+
+
+def test_rows_that_are_all_kept_back_are_remembered_as_they_come(task: Task, org: FakeOrg) -> None:
+    org.rows_per_chunk, org.chunks_per_call = 2, 1
+    newest = [replace(row(number), order="n:2") for number in range(1, 7)]
+    task(newest)
+    other = Task(task.audit, task.load, org)
+    other.scope = task.scope
+    seen: list[int] = []
+    upsert = other.upsert()
+    upsert.load_id, upsert.progress = other.load.load_id, seen.append
+    upsert.run(replace(row(number + 10, f"key-{number}"), order="n:1") for number in range(1, 7))
+    assert seen == [2, 2, 2]
+    assert [e.reason for e in task.entries().values()][6:] == ["stale"] * 6
+
+
 def test_by_a_key_that_is_not_unique_rows_are_announced_before_they_are_sent(task: Task, org: FakeOrg) -> None:
     org.repeatable = False
     org.answers["key-2"] = [Unanswered("cut off")]

@@ -14,11 +14,11 @@ from airflow.sdk import DAG
 from airflow_sf_dedup import SalesforceUpsertOperator, salesforce_upsert
 from airflow_sf_dedup.audit.engine import engine_for
 from airflow_sf_dedup.audit.upgrade import upgrade
-from airflow_sf_dedup.emulator import EmulatedOrg
+from airflow_sf_dedup.emulator import EmulatedOrg, Fault
 from airflow_sf_dedup.errors import KeysInFlightError
 from airflow_sf_dedup.locks.base import Claimant, KeyScope
 from airflow_sf_dedup.locks.key_claims import SqlKeyClaims
-from airflow_sf_dedup.operators.rescheduling import SHORTEST_WAIT, come_back_later, has_waited
+from airflow_sf_dedup.operators.rescheduling import SHORTEST_WAIT, SPREAD, come_back_later, has_waited
 from airflow_sf_dedup.testing import run_dag
 from tests.acceptance.morning import leads
 
@@ -118,6 +118,33 @@ def test_a_task_comes_back_after_half_a_minute_or_more() -> None:
     assert raised.value.reschedule_date >= now + timedelta(seconds=SHORTEST_WAIT)
 
 
+def test_a_task_comes_back_when_what_its_own_load_left_behind_ends() -> None:
+    from airflow.sdk.exceptions import AirflowRescheduleException
+
+    until = datetime.now(UTC) + timedelta(minutes=9)
+    with pytest.raises(AirflowRescheduleException) as raised:
+        come_back_later(KeysInFlightError(3, ("leads.upsert[2], run x, try 1",), until))
+    assert until <= raised.value.reschedule_date <= until + timedelta(seconds=SPREAD)
+
+
+def test_rows_that_stay_locked_bring_the_task_back_and_are_sent_again(
+    salesforce_org: EmulatedOrg, audit_rows: AuditRows
+) -> None:
+    """Through the whole group: the mapped task is red, so that Airflow's retries send the rows again."""
+    salesforce_org.state.faults.replace(
+        [Fault("refuse_rows", on="write", times=4, parameters={"code": "UNABLE_TO_LOCK_ROW", "share": 1.0})]
+    )
+    with DAG("locked", schedule=None) as dag:
+        salesforce_upsert(source=leads(1), partitions=1, retries=1, retry_policy=None, retry_delay=timedelta(0), **LEAD)
+
+    run = run_dag(dag)
+
+    assert set(states(run).values()) == {"success"}
+    tries = {ti.task_id: ti.try_number for ti in run.get_task_instances()}
+    assert tries["salesforce_upsert.upsert"] == 2
+    assert audit_rows("SELECT action, try_number, count(*) FROM sf_dedup_entry GROUP BY 1, 2") == [("created", 2, 1)]
+
+
 @pytest.mark.parametrize(
     ("waited", "timeout", "expected"),
     [(None, 100, False), (0, 100, False), (99, 100, False), (101, 100, True), (None, 0, True)],
@@ -144,7 +171,9 @@ def test_a_task_that_has_waited_in_vain_is_red_at_once_and_names_who_has_the_key
     run = run_dag(dag)
 
     assert [(str(ti.state), ti.try_number) for ti in run.get_task_instances()] == [("failed", 1)]
-    assert "their keys are in flight in other_dag.upsert[2], run manual, try 1" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "their keys are in flight in other_dag.upsert[2], run manual, try 1 (its claim holds until" in said
+    assert "Gave up after claim_timeout=0 s; clear this task and what follows" in said
     assert audit_rows("SELECT action, reason, count(*) FROM sf_dedup_entry GROUP BY 1, 2") == [
         ("created", None, 2),
         ("not_sent", "key_in_flight", 1),

@@ -111,3 +111,23 @@ def test_an_answer_that_names_no_chunk_leaves_each_row_unanswered(
     [rows] = api.upsert([[record(1), record(2)]])
     assert isinstance(rows, list)
     assert [type(row) for row in rows] == [Unanswered, Unanswered]
+
+
+@pytest.mark.parametrize(
+    ("gone", "late"),
+    [({"status": 502, "body": ""}, 1), ({"reset": True}, 1), ({"status": 503, "body": ""}, 0)],
+    ids=["a gateway gave it up", "reset", "busy"],
+)
+@pytest.mark.parametrize("write", ["upsert", "update"])
+def test_whoever_has_the_rows_hears_of_a_sending_that_may_still_be_carried_out(
+    canned_org: Any, reply: Any, api: CollectionsApi, write: str, gone: dict[str, Any], late: int
+) -> None:
+    """The repeat is answered, and the first sending could overwrite what comes after it."""
+    canned_org.answers(reply(**gone), reply(body=answered(1)))
+    heard: list[None] = []
+    if write == "upsert":
+        api.upsert([[record(1)]], on_late=lambda: heard.append(None))
+    else:
+        api.update([[RecordUpdate(ID, {"Phone": "1"})]], on_late=lambda: heard.append(None))
+    assert len(canned_org.requests) == 2
+    assert len(heard) == late

@@ -283,3 +283,9 @@ def test_a_soap_call_that_succeeds_without_an_envelope_may_have_been_carried_out
     with pytest.raises(OutcomeUnknownError) as raised:
         session_at(canned_org.url).soap(lambda token: b"", repeatable=False)
     assert raised.value.code == "UNREADABLE_ANSWER"
+
+
+def test_a_retry_after_that_no_calendar_has_is_none(session_at, canned_org, reply, waits):
+    canned_org.answers(busy(reply, **{"Retry-After": "Sat, 01 Jan 9999999999 00:00:00 GMT"}), reply(200, {}))
+    assert session_at(canned_org.url).rest("GET", "limits") == {}
+    assert len(waits) == 1

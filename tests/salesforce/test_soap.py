@@ -9,7 +9,7 @@ import pytest
 from airflow_sf_dedup.core.outcomes import DuplicatesFound, Failed, Saved
 from airflow_sf_dedup.core.records import Record
 from airflow_sf_dedup.core.sobjects import Field, SObject
-from airflow_sf_dedup.errors import OutcomeUnknownError, PermissionRefusedError, RequestRefusedError
+from airflow_sf_dedup.errors import CallError, OutcomeUnknownError, PermissionRefusedError, RequestRefusedError
 from airflow_sf_dedup.salesforce.connection_fields import from_parts
 from airflow_sf_dedup.salesforce.session import SalesforceSession
 from airflow_sf_dedup.salesforce.soap import SoapUpsertLookup, parse
@@ -90,3 +90,14 @@ def test_a_look_up_without_an_answer_in_time_is_not_repeated_because_its_caller_
         SoapUpsertLookup(session, sobject=LEAD, external_id_field="Key__c").look_up([record(1)])
     assert raised.value.code == "READ_TIMEOUT"
     assert len(canned_org.requests) == 1
+
+
+def test_a_look_up_that_may_still_be_carried_out_is_told_even_if_its_repeat_is_refused(
+    canned_org: Any, reply: Any, lookup: SoapUpsertLookup
+) -> None:
+    fault = b"<e:Envelope><e:Body><e:Fault><faultcode>sf:X</faultcode></e:Fault></e:Body></e:Envelope>"
+    canned_org.answers(reply(reset=True), reply(status=500, body=fault, headers=XML))
+    heard: list[None] = []
+    with pytest.raises(CallError):
+        lookup.look_up([record(1)], on_late=lambda: heard.append(None))
+    assert len(heard) >= 1

@@ -251,6 +251,12 @@ class AuditContract:
         assert audit.settled_rows(load.load_id, 1, [2, 1, 99]) == some
         assert audit.settled_rows(load.load_id, 1, []) == {}
 
+    def test_what_a_try_found_failed_is_not_sent_again_in_that_try(self, audit: KeptAudit, load: Load) -> None:
+        failed = [an_entry(row, Action.FAILED, partition=1, try_number=row) for row in (1, 2)]
+        open_ones = [an_entry(row, action, partition=1) for row, action in ((3, Action.UNKNOWN), (4, Action.NOT_SENT))]
+        audit.remember(load.load_id, [*failed, *open_ones, an_entry(5, Action.CREATED, partition=1)])
+        assert audit.settled_rows(load.load_id, 1, failed_in_try=2) == {2: Action.FAILED, 5: Action.CREATED}
+
     def test_unknown_rows_are_those_that_nobody_has_settled_since(self, audit: KeptAudit, load: Load) -> None:
         unknown = [an_entry(row, Action.UNKNOWN, partition=1) for row in (1, 2, 3)]
         audit.remember(load.load_id, [*unknown, an_entry(4, partition=1), an_entry(5, Action.UNKNOWN, partition=2)])

@@ -271,6 +271,44 @@ class KeyClaimsContract:
         clock.now += timedelta(minutes=4)
         assert claims.claim(scope, a_claimant(first.load_id), ["a", "b"]).granted == {"a": None}
 
+    def test_a_key_that_is_left_unknown_tells_its_own_load_since_when(
+        self, claims: KeyClaims, scope: KeyScope, clock: Clock
+    ) -> None:
+        first, begin = a_claimant(), clock.now
+        claims.claim(scope, first, ["a", "b"])
+        claims.leave(scope, first, ["a"], unknown=True)
+        clock.now += timedelta(minutes=6)
+        assert claims.renew(first) == 1
+        assert claims.claim(scope, a_claimant(first.load_id), ["a"]).refused["a"].task == first.task
+        clock.now += timedelta(minutes=4)
+        assert claims.claim(scope, a_claimant(first.load_id), ["a"]).granted == {"a": begin}
+
+    def test_the_doubt_of_another_load_outlives_a_key_that_is_left(
+        self, claims: KeyClaims, scope: KeyScope, clock: Clock
+    ) -> None:
+        dead, other, begin = a_claimant(), a_claimant(), clock.now
+        claims.claim(scope, dead, ["a"])
+        for _ in range(2):
+            clock.now += self.LIFETIME
+            assert claims.claim(scope, other, ["a"]).granted == {"a": None}
+            claims.leave(scope, other, ["a"])
+        clock.now += self.LIFETIME
+        assert claims.claim(scope, other, ["a"]).granted == {"a": None}
+        claims.release(scope, other, ["a"])
+        assert claims.claim(scope, a_claimant(dead.load_id), ["a"]).granted == {"a": begin}
+
+    def test_a_key_that_is_left_settled_carries_no_doubt_of_its_own_load(
+        self, claims: KeyClaims, scope: KeyScope, clock: Clock
+    ) -> None:
+        dead = a_claimant()
+        claims.claim(scope, dead, ["a"])
+        clock.now += self.LIFETIME
+        again = a_claimant(dead.load_id)
+        claims.claim(scope, again, ["a"])
+        claims.leave(scope, again, ["a"])
+        clock.now += self.LIFETIME
+        assert claims.claim(scope, a_claimant(dead.load_id), ["a"]).granted == {"a": None}
+
     def test_the_doubt_is_told_by_the_orgs_clock(self, claims: KeyClaims, scope: KeyScope, clock: Clock) -> None:
         dead = a_claimant()
         org_time = clock.now - timedelta(minutes=4)
