@@ -152,11 +152,24 @@ key_claim = Table(
     Column("claimed_at", UtcDateTime, nullable=False),
     Column("expires_at", UtcDateTime, nullable=False),
     Column("org_time", UtcDateTime, nullable=False),
-    Column("doubt_since", UtcDateTime),
-    Column("doubt_load", Text),
+    Column("left_by", Text),
+    Column("left_since", UtcDateTime),
     PrimaryKeyConstraint("org_id", "sobject", "external_id_field", "key_hash", name="pk_sf_dedup_key_claim"),
     Index("ix_sf_dedup_key_claim_token", "token"),
     Index("ix_sf_dedup_key_claim_expires", "expires_at"),
+)
+
+#: Since when a key may have been sent by a process of a load that left its claim behind.
+key_doubt = Table(
+    "sf_dedup_key_doubt",
+    metadata,
+    Column("load_id", Text, nullable=False),
+    Column("org_id", Text, nullable=False),
+    Column("sobject", Text, nullable=False),
+    Column("external_id_field", Text, nullable=False),
+    Column("key_hash", Text, nullable=False),
+    Column("since", UtcDateTime, nullable=False),
+    PrimaryKeyConstraint("load_id", "org_id", "sobject", "external_id_field", "key_hash", name="pk_sf_dedup_key_doubt"),
 )
 
 #: An order's text compares byte by byte, whatever language the database sorts in.

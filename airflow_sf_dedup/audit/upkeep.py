@@ -124,7 +124,7 @@ def _erase_digests(
     asked = {"sobject": sobject, "external_id_field": external_id_field}
     digests = {key_hash(folded) for folded in (key, key.lower(), _ANY_KEY.partition_fold(key))}
     claim = tables.key_claim
-    for table, more in ((tables.watermark, []), (claim, [claim.c.expires_at <= now])):
+    for table, more in ((tables.watermark, []), (tables.key_doubt, []), (claim, [claim.c.expires_at <= now])):
         scope = [table.c[column] == name.lower() for column, name in asked.items() if name is not None]
         connection.execute(delete(table).where(table.c.key_hash.in_(digests), *scope, *more))
 
@@ -207,7 +207,7 @@ def _with_waiting_rows(engine: Engine, load_ids: list[str]) -> list[str]:
 def _delete_load(engine: Engine, load_id: str) -> int:
     with writing(engine) as connection:
         connection.execute(delete(tables.load).where(tables.load.c.load_id == load_id))
-        for table in (tables.match, tables.payload, tables.event, tables.call_count):
+        for table in (tables.match, tables.payload, tables.event, tables.call_count, tables.key_doubt):
             connection.execute(delete(table).where(table.c.load_id == load_id))
         return connection.execute(delete(tables.entry).where(tables.entry.c.load_id == load_id)).rowcount
 

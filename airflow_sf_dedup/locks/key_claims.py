@@ -15,7 +15,6 @@ from sqlalchemy import (
     Connection,
     Engine,
     Text,
-    and_,
     case,
     delete,
     func,
@@ -32,7 +31,7 @@ from airflow_sf_dedup.audit.columns import UtcDateTime
 from airflow_sf_dedup.audit.contention import again, in_key_order
 from airflow_sf_dedup.audit.engine import writing
 from airflow_sf_dedup.audit.storable import stored_message
-from airflow_sf_dedup.audit.tables import key_claim
+from airflow_sf_dedup.audit.tables import key_claim, key_doubt
 from airflow_sf_dedup.core.clock import utc_now
 from airflow_sf_dedup.locks.base import Claimant, Grant, Holder, KeyScope
 from airflow_sf_dedup.locks.stored_keys import PRIMARY_KEY, by_hash, scope_columns, within
@@ -45,17 +44,6 @@ _Moment = ColumnElement[Any]
 
 #: The token of no claimant, and the load of a claim that leaves no doubt.
 _NOBODY = ""
-
-_NO_DOUBT = {"doubt_load": null(), "doubt_since": null()}
-
-#: A claim whose holder died, and that somebody else had meanwhile.
-_AS_IT_WAS_LEFT = {
-    "token": _NOBODY,
-    "load_id": key_claim.c.doubt_load,
-    "org_time": key_claim.c.doubt_since,
-    "expires_at": key_claim.c.claimed_at,
-    **_NO_DOUBT,
-}
 
 
 class SqlKeyClaims:
@@ -109,25 +97,20 @@ class SqlKeyClaims:
             again()(self._release, scope, claimant, digests)
 
     def _release(self, scope: KeyScope, claimant: Claimant, digests: Sequence[str]) -> None:
-        """Give keys up. What a dead process of another load left behind is left to the next of that load."""
-        mine = self._claimed(scope, claimant, digests)
         with writing(self.engine) as connection:
-            of_others = and_(mine, key_claim.c.doubt_load != claimant.load_id)
-            connection.execute(update(key_claim).where(of_others).values(_AS_IT_WAS_LEFT))
-            connection.execute(delete(key_claim).where(mine))
+            connection.execute(delete(key_claim).where(self._claimed(scope, claimant, digests)))
+            connection.execute(delete(key_doubt).where(*self._doubted(scope, claimant, digests)))
 
     def leave(self, scope: KeyScope, claimant: Claimant, keys: Iterable[str], *, unknown: bool = False) -> None:
         """Let the claimant's claims on these keys end by themselves, by a token that nobody has."""
         digests = list(by_hash(keys))
+        nobodys = {"token": _NOBODY} if unknown else {"token": _NOBODY, "load_id": _NOBODY}
 
         def leave() -> None:
-            mine = self._claimed(scope, claimant, digests)
             with writing(self.engine) as connection:
+                connection.execute(update(key_claim).where(self._claimed(scope, claimant, digests)).values(nobodys))
                 if not unknown:
-                    own_doubt = and_(mine, key_claim.c.doubt_load == claimant.load_id)
-                    connection.execute(update(key_claim).where(own_doubt).values(_NO_DOUBT))
-                load_id = {} if unknown else {"load_id": _NOBODY}
-                connection.execute(update(key_claim).where(mine).values(token=_NOBODY, **load_id))
+                    connection.execute(delete(key_doubt).where(*self._doubted(scope, claimant, digests)))
 
         if digests:
             again()(leave)
@@ -141,6 +124,11 @@ class SqlKeyClaims:
             among(self.engine.dialect, key_claim.c.key_hash, digests),
         )
 
+    def _doubted(self, scope: KeyScope, claimant: Claimant, digests: Sequence[str]) -> list[ColumnElement[bool]]:
+        """What processes of the claimant's own load may have sent."""
+        doubted = among(self.engine.dialect, key_doubt.c.key_hash, digests)
+        return [key_doubt.c.load_id == claimant.load_id, *within(key_doubt, scope), doubted]
+
     def _claim(
         self, scope: KeyScope, claimant: Claimant, digests: Sequence[str], org_time: datetime | None
     ) -> tuple[dict[str, datetime | None], dict[str, Holder]]:
@@ -148,15 +136,22 @@ class SqlKeyClaims:
             now, expires_at = self._times()
             org_now = now if org_time is None else literal(org_time, UtcDateTime)
             times = {"claimed_at": now, "expires_at": expires_at, "org_time": org_now}
-            taken = connection.execute(_take(connection, scope, claimant, digests, times))
-            granted: dict[str, datetime | None] = {}
-            for row in taken:
-                granted[row.key_hash] = row.doubt_since if row.doubt_load == claimant.load_id else None
+            taken = connection.execute(_take(connection, scope, claimant, digests, times)).all()
+            if left := [row for row in taken if row.left_by]:
+                connection.execute(_doubt(connection, scope, left))
+            granted = dict.fromkeys(row.key_hash for row in taken) | self._doubts(connection, scope, claimant, taken)
             refused = [digest for digest in digests if digest not in granted]
             # PostgreSQL locks rows that it does not update too, and SQLite has one writer: the holders of
             # what was refused are there until this transaction ends.
             # https://www.postgresql.org/docs/current/sql-insert.html#SQL-ON-CONFLICT
             return granted, _holders(connection, scope, refused) if refused else {}
+
+    def _doubts(
+        self, connection: Connection, scope: KeyScope, claimant: Claimant, taken: Iterable[Any]
+    ) -> dict[str, datetime]:
+        """Digest to since when a process of the claimant's own load may have sent the key."""
+        doubted = self._doubted(scope, claimant, [row.key_hash for row in taken])
+        return dict(connection.execute(select(key_doubt.c.key_hash, key_doubt.c.since).where(*doubted)).tuples().all())
 
     def _times(self) -> tuple[_Moment, _Moment]:
         """Now, and when a claim of now expires. Called in a transaction: in SQLite after others have written."""
@@ -189,19 +184,31 @@ def _take(
     insert = insert.from_select(list(columns), select(*columns.values()).order_by(wished.c.key_hash))
     new, held = insert.excluded, key_claim.c
     mine = held.token == new.token
-    # One doubt is kept: the claimant's own, or else that of the process that left the claim behind, if it did so in
-    # doubt.
-    keeps_doubt = or_(mine, held.load_id == _NOBODY, held.doubt_load == new.load_id)
     return insert.on_conflict_do_update(
         index_elements=PRIMARY_KEY,
         set_={
             **{name: new[name] for name in ("token", "load_id", "task", "expires_at")},
             **{name: case((mine, held[name]), else_=new[name]) for name in ("claimed_at", "org_time")},
-            "doubt_since": case((keeps_doubt, held.doubt_since), else_=held.org_time),
-            "doubt_load": case((keeps_doubt, held.doubt_load), else_=held.load_id),
+            "left_by": case((mine, null()), else_=held.load_id),
+            "left_since": case((mine, null()), else_=held.org_time),
         },
         where=or_(mine, held.expires_at <= new.claimed_at),
-    ).returning(held.key_hash, held.doubt_since, held.doubt_load)
+    ).returning(held.key_hash, held.left_by, held.left_since)
+
+
+def _doubt(connection: Connection, scope: KeyScope, left: Iterable[Any]) -> Any:
+    """Note whose processes left claims behind, and since when they may have sent the keys: at first, not at last."""
+    lines = [
+        {
+            "load_id": row.left_by,
+            **scope_columns(scope),
+            "key_hash": row.key_hash,
+            "since": row.left_since,
+        }
+        for row in sorted(left, key=lambda row: row.key_hash)
+    ]
+    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
+    return dialect.insert(key_doubt).values(lines).on_conflict_do_nothing()
 
 
 def _holders(connection: Connection, scope: KeyScope, digests: Sequence[str]) -> dict[str, Holder]:

@@ -297,6 +297,22 @@ class KeyClaimsContract:
         claims.release(scope, other, ["a"])
         assert claims.claim(scope, a_claimant(dead.load_id), ["a"]).granted == {"a": begin}
 
+    def test_the_doubts_of_two_loads_outlive_each_other(self, claims: KeyClaims, scope: KeyScope, clock: Clock) -> None:
+        begins = {}
+        dead = [a_claimant(), a_claimant()]
+        for claimant in (*dead, *dead):
+            begins.setdefault(claimant.load_id, clock.now)
+            claims.claim(scope, replace(claimant, token=uuid4().hex), ["a"])
+            clock.now += self.LIFETIME
+        for claimant in dead:
+            again = a_claimant(claimant.load_id)
+            assert claims.claim(scope, again, ["a"]).granted == {"a": begins[claimant.load_id]}
+            claims.release(scope, again, ["a"])
+        for claimant in dead:
+            again = a_claimant(claimant.load_id)
+            assert claims.claim(scope, again, ["a"]).granted == {"a": None}
+            claims.release(scope, again, ["a"])
+
     def test_a_key_that_is_left_settled_carries_no_doubt_of_its_own_load(
         self, claims: KeyClaims, scope: KeyScope, clock: Clock
     ) -> None:

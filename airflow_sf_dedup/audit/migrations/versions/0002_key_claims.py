@@ -18,6 +18,7 @@ _SCOPE = ("org_id", "sobject", "external_id_field", "key_hash")
 def upgrade() -> None:
     """Create the new tables, and add the new columns to those that are there."""
     _create_key_claim()
+    _create_key_doubt()
     _create_watermark()
     _create_call_count()
     op.add_column("sf_dedup_load", sa.Column("predicted_calls", sa.BigInteger))
@@ -39,12 +40,22 @@ def _create_key_claim() -> None:
         sa.Column("claimed_at", UtcDateTime, nullable=False),
         sa.Column("expires_at", UtcDateTime, nullable=False),
         sa.Column("org_time", UtcDateTime, nullable=False),
-        sa.Column("doubt_since", UtcDateTime),
-        sa.Column("doubt_load", sa.Text),
+        sa.Column("left_by", sa.Text),
+        sa.Column("left_since", UtcDateTime),
         sa.PrimaryKeyConstraint(*_SCOPE, name="pk_sf_dedup_key_claim"),
     )
     op.create_index("ix_sf_dedup_key_claim_token", "sf_dedup_key_claim", ["token"])
     op.create_index("ix_sf_dedup_key_claim_expires", "sf_dedup_key_claim", ["expires_at"])
+
+
+def _create_key_doubt() -> None:
+    op.create_table(
+        "sf_dedup_key_doubt",
+        sa.Column("load_id", sa.Text, nullable=False),
+        *_scope_columns(),
+        sa.Column("since", UtcDateTime, nullable=False),
+        sa.PrimaryKeyConstraint("load_id", *_SCOPE, name="pk_sf_dedup_key_doubt"),
+    )
 
 
 def _create_watermark() -> None:
