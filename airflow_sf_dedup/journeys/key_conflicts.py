@@ -18,7 +18,7 @@ from airflow_sf_dedup.core.records import Record
 from airflow_sf_dedup.journeys.patience import seconds_before_try
 from airflow_sf_dedup.journeys.sending import Answered, Sender
 from airflow_sf_dedup.salesforce.base import ChunkAnswer, RecordReader, RecordUpdate, UpsertApi
-from airflow_sf_dedup.salesforce.duplicate_value import DuplicateValue, kind_of
+from airflow_sf_dedup.salesforce.duplicate_value import DuplicateValue, kind_of, read_message
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,14 +37,13 @@ class Conflict:
 def is_open(answered: Answered[Record], external_id_field: str) -> bool:
     """Whether only a re-read tells what a row's ``DUPLICATE_VALUE`` was about.
 
-    Another unique field of the row may have met the row itself, saved by a call without an answer.
+    Which of two unique values is refused first is up to Salesforce: another field's may stand for a race for the key,
+    or for the row itself, saved by a call without an answer.
     """
     outcome = answered.outcome
     if not isinstance(outcome, Failed) or outcome.code != "DUPLICATE_VALUE":
         return False
-    kind = kind_of(outcome.message, external_id_field)
-    met_itself = kind is DuplicateValue.OTHER_FIELD and answered.since is not None
-    return met_itself or kind in (DuplicateValue.RACE, DuplicateValue.UNCLEAR)
+    return kind_of(outcome.message, external_id_field) is not DuplicateValue.REPEATED_IN_CALL
 
 
 @dataclass
@@ -74,8 +73,12 @@ class KeyConflicts:
         if any(each.attempts == 1 for each in rows):
             self.sleep(self.wait(2))
         holders = self.reader.holders([each.row.key for each in rows])
-        yield from self.write_to_holders([each for each in rows if each.row.key in holders], holders)
-        yield self._closed(self._not_held([each for each in rows if each.row.key not in holders]))
+        others = [each for each in rows if self._is_other_record(each, holders.get(each.row.key, ()))]
+        yield self._closed(Conflict(each) for each in others)
+        decided = set(map(id, others))
+        rest = [each for each in rows if id(each) not in decided]
+        yield from self.write_to_holders([each for each in rest if each.row.key in holders], holders)
+        yield self._closed(self._not_held([each for each in rest if each.row.key not in holders]))
 
     def write_to_holders(
         self, rows: Sequence[Answered[Record]], holders: Mapping[str, tuple[str, ...]]
@@ -128,12 +131,16 @@ class KeyConflicts:
         deleted = self.reader.deleted_holders([each.row.key for each in rows]) if rows else {}
         for each in rows:
             found = deleted.get(each.row.key, ())
-            unseen = None if self._is_other_field(each) else "holder_not_visible"
-            yield Conflict(each, "key_held_in_recycle_bin" if found else unseen, found, bool(found))
+            yield Conflict(each, "key_held_in_recycle_bin" if found else "holder_not_visible", found, bool(found))
 
-    def _is_other_field(self, each: Answered[Record]) -> bool:
-        outcome, key_field = each.outcome, self.key_rule.field.name
-        return isinstance(outcome, Failed) and kind_of(outcome.message, key_field) is DuplicateValue.OTHER_FIELD
+    def _is_other_record(self, each: Answered[Record], holders: Sequence[str]) -> bool:
+        """Whether another field's value is taken by another record than the one that holds the row's key."""
+        outcome = each.outcome
+        read = read_message(outcome.message, self.key_rule.field.name) if isinstance(outcome, Failed) else None
+        if read is None or read.kind is not DuplicateValue.OTHER_FIELD:
+            return False
+        itself = read.holder_id in holders if read.holder_id else bool(holders) and each.since is not None
+        return not itself
 
     def _closed(self, conflicts: Iterable[Conflict]) -> list[Conflict]:
         closed = list(conflicts)

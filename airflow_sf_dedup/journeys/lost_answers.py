@@ -29,7 +29,8 @@ class ReRead:
     """Tells by the dates of records, and by their values.
 
     A record that this user created since the row was first sent was created by it. A row that is refused now was
-    saved by its lost call if this user has written the key's record since and it holds the row's values.
+    saved by its lost call if this user has written the key's record since and it holds the row's values; if somebody
+    else has written it since, nobody can tell.
 
     :param user_id: of the API user, 18 characters, once it is known; ``None``: what anybody wrote counts.
     :param keys_repeat: several rows of a key are sent one after the other, so that an earlier one of this task
@@ -128,20 +129,25 @@ class ReRead:
     ) -> Answered[Record]:
         if values is None:
             return _unknown(answered, "the record that holds its key cannot be read")
-        if origin is not None and not self._was_written(origin, answered.since):
-            return answered
         readable = {name: value for name, value in answered.row.fields.items() if name in values}
         holds = bool(readable) and all(_same(value, values[name]) for name, value in readable.items())
-        return replace(answered, outcome=Saved(record_id, None)) if holds else answered
+        if not holds or (origin is not None and not _written_since(origin, answered.since)):
+            return answered
+        if origin is None or self._wrote(origin, answered.since):
+            return replace(answered, outcome=Saved(record_id, None))
+        return _unknown(answered, "the record that holds its key has been written by another user since")
 
-    def _was_written(self, origin: Origin, since: datetime | None) -> bool:
-        """Whether this user may have written the record since the row was first sent."""
-        if origin.modified_at is None or since is None:
-            return True
-        return self._is_own(origin.modified_by) and _since(origin.modified_at, since)
+    def _wrote(self, origin: Origin, since: datetime | None) -> bool:
+        """Whether this user may have been one of those who have written the record since the row was first sent."""
+        created = origin.created_at is not None and since is not None and _since(origin.created_at, since)
+        return self._is_own(origin.modified_by) or (created and self._is_own(origin.created_by))
 
     def _is_own(self, user_id: str | None) -> bool:
         return None in (user_id, own := self._user_id()) or user_id == own
+
+
+def _written_since(origin: Origin, since: datetime | None) -> bool:
+    return origin.modified_at is None or since is None or _since(origin.modified_at, since)
 
 
 def _since(moment: datetime, since: datetime) -> bool:

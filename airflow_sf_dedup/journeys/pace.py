@@ -11,11 +11,43 @@ SLOW = 20.0
 #: Seconds. A call that takes longer, but is not slow, leaves the pace as it is.
 FAST = 10.0
 
-#: A share of a full chunk by which chunks grow again.
-_STEP = 4
+#: Fast calls before a size is raised; doubled whenever what was too much once turns out to be so again.
+_FIRST_PATIENCE = 2
 
 
 @dataclass
+class _Size:
+    """A number that is halved after trouble, and doubled after fast calls: the later, the more often that was wrong.
+
+    :param most: it is never more.
+    """
+
+    most: int
+    now: int = field(init=False)
+    _too_much: int | None = None
+    _patience: int = _FIRST_PATIENCE
+    _fast: int = 0
+
+    def __post_init__(self) -> None:
+        self.now = self.most
+
+    def lower(self, failed: int) -> None:
+        """So many were too many."""
+        if self._too_much is not None and failed >= self._too_much:
+            self._patience *= 2
+        self._too_much = failed if self._too_much is None else min(self._too_much, failed)
+        self.now = max(1, min(self.now, failed // 2))
+        self._fast = 0
+
+    def may_rise(self) -> bool:
+        """After a fast call; whether it has risen."""
+        self._fast += 1
+        if self.now == self.most or self._fast < self._patience:
+            return False
+        self.now, self._fast = min(self.most, self.now * 2), 0
+        return True
+
+
 class Pace:
     """The size of calls: chunks of one call, rows of one chunk.
 
@@ -23,13 +55,19 @@ class Pace:
     :param most_chunks: of one call.
     """
 
-    most_rows: int
-    most_chunks: int
-    rows: int = field(init=False)
-    chunks: int = field(init=False)
+    def __init__(self, most_rows: int, most_chunks: int) -> None:
+        self._rows = _Size(most_rows)
+        self._chunks = _Size(most_chunks)
 
-    def __post_init__(self) -> None:
-        self.rows, self.chunks = self.most_rows, self.most_chunks
+    @property
+    def rows(self) -> int:
+        """Of one chunk, at most."""
+        return self._rows.now
+
+    @property
+    def chunks(self) -> int:
+        """Of one call, at most."""
+        return self._chunks.now
 
     def slower(self, rows: int) -> None:
         """After a call that took too long or failed: half as much.
@@ -37,24 +75,17 @@ class Pace:
         :param rows: of its largest chunk.
         """
         if self.chunks > 1:
-            self.chunks //= 2
+            self._chunks.lower(self.chunks)
         else:
-            self.rows = max(1, min(self.rows, rows) // 2)
+            self._rows.lower(min(self.rows, rows))
 
     def lighter(self, rows: int) -> None:
-        """After a chunk of ``rows`` that was too much for one transaction: never so many again."""
-        self.most_rows = max(1, min(self.most_rows, rows // 2))
-        self.rows = min(self.rows, self.most_rows)
+        """After a chunk of ``rows`` that was too much for one transaction."""
+        self._rows.lower(rows)
 
     def answered(self, seconds: float) -> None:
         """After a call that was answered."""
         if seconds > SLOW:
             self.slower(self.rows)
-        elif seconds < FAST:
-            self._faster()
-
-    def _faster(self) -> None:
-        if self.rows < self.most_rows:
-            self.rows = min(self.most_rows, self.rows + max(1, self.most_rows // _STEP))
-        else:
-            self.chunks = min(self.most_chunks, self.chunks + 1)
+        elif seconds < FAST and not self._rows.may_rise():
+            self._chunks.may_rise()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from airflow_sf_dedup.core.outcomes import DuplicatesFound, Failed, Outcome, Saved, Unanswered
 from airflow_sf_dedup.errors import CallError, RequestRefusedError
 from airflow_sf_dedup.salesforce.answers import error_for
-from airflow_sf_dedup.salesforce.base import ChunkRefused
+from airflow_sf_dedup.salesforce.base import ChunkAnswer, ChunkRefused
 from airflow_sf_dedup.salesforce.duplicate_value import DuplicateValue, kind_of
 from airflow_sf_dedup.salesforce.error_codes import Handling, rule_for
 
@@ -36,6 +36,16 @@ def may_be_a_row(error: CallError) -> bool:
         and rule.handling is Handling.PERMANENT
         and (rule.listed or error.status in _OF_A_ROW)
     )
+
+
+def as_one(answer: ChunkAnswer) -> ChunkAnswer:
+    """A chunk all of whose rows are refused alike, for what the org has or has not, was refused as one."""
+    first = answer[0] if isinstance(answer, list) and answer else None
+    if not isinstance(first, Failed) or not rule_for(first.code, first.message).of_the_org:
+        return answer
+    assert isinstance(answer, list)  # noqa: S101 - narrows the union
+    alike = all(isinstance(each, Failed) and each.code == first.code for each in answer)
+    return ChunkRefused(first.code, first.message, any(map(is_in_doubt, answer))) if alike else answer
 
 
 def unanswered(code: str, message: str) -> Unanswered:

@@ -25,6 +25,7 @@ from airflow_sf_dedup.journeys.guards import Guard
 from airflow_sf_dedup.journeys.pace import Pace
 from airflow_sf_dedup.journeys.patience import seconds_before_try
 from airflow_sf_dedup.journeys.refusals import (
+    as_one,
     error_of,
     fails_for_now,
     is_in_doubt,
@@ -36,6 +37,7 @@ from airflow_sf_dedup.journeys.refusals import (
     was_lost,
 )
 from airflow_sf_dedup.locks.base import Holder
+from airflow_sf_dedup.salesforce.answers import SessionExpiredError
 from airflow_sf_dedup.salesforce.base import ChunkAnswer, ChunkRefused
 from airflow_sf_dedup.salesforce.repeating import LONGEST_RETRY_AFTER, may_run_on
 from airflow_sf_dedup.salesforce.wire import in_doubt
@@ -242,7 +244,7 @@ class Sender(Generic[T]):
 
     def _smaller_chunks(self, number: int) -> Iterator[list[T]]:
         rows = self._again
-        step = max(1, min(_ROWS_OF_A_RETRY[number], self._pace.most_rows // 2, len(rows) // 2))
+        step = max(1, min(_ROWS_OF_A_RETRY[number], self._pace.rows // 2, len(rows) // 2))
         yield from (rows[start : start + step] for start in range(0, len(rows), step))
         yield from ([row] for row in self._alone)
 
@@ -382,7 +384,7 @@ class Sender(Generic[T]):
     def _read(self, call: _Call[T], answers: list[ChunkAnswer]) -> list[Answered[T]]:
         settled: list[Answered[T]] = []
         back: list[list[T]] = []
-        for chunk, answer in zip(call.chunks, answers, strict=True):
+        for chunk, answer in zip(call.chunks, map(as_one, answers), strict=True):
             if isinstance(answer, ChunkRefused):
                 settled += self._refused(call, chunk, answer, back)
             else:
@@ -398,7 +400,8 @@ class Sender(Generic[T]):
     ) -> Iterable[Answered[T]]:
         """A whole chunk was refused; what can be sent again at once goes into ``back``."""
         why = error_of(answer)
-        if isinstance(why, TransientCallError):
+        if isinstance(why, TransientCallError) or (isinstance(why, SessionExpiredError) and not call.last):
+            # The session that expired amid a call is renewed by the next one.
             return self._refused_for_now(call, chunk, answer, why)
         if not may_be_a_row(why):
             self._come_back(call, chunk, in_doubt=answer.in_doubt)
@@ -427,7 +430,7 @@ class Sender(Generic[T]):
         self._waiting = deque([*([row] for row in probes), *(chunk for chunk in rest if chunk)])
 
     def _refused_for_now(
-        self, call: _Call[T], chunk: list[T], refusal: ChunkRefused, error: TransientCallError
+        self, call: _Call[T], chunk: list[T], refusal: ChunkRefused, error: CallError
     ) -> Iterable[Answered[T]]:
         """Put a refused chunk off; after its last try the refusal is each row's own outcome."""
         lost = isinstance(error, OutcomeUnknownError)

@@ -151,7 +151,8 @@ class SqlKeyClaims:
     ) -> dict[str, datetime]:
         """Digest to since when a process of the claimant's own load may have sent the key."""
         doubted = self._doubted(scope, claimant, [row.key_hash for row in taken])
-        return dict(connection.execute(select(key_doubt.c.key_hash, key_doubt.c.since).where(*doubted)).tuples().all())
+        query = select(key_doubt.c.key_hash, key_doubt.c.since).where(*doubted)
+        return {digest: since for digest, since in connection.execute(query)}  # noqa: C416 - a Row is no pair to mypy
 
     def _times(self) -> tuple[_Moment, _Moment]:
         """Now, and when a claim of now expires. Called in a transaction: in SQLite after others have written."""

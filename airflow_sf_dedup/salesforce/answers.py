@@ -67,8 +67,8 @@ def read_rest(answer: Answer, *, now: Callable[[], float] = time.time, expects: 
     if not (200 <= answer.status < 300 or answer.status == 300):
         raise _refused(answer, now=now)
     try:
-        document = msgspec.json.decode(answer.content) if answer.content.strip() else None
-    except (msgspec.DecodeError, UnicodeDecodeError):
+        document = _decoded(answer.content) if answer.content.strip() else None
+    except ValueError:
         raise _unusable(answer, "JSON") from None
     if not isinstance(document, expects):
         raise _unusable(answer, f"a JSON {'array' if expects is list else 'object'}")
@@ -94,8 +94,8 @@ def refusal_in(content: bytes) -> Refusal:
     if text.startswith(b"<"):
         return _refusal_in_xml(text)
     try:
-        body = msgspec.json.decode(text)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+        body = _decoded(text)
+    except ValueError:
         return Refusal()
     return _refusal_in_json(body)
 
@@ -147,6 +147,17 @@ def read_xml(content: bytes) -> Element | None:
     except (ParseError, DefusedXmlException, ValueError):
         return None
     return root
+
+
+def _decoded(content: bytes) -> Any:
+    """JSON as Salesforce may write it: half of a surrogate pair, where a text was cut, is no reason to lose an answer.
+
+    :raises ValueError: it is no JSON.
+    """
+    try:
+        return msgspec.json.decode(content)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return json.loads(content)
 
 
 def _refused(answer: Answer, *, now: Callable[[], float], is_fault: bool = False) -> CallError:

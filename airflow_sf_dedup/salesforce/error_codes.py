@@ -56,6 +56,8 @@ class ErrorRule:
     when: str = ""
     #: True: the work was too much for one transaction; the same rows pass in smaller portions.
     fewer_rows_help: bool = False
+    #: True: it speaks of the org, also where it stands at a row: every other row meets the same.
+    of_the_org: bool = False
     #: False: the code is in no line of the table.
     listed: bool = True
 
@@ -99,7 +101,11 @@ def _relogin(code: str, reason: str, source: str) -> ErrorRule:
 
 
 def _limit(code: str, reason: str, source: str, *, when: str = "") -> ErrorRule:
-    return ErrorRule(code, Handling.BACK_OFF, reason, source, when=when)
+    return ErrorRule(code, Handling.BACK_OFF, reason, source, when=when, of_the_org=True)
+
+
+def _full(code: str, reason: str, source: str) -> ErrorRule:
+    return ErrorRule(code, Handling.FATAL, reason, source, remedy=Remedy.ADMINISTRATION, of_the_org=True)
 
 
 def _wrapped(code: str) -> tuple[ErrorRule, ...]:
@@ -202,9 +208,9 @@ RULES: tuple[ErrorRule, ...] = (
     _admin("CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY", "a trigger of the org refuses it", _CODES),
     *_wrapped("CANNOT_EXECUTE_FLOW_TRIGGER"),
     _never("CANNOT_EXECUTE_FLOW_TRIGGER", "a flow of the org refuses the row", _CODES),
-    _admin("STORAGE_LIMIT_EXCEEDED", "the org's storage is full", _CODES),
-    _admin("EXCEEDED_QUOTA", "a size limit of the org is used up", _CODES),
-    _admin("LICENSE_LIMIT_EXCEEDED", "the org's licences are used up", _CODES),
+    _full("STORAGE_LIMIT_EXCEEDED", "the org's storage is full", _CODES),
+    _full("EXCEEDED_QUOTA", "a size limit of the org is used up", _CODES),
+    _full("LICENSE_LIMIT_EXCEEDED", "the org's licences are used up", _CODES),
     # -- the request as a whole --------------------------------------------------------------------
     _fatal("INVALID_EXTERNAL_ID_FIELD_NAME", "the field is not an external ID", _CODES),
     _fatal("INVALID_TYPE", "there is no such sObject, or the user may not see it", _CODES),
@@ -226,7 +232,12 @@ RULES: tuple[ErrorRule, ...] = (
     _row("ALL_OR_NONE_OPERATION_ROLLED_BACK", "another row of the call failed, not this one", _CODES),
     _row("PROCESSING_HALTED", "another part of the call failed, not this one", _REST),
     _row("BATCH_PROCESSING_HALTED", "another part of the call failed, not this one", _REST),
-    _never("DUPLICATE_VALUE", "the same key twice in one call", _CODES, when="Duplicate external id specified"),
+    _never(
+        "DUPLICATE_VALUE",
+        "the same key twice in one call; it goes apart",
+        _CODES,
+        when="Duplicate external id specified",
+    ),
     _row("DUPLICATE_VALUE", "the value is taken: by a race for the key, or by another unique field", _CODES),
     # -- the row: duplicates -----------------------------------------------------------------------
     _never("DUPLICATES_DETECTED", "a duplicate rule refused it; a policy decides", _CODES),

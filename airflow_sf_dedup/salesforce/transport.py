@@ -17,6 +17,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 import requests
 from requests.adapters import HTTPAdapter
+from urllib3.exceptions import InvalidHeader as UnusableHeaderError
 from urllib3.exceptions import NewConnectionError, ReadTimeoutError
 
 from airflow_sf_dedup.errors import (
@@ -135,7 +136,8 @@ def error_of_transport(error: requests.RequestException) -> SalesforceDedupError
     # requests has a time-out of its own only for the head of an answer; one amid its body is a broken connection.
     if isinstance(error, requests.ReadTimeout) or any(isinstance(cause, ReadTimeoutError) for cause in causes):
         return OutcomeUnknownError(f"{host} did not answer in time", code="READ_TIMEOUT")
-    if isinstance(error, ValueError):
+    # Headers of an answer that contradict each other; requests says it as if they were the request's.
+    if isinstance(error, ValueError) and not any(isinstance(cause, UnusableHeaderError) for cause in causes):
         return RequestRefusedError("the request cannot be sent as HTTP", code="UNSENDABLE")
     return OutcomeUnknownError(f"the connection to {host} broke", code="CONNECTION_BROKEN")
 

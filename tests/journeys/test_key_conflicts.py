@@ -38,25 +38,41 @@ def settle(org: FakeOrg, *rows: Answered[object]) -> dict[int, Conflict]:
         (RACE, True),
         (MASKED, True),
         (Failed("DUPLICATE_VALUE", "valor duplicado encontrado"), True),
-        (Failed("DUPLICATE_VALUE", "duplicate value found: Email__c duplicates value on record with id: x"), False),
+        (Failed("DUPLICATE_VALUE", "duplicate value found: Email__c duplicates value on record with id: x"), True),
         (Failed("DUPLICATE_VALUE", "Duplicate external id specified: A"), False),
         (Failed("STRING_TOO_LONG", "…"), False),
         (Saved(lead_id(1), True), False),
     ],
 )
-def test_only_a_race_or_an_unclear_text_is_open(outcome: Outcome, expected: bool) -> None:
+def test_what_a_re_read_has_to_tell_is_open(outcome: Outcome, expected: bool) -> None:
     assert is_open(Answered(row(1), outcome), KEY) is expected
 
 
-def test_another_unique_value_may_be_the_rows_own_where_an_answer_was_lost() -> None:
-    taken = Failed("DUPLICATE_VALUE", "duplicate value found: Email__c duplicates value on record with id: <unknown>")
-    sent = datetime(2026, 3, 2, tzinfo=UTC)
-    assert is_open(Answered(row(1), taken, 2, since=sent), KEY)
+TAKEN = "duplicate value found: Email__c duplicates value on record with id: "
+
+
+@pytest.mark.parametrize(
+    ("named", "since", "written"),
+    [
+        (lead_id(9), None, True),
+        (lead_id(9)[:15], None, True),
+        (lead_id(8), None, False),
+        ("<unknown>", None, False),
+        ("<unknown>", datetime(2026, 3, 2, tzinfo=UTC), True),
+    ],
+    ids=["its key's holder", "by 15 characters", "another record", "masked", "masked, and an answer was lost"],
+)
+def test_another_unique_value_may_stand_for_a_race_for_the_key(
+    named: str, since: datetime | None, written: bool
+) -> None:
     org = FakeOrg(held={"key-1": (lead_id(9),)})
-    rows = [Answered(row(1), taken, 2, since=sent), Answered(row(2), taken, 2, since=sent)]
-    found = settle(org, *rows)
-    assert (found[1].answered.outcome, found[1].reason) == (Saved(lead_id(9), None), "written_to_key_holder")
-    assert (found[2].answered.outcome, found[2].reason) == (taken, None)
+    taken = Failed("DUPLICATE_VALUE", TAKEN + named)
+    found = settle(org, Answered(row(1), taken, since=since))[1]
+    if written:
+        assert found.answered.outcome == Saved(lead_id(9), None if since else False)
+        assert found.reason == "written_to_key_holder"
+    else:
+        assert (found.answered.outcome, found.reason, org.kinds()) == (taken, None, ["holders"])
 
 
 def test_a_row_whose_key_one_record_holds_is_written_to_it_by_id() -> None:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from airflow_sf_dedup.core.outcomes import Failed, Saved
+from airflow_sf_dedup.core.outcomes import Failed, Saved, Unanswered
 from airflow_sf_dedup.errors import TransientCallError
 from airflow_sf_dedup.journeys.lost_answers import ReRead
 from airflow_sf_dedup.journeys.sending import Answered
@@ -83,3 +83,22 @@ def test_numbers_that_differ_in_their_last_digit_are_not_what_a_lost_call_wrote(
     refused = Answered(record, Failed("ENTITY_IS_LOCKED", "…"), 2, 3.0, SENT)
     [answered] = ReRead(org, "Lead", KEY, lambda: ME).told([refused])
     assert isinstance(answered.outcome, Saved) is saved
+
+
+@pytest.mark.parametrize(
+    ("created_by", "modified_by", "expected"),
+    [(ME, SOMEBODY, Saved), (SOMEBODY, ME, Saved), (SOMEBODY, SOMEBODY, Unanswered)],
+    ids=["created it, and somebody wrote it then", "wrote it last", "neither, as far as can be seen"],
+)
+def test_a_row_that_is_refused_now_was_saved_where_its_record_tells_so(
+    created_by: str, modified_by: str, expected: type
+) -> None:
+    refused = Answered(row(1), Failed("ENTITY_IS_LOCKED", "…"), 2, 3.0, SENT)
+    later = SENT + timedelta(seconds=9)
+    org = FakeOrg(
+        held={"key-1": (lead_id(1),)},
+        records={lead_id(1): StoredRecord(lead_id(1), dict(row(1).fields))},
+        created={lead_id(1): Origin(later, created_by, later, modified_by)},
+    )
+    [answered] = ReRead(org, "Lead", KEY, lambda: ME).told([refused])  # type: ignore[list-item]
+    assert isinstance(answered.outcome, expected)

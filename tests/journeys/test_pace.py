@@ -31,10 +31,7 @@ def test_fast_calls_make_the_next_larger_up_to_the_most() -> None:
     pace = Pace(200, 5)
     for _ in range(6):
         pace.slower(pace.rows)
-    for _ in range(4):
-        pace.answered(1.0)
-    assert size(pace) == (1, 200)
-    for _ in range(9):
+    for _ in range(30):
         pace.answered(1.0)
     assert size(pace) == (5, 200)
 
@@ -47,13 +44,31 @@ def test_a_call_that_is_neither_fast_nor_slow_changes_nothing_and_a_slow_one_hal
     assert size(pace) == (2, 200)
 
 
-def test_after_a_transaction_that_was_too_large_chunks_never_grow_to_it_again() -> None:
+def probes(pace: Pace, calls: int, too_many: int, trouble: str) -> list[int]:
+    """Numbers of the calls that met what so many rows always meet."""
+    met = []
+    for number in range(calls):
+        if pace.rows > too_many:
+            met.append(number)
+            getattr(pace, trouble)(pace.rows)
+        else:
+            pace.answered(1.0)
+    return met
+
+
+def test_a_size_that_is_too_much_each_time_is_tried_ever_more_seldom() -> None:
+    for trouble in ("slower", "lighter"):
+        assert len(probes(Pace(200, 1), 1000, 150, trouble)) <= 10
+
+
+def test_one_row_that_spoils_every_transaction_leaves_the_size_of_the_others_as_it_was() -> None:
     pace = Pace(200, 5)
-    pace.lighter(200)
-    pace.lighter(100)
+    for rows in (200, 100, 50, 25, 13, 6, 3, 2):
+        pace.lighter(rows)
+    assert pace.rows == 1
     for _ in range(20):
         pace.answered(1.0)
-    assert size(pace) == (5, 50)
+    assert pace.rows == 200
 
 
 @given(st.lists(st.sampled_from(["slower", "lighter", "fast", "slow"])), st.integers(1, 300), st.integers(1, 9))

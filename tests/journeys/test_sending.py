@@ -16,6 +16,7 @@ from airflow_sf_dedup.core.outcomes import DuplicatesFound, Failed, KeyHeldByMan
 from airflow_sf_dedup.errors import (
     CallError,
     LimitReachedError,
+    LoginRefusedError,
     OutcomeUnknownError,
     PermissionRefusedError,
     RequestRefusedError,
@@ -309,7 +310,7 @@ def test_a_call_that_times_out_is_made_smaller_and_grows_again() -> None:
     recorder = Recorder(call)
     found = outcomes(sender(recorder, rows_per_chunk=1), range(20))
     assert len(found) == 20
-    assert [len(chunks) for chunks in recorder.calls] == [5, 2, 3, 4, 5, 5, 1]
+    assert [len(chunks) for chunks in recorder.calls] == [5, 2, 2, 4, 4, 5, 3]
 
 
 def test_after_a_call_without_answer_its_rows_are_in_doubt_and_the_others_are_not() -> None:
@@ -582,6 +583,46 @@ def test_a_long_retry_after_ends_the_sending_at_once() -> None:
     with pytest.raises(TransientCallError):
         outcomes(sender(recorder), range(1000))
     assert len(recorder.calls) == 1
+
+
+EXPIRED = ChunkRefused("INVALID_SESSION_ID", "Session expired or invalid")
+
+
+def test_a_session_that_expires_amid_a_call_costs_its_other_chunks_a_repeat() -> None:
+    asked: list[int] = []
+
+    def call(chunks: Sequence[Sequence[int]]) -> list[ChunkAnswer]:
+        asked.append(len(chunks))
+        saved: list[ChunkAnswer] = [[SAVED] * len(chunk) for chunk in chunks]
+        return [*saved[:2], *[EXPIRED] * 3] if len(asked) == 1 else saved
+
+    assert set(outcomes(sender(call), range(1000)).values()) == {SAVED}
+
+
+def test_a_session_that_no_login_renews_ends_the_sending() -> None:
+    subject = sender(by_chunk(lambda chunk: EXPIRED))
+    with pytest.raises(LoginRefusedError):
+        outcomes(subject, range(10))
+    assert sorted(row for row, _ in subject.left()) == list(range(10))
+
+
+@pytest.mark.parametrize(
+    ("code", "error"),
+    [("STORAGE_LIMIT_EXCEEDED", PermissionRefusedError), ("REQUEST_LIMIT_EXCEEDED", LimitReachedError)],
+)
+def test_what_every_row_of_a_chunk_says_of_the_org_ends_the_sending(code: str, error: type[CallError]) -> None:
+    recorder = Recorder(by_row(lambda row: Failed(code, "…")))
+    subject = sender(recorder)
+    with pytest.raises(error):
+        outcomes(subject, range(3000))
+    assert len(recorder.calls) == 1
+    assert len(list(subject.left())) == 3000
+
+
+def test_one_row_that_says_so_is_its_own_affair() -> None:
+    full = Failed("STORAGE_LIMIT_EXCEEDED", "…")
+    found = outcomes(sender(by_row(lambda row: full if row == 3 else SAVED)), range(10))
+    assert [row for row, outcome in found.items() if outcome != SAVED] == [3]
 
 
 def test_a_row_that_always_takes_too_long_is_given_up_and_the_others_are_sent() -> None:

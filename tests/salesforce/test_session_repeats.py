@@ -289,3 +289,17 @@ def test_a_retry_after_that_no_calendar_has_is_none(session_at, canned_org, repl
     canned_org.answers(busy(reply, **{"Retry-After": "Sat, 01 Jan 9999999999 00:00:00 GMT"}), reply(200, {}))
     assert session_at(canned_org.url).rest("GET", "limits") == {}
     assert len(waits) == 1
+
+
+def test_an_answer_whose_headers_contradict_each_other_leaves_open_what_became_of_the_call(
+    session_at, canned_org, reply
+):
+    canned_org.answers(reply(200, {"done": True}, {"Content-Length": "9"}))
+    with pytest.raises(OutcomeUnknownError) as raised:
+        session_at(canned_org.url).rest("POST", "composite", body={}, repeatable=False)
+    assert raised.value.code == "CONNECTION_BROKEN"
+
+
+def test_half_of_a_surrogate_pair_is_no_reason_to_lose_an_answer(session_at, canned_org, reply):
+    canned_org.answers(reply(200, b'{"message": "cut \\ud83d"}'))
+    assert session_at(canned_org.url).rest("GET", "limits") == {"message": "cut \ud83d"}

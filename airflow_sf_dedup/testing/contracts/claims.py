@@ -298,7 +298,7 @@ class KeyClaimsContract:
         assert claims.claim(scope, a_claimant(dead.load_id), ["a"]).granted == {"a": begin}
 
     def test_the_doubts_of_two_loads_outlive_each_other(self, claims: KeyClaims, scope: KeyScope, clock: Clock) -> None:
-        begins = {}
+        begins: dict[str, datetime] = {}
         dead = [a_claimant(), a_claimant()]
         for claimant in (*dead, *dead):
             begins.setdefault(claimant.load_id, clock.now)
