@@ -67,8 +67,8 @@ def among(dialect: Dialect, column: ColumnElement[Any], values: Iterable[int | s
     return column.in_(select(each.c.value))
 
 
-def each(dialect: Dialect, **columns: Sequence[str]) -> FromClause:
-    """Texts as a table with one row for each place in these equally long columns, however many there are."""
+def each(dialect: Dialect, **columns: Sequence[str | None]) -> FromClause:
+    """Texts, or nulls, as a table with one row for each place in these equally long columns, however many there are."""
     if dialect.name == "postgresql":
         arrays = [bindparam(None, list(values), type_=ARRAY(Text)) for values in columns.values()]
         return func.unnest(*arrays).table_valued(*columns).render_derived()

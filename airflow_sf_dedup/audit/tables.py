@@ -182,6 +182,8 @@ watermark = Table(
     Column("key_hash", Text, nullable=False),
     Column("kind", Text, nullable=False),
     Column("newest", Text().with_variant(Text(collation="C"), "postgresql"), nullable=False),
+    Column("before", Text),
+    Column("raised_by", Text, nullable=False),
     Column("at", UtcDateTime, nullable=False),
     PrimaryKeyConstraint("org_id", "sobject", "external_id_field", "key_hash", name="pk_sf_dedup_watermark"),
 )

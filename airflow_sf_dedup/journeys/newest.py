@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from airflow_sf_dedup.core.entries import WRITTEN, Action, Entry
 from airflow_sf_dedup.core.records import Record
 from airflow_sf_dedup.journeys.guards import Guard, Taken
-from airflow_sf_dedup.locks.base import KeyScope, Watermarks
+from airflow_sf_dedup.locks.base import KeyScope, Watermark, Watermarks
 
 #: Why a row was not sent: a newer state of its key was.
 STALE = "stale"
@@ -26,18 +26,25 @@ class NewestOnly:
     or of this process, no older row overwrites it. A row that was not written after all takes its watermark back.
 
     :param claims: claims the keys.
+    :param load_id: a row of it that is sent again knows the watermark that its last try raised, and died.
     :param key_of: the narrow folding: what the org takes for one key, and no more.
     """
 
     def __init__(
-        self, claims: Guard[Record], watermarks: Watermarks, scope: KeyScope, key_of: Callable[[str], str]
+        self,
+        claims: Guard[Record],
+        watermarks: Watermarks,
+        scope: KeyScope,
+        load_id: str,
+        key_of: Callable[[str], str],
     ) -> None:
         self._claims = claims
         self._watermarks = watermarks
         self._scope = scope
+        self._load_id = load_id
         self._key_of = key_of
-        #: Row number to key, order and the watermark before, of rows on their way.
-        self._sent: dict[int, tuple[str, str, str | None]] = {}
+        #: Row number to key and watermark, of rows on their way.
+        self._sent: dict[int, tuple[str, Watermark]] = {}
         self._stale: list[tuple[Record, str]] = []
 
     def take(self, rows: Sequence[Record]) -> Taken[Record]:
@@ -48,7 +55,7 @@ class NewestOnly:
         if not asked:
             return taken
         newest = self._watermarks.newest(self._scope, [self._key_of(row.key) for row in asked])
-        stale = {id(row) for row in asked if _older(row.order, newest.get(self._key_of(row.key)))}
+        stale = {id(row) for row in asked if _is_older(row, newest.get(self._key_of(row.key)))}
         self._stale += [(row, STALE_IN_DOUBT if id(row) in taken.since else STALE) for row in asked if id(row) in stale]
         self._raise([row for row in asked if id(row) not in stale], newest)
         return Taken(taken.put_off, taken.since, taken.dropped | stale)
@@ -56,13 +63,20 @@ class NewestOnly:
     def _is_ordered(self, row: Record) -> bool:
         return row.order is not None and row.row_number not in self._sent
 
-    def _raise(self, rows: Iterable[Record], newest: Mapping[str, str]) -> None:
-        orders: dict[str, str] = {}
+    def _raise(self, rows: Iterable[Record], newest: Mapping[str, Watermark]) -> None:
+        marks: dict[str, Watermark] = {}
         for row in rows:
-            key, order = self._key_of(row.key), row.order or ""
-            self._sent[row.row_number] = (key, order, newest.get(key))
-            orders[key] = order
-        self._watermarks.raise_to(self._scope, orders)
+            key = self._key_of(row.key)
+            marks[key] = self._mark(row, newest.get(key))
+            self._sent[row.row_number] = (key, marks[key])
+        self._watermarks.raise_to(self._scope, marks)
+
+    def _mark(self, row: Record, newest: Watermark | None) -> Watermark:
+        order, raised_by = row.order or "", f"{self._load_id}/{row.row_number}"
+        if newest is None:
+            return Watermark(order, None, raised_by)
+        is_its_own = newest.raised_by == raised_by and newest.order == order
+        return Watermark(order, newest.before if is_its_own else newest.order, raised_by)
 
     def stale(self) -> list[tuple[Record, str]]:
         """The rows that were kept back since this was asked last, and why in a word."""
@@ -71,16 +85,16 @@ class NewestOnly:
 
     def settle(self, entries: Iterable[Entry]) -> None:
         """Take the watermarks of rows back that these entries say are surely not written."""
-        back: dict[str, tuple[str, str | None]] = {}
+        back: dict[str, Watermark] = {}
         for entry in entries:
-            key, order, before = self._sent.pop(entry.row_number, ("", "", ""))
-            if key and order != before and entry.action not in _MAY_BE_WRITTEN:
-                back[key] = (order, before)
+            key, mark = self._sent.pop(entry.row_number, (None, None))
+            if key and mark and mark.order != mark.before and entry.action not in _MAY_BE_WRITTEN:
+                back[key] = mark
         self._watermarks.take_back(self._scope, back)
 
 
-def _older(order: str | None, newest: str | None) -> bool:
+def _is_older(row: Record, newest: Watermark | None) -> bool:
     """Orders of two kinds, as after the source's column became a date, say nothing of each other."""
-    if order is None or newest is None:
+    if row.order is None or newest is None:
         return False
-    return order.partition(":")[0] == newest.partition(":")[0] and order < newest
+    return row.order.partition(":")[0] == newest.order.partition(":")[0] and row.order < newest.order

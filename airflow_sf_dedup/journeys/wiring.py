@@ -137,7 +137,7 @@ def upsert_of(
     )
     load, unknown = audit.load(ref.load_id), audit.unknown_rows(ref.load_id, ref.partition)
     keys = _held_keys(ref, key_rule, load, unknown, audit=audit, claims=claims, task=task, now=now)
-    newest = NewestOnly(keys, SqlWatermarks(audit.engine), keys.scope, key_rule.fold)
+    newest = NewestOnly(keys, SqlWatermarks(audit.engine), keys.scope, ref.load_id, key_rule.fold)
     reader = OrgReader(session, sobject=sobject, key_rule=key_rule)
     api = CollectionsApi(
         session,

@@ -90,21 +90,29 @@ class KeyClaims(Protocol):
         """
 
 
+@dataclass(frozen=True, slots=True)
+class Watermark:
+    """The newest state of a key that was sent, and may be written."""
+
+    #: From :func:`airflow_sf_dedup.core.ordering.order_of`: of two of one kind, the later state has the greater text.
+    order: str
+    #: The order that holds again if this state turns out not to be written; ``None``: there was none.
+    before: str | None
+    #: The row that raised it, by its load; empty where it was taken back to.
+    raised_by: str
+
+
 class Watermarks(Protocol):
-    """Remembers for each key of a scope the newest state that was sent, and may be written (``newer_than``).
+    """Remembers the watermark of each key of a scope (``newer_than``). Who asks and raises holds the key's claim."""
 
-    An order is text from :func:`airflow_sf_dedup.core.ordering.order_of`: of two orders of one kind, the
-    later state has the greater text. Who asks and raises holds the key's claim.
-    """
+    def newest(self, scope: KeyScope, keys: Iterable[str]) -> Mapping[str, Watermark]:
+        """Key to its watermark; keys without one are absent."""
 
-    def newest(self, scope: KeyScope, keys: Iterable[str]) -> Mapping[str, str]:
-        """Key to the order of its newest written state; keys without one are absent."""
+    def raise_to(self, scope: KeyScope, marks: Mapping[str, Watermark]) -> None:
+        """Remember states that are as new or newer; a watermark is not lowered by this."""
 
-    def raise_to(self, scope: KeyScope, orders: Mapping[str, str]) -> None:
-        """Remember newer states; a watermark is not lowered by this."""
-
-    def take_back(self, scope: KeyScope, orders: Mapping[str, tuple[str, str | None]]) -> None:
-        """States that were not written after all: key to the order that was raised, and the one before it."""
+    def take_back(self, scope: KeyScope, marks: Mapping[str, Watermark]) -> None:
+        """These states were not written after all: what was before holds again, unless somebody has raised since."""
 
 
 @dataclass(frozen=True, slots=True)

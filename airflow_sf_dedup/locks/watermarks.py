@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
+from operator import itemgetter
 from typing import Any
 
 from sqlalchemy import Connection, Engine, Text, delete, literal, or_, select, update
@@ -16,7 +17,7 @@ from airflow_sf_dedup.audit.engine import reading, writing
 from airflow_sf_dedup.audit.storable import key_hash
 from airflow_sf_dedup.audit.tables import watermark
 from airflow_sf_dedup.core.clock import utc_now
-from airflow_sf_dedup.locks.base import KeyScope
+from airflow_sf_dedup.locks.base import KeyScope, Watermark
 from airflow_sf_dedup.locks.stored_keys import PRIMARY_KEY, by_hash, scope_columns, within
 
 
@@ -31,58 +32,58 @@ class SqlWatermarks:
         self.engine = engine
         self._clock = clock
 
-    def newest(self, scope: KeyScope, keys: Iterable[str]) -> Mapping[str, str]:
-        """Key to the order of its newest written state; keys without one are absent."""
+    def newest(self, scope: KeyScope, keys: Iterable[str]) -> Mapping[str, Watermark]:
+        """Key to its watermark; keys without one are absent."""
         wanted = by_hash(keys)
         if not wanted:
             return {}
         columns = watermark.c
-        query = select(columns.key_hash, columns.kind, columns.newest).where(
+        query = select(columns.key_hash, columns.kind, columns.newest, columns.before, columns.raised_by).where(
             *within(watermark, scope), among(self.engine.dialect, columns.key_hash, wanted)
         )
         with reading(self.engine) as connection:
-            return {wanted[digest]: f"{kind}:{newest}" for digest, kind, newest in connection.execute(query)}
+            return {
+                wanted[digest]: Watermark(f"{kind}:{newest}", before, raised_by)
+                for digest, kind, newest, before, raised_by in connection.execute(query)
+            }
 
-    def raise_to(self, scope: KeyScope, orders: Mapping[str, str]) -> None:
-        """Remember newer states; an older one changes nothing, one of another kind replaces.
-
-        :param orders: key to order: the kind, a colon, and text that is greater the later the state is.
-        """
+    def raise_to(self, scope: KeyScope, marks: Mapping[str, Watermark]) -> None:
+        """Remember states that are as new or newer; an older one changes nothing, one of another kind replaces."""
 
         def raise_to() -> None:
             with writing(self.engine) as connection:
-                connection.execute(_raise(connection, scope, orders, self._clock()))
+                connection.execute(_raise(connection, scope, marks, self._clock()))
 
-        if orders:
+        if marks:
             again()(raise_to)
 
-    def take_back(self, scope: KeyScope, orders: Mapping[str, tuple[str, str | None]]) -> None:
+    def take_back(self, scope: KeyScope, marks: Mapping[str, Watermark]) -> None:
         """Put older watermarks back, or none, where nobody has raised them since."""
 
         def take_back() -> None:
             with writing(self.engine) as connection:
-                for key, (raised, before) in sorted(orders.items()):
-                    connection.execute(_put_back(scope, key, raised, before))
+                for key, mark in sorted(marks.items(), key=itemgetter(0)):
+                    connection.execute(_put_back(scope, key, mark))
 
-        if orders:
+        if marks:
             again()(take_back)
 
 
-def _put_back(scope: KeyScope, key: str, raised: str, before: str | None) -> Any:
-    kind, newest = raised.split(":", 1)
+def _put_back(scope: KeyScope, key: str, mark: Watermark) -> Any:
     columns = watermark.c
-    raised_here = (columns.key_hash == key_hash(key), columns.kind == kind, columns.newest == newest)
-    mine = (*within(watermark, scope), *raised_here)
-    if before is None:
+    mine = (*within(watermark, scope), columns.key_hash == key_hash(key), columns.raised_by == mark.raised_by)
+    if mark.before is None:
         return delete(watermark).where(*mine)
-    old_kind, old_newest = before.split(":", 1)
-    return update(watermark).where(*mine).values(kind=old_kind, newest=old_newest)
+    kind, newest = mark.before.split(":", 1)
+    # What was before that state is not known any more: it stays.
+    return update(watermark).where(*mine).values(kind=kind, newest=newest, before=mark.before, raised_by="")
 
 
-def _raise(connection: Connection, scope: KeyScope, orders: Mapping[str, str], at: datetime) -> Any:
-    lines = sorted((key_hash(key), *order.split(":", 1)) for key, order in orders.items())
-    digests, kinds, newest = zip(*lines, strict=True)
-    wished = each(connection.dialect, key_hash=digests, kind=kinds, newest=newest)
+def _raise(connection: Connection, scope: KeyScope, marks: Mapping[str, Watermark], at: datetime) -> Any:
+    by_digest = sorted(((key_hash(key), mark) for key, mark in marks.items()), key=itemgetter(0))
+    lines = [(digest, *mark.order.split(":", 1), mark.before, mark.raised_by) for digest, mark in by_digest]
+    digests, kinds, newest, before, raised_by = zip(*lines, strict=True)
+    wished = each(connection.dialect, key_hash=digests, kind=kinds, newest=newest, before=before, raised_by=raised_by)
     columns = {
         **{name: literal(value, Text) for name, value in scope_columns(scope).items()},
         **{column.name: column for column in wished.c},
@@ -93,6 +94,6 @@ def _raise(connection: Connection, scope: KeyScope, orders: Mapping[str, str], a
     new, held = insert.excluded, watermark.c
     return insert.on_conflict_do_update(
         index_elements=PRIMARY_KEY,
-        set_={name: new[name] for name in ("kind", "newest", "at")},
-        where=or_(held.kind != new.kind, held.newest < new.newest),
+        set_={name: new[name] for name in ("kind", "newest", "before", "raised_by", "at")},
+        where=or_(held.kind != new.kind, held.newest <= new.newest),
     )

@@ -10,7 +10,7 @@ from airflow_sf_dedup.core.entries import Action, Entry
 from airflow_sf_dedup.core.records import Record
 from airflow_sf_dedup.journeys.guards import Taken
 from airflow_sf_dedup.journeys.newest import NewestOnly
-from airflow_sf_dedup.locks.base import Holder, KeyScope
+from airflow_sf_dedup.locks.base import Holder, KeyScope, Watermark
 from tests.journeys.fake_org import KEY, KEY_RULE, ORG_ID, row
 
 SCOPE = KeyScope(ORG_ID, "Lead", KEY)
@@ -21,21 +21,25 @@ OTHER = Holder("another-load", "leads.upsert", MOMENT, MOMENT)
 class Marks:
     """Watermarks in memory."""
 
-    def __init__(self, **marks: str) -> None:
-        self.marks = dict(marks)
+    def __init__(self, **orders: str) -> None:
+        self.marks = {key: Watermark(order, None, "elsewhere/1") for key, order in orders.items()}
 
-    def newest(self, scope: KeyScope, keys: Iterable[str]) -> Mapping[str, str]:
+    @property
+    def orders(self) -> dict[str, str]:
+        return {key: mark.order for key, mark in self.marks.items()}
+
+    def newest(self, scope: KeyScope, keys: Iterable[str]) -> Mapping[str, Watermark]:
         return {key: self.marks[key] for key in keys if key in self.marks}
 
-    def raise_to(self, scope: KeyScope, orders: Mapping[str, str]) -> None:
-        self.marks.update(orders)
+    def raise_to(self, scope: KeyScope, marks: Mapping[str, Watermark]) -> None:
+        self.marks.update(marks)
 
-    def take_back(self, scope: KeyScope, orders: Mapping[str, tuple[str, str | None]]) -> None:
-        for key, (_, before) in orders.items():
-            if before is None:
+    def take_back(self, scope: KeyScope, marks: Mapping[str, Watermark]) -> None:
+        for key, mark in marks.items():
+            if mark.before is None:
                 del self.marks[key]
             else:
-                self.marks[key] = before
+                self.marks[key] = Watermark(mark.before, mark.before, "")
 
 
 class Claims:
@@ -61,7 +65,7 @@ def entry(record: Record, action: Action) -> Entry:
 
 
 def newest(marks: Marks, claims: Claims | None = None) -> NewestOnly:
-    return NewestOnly(claims or Claims(), marks, SCOPE, KEY_RULE.partition_fold)
+    return NewestOnly(claims or Claims(), marks, SCOPE, "load", KEY_RULE.partition_fold)
 
 
 def test_older_rows_are_kept_back_and_equal_or_newer_ones_are_sent() -> None:
@@ -96,7 +100,7 @@ def test_a_watermark_stands_before_the_row_is_sent_and_is_taken_back_if_it_was_s
     subject = newest(marks)
     rows = [ordered(number, number) for number in range(1, 8)]
     subject.take(rows)
-    assert marks.marks == {f"k{number}": day(number) for number in range(1, 8)}
+    assert marks.orders == {f"k{number}": day(number) for number in range(1, 8)}
     actions = [
         Action.CREATED,
         Action.UPDATED,
@@ -108,7 +112,7 @@ def test_a_watermark_stands_before_the_row_is_sent_and_is_taken_back_if_it_was_s
     ]
     subject.settle(entry(each, action) for each, action in zip(rows, actions, strict=True))
     written = {f"k{number}": day(number) for number in (1, 2, 3, 4, 6)}
-    assert marks.marks == {**written, "k5": day(1)}
+    assert marks.orders == {**written, "k5": day(1)}
 
 
 def test_a_row_as_old_as_its_watermark_leaves_it_when_it_fails() -> None:
@@ -117,7 +121,26 @@ def test_a_row_as_old_as_its_watermark_leaves_it_when_it_fails() -> None:
     rows = [ordered(1, 5)]
     subject.take(rows)
     subject.settle([entry(rows[0], Action.FAILED)])
-    assert marks.marks == {"k1": day(5)}
+    assert marks.orders == {"k1": day(5)}
+
+
+def test_a_row_that_is_sent_again_after_a_crash_takes_back_what_its_dead_try_raised() -> None:
+    marks = Marks(k1=day(3), k2=day(3))
+    rows = [ordered(1, 5), ordered(2, 5)]
+    newest(marks).take(rows)
+    subject = newest(marks)
+    subject.take(rows)
+    subject.settle([entry(rows[0], Action.FAILED), entry(rows[1], Action.UPDATED)])
+    assert marks.orders == {"k1": day(3), "k2": day(5)}
+
+
+def test_another_row_as_new_takes_nothing_back() -> None:
+    marks = Marks(k1=day(3))
+    newest(marks).take([ordered(1, 5)])
+    subject, later = newest(marks), ordered(2, 5, "k1")
+    subject.take([later])
+    subject.settle([entry(later, Action.FAILED)])
+    assert marks.orders == {"k1": day(5)}
 
 
 def test_an_older_row_that_may_be_in_the_org_says_so() -> None:

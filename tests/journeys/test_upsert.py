@@ -118,7 +118,7 @@ class Task:
             unknown=unknown,
             unknown_since=lambda: NOW,
         )
-        newest = NewestOnly(keys, SqlWatermarks(self.audit.engine), self.scope, key_rule.fold)
+        newest = NewestOnly(keys, SqlWatermarks(self.audit.engine), self.scope, self.load.load_id, key_rule.fold)
         memory = Memory(self.audit, keys, newest)
         record_claims = SqlRecordClaims(self.audit.engine)
         duplicates = Duplicates(

@@ -17,6 +17,7 @@ from airflow_sf_dedup.locks.base import (
     KeyScope,
     RecordClaim,
     RecordClaims,
+    Watermark,
     Watermarks,
 )
 
@@ -415,6 +416,16 @@ class KeyClaimsContract:
         assert claims.renew(first) == 0
 
 
+def a_mark(order: str, before: str | None = None, raised_by: str = "load/1") -> Watermark:
+    """A watermark as a row raises it."""
+    return Watermark(order, before, raised_by)
+
+
+def orders(watermarks: Watermarks, scope: KeyScope, *keys: str) -> dict[str, str]:
+    """Key to the order of its watermark."""
+    return {key: mark.order for key, mark in watermarks.newest(scope, keys).items()}
+
+
 class WatermarksContract:
     """Inherit, and answer :meth:`make_watermarks`; every test has an org of its own."""
 
@@ -439,28 +450,44 @@ class WatermarksContract:
         assert watermarks.newest(scope, []) == {}
 
     def test_what_was_raised_is_read_back(self, watermarks: Watermarks, scope: KeyScope) -> None:
-        orders = {"b": self.EARLY, "a": "n:0000017", "not asked": self.LATE}
-        watermarks.raise_to(scope, orders)
-        assert watermarks.newest(scope, ["a", "b", "c", "a"]) == {"a": "n:0000017", "b": self.EARLY}
+        marks = {"b": a_mark(self.EARLY, "n:1", "load/7"), "a": a_mark("n:0000017"), "not asked": a_mark(self.LATE)}
+        watermarks.raise_to(scope, marks)
+        assert watermarks.newest(scope, ["a", "b", "c", "a"]) == {"a": marks["a"], "b": marks["b"]}
 
     @pytest.mark.parametrize("calls", [[0, 1], [1, 0], [1, 1]], ids=["raised", "not lowered", "the same"])
     def test_a_watermark_is_never_lowered(self, watermarks: Watermarks, scope: KeyScope, calls: list[int]) -> None:
         for call in calls:
-            watermarks.raise_to(scope, {"a": (self.EARLY, self.LATE)[call], "b": self.EARLY})
-        assert watermarks.newest(scope, ["a", "b"]) == {"a": self.LATE, "b": self.EARLY}
+            marks = {"a": a_mark((self.EARLY, self.LATE)[call]), "b": a_mark(self.EARLY)}
+            watermarks.raise_to(scope, marks)
+        assert orders(watermarks, scope, "a", "b") == {"a": self.LATE, "b": self.EARLY}
+
+    def test_who_raised_it_last_is_known_where_it_stays_as_it_is(self, watermarks: Watermarks, scope: KeyScope) -> None:
+        for row, before in (("load/1", None), ("load/2", self.EARLY)):
+            watermarks.raise_to(scope, {"a": a_mark(self.EARLY, before, row)})
+        assert watermarks.newest(scope, ["a"]) == {"a": a_mark(self.EARLY, self.EARLY, "load/2")}
 
     def test_what_was_not_written_is_taken_back(self, watermarks: Watermarks, scope: KeyScope) -> None:
-        watermarks.raise_to(scope, {"a": "n:1", "b": "n:1"})
-        watermarks.raise_to(scope, {"a": "n:2", "b": "n:2", "c": "n:2"})
-        watermarks.take_back(scope, {"a": ("n:2", "n:1"), "c": ("n:2", None)})
-        assert watermarks.newest(scope, ["a", "b", "c"]) == {"a": "n:1", "b": "n:2"}
+        watermarks.raise_to(scope, {"a": a_mark("n:1"), "b": a_mark("n:1")})
+        newer = {"a": a_mark("n:2", "n:1", "load/2"), "b": a_mark("n:2", "n:1"), "c": a_mark("n:2", None, "load/3")}
+        watermarks.raise_to(scope, newer)
+        watermarks.take_back(scope, {key: newer[key] for key in ("a", "c")})
+        assert orders(watermarks, scope, "a", "b", "c") == {"a": "n:1", "b": "n:2"}
+
+    def test_what_was_taken_back_to_stays(self, watermarks: Watermarks, scope: KeyScope) -> None:
+        """What was before it is not known any more, and an older state must not pass for lack of it."""
+        newer = a_mark("n:2", "n:1", "load/2")
+        watermarks.raise_to(scope, {"a": newer})
+        watermarks.take_back(scope, {"a": newer})
+        [mark] = watermarks.newest(scope, ["a"]).values()
+        assert (mark.order, mark.before) == ("n:1", "n:1")
 
     def test_what_somebody_has_raised_since_is_not_taken_back(self, watermarks: Watermarks, scope: KeyScope) -> None:
-        watermarks.raise_to(scope, {"a": "n:2"})
-        watermarks.raise_to(scope, {"a": "n:3"})
-        watermarks.take_back(scope, {"a": ("n:2", None)})
+        mark = a_mark("n:2", None, "load/1")
+        watermarks.raise_to(scope, {"a": mark, "b": mark})
+        watermarks.raise_to(scope, {"a": a_mark("n:3", "n:2", "load/2"), "b": a_mark("n:2", "n:2", "load/2")})
+        watermarks.take_back(scope, {"a": mark, "b": mark})
         watermarks.take_back(scope, {})
-        assert watermarks.newest(scope, ["a"]) == {"a": "n:3"}
+        assert orders(watermarks, scope, "a", "b") == {"a": "n:3", "b": "n:2"}
 
     @pytest.mark.parametrize(
         ("older", "newer"),
@@ -480,21 +507,21 @@ class WatermarksContract:
     ) -> None:
         assert older < newer
         for order in (older, newer, older):
-            watermarks.raise_to(scope, {"a": order})
-        assert watermarks.newest(scope, ["a"]) == {"a": newer}
+            watermarks.raise_to(scope, {"a": a_mark(order)})
+        assert orders(watermarks, scope, "a") == {"a": newer}
 
     def test_another_kind_replaces(self, watermarks: Watermarks, scope: KeyScope) -> None:
         for order in (self.LATE, "n:0000017", self.EARLY):
-            watermarks.raise_to(scope, {"a": order})
-            assert watermarks.newest(scope, ["a"]) == {"a": order}
+            watermarks.raise_to(scope, {"a": a_mark(order)})
+            assert orders(watermarks, scope, "a") == {"a": order}
 
     def test_scopes_do_not_meet_and_names_are_alike_in_any_case(self, watermarks: Watermarks, scope: KeyScope) -> None:
-        watermarks.raise_to(scope, {"a": self.LATE})
+        watermarks.raise_to(scope, {"a": a_mark(self.LATE)})
         for other in (a_scope(), replace(scope, sobject="Contact"), replace(scope, external_id_field="Other__c")):
-            assert watermarks.newest(other, ["a"]) == {}
-        assert watermarks.newest(replace(scope, sobject="LEAD"), ["a"]) == {"a": self.LATE}
+            assert orders(watermarks, other, "a") == {}
+        assert orders(watermarks, replace(scope, sobject="LEAD"), "a") == {"a": self.LATE}
 
     def test_thousands_of_odd_keys(self, watermarks: Watermarks, scope: KeyScope) -> None:
-        orders = dict.fromkeys([*ODD_KEYS, *(f"key-{number}" for number in range(5000))], self.LATE)
-        watermarks.raise_to(scope, orders)
-        assert watermarks.newest(scope, orders) == orders
+        marks = dict.fromkeys([*ODD_KEYS, *(f"key-{number}" for number in range(5000))], a_mark(self.LATE))
+        watermarks.raise_to(scope, marks)
+        assert watermarks.newest(scope, marks) == marks

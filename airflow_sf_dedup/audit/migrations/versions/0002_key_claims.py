@@ -64,6 +64,8 @@ def _create_watermark() -> None:
         *_scope_columns(),
         sa.Column("kind", sa.Text, nullable=False),
         sa.Column("newest", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
+        sa.Column("before", sa.Text),
+        sa.Column("raised_by", sa.Text, nullable=False),
         sa.Column("at", UtcDateTime, nullable=False),
         sa.PrimaryKeyConstraint(*_SCOPE, name="pk_sf_dedup_watermark"),
     )
