@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -53,6 +54,19 @@ def test_every_task_that_talks_to_the_org_is_retried_as_its_error_says(bag: DagB
     assert {(task.task_id, task.retry_policy) for task in ours} == {
         (task.task_id, SALESFORCE_RETRY_POLICY) for task in ours
     }
+
+
+def test_the_command_that_clears_a_load_finds_its_upsert_tasks_and_what_follows_and_no_more(bag: DagBag) -> None:
+    """As ``airflow tasks clear`` looks for tasks."""
+    from airflow.serialization.serialized_objects import DagSerialization
+
+    page = (EXAMPLES.parent / "docs" / "rerun.md").read_text(encoding="utf-8")
+    [(dag_id, asked)] = re.findall(r"airflow tasks clear (\w+) --task-regex '(.+)' --downstream", page)
+    dag = DagSerialization.from_dict(DagSerialization.to_dict(bag.dags[dag_id]))
+    found = set(dag.partial_subset(task_ids=asked, include_downstream=True, include_upstream=False).task_ids)
+    every = set(dag.task_ids)
+    assert {"salesforce_upsert.upsert", "salesforce_upsert.audit"} <= found
+    assert every - found == {"salesforce_upsert.partition"}
 
 
 def test_rows_that_wait_are_in_the_report(salesforce_org: EmulatedOrg, tmp_path: Path) -> None:
