@@ -19,6 +19,7 @@ from sqlalchemy import (
     func,
     select,
 )
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
 
 
@@ -56,6 +57,11 @@ def _copy(connection: Connection, table: Table, rows: Iterable[Sequence[Any]]) -
                 copy.write_row(row)
     except Violation as violation:
         raise IntegrityError(statement, None, violation) from violation
+
+
+def insert_into(dialect: Dialect, table: Table) -> Any:
+    """An ``INSERT`` that may have an ``ON CONFLICT``, in the dialect's own words."""
+    return (postgresql if dialect.name == "postgresql" else sqlite).insert(table)
 
 
 def among(dialect: Dialect, column: ColumnElement[Any], values: Iterable[int | str]) -> ColumnElement[bool]:

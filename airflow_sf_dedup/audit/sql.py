@@ -8,13 +8,12 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Engine, Select, and_, delete, func, insert, or_, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt
 
 from airflow_sf_dedup.audit import tables, upkeep
 from airflow_sf_dedup.audit.base import Load, LoadMissingError, Purged, SentAgain, Totals
-from airflow_sf_dedup.audit.bulk import among, insert_rows
+from airflow_sf_dedup.audit.bulk import among, insert_into, insert_rows
 from airflow_sf_dedup.audit.contention import again
 from airflow_sf_dedup.audit.engine import reading, writing
 from airflow_sf_dedup.audit.rows import (
@@ -54,9 +53,9 @@ class SqlAudit:
 
     def open_load(self, load: Load) -> None:
         """Begin a load; opening the same ``load_id`` again changes nothing."""
-        dialect = postgresql if self.engine.dialect.name == "postgresql" else sqlite
+        insertion = insert_into(self.engine.dialect, tables.load).values(load_row(load))
         with writing(self.engine) as connection:
-            connection.execute(dialect.insert(tables.load).values(load_row(load)).on_conflict_do_nothing())
+            connection.execute(insertion.on_conflict_do_nothing())
 
     def update_load(self, load_id: str, **changes: Any) -> None:
         """Set columns of the load.
@@ -273,8 +272,9 @@ def _count_in_round(connection: Connection, load_id: str, round_number: int, bud
     if budget is not None and budget < 1:
         return False
     counted = tables.call_count.c
-    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
-    first = dialect.insert(tables.call_count).values(load_id=load_id, round_number=round_number, calls=1)
+    first = insert_into(connection.dialect, tables.call_count).values(
+        load_id=load_id, round_number=round_number, calls=1
+    )
     one_more = first.on_conflict_do_update(
         index_elements=["load_id", "round_number"],
         set_={"calls": counted.calls + 1},

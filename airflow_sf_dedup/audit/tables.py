@@ -25,6 +25,14 @@ from airflow_sf_dedup.audit.columns import UtcDateTime
 
 metadata = MetaData()
 
+_SCOPE = ("org_id", "sobject", "external_id_field", "key_hash")
+
+
+def _key_of_scope() -> list[Column[str]]:
+    """What makes a key one and the same, for claims, doubts and watermarks."""
+    return [Column(name, Text, nullable=False) for name in _SCOPE]
+
+
 load = Table(
     "sf_dedup_load",
     metadata,
@@ -142,10 +150,7 @@ record_claim = Table(
 key_claim = Table(
     "sf_dedup_key_claim",
     metadata,
-    Column("org_id", Text, nullable=False),
-    Column("sobject", Text, nullable=False),
-    Column("external_id_field", Text, nullable=False),
-    Column("key_hash", Text, nullable=False),
+    *_key_of_scope(),
     Column("token", Text, nullable=False),
     Column("load_id", Text, nullable=False),
     Column("task", Text, nullable=False),
@@ -154,7 +159,7 @@ key_claim = Table(
     Column("org_time", UtcDateTime, nullable=False),
     Column("left_by", Text),
     Column("left_since", UtcDateTime),
-    PrimaryKeyConstraint("org_id", "sobject", "external_id_field", "key_hash", name="pk_sf_dedup_key_claim"),
+    PrimaryKeyConstraint(*_SCOPE, name="pk_sf_dedup_key_claim"),
     Index("ix_sf_dedup_key_claim_token", "token"),
     Index("ix_sf_dedup_key_claim_expires", "expires_at"),
 )
@@ -164,28 +169,22 @@ key_doubt = Table(
     "sf_dedup_key_doubt",
     metadata,
     Column("load_id", Text, nullable=False),
-    Column("org_id", Text, nullable=False),
-    Column("sobject", Text, nullable=False),
-    Column("external_id_field", Text, nullable=False),
-    Column("key_hash", Text, nullable=False),
+    *_key_of_scope(),
     Column("since", UtcDateTime, nullable=False),
-    PrimaryKeyConstraint("load_id", "org_id", "sobject", "external_id_field", "key_hash", name="pk_sf_dedup_key_doubt"),
+    PrimaryKeyConstraint("load_id", *_SCOPE, name="pk_sf_dedup_key_doubt"),
 )
 
 #: An order's text compares byte by byte, whatever language the database sorts in.
 watermark = Table(
     "sf_dedup_watermark",
     metadata,
-    Column("org_id", Text, nullable=False),
-    Column("sobject", Text, nullable=False),
-    Column("external_id_field", Text, nullable=False),
-    Column("key_hash", Text, nullable=False),
+    *_key_of_scope(),
     Column("kind", Text, nullable=False),
     Column("newest", Text().with_variant(Text(collation="C"), "postgresql"), nullable=False),
     Column("before", Text),
     Column("raised_by", Text, nullable=False),
     Column("at", UtcDateTime, nullable=False),
-    PrimaryKeyConstraint("org_id", "sobject", "external_id_field", "key_hash", name="pk_sf_dedup_watermark"),
+    PrimaryKeyConstraint(*_SCOPE, name="pk_sf_dedup_watermark"),
 )
 
 call_count = Table(

@@ -24,9 +24,8 @@ from sqlalchemy import (
     select,
     update,
 )
-from sqlalchemy.dialects import postgresql, sqlite
 
-from airflow_sf_dedup.audit.bulk import among, each
+from airflow_sf_dedup.audit.bulk import among, each, insert_into
 from airflow_sf_dedup.audit.columns import UtcDateTime
 from airflow_sf_dedup.audit.contention import again, in_key_order
 from airflow_sf_dedup.audit.engine import writing
@@ -181,7 +180,7 @@ def _take(
         "key_hash": wished.c.key_hash,
         **times,
     }
-    insert = (postgresql if connection.dialect.name == "postgresql" else sqlite).insert(key_claim)
+    insert = insert_into(connection.dialect, key_claim)
     insert = insert.from_select(list(columns), select(*columns.values()).order_by(wished.c.key_hash))
     new, held = insert.excluded, key_claim.c
     mine = held.token == new.token
@@ -208,8 +207,7 @@ def _doubt(connection: Connection, scope: KeyScope, left: Iterable[Any]) -> Any:
         }
         for row in sorted(left, key=lambda row: row.key_hash)
     ]
-    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
-    return dialect.insert(key_doubt).values(lines).on_conflict_do_nothing()
+    return insert_into(connection.dialect, key_doubt).values(lines).on_conflict_do_nothing()
 
 
 def _holders(connection: Connection, scope: KeyScope, digests: Sequence[str]) -> dict[str, Holder]:

@@ -20,9 +20,8 @@ from sqlalchemy import (
     select,
     update,
 )
-from sqlalchemy.dialects import postgresql, sqlite
 
-from airflow_sf_dedup.audit.bulk import among, each
+from airflow_sf_dedup.audit.bulk import among, each, insert_into
 from airflow_sf_dedup.audit.columns import UtcDateTime
 from airflow_sf_dedup.audit.contention import again, in_key_order
 from airflow_sf_dedup.audit.engine import reading, writing
@@ -127,8 +126,9 @@ def _take(
 ) -> Any:
     wished = each(dialect, record_id=list(wishes), key=[stored_key(key) or "" for key in wishes.values()])
     columns = {**columns, **{column.name: column for column in wished.c}}
-    insert = (postgresql if dialect.name == "postgresql" else sqlite).insert(record_claim)
-    insert = insert.from_select(list(columns), select(*columns.values()).order_by(wished.c.record_id))
+    insert = insert_into(dialect, record_claim).from_select(
+        list(columns), select(*columns.values()).order_by(wished.c.record_id)
+    )
     new, held = insert.excluded, record_claim.c
     left_behind = and_(held.expires_at <= ended_before, held.load_id != new.load_id)
     return insert.on_conflict_do_update(

@@ -8,9 +8,8 @@ from operator import itemgetter
 from typing import Any
 
 from sqlalchemy import Connection, Engine, Text, delete, literal, or_, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
-from airflow_sf_dedup.audit.bulk import among, each
+from airflow_sf_dedup.audit.bulk import among, each, insert_into
 from airflow_sf_dedup.audit.columns import UtcDateTime
 from airflow_sf_dedup.audit.contention import again
 from airflow_sf_dedup.audit.engine import reading, writing
@@ -89,7 +88,7 @@ def _raise(connection: Connection, scope: KeyScope, marks: Mapping[str, Watermar
         **{column.name: column for column in wished.c},
         "at": literal(at, UtcDateTime),
     }
-    insert = (postgresql if connection.dialect.name == "postgresql" else sqlite).insert(watermark)
+    insert = insert_into(connection.dialect, watermark)
     insert = insert.from_select(list(columns), select(*columns.values()).order_by(wished.c.key_hash))
     new, held = insert.excluded, watermark.c
     return insert.on_conflict_do_update(
