@@ -23,7 +23,17 @@ from airflow_sf_dedup.sources.read import source_of
 from airflow_sf_dedup.sources.staging import StagingArea
 from tests.chaos.checks import Evidence, Finding, LoadEvidence, Snapshot, findings, line_of, settled_of
 from tests.chaos.processes import Result, run_together, start_stranger
-from tests.chaos.scenario import HANG, LOSE_ANSWERS, ORDER, Kill, LoadPlan, Scenario, account_id, draw
+from tests.chaos.scenario import (
+    HANG,
+    LONG_READ_TIMEOUT,
+    LOSE_ANSWERS,
+    ORDER,
+    Kill,
+    LoadPlan,
+    Scenario,
+    account_id,
+    draw,
+)
 from tests.chaos.task import TaskSpec, run_task, session_for
 from tests.chaos.world import SOBJECT, AuditPlace, World
 
@@ -196,7 +206,7 @@ class _Run:
         self._random.shuffle(tasks)
         for task in tasks:
             task.tries += 1
-            spec = self._spec(task)
+            spec = self._spec(task, faulty=faulty)
             yield replace(spec, kill=self._next_kill()) if faulty else spec
             if faulty and self._random.random() < schedule.twins:
                 self.counts["twins"] += 1
@@ -205,13 +215,14 @@ class _Run:
     def _next_kill(self) -> Kill | None:
         return self._kills.pop(0) if self._kills else None
 
-    def _spec(self, task: _Task) -> TaskSpec:
+    def _spec(self, task: _Task, *, faulty: bool) -> TaskSpec:
+        """Where nothing goes wrong any more, a call is given the time that it takes on any machine."""
         return TaskSpec(
             org_url=self._org.url,
             audit_url=self._place.url,
             ref=task.ref,
             policy=task.plan.policy,
-            read_timeout=self.scenario.read_timeout,
+            read_timeout=self.scenario.read_timeout if faulty else LONG_READ_TIMEOUT,
             max_in_flight=task.plan.max_in_flight,
             rows_per_chunk=task.plan.rows_per_chunk,
             chunks_per_call=task.plan.chunks_per_call,

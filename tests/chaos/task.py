@@ -14,7 +14,10 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any
+
+from sqlalchemy import Engine
 
 from airflow_sf_dedup.audit.engine import engine_for
 from airflow_sf_dedup.audit.sql import SqlAudit
@@ -75,6 +78,12 @@ class Ended:
     calls: int = 0
 
 
+@lru_cache(maxsize=4)
+def engine_of(url: str) -> Engine:
+    """One engine a database: the statements that it has compiled serve the next run as well. Dispose of its pool."""
+    return engine_for(url)
+
+
 def session_for(org_url: str, read_timeout: float) -> SalesforceSession:
     """A session that logs in by client credentials and hardly waits."""
     extra = {
@@ -92,7 +101,7 @@ def short_sleep(seconds: float) -> None:
 
 def run_task(spec: TaskSpec) -> Ended:
     """Write one partition; what is known of its rows is in the audit when this returns."""
-    engine = engine_for(spec.audit_url)
+    engine = engine_of(spec.audit_url)
     session = session_for(spec.org_url, spec.read_timeout)
     try:
         return _ended(spec, lambda: _upsert(spec, SqlAudit(engine), session), session)

@@ -22,6 +22,7 @@ from airflow_sf_dedup.audit.engine import engine_for, reading, writing
 from airflow_sf_dedup.audit.sql import SqlAudit
 from airflow_sf_dedup.audit.upgrade import upgrade
 from airflow_sf_dedup.testing.postgres import new_database, postgres_server
+from tests.chaos.task import engine_of
 
 ORG_FILE = Path(__file__).with_name("org.yaml")
 SOBJECT = "Lead"
@@ -60,7 +61,7 @@ class World:
     def audit(self, database: str) -> Iterator[AuditPlace]:
         """An empty audit, migrated."""
         url = self._empty_postgres() if database == "postgres" else self._fresh_sqlite()
-        engine = engine_for(url)
+        engine = engine_of(url)
         try:
             yield AuditPlace(url, engine)
         finally:
