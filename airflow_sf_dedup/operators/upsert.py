@@ -47,8 +47,8 @@ class SalesforceUpsertOperator(HidesRows, BaseOperator):
         (False). REST itself would run it on every create *and* update.
     :param run_as_current_user: match with the API user's sharing rules instead of all records.
     :param max_failed: red when more rows than this are failed, invalid, unknown or not sent. By default
-        0 with ``records``; with ``partition`` the audit task judges, and only rows that are unknown or
-        not sent make this task red, so that a retry sends them again.
+        0 with ``records``; with ``partition`` the audit task judges, and only rows that are unknown, not
+        sent, or failed for a reason that passes make this task red, so that a retry sends them again.
     :param audit_values: whose values the audit keeps: ``none``, ``duplicates`` or ``all``. Rows that
         await a person keep theirs until the verdict.
     :param masked_fields: fields whose values the audit shows as ``***``.
