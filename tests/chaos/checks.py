@@ -22,8 +22,8 @@ from tests.chaos.scenario import MARKER, LoadPlan, Scenario
 
 SAVED = frozenset({Action.CREATED, Action.UPDATED, Action.MATCHED_UPDATED, Action.SAVED_ANYWAY})
 
-#: Under these reasons ``created`` means: since the row was first sent, by this user (``journeys.origins``). A record
-#: that another load of the same user created meanwhile cannot be told from one's own.
+#: Under these reasons ``created`` means: since the row was first sent, by this user (``journeys.lost_answers``). A
+#: record that another load of the same user created meanwhile cannot be told from one's own.
 CREATED_BY_DATE = frozenset({"answer_lost", "written_to_key_holder"})
 
 #: Fields that the org works out from others.
