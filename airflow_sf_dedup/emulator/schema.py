@@ -134,6 +134,11 @@ class Sobject:
         return tuple(each for each in self.fields.values() if each.unique)
 
     @cached_property
+    def keys(self) -> frozenset[str]:
+        """Names of the fields by which a record can be found."""
+        return frozenset(each.name for each in self.indexed)
+
+    @cached_property
     def auto_numbers(self) -> tuple[str, ...]:
         return tuple(each.name for each in self.fields.values() if each.auto_number)
 
