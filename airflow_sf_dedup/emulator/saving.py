@@ -43,6 +43,8 @@ class SaveOptions:
     all_or_none: bool = False
     #: Let the default assignment rule choose the owner.
     assign: bool = False
+    #: Ask the duplicate rules; they do not run on a merge.
+    duplicate_rules: bool = True
 
 
 @dataclass(slots=True)
@@ -200,6 +202,8 @@ def _run_rules(
     org: Org, row: Plan, before: Record | None, after: Record, options: SaveOptions, search: Search
 ) -> tuple[RowError, ...]:
     """The errors of the rules that stop the row; the others are left in ``row.reported``."""
+    if not options.duplicate_rules:
+        return ()
     created = before is None
     errors = []
     for rule in org.rules_for(row.draft.sobject.name):

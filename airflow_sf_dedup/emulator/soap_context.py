@@ -1,0 +1,124 @@
+"""What an operation of the SOAP API is given, and what it gives back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from xml.etree.ElementTree import Element
+
+from airflow_sf_dedup.core.record_ids import to_18
+from airflow_sf_dedup.emulator.drafts import Draft, TextRecord, read_text
+from airflow_sf_dedup.emulator.errors import ApiError
+from airflow_sf_dedup.emulator.org import Org
+from airflow_sf_dedup.emulator.saving import SaveOptions
+from airflow_sf_dedup.emulator.schema import Field, Sobject
+from airflow_sf_dedup.emulator.soap_read import SoapCall, local, read_sobject
+
+MOST_RECORDS = 200
+#: Before this version what is too long was cut off without being asked for.
+_TRUNCATED_BEFORE = 15.0
+#: AllowFieldTruncationHeader names the types it is for.
+_TRUNCATED = frozenset({"string", "textarea", "email", "phone", "picklist", "multipicklist", "encryptedstring"})
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    org: Org
+    call: SoapCall
+    user_id: str
+    version: float
+    #: Where the caller reaches the emulator.
+    url: str
+    #: Records are shown with types of their own, as the Enterprise WSDL has them.
+    enterprise: bool = False
+
+    @property
+    def options(self) -> SaveOptions:
+        call = self.call
+        return SaveOptions(
+            user_id=self.user_id,
+            allow_save=call.flag("DuplicateRuleHeader", "allowSave"),
+            include_record_details=self.include_record_details,
+            all_or_none=self.all_or_none,
+            assign=call.flag("AssignmentRuleHeader", "useDefaultRule")
+            or bool(call.header("AssignmentRuleHeader", "assignmentRuleId")),
+        )
+
+    @property
+    def all_or_none(self) -> bool:
+        return self.call.flag("AllOrNoneHeader", "allOrNone")
+
+    @property
+    def include_record_details(self) -> bool:
+        return self.call.flag("DuplicateRuleHeader", "includeRecordDetails")
+
+    @property
+    def truncates(self) -> bool:
+        asked = self.call.flag("AllowFieldTruncationHeader", "allowFieldTruncation")
+        return asked or self.version < _TRUNCATED_BEFORE
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    results: str
+    rows: int = 0
+
+
+Operation = Callable[[Context], Answer]
+
+
+def ids(context: Context, name: str = "ids", most: int = MOST_RECORDS) -> list[str]:
+    """The ids of the call as they were given.
+
+    :raises ApiError: EXCEEDED_ID_LIMIT.
+    """
+    found = [each.strip() for each in context.call.texts(name)]
+    check_limit(len(found), most)
+    return found
+
+
+def check_limit(number: int, most: int = MOST_RECORDS) -> None:
+    if number > most:
+        message = f"record limit reached. cannot submit more than {most} records into this call"
+        raise ApiError("EXCEEDED_ID_LIMIT", message)
+
+
+def full_id(given: str) -> str:
+    """:raises ApiError: MALFORMED_ID."""
+    try:
+        return to_18(given.strip())
+    except ValueError:
+        raise ApiError("MALFORMED_ID", f"malformed id {given}") from None
+
+
+def sobject_elements(context: Context) -> list[Element]:
+    return [each for each in context.call.body if local(each) in ("sObjects", "sobjects", "sObject")]
+
+
+def read_drafts(context: Context, elements: list[Element]) -> list[Draft]:
+    """A draft of each element.
+
+    :raises ApiError: no such sobject, or a field that there is not.
+    """
+    empty_is_null = context.org.quirks.soap_empty_element == "null"
+    records = [read_sobject(each, empty_is_null=empty_is_null) for each in elements]
+    drafts = []
+    for each in records:
+        sobject = context.org.sobject(each.sobject)
+        record = _truncated(sobject, each.record) if context.truncates else each.record
+        drafts.append(read_text(sobject, record))
+    for error in (error for draft in drafts for error in draft.errors):
+        if error.code == "INVALID_FIELD" and error.message.startswith("No such column"):
+            raise ApiError(error.code, error.message)
+    return drafts
+
+
+def _truncated(sobject: Sobject, record: TextRecord) -> TextRecord:
+    fields = [(name, _cut(sobject.find(name), text)) for name, text in record.fields]
+    return TextRecord(fields, record.fields_to_null, record.parents)
+
+
+def _cut(field: Field | None, text: str) -> str:
+    if field is None or field.kind not in _TRUNCATED:
+        return text
+    return text.strip()[: field.length]
