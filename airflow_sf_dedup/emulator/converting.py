@@ -11,7 +11,7 @@ from airflow_sf_dedup.emulator.deleting import Changing, full_id
 from airflow_sf_dedup.emulator.drafts import Draft
 from airflow_sf_dedup.emulator.in_progress import current
 from airflow_sf_dedup.emulator.org import Org
-from airflow_sf_dedup.emulator.results import Refused, RowError
+from airflow_sf_dedup.emulator.results import ROLLED_BACK, Refused
 from airflow_sf_dedup.emulator.row_refusals import by_fault
 from airflow_sf_dedup.emulator.saving import SaveOptions, commit, plan
 from airflow_sf_dedup.emulator.store import Record
@@ -20,15 +20,14 @@ from airflow_sf_dedup.emulator.two_steps import Step, in_two_steps
 
 _ADDRESS = ("Street", "City", "State", "PostalCode", "Country")
 _TO_ACCOUNT = {
-    **dict.fromkeys(("Phone", "Website", "Industry", "AnnualRevenue", "NumberOfEmployees", "Rating")),
+    **dict.fromkeys(["Phone", "Website", "Industry", "AnnualRevenue", "NumberOfEmployees", "Rating"]),
     "Company": "Name",
     **{each: f"Billing{each}" for each in _ADDRESS},
 }
+_SAME_ON_CONTACT = ("FirstName", "LastName", "Salutation", "Title", "Email", "Phone", "MobilePhone", "LeadSource")
+_KEPT_ON_CONTACT = ("DoNotCall", "HasOptedOutOfEmail", "Description")
 _TO_CONTACT = {
-    **dict.fromkeys(
-        ("FirstName", "LastName", "Salutation", "Title", "Email", "Phone", "MobilePhone", "LeadSource")
-        + ("DoNotCall", "HasOptedOutOfEmail", "Description")
-    ),
+    **dict.fromkeys((*_SAME_ON_CONTACT, *_KEPT_ON_CONTACT)),
     **{each: f"Mailing{each}" for each in _ADDRESS},
 }
 
@@ -75,9 +74,8 @@ def convert(
             results = [_one(org, request, row, user_id) for request, row in zip(requests, rows, strict=True)]
             if all_or_none and any(isinstance(each, Refused) for each in results):
                 transaction.roll_back()
-                rolled_back = RowError("ALL_OR_NONE_OPERATION_ROLLED_BACK", "Record rolled back")
                 return [
-                    each if isinstance(each, Refused) else Refused((rolled_back,), each.lead_id) for each in results
+                    each if isinstance(each, Refused) else Refused((ROLLED_BACK,), each.lead_id) for each in results
                 ]
             return results
 
@@ -177,11 +175,8 @@ class _Converting(Changing):
         known = self.org.record(contact_id) or {}
         source = {"LeadSource"} if request.overwrite_lead_source else set()
         fields = self.org.sobject("Contact").fields
-        added = {
-            name: value
-            for name, value in values.items()
-            if name in fields and (known.get(name) is None or name in source)
-        }
+        open_fields = {name for name in fields if known.get(name) is None} | source
+        added = {name: value for name, value in values.items() if name in open_fields}
         self.change(contact_id, "updated", **added)
         return contact_id
 

@@ -62,7 +62,8 @@ def _global_result(schema: Schema) -> str:
     found = describe_global(schema, "")
     rows = [{**each, "idEnabled": True} for each in found["sobjects"]]
     shown = "".join(f"<sobjects>{_facts(each, frozenset({'keyPrefix'}))}</sobjects>" for each in rows)
-    return f"<result>{element('encoding', found['encoding'])}{element('maxBatchSize', found['maxBatchSize'])}{shown}</result>"
+    head = element("encoding", found["encoding"]) + element("maxBatchSize", found["maxBatchSize"])
+    return f"<result>{head}{shown}</result>"
 
 
 def _describe_global(context: Context) -> Answer:

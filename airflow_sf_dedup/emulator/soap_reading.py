@@ -6,6 +6,7 @@ from airflow_sf_dedup.emulator import soap_shapes as shapes
 from airflow_sf_dedup.emulator.errors import ApiError
 from airflow_sf_dedup.emulator.querying import QueryAnswer, run
 from airflow_sf_dedup.emulator.replication import (
+    Deleted,
     Span,
     deleted,
     earliest_available,
@@ -111,13 +112,15 @@ def _get_updated(context: Context) -> Answer:
     return Answer(f"<result>{shown}{covered}</result>", len(found))
 
 
+def _deleted_record(record: Deleted) -> str:
+    facts = shapes.moment("deletedDate", record.at) + shapes.element("id", record.record_id)
+    return f"<deletedRecords>{facts}</deletedRecords>"
+
+
 def _get_deleted(context: Context) -> Answer:
     sobject, span = _asked(context)
     found = deleted(context.org, sobject, span)
-    shown = "".join(
-        f"<deletedRecords>{shapes.moment('deletedDate', each.at)}{shapes.element('id', each.record_id)}</deletedRecords>"
-        for each in found
-    )
+    shown = "".join(map(_deleted_record, found))
     earliest = shapes.moment("earliestDateAvailable", earliest_available(context.org))
     covered = shapes.moment("latestDateCovered", latest_covered(context.org, span))
     return Answer(f"<result>{shown}{earliest}{covered}</result>", len(found))

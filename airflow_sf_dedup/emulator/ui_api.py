@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from airflow_sf_dedup.emulator.drafts import read_json
-from airflow_sf_dedup.emulator.duplicate_rules import DuplicateRule
+from airflow_sf_dedup.emulator.duplicate_rules import DuplicateRule, MatchItem
 from airflow_sf_dedup.emulator.errors import ApiError, not_found
 from airflow_sf_dedup.emulator.finding_duplicates import rules_of, would_match
 from airflow_sf_dedup.emulator.http import Call, Response
@@ -92,14 +92,7 @@ def _rule(rule: DuplicateRule) -> dict[str, Any]:
         "duplicateRuleFilters": [],
         "matchRules": [
             {
-                "matchRuleItems": [
-                    {
-                        "field": item.field,
-                        "matchingMethod": item.method,
-                        "blankValueBehavior": _blanks(item.match_blanks),
-                    }
-                    for item in matching.items
-                ],
+                "matchRuleItems": [_item(item) for item in matching.items],
                 "name": matching.name,
                 "objectApiName": matching.target,
             }
@@ -111,5 +104,6 @@ def _rule(rule: DuplicateRule) -> dict[str, Any]:
     }
 
 
-def _blanks(match_blanks: bool) -> str:
-    return "MatchBlanks" if match_blanks else "NullNotAllowed"
+def _item(item: MatchItem) -> dict[str, Any]:
+    blanks = "MatchBlanks" if item.match_blanks else "NullNotAllowed"
+    return {"blankValueBehavior": blanks, "field": item.field, "matchingMethod": item.method}
