@@ -128,15 +128,12 @@ def _with_id(kind: str, record_id: str, fields: list[str]) -> str:
     return element("type", kind) + element("Id", record_id) + "".join(fields)
 
 
-KNOWN_RECORDS = st.one_of(
-    st.builds(_with_id, st.just("Lead"), st.sampled_from(LEADS), st.lists(st.sampled_from(VALUES["Lead"]), max_size=2)),
-    st.builds(
-        _with_id,
-        st.just("Account"),
-        st.sampled_from(ACCOUNTS),
-        st.lists(st.sampled_from(VALUES["Account"]), max_size=2),
-    ),
-)
+def known(kind: str, ids: list[str]) -> st.SearchStrategy[str]:
+    fields = st.lists(st.sampled_from(VALUES[kind]), max_size=2, unique=True)
+    return st.builds(_with_id, st.just(kind), st.sampled_from(ids), fields)
+
+
+KNOWN_RECORDS = st.one_of(known("Lead", LEADS), known("Account", ACCOUNTS))
 
 
 def sound_merges(kind: str, ids: list[str]) -> st.SearchStrategy[str]:
