@@ -160,6 +160,31 @@ _QUERY_FAULTS = ("InvalidFieldFault", "InvalidSObjectFault", "MalformedQueryFaul
 _ONCE = {"": "", "?": ' minOccurs="0"', "*": ' minOccurs="0" maxOccurs="unbounded"', "+": ' maxOccurs="unbounded"'}
 
 
+#: Names under which clients send a parameter, and orgs take it, though the WSDL has another.
+_ALSO = {
+    "merge": frozenset({"mergeRequests"}),
+    "delete": frozenset({"id"}),
+    **dict.fromkeys(("create", "update", "upsert", "findDuplicates"), frozenset({"sobjects", "sObject"})),
+}
+
+
+@lru_cache(maxsize=64)
+def parameters(operation: str) -> frozenset[str]:
+    """The elements that a call of this operation may have."""
+    sent, _ = _OPERATIONS[operation]
+    return _names(sent) | _ALSO.get(operation, frozenset())
+
+
+@lru_cache(maxsize=64)
+def parts(type_name: str) -> frozenset[str]:
+    """The elements of a type."""
+    return _names(_TYPES[type_name])
+
+
+def _names(spec: str) -> frozenset[str]:
+    return frozenset(each.partition(":")[0] for each in spec.split())
+
+
 def partner_wsdl(url: str, version: str, org_id: str) -> bytes:
     """The WSDL for callers that reach the emulator at ``url``."""
     location = quoteattr(f"{url}/services/Soap/u/{version}/{org_id[:15]}")

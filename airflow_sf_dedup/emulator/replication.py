@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -10,6 +11,7 @@ from airflow_sf_dedup.emulator.org import Org
 from airflow_sf_dedup.emulator.schema import Sobject
 from airflow_sf_dedup.emulator.values import format_datetime, read_datetime
 
+_WITHOUT_ZONE = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(?:\.\d{1,9})?")
 _LONGEST = timedelta(days=30)
 #: How long a record stays in the recycle bin.
 _KEPT = timedelta(days=15)
@@ -47,8 +49,13 @@ def read_span(org: Org, start: str, end: str) -> Span:
 
 def _moment(text: str) -> datetime:
     """To the minute: seconds are not looked at."""
-    moment = datetime.strptime(read_datetime(text), "%Y-%m-%dT%H:%M:%S.%f%z")
+    moment = datetime.strptime(read_datetime(with_zone(text)), "%Y-%m-%dT%H:%M:%S.%f%z")
     return moment.astimezone(UTC).replace(second=0, microsecond=0)
+
+
+def with_zone(text: str) -> str:
+    """A moment of XML without a time zone is one in UTC."""
+    return f"{text.strip()}Z" if _WITHOUT_ZONE.fullmatch(text.strip()) else text
 
 
 def updated(org: Org, sobject: Sobject, span: Span) -> list[str]:

@@ -17,8 +17,9 @@ from airflow_sf_dedup.emulator.errors import ApiError
 from airflow_sf_dedup.emulator.http import Response
 from airflow_sf_dedup.emulator.in_progress import current
 from airflow_sf_dedup.emulator.org import Org
+from airflow_sf_dedup.emulator.partner_wsdl import parameters
 from airflow_sf_dedup.emulator.soap_context import Answer, Context, Operation
-from airflow_sf_dedup.emulator.soap_read import SoapCall, SoapClientFault, read_envelope
+from airflow_sf_dedup.emulator.soap_read import SoapCall, SoapClientFault, check_names, read_envelope
 
 OPERATIONS: Mapping[str, Operation] = {
     **soap_sessions.OPERATIONS,
@@ -57,6 +58,7 @@ def _answered(org: Org, call: SoapCall, namespace: str, version: float, url: str
     operation = OPERATIONS.get(call.operation)
     if operation is None:
         raise SoapClientFault(f"No operation available for request {call.operation}")
+    check_names(call.body, parameters(call.operation))
     current().admit()
     org.accounting.count(f"SOAP {call.operation}")
     current().begin()

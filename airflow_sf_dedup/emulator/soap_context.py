@@ -10,9 +10,10 @@ from airflow_sf_dedup.core.record_ids import to_18
 from airflow_sf_dedup.emulator.drafts import Draft, TextRecord, read_text
 from airflow_sf_dedup.emulator.errors import ApiError
 from airflow_sf_dedup.emulator.org import Org
+from airflow_sf_dedup.emulator.replication import with_zone
 from airflow_sf_dedup.emulator.saving import SaveOptions
 from airflow_sf_dedup.emulator.schema import Field, Sobject
-from airflow_sf_dedup.emulator.soap_read import SoapCall, local, read_sobject
+from airflow_sf_dedup.emulator.soap_read import SoapCall, local, read_sobject, text_of
 
 MOST_RECORDS = 200
 #: Before this version what is too long was cut off without being asked for.
@@ -67,13 +68,13 @@ class Answer:
 Operation = Callable[[Context], Answer]
 
 
-def ids(context: Context, name: str = "ids", most: int = MOST_RECORDS) -> list[str]:
-    """The ids of the call as they were given.
+def ids(context: Context) -> list[str]:
+    """The ids of the call as they were given; some clients call the parameter ``id``.
 
     :raises ApiError: EXCEEDED_ID_LIMIT.
     """
-    found = [each.strip() for each in context.call.texts(name)]
-    check_limit(len(found), most)
+    found = [text_of(each).strip() for each in context.call.body if local(each) in ("ids", "id")]
+    check_limit(len(found))
     return found
 
 
@@ -105,20 +106,21 @@ def read_drafts(context: Context, elements: list[Element]) -> list[Draft]:
     drafts = []
     for each in records:
         sobject = context.org.sobject(each.sobject)
-        record = _truncated(sobject, each.record) if context.truncates else each.record
-        drafts.append(read_text(sobject, record))
+        drafts.append(read_text(sobject, _as_read(sobject, each.record, truncates=context.truncates)))
     for error in (error for draft in drafts for error in draft.errors):
         if error.code == "INVALID_FIELD" and error.message.startswith("No such column"):
             raise ApiError(error.code, error.message)
     return drafts
 
 
-def _truncated(sobject: Sobject, record: TextRecord) -> TextRecord:
-    fields = [(name, _cut(sobject.find(name), text)) for name, text in record.fields]
+def _as_read(sobject: Sobject, record: TextRecord, *, truncates: bool) -> TextRecord:
+    fields = [(name, _text(sobject.find(name), text, truncates=truncates)) for name, text in record.fields]
     return TextRecord(fields, record.fields_to_null, record.parents)
 
 
-def _cut(field: Field | None, text: str) -> str:
-    if field is None or field.kind not in _TRUNCATED:
+def _text(field: Field | None, text: str, *, truncates: bool) -> str:
+    if field is None:
         return text
-    return text.strip()[: field.length]
+    if field.kind == "datetime":
+        return with_zone(text)
+    return text.strip()[: field.length] if truncates and field.kind in _TRUNCATED else text

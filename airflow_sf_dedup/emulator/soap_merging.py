@@ -10,6 +10,7 @@ from airflow_sf_dedup.emulator.drafts import Draft
 from airflow_sf_dedup.emulator.errors import ApiError
 from airflow_sf_dedup.emulator.finding_duplicates import rules_of, with_rules_without_match, would_match
 from airflow_sf_dedup.emulator.merging import MergeRequest, MergeResult, merge
+from airflow_sf_dedup.emulator.partner_wsdl import parts
 from airflow_sf_dedup.emulator.results import Refused, RowError
 from airflow_sf_dedup.emulator.schema import Sobject
 from airflow_sf_dedup.emulator.soap_context import (
@@ -20,7 +21,7 @@ from airflow_sf_dedup.emulator.soap_context import (
     read_drafts,
     sobject_elements,
 )
-from airflow_sf_dedup.emulator.soap_read import SoapClientFault, local, text_of
+from airflow_sf_dedup.emulator.soap_read import SoapClientFault, check_names, local, text_of
 
 _MOST_LOOKED_UP = 50
 #: The WSDL says ``request``, its documentation ``mergeRequests``; the real endpoint takes both.
@@ -37,6 +38,7 @@ def _merge(context: Context) -> Answer:
 
 
 def _master(request: Element) -> Element:
+    check_names(request, parts("MergeRequest"))
     found = next((each for each in request if local(each) == "masterRecord"), None)
     if found is None:
         raise SoapClientFault("Element {urn:partner.soap.sforce.com}masterRecord is missing in MergeRequest")

@@ -9,6 +9,7 @@ from airflow_sf_dedup.emulator.converting import ConvertResult, LeadConvert, con
 from airflow_sf_dedup.emulator.deleting import delete, empty_recycle_bin, undelete
 from airflow_sf_dedup.emulator.drafts import Draft
 from airflow_sf_dedup.emulator.errors import ApiError
+from airflow_sf_dedup.emulator.partner_wsdl import parts
 from airflow_sf_dedup.emulator.results import Refused, RowResult
 from airflow_sf_dedup.emulator.saving import save
 from airflow_sf_dedup.emulator.schema import Field, Sobject
@@ -21,7 +22,7 @@ from airflow_sf_dedup.emulator.soap_context import (
     read_drafts,
     sobject_elements,
 )
-from airflow_sf_dedup.emulator.soap_read import is_nil, local, text_of
+from airflow_sf_dedup.emulator.soap_read import check_names, is_nil, local, text_of
 from airflow_sf_dedup.emulator.targets import Create, Update, Upsert, Verb
 
 _MOST_CONVERTED = 100
@@ -105,6 +106,7 @@ def _convert_lead(context: Context) -> Answer:
 
 
 def _lead_convert(element: Element) -> LeadConvert:
+    check_names(element, parts("LeadConvert"))
     given = {local(each): text_of(each).strip() for each in element if not is_nil(each)}
     return LeadConvert(
         lead_id=given.get("leadId", ""),

@@ -106,6 +106,38 @@ def test_delete_and_undelete(client: Client) -> None:
     assert (text(back, "success"), text(again, "errors", "statusCode")) == ("true", "UNDELETE_FAILED")
 
 
+def test_a_delete_takes_the_ids_under_the_name_of_older_clients(client: Client) -> None:
+    record_id = client.create("Lead", **LEAD)
+    (deleted,) = results(client.soap(f"<urn:delete><urn:id>{record_id}</urn:id></urn:delete>"))
+    assert text(deleted, "success") == "true"
+    assert client.query("SELECT Id FROM Lead") == []
+
+
+def test_a_moment_without_a_zone_is_in_utc(client: Client) -> None:
+    (saved,) = results(client.soap(soap_upsert("Lead", KEY, lead("a", Last_Contacted__c="2026-01-02T03:04:05.5"))))
+    assert text(saved, "success") == "true"
+    assert client.query("SELECT Last_Contacted__c FROM Lead")[0]["Last_Contacted__c"] == "2026-01-02T03:04:05.500+0000"
+
+
+def test_the_enterprise_door_types_its_records(client: Client) -> None:
+    record_id = client.create("Account", Name="Acme")
+    kind = "{http://www.w3.org/2001/XMLSchema-instance}type"
+    created = '<urn:sObjects xsi:type="urn1:Contact"><LastName>Doe</LastName>'
+    body = f"<urn:create>{created}<AccountId>{record_id}</AccountId></urn:sObjects></urn:create>"
+    (saved,) = results(client.soap(body, door="c/60.0"))
+    assert text(saved, "success") == "true"
+    body = "<urn:query><urn:queryString>SELECT Id, LastName, Account.Name FROM Contact</urn:queryString></urn:query>"
+    (result,) = results(client.soap(body, door="c/60.0"))
+    record = next(each for each in result if local(each) == "records")
+    assert (record.attrib[kind], names(record)) == ("sf:Contact", ["Id", "LastName", "Account"])
+    assert next(each for each in record if local(each) == "Account").attrib[kind] == "sf:Account"
+    fields = "<urn:fieldList>Id,Name</urn:fieldList><urn:sObjectType>Account</urn:sObjectType>"
+    (found,) = results(
+        client.soap(f"<urn:retrieve>{fields}<urn:ids>{record_id}</urn:ids></urn:retrieve>", door="c/60.0")
+    )
+    assert (found.attrib[kind], names(found)) == ("sf:Account", ["Id", "Name"])
+
+
 def test_a_query_shows_the_id_first_and_again(client: Client) -> None:
     record_id = client.create("Lead", **LEAD)
     body = "<urn:query><urn:queryString>SELECT Id, Name, Owner.Username FROM Lead</urn:queryString></urn:query>"
@@ -178,6 +210,8 @@ FAULTS = [
         "sf:MALFORMED_QUERY",
     ),
     ("no such call", "<urn:dance/>", None, "u/60.0", "soapenv:Client"),
+    ("an element that it has not", "<urn:delete><urn:uds>x</urn:uds></urn:delete>", None, "u/60.0", "soapenv:Client"),
+    ("too many ids", f"<urn:delete>{'<urn:ids>x</urn:ids>' * 201}</urn:delete>", None, "u/60", "sf:EXCEEDED_ID_LIMIT"),
 ]
 
 
