@@ -7,13 +7,20 @@ from typing import Any
 
 from airflow_sf_dedup.emulator.describe import describe_global, describe_sobject
 from airflow_sf_dedup.emulator.errors import ApiError
+from airflow_sf_dedup.emulator.partner_wsdl import parts
 from airflow_sf_dedup.emulator.schema import Schema, Sobject
 from airflow_sf_dedup.emulator.soap_context import Answer, Context, Operation
 from airflow_sf_dedup.emulator.soap_shapes import element
 
-#: Facts that only REST knows.
-_REST_ONLY = frozenset({"urls", "actionOverrides", "namedLayoutInfos", "listviewable", "lookupLayoutable"})
 _ABSENT_WHEN_NULL: tuple[Any, ...] = (None, [], {})
+#: The type of a fact that has facts of its own; a fact that its type has not is for REST only.
+_TYPES = {
+    "childRelationships": "ChildRelationship",
+    "fields": "Field",
+    "picklistValues": "PicklistEntry",
+    "recordTypeInfos": "RecordTypeInfo",
+    "supportedScopes": "ScopeInfo",
+}
 #: Facts that are there whether or not anything is known, with their place in the alphabet.
 _SOAP_ONLY = {
     "defaultImplementation": None,
@@ -22,6 +29,7 @@ _SOAP_ONLY = {
     "implementsInterfaces": None,
     "networkScopeFieldName": None,
 }
+_LISTED = "DescribeGlobalSObjectResult"
 _MOST_DESCRIBED = 100
 
 
@@ -30,7 +38,7 @@ def describe_result(schema: Schema, sobject: Sobject, url: str) -> str:
     facts = {**describe_sobject(schema, sobject, ""), **_urls(sobject, url)}
     given = {**_SOAP_ONLY, **{name: value for name, value in facts.items() if name not in _SOAP_ONLY}}
     always = frozenset(_SOAP_ONLY) | {"keyPrefix", *_urls(sobject, url)}
-    return f"<result>{_facts(given, always)}</result>"
+    return f"<result>{_facts(given, 'DescribeSObjectResult', always)}</result>"
 
 
 def _urls(sobject: Sobject, url: str) -> dict[str, str | None]:
@@ -41,11 +49,12 @@ def _urls(sobject: Sobject, url: str) -> dict[str, str | None]:
     }
 
 
-def _facts(facts: dict[str, Any], always: frozenset[str] = frozenset()) -> str:
+def _facts(facts: dict[str, Any], kind: str, always: frozenset[str] = frozenset()) -> str:
+    known = parts(kind)
     return "".join(
         element(name, None) if value is None and name in always else _fact(name, value)
         for name, value in sorted(facts.items())
-        if name not in _REST_ONLY
+        if name in known
     )
 
 
@@ -54,14 +63,14 @@ def _fact(name: str, value: Any) -> str:
         return ""
     if isinstance(value, list):
         return "".join(_fact(name, each) for each in value)
-    return f"<{name}>{_facts(value)}</{name}>" if isinstance(value, dict) else element(name, value)
+    return f"<{name}>{_facts(value, _TYPES[name])}</{name}>" if isinstance(value, dict) else element(name, value)
 
 
 @lru_cache(maxsize=16)
 def _global_result(schema: Schema) -> str:
     found = describe_global(schema, "")
     rows = [{**each, "idEnabled": True} for each in found["sobjects"]]
-    shown = "".join(f"<sobjects>{_facts(each, frozenset({'keyPrefix'}))}</sobjects>" for each in rows)
+    shown = "".join(f"<sobjects>{_facts(each, _LISTED, frozenset({'keyPrefix'}))}</sobjects>" for each in rows)
     head = element("encoding", found["encoding"]) + element("maxBatchSize", found["maxBatchSize"])
     return f"<result>{head}{shown}</result>"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -250,3 +251,16 @@ def test_a_fault_refuses_a_merge(client: Client, org: EmulatedOrg) -> None:
     (result,) = merge(client, request(master, victim))
     assert code(result) == "UNABLE_TO_LOCK_ROW"
     assert len(client.query("SELECT Id FROM Account")) == 2
+
+
+@pytest.mark.parametrize("wait", [0, 10])
+def test_of_two_merges_of_one_record_at_the_same_time_one_wins(wait: float, org: EmulatedOrg) -> None:
+    first, second, victim = org.state.seed("Account", [{"Name": each} for each in "abv"])
+    org.state.change_physics({"commit_window": 0.1, "lock_wait": wait})
+    with ThreadPoolExecutor(2) as pool:
+        clients = [(Client(org.url, org.access_token), master) for master in (first, second)]
+        answers = pool.map(lambda each: merge(each[0], request(each[1], victim)), clients)
+        rows = [row for (row,) in answers]
+    assert sorted(str(text(row, "success")) for row in rows) == ["false", "true"]
+    (refused,) = (row for row in rows if text(row, "success") == "false")
+    assert code(refused) == ("ENTITY_IS_DELETED" if wait else "UNABLE_TO_LOCK_ROW")
