@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import Any
 
-from airflow_sf_dedup.core.record_ids import to_18
-from airflow_sf_dedup.emulator.cascading import Reach, reach_of, restricted
+from airflow_sf_dedup.emulator.cascading import reach_of, restricted
+from airflow_sf_dedup.emulator.changing import Changing, full_id, sobject_of
 from airflow_sf_dedup.emulator.in_progress import current
 from airflow_sf_dedup.emulator.ledger import Change
 from airflow_sf_dedup.emulator.org import Org
-from airflow_sf_dedup.emulator.recycle_bin import Deletion
-from airflow_sf_dedup.emulator.related import Related
 from airflow_sf_dedup.emulator.results import ROLLED_BACK, Refused, RowError, RowResult, Saved
 from airflow_sf_dedup.emulator.row_refusals import by_fault, out_of_cpu_time
-from airflow_sf_dedup.emulator.schema import Sobject
 from airflow_sf_dedup.emulator.store import Record
 from airflow_sf_dedup.emulator.targets import refused
 from airflow_sf_dedup.emulator.two_steps import Step, in_two_steps
@@ -40,62 +37,15 @@ def hard_delete(org: Org, record_ids: list[str], *, user_id: str, all_or_none: b
     return _each(org, record_ids, _HardDeleting, user_id=user_id, all_or_none=all_or_none)
 
 
-class Changing:
-    """One call's changes of records by their ids, each noted for the ledger."""
+class ById(Changing, ABC):
+    """Changes records one after the other."""
 
-    def __init__(self, org: Org, user_id: str, changes: list[Change]) -> None:
-        self.org = org
-        self.related = Related(org)
-        self.now = org.now()
-        self._user_id = user_id
-        self._changes = changes
-
+    @abstractmethod
     def one(self, given: str) -> RowResult:
-        raise NotImplementedError
-
-    def change(self, record_id: str, verb: str, **fields: Any) -> None:
-        """Sets fields of a record that there is."""
-        sobject = self.org.schema.by_prefix[record_id[:3]]
-        before = self.org.table(sobject.name).records[record_id]
-        stamps = {"LastModifiedDate": self.now, "LastModifiedById": self._user_id, "SystemModstamp": self.now}
-        self.org.put(sobject.name, record_id, {**before, **stamps, **fields})
-        replaced = {name: before.get(name) for name in fields}
-        self._note(sobject, verb, record_id, fields, replaced)
-
-    def forget(self, record_id: str) -> None:
-        """Takes a record out of the org for good."""
-        sobject = self.org.schema.by_prefix[record_id[:3]]
-        self.org.put(sobject.name, record_id, None)
-        self._note(sobject, "purged", record_id, {}, {})
-
-    def refused(self, given: str, result: Refused) -> None:
-        sobject = sobject_of(self.org, given)
-        record_id = full_id(given)
-        known = record_id if record_id and self.org.record(record_id) else None
-        self._note(sobject, "refused", known, {"Id": given}, {}, result.errors[0].code)
-
-    def delete(self, record_id: str, reach: Reach, **fields: Any) -> None:
-        """Puts a record into the recycle bin with all that goes with it."""
-        for cleared in reach.cleared:
-            self.change(cleared.record_id, "updated", **{cleared.field: None})
-        for each in (*reversed(reach.taken_along), record_id):
-            self.change(each, "deleted", IsDeleted=True, **(fields if each == record_id else {}))
-        self.org.recycle_bin.put(record_id, Deletion(reach.taken_along, reach.cleared))
-
-    def _note(
-        self,
-        sobject: Sobject | None,
-        verb: str,
-        record_id: str | None,
-        values: dict[str, Any],
-        before: dict[str, Any],
-        error: str | None = None,
-    ) -> None:
-        name = sobject.name if sobject else ""
-        self._changes.append(Change(self.now, current().number, name, verb, record_id, values, before, error))
+        """:param given: the record's id as the caller wrote it."""
 
 
-class _Deleting(Changing):
+class _Deleting(ById):
     def one(self, given: str) -> RowResult:
         record_id = full_id(given)
         if record_id is None:
@@ -126,7 +76,7 @@ class _HardDeleting(_Deleting):
         return result if isinstance(result, Refused) else _purge(self, record_id)
 
 
-class _Undeleting(Changing):
+class _Undeleting(ById):
     def one(self, given: str) -> RowResult:
         record_id = full_id(given)
         record = self.org.record(record_id) if record_id else None
@@ -175,7 +125,7 @@ class _Undeleting(Changing):
         return parent_id != record_id and self._gone(parent_id)
 
 
-class _Purging(Changing):
+class _Purging(ById):
     def one(self, given: str) -> RowResult:
         record_id = full_id(given)
         if record_id is None:
@@ -198,7 +148,7 @@ def _purge(changing: Changing, record_id: str) -> Saved:
 def _each(
     org: Org,
     record_ids: list[str],
-    changing: Callable[[Org, str, list[Change]], Changing],
+    changing: Callable[[Org, str, list[Change]], ById],
     *,
     user_id: str,
     all_or_none: bool,
@@ -241,15 +191,3 @@ def _planned(org: Org, record_ids: list[str]) -> list[str | Refused]:
             error = by_fault(firing, sobject, record_id, (), names_holder=org.quirks.duplicate_value_names)
             rows[number] = Refused((error,), record_id)
     return rows
-
-
-def sobject_of(org: Org, given: str) -> Sobject | None:
-    record_id = full_id(given)
-    return org.schema.of_id(record_id) if record_id else None
-
-
-def full_id(record_id: str) -> str | None:
-    try:
-        return to_18(record_id.strip())
-    except ValueError:
-        return None

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from airflow_sf_dedup.emulator.cascading import Reach
-from airflow_sf_dedup.emulator.deleting import Changing, full_id
+from airflow_sf_dedup.emulator.changing import Changing, full_id
 from airflow_sf_dedup.emulator.drafts import Draft
 from airflow_sf_dedup.emulator.in_progress import current
 from airflow_sf_dedup.emulator.org import Org

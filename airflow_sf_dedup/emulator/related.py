@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from airflow_sf_dedup.emulator.org import Org
 from airflow_sf_dedup.emulator.schema import Field, Sobject
 
-#: Who merged, made or owns a record is not what the record is about, and victims keep their own master.
+#: Earlier victims keep their master; see the quirk ``merge_moves_earlier_victims``.
 _NOT_RELATED = frozenset({"MasterRecordId"})
 
 

@@ -19,13 +19,13 @@ _KEPT = timedelta(days=15)
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """Both ends as records keep their moments, the start before the end."""
+    """Both ends to the minute, and included; as records keep their moments."""
 
     start: str
     end: str
 
     def holds(self, moment: str) -> bool:
-        return self.start <= moment < self.end
+        return self.start <= f"{moment[:16]}:00.000+0000" <= self.end
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +41,8 @@ def read_span(org: Org, start: str, end: str) -> Span:
     except ValueError:
         raise ApiError("INVALID_REPLICATION_DATE", f"malformed date {start} or {end}") from None
     if last - first < timedelta(minutes=1):
-        raise ApiError("INVALID_REPLICATION_DATE", "startDate must precede endDate by more than one minute")
-    if org.clock() - first > _LONGEST + timedelta(days=1):
+        raise ApiError("INVALID_REPLICATION_DATE", "endDate must be at least one minute greater than startDate")
+    if org.clock() - first > _LONGEST + timedelta(minutes=1):
         raise ApiError("INVALID_REPLICATION_DATE", "startDate cannot be more than 30 days ago")
     return Span(format_datetime(first), format_datetime(last))
 

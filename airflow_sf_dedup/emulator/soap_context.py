@@ -41,9 +41,17 @@ class Context:
             allow_save=call.flag("DuplicateRuleHeader", "allowSave"),
             include_record_details=self.include_record_details,
             all_or_none=self.all_or_none,
-            assign=call.flag("AssignmentRuleHeader", "useDefaultRule")
-            or bool(call.header("AssignmentRuleHeader", "assignmentRuleId")),
+            assign=self._assigns,
         )
+
+    @property
+    def _assigns(self) -> bool:
+        """:raises ApiError: INVALID_ASSIGNMENT_RULE, there is no such rule."""
+        rule = self.call.header("AssignmentRuleHeader", "assignmentRuleId")
+        known = {each.record_id[:15] for each in self.org.definition.assignment_rules.values()}
+        if rule and rule[:15] not in known:
+            raise ApiError("INVALID_ASSIGNMENT_RULE", f"invalid assignment rule: {rule}")
+        return bool(rule) or self.call.flag("AssignmentRuleHeader", "useDefaultRule")
 
     @property
     def all_or_none(self) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from xml.etree.ElementTree import Element
 
 from airflow_sf_dedup.emulator import soap_shapes as shapes
-from airflow_sf_dedup.emulator.deleting import full_id
+from airflow_sf_dedup.emulator.changing import full_id
 from airflow_sf_dedup.emulator.drafts import Draft
 from airflow_sf_dedup.emulator.errors import ApiError
 from airflow_sf_dedup.emulator.finding_duplicates import rules_of, with_rules_without_match, would_match

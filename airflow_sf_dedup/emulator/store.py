@@ -34,7 +34,7 @@ class Table:
         self.sobject = sobject
         self.records: dict[str, Record] = {}
         self._numbers = itertools.count(1)
-        self._last_number = 0
+        self._last_auto_number = 0
         self._indexes: dict[str, dict[Hashable, dict[str, None]]] = {each.name: {} for each in sobject.indexed}
         self._match_indexes: dict[tuple[Column, ...], MatchIndex] = {}
 
@@ -54,8 +54,8 @@ class Table:
 
     def next_number(self) -> int:
         """For auto-number fields; none is given twice, even after records were purged."""
-        self._last_number = max(self._last_number, len(self.records)) + 1
-        return self._last_number
+        self._last_auto_number = max(self._last_auto_number, len(self.records)) + 1
+        return self._last_auto_number
 
     def put(self, record_id: str, record: Record | None) -> Undo:
         """Sets, replaces or (with None) forgets a record; returns what undoes that."""

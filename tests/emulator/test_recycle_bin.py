@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 
 from airflow_sf_dedup.emulator import EmulatedOrg
+from airflow_sf_dedup.emulator.deleting import hard_delete
+from airflow_sf_dedup.emulator.results import Refused, Saved
 
 from .client import Client, results, text
 
@@ -115,6 +117,15 @@ def test_an_emptied_record_is_gone_with_what_it_took_along(family: Any) -> None:
     for name in ("Parent__c", "Detail__c", "Grandchild__c"):
         assert client.query(f"SELECT Id FROM {name}", path="/queryAll") == []
     assert org.state.records("Lookup__c")
+
+
+def test_a_hard_delete_leaves_nothing_in_the_bin(family: Any) -> None:
+    org, client, ids = family
+    user = org.state.default_user.user_id
+    results_ = hard_delete(org.state, [ids["parent"], ids["parent"]], user_id=user)
+    assert [type(each) for each in results_] == [Saved, Refused]
+    assert call(client, "undelete", ids["parent"]) == ["UNDELETE_FAILED"]
+    assert client.query("SELECT Id FROM Detail__c", path="/queryAll") == []
 
 
 def test_a_live_record_is_not_emptied(client: Client) -> None:

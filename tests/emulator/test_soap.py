@@ -68,6 +68,16 @@ def test_assignment_rules_run_only_when_asked_for(client: Client, org: EmulatedO
     assert owners == ["loader@example.com", "queue@example.com"]
 
 
+def test_an_assignment_rule_that_there_is_not_is_a_fault(client: Client, org: EmulatedOrg) -> None:
+    rule = org.state.definition.assignment_rules["Lead"].record_id
+    header = "<urn:AssignmentRuleHeader><urn:assignmentRuleId>{}</urn:assignmentRuleId></urn:AssignmentRuleHeader>"
+    refused = client.soap(soap_upsert("Lead", KEY, lead("a")), header.format("01Q000000000000"))
+    assert (refused.status_code, "sf:INVALID_ASSIGNMENT_RULE" in refused.text) == (500, True)
+    client.soap(soap_upsert("Lead", KEY, lead("b")), header.format(rule))
+    (found,) = client.query("SELECT Owner.Username FROM Lead")
+    assert found["Owner"]["Username"] == "queue@example.com"
+
+
 def test_fields_to_null_clear_and_empty_elements_do_not(client: Client) -> None:
     record_id = client.create("Lead", **LEAD, City="Bonn", Phone="1", Last_Contacted__c="2026-01-02T03:04:05Z")
     nulls = "<urn:sObjects><urn1:type>Lead</urn1:type><urn1:fieldsToNull>City</urn1:fieldsToNull>"
