@@ -19,11 +19,12 @@ class Changing:
     """The changes that one call makes.
 
     :param changes: of the transaction in which they happen.
+    :param related: of the whole call, when it has several transactions.
     """
 
-    def __init__(self, org: Org, user_id: str, changes: list[Change]) -> None:
+    def __init__(self, org: Org, user_id: str, changes: list[Change], related: Related | None = None) -> None:
         self.org = org
-        self.related = Related(org)
+        self.related = related or Related(org)
         self.now = org.now()
         self._user_id = user_id
         self._changes = changes

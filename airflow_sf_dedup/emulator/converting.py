@@ -11,6 +11,7 @@ from airflow_sf_dedup.emulator.changing import Changing, full_id
 from airflow_sf_dedup.emulator.drafts import Draft
 from airflow_sf_dedup.emulator.in_progress import current
 from airflow_sf_dedup.emulator.org import Org
+from airflow_sf_dedup.emulator.related import Related
 from airflow_sf_dedup.emulator.results import ROLLED_BACK, Refused
 from airflow_sf_dedup.emulator.row_refusals import by_fault
 from airflow_sf_dedup.emulator.saving import SaveOptions, commit, plan
@@ -71,7 +72,8 @@ def convert(
 
     def carried_out(rows: list[LeadConvert | Refused]) -> list[ConvertResult]:
         with org.transaction() as transaction:
-            results = [_one(org, request, row, user_id) for request, row in zip(requests, rows, strict=True)]
+            related = Related(org)
+            results = [_one(org, request, row, user_id, related) for request, row in zip(requests, rows, strict=True)]
             if all_or_none and any(isinstance(each, Refused) for each in results):
                 transaction.roll_back()
                 return [
@@ -124,13 +126,13 @@ def _bad_reference(org: Org, request: LeadConvert, lead_id: str) -> Refused | No
     return None
 
 
-def _one(org: Org, request: LeadConvert, row: LeadConvert | Refused, user_id: str) -> ConvertResult:
+def _one(org: Org, request: LeadConvert, row: LeadConvert | Refused, user_id: str, related: Related) -> ConvertResult:
     with org.transaction() as transaction:
-        converting = _Converting(org, user_id, transaction.changes)
+        converting = _Converting(org, user_id, transaction.changes, related)
         result = row if isinstance(row, Refused) else _refusal(org, request) or converting.convert(request, user_id)
         if isinstance(result, Refused):
             transaction.forget()
-            _Converting(org, user_id, transaction.changes).refused(request.lead_id, result)
+            _Converting(org, user_id, transaction.changes, related).refused(request.lead_id, result)
         return result
 
 

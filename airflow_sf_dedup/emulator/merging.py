@@ -15,7 +15,7 @@ from airflow_sf_dedup.emulator.changing import Changing, full_id
 from airflow_sf_dedup.emulator.drafts import Draft
 from airflow_sf_dedup.emulator.in_progress import current
 from airflow_sf_dedup.emulator.org import Org
-from airflow_sf_dedup.emulator.related import Child
+from airflow_sf_dedup.emulator.related import Child, Related
 from airflow_sf_dedup.emulator.results import Refused
 from airflow_sf_dedup.emulator.row_refusals import by_fault
 from airflow_sf_dedup.emulator.saving import SaveOptions, commit, plan
@@ -65,7 +65,8 @@ def merge(org: Org, requests: Sequence[MergeRequest], *, user_id: str) -> list[M
         return Step(_by_faults(org, [_checked(org, each) or each for each in requests]), _holds)
 
     def carried_out(rows: list[MergeRequest | Refused]) -> list[MergeResult]:
-        return [_one(org, request, row, user_id) for request, row in zip(requests, rows, strict=True)]
+        related = Related(org)
+        return [_one(org, request, row, user_id, related) for request, row in zip(requests, rows, strict=True)]
 
     return in_two_steps(org, planned, carried_out)
 
@@ -148,13 +149,13 @@ def _unfit(org: Org, request: MergeRequest, given: str) -> Refused | None:
 # --- doing it ---------------------------------------------------------------------------------------------
 
 
-def _one(org: Org, request: MergeRequest, row: MergeRequest | Refused, user_id: str) -> MergeResult:
+def _one(org: Org, request: MergeRequest, row: MergeRequest | Refused, user_id: str, related: Related) -> MergeResult:
     with org.transaction() as transaction:
-        merging = _Merging(org, user_id, transaction.changes)
+        merging = _Merging(org, user_id, transaction.changes, related)
         result = row if isinstance(row, Refused) else _checked(org, request) or merging.merge(request, user_id)
         if isinstance(result, Refused):
             transaction.forget()
-            merging = _Merging(org, user_id, transaction.changes)
+            merging = _Merging(org, user_id, transaction.changes, related)
             merging.refused(request.record_id or "", result)
         return result
 

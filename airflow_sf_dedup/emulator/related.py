@@ -43,7 +43,7 @@ class Related:
                     yield Child(sobject, field, record_id)
 
     def moved(self, child: Child, parent_id: str) -> None:
-        """The child points at ``parent_id`` from now on."""
+        """The child points at ``parent_id`` from now on, unless that is taken back."""
         self._pointing(child.sobject, child.field).setdefault(parent_id, {})[child.record_id] = None
 
     def _pointing(self, sobject: Sobject, field: Field) -> dict[str, dict[str, None]]:
