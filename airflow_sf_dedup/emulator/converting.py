@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -44,6 +44,8 @@ class LeadConvert:
     owner_id: str | None = None
     no_opportunity: bool = False
     overwrite_lead_source: bool = False
+    #: The sobjects whose duplicate rules are not asked.
+    bypassed: frozenset[str] = frozenset()
 
     @property
     def record_id(self) -> str | None:
@@ -61,9 +63,7 @@ class Converted:
 ConvertResult = Converted | Refused
 
 
-def convert(
-    org: Org, requests: Sequence[LeadConvert], *, user_id: str, all_or_none: bool = False
-) -> list[ConvertResult]:
+def convert(org: Org, requests: Sequence[LeadConvert], options: SaveOptions) -> list[ConvertResult]:
     """The result of every request, in order."""
 
     def planned() -> Step:
@@ -73,8 +73,8 @@ def convert(
     def carried_out(rows: list[LeadConvert | Refused]) -> list[ConvertResult]:
         with org.transaction() as transaction:
             related = Related(org)
-            results = [_one(org, request, row, user_id, related) for request, row in zip(requests, rows, strict=True)]
-            if all_or_none and any(isinstance(each, Refused) for each in results):
+            results = [_one(org, request, row, options, related) for request, row in zip(requests, rows, strict=True)]
+            if options.all_or_none and any(isinstance(each, Refused) for each in results):
                 transaction.roll_back()
                 return [
                     each if isinstance(each, Refused) else Refused((ROLLED_BACK,), each.lead_id) for each in results
@@ -126,13 +126,15 @@ def _bad_reference(org: Org, request: LeadConvert, lead_id: str) -> Refused | No
     return None
 
 
-def _one(org: Org, request: LeadConvert, row: LeadConvert | Refused, user_id: str, related: Related) -> ConvertResult:
+def _one(
+    org: Org, request: LeadConvert, row: LeadConvert | Refused, options: SaveOptions, related: Related
+) -> ConvertResult:
     with org.transaction() as transaction:
-        converting = _Converting(org, user_id, transaction.changes, related)
-        result = row if isinstance(row, Refused) else _refusal(org, request) or converting.convert(request, user_id)
+        converting = _Converting(org, options.user_id, transaction.changes, related)
+        result = row if isinstance(row, Refused) else _refusal(org, request) or converting.convert(request, options)
         if isinstance(result, Refused):
             transaction.forget()
-            _Converting(org, user_id, transaction.changes, related).refused(request.lead_id, result)
+            _Converting(org, options.user_id, transaction.changes, related).refused(request.lead_id, result)
         return result
 
 
@@ -143,14 +145,19 @@ class _Stopped(Exception):
 
 
 class _Converting(Changing):
-    def convert(self, request: LeadConvert, user_id: str) -> ConvertResult:
+    def convert(self, request: LeadConvert, options: SaveOptions) -> ConvertResult:
+        rules = self.org.quirks.lead_conversion_runs_duplicate_rules
+        self._options = {
+            name: replace(options, assign=False, duplicate_rules=rules and name not in request.bypassed)
+            for name in ("Account", "Contact", "Opportunity")
+        }
         lead_id = str(request.record_id)
         lead = self.org.record(lead_id) or {}
         owner_id = full_id(request.owner_id or "") or lead.get("OwnerId")
         try:
-            account_id = full_id(request.account_id or "") or self._account(lead, owner_id, user_id)
-            contact_id = self._contact(request, lead, account_id, owner_id, user_id)
-            opportunity_id = self._opportunity(request, lead, account_id, owner_id, user_id)
+            account_id = full_id(request.account_id or "") or self._account(lead, owner_id)
+            contact_id = self._contact(request, lead, account_id, owner_id)
+            opportunity_id = self._opportunity(request, lead, account_id, owner_id)
         except _Stopped as stopped:
             return Refused(stopped.refusal.errors, lead_id)
         self._move_activities(lead_id, contact_id)
@@ -166,14 +173,14 @@ class _Converting(Changing):
         self.change(lead_id, "updated", **{name: value for name, value in facts.items() if name in lead_fields})
         return Converted(lead_id, account_id, contact_id, opportunity_id)
 
-    def _account(self, lead: Record, owner_id: Any, user_id: str) -> str:
-        return self._create("Account", {**_mapped(lead, _TO_ACCOUNT), "OwnerId": owner_id}, user_id)
+    def _account(self, lead: Record, owner_id: Any) -> str:
+        return self._create("Account", {**_mapped(lead, _TO_ACCOUNT), "OwnerId": owner_id})
 
-    def _contact(self, request: LeadConvert, lead: Record, account_id: str, owner_id: Any, user_id: str) -> str:
+    def _contact(self, request: LeadConvert, lead: Record, account_id: str, owner_id: Any) -> str:
         values = _mapped(lead, _TO_CONTACT)
         contact_id = full_id(request.contact_id or "")
         if contact_id is None:
-            return self._create("Contact", {**values, "AccountId": account_id, "OwnerId": owner_id}, user_id)
+            return self._create("Contact", {**values, "AccountId": account_id, "OwnerId": owner_id})
         known = self.org.record(contact_id) or {}
         source = {"LeadSource"} if request.overwrite_lead_source else set()
         fields = self.org.sobject("Contact").fields
@@ -182,9 +189,7 @@ class _Converting(Changing):
         self.change(contact_id, "updated", **added)
         return contact_id
 
-    def _opportunity(
-        self, request: LeadConvert, lead: Record, account_id: str, owner_id: Any, user_id: str
-    ) -> str | None:
+    def _opportunity(self, request: LeadConvert, lead: Record, account_id: str, owner_id: Any) -> str | None:
         sobject = self.org.schema.find("Opportunity")
         if request.opportunity_id:
             return full_id(request.opportunity_id)
@@ -199,13 +204,13 @@ class _Converting(Changing):
             "LeadSource": lead.get("LeadSource"),
             "OwnerId": owner_id,
         }
-        return self._create(sobject.name, values, user_id)
+        return self._create(sobject.name, values)
 
-    def _create(self, name: str, values: dict[str, Any], user_id: str) -> str:
+    def _create(self, name: str, values: dict[str, Any]) -> str:
         sobject = self.org.sobject(name)
         known = {field: value for field, value in values.items() if field in sobject.fields and value is not None}
         verb: Verb = Create()
-        options = SaveOptions(user_id=user_id, duplicate_rules=False)
+        options = replace(self._options[name], all_or_none=False)
         drafts = [Draft(sobject, known)]
         (row,) = plan(self.org, drafts, verb, options)
         (saved,) = commit(self.org, drafts, [row], options)

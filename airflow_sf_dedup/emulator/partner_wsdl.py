@@ -1,7 +1,7 @@
 """The Partner WSDL of this emulator: what its SOAP answers look like, in the words of the facts they follow.
 
 Types are written as ``name:Type`` in the order in which elements come; ``?`` may be absent, ``*`` comes any number of
-times, ``+`` at least once, ``~`` may be nil. Types without a dot prefix are the schema's own.
+times, ``+`` at least once, ``~`` may be nil.
 """
 
 from __future__ import annotations

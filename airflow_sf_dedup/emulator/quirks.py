@@ -48,6 +48,8 @@ class Quirks:
     merge_refused_code: str = "MERGE_FAILED"
     #: The message of such a merge; ``{reason}`` says what is wrong with it.
     merge_refused_message: str = "A merge operation failed: {reason}"
+    #: Duplicate rules run on what convertLead creates (seen in an answer; it depends on a setting of the org).
+    lead_conversion_runs_duplicate_rules: bool = True
     #: Records that were merged into a record which is then merged itself point at the last master.
     merge_moves_earlier_victims: bool = False
     #: What findDuplicates says about a rule without a match: ``size_zero`` (a match result of size 0) or ``empty``.

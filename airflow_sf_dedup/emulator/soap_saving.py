@@ -22,10 +22,11 @@ from airflow_sf_dedup.emulator.soap_context import (
     read_drafts,
     sobject_elements,
 )
-from airflow_sf_dedup.emulator.soap_read import check_names, is_nil, local, text_of
+from airflow_sf_dedup.emulator.soap_read import SoapClientFault, check_names, is_nil, local, text_of
 from airflow_sf_dedup.emulator.targets import Create, Update, Upsert, Verb
 
 _MOST_CONVERTED = 100
+_BYPASSES = {"Account": "bypassAccountDedupeCheck", "Contact": "bypassContactDedupeCheck"}
 
 
 def _create(context: Context) -> Answer:
@@ -101,13 +102,16 @@ def _convert_lead(context: Context) -> Answer:
         raise ApiError("EXCEEDED_LEAD_CONVERT_LIMIT", f"cannot convert more than {_MOST_CONVERTED} leads in one call")
     context.org.sobject("Lead")
     requests = [_lead_convert(each) for each in elements]
-    results = convert(context.org, requests, user_id=context.user_id, all_or_none=context.all_or_none)
+    results = convert(context.org, requests, context.options)
     return Answer("".join(map(_convert_result, results)), len(results))
 
 
 def _lead_convert(element: Element) -> LeadConvert:
     check_names(element, parts("LeadConvert"))
     given = {local(each): text_of(each).strip() for each in element if not is_nil(each)}
+    for each in element:
+        if len(each):
+            raise SoapClientFault(f"Element {each.tag} invalid at this location")
     return LeadConvert(
         lead_id=given.get("leadId", ""),
         status=given.get("convertedStatus", ""),
@@ -117,6 +121,7 @@ def _lead_convert(element: Element) -> LeadConvert:
         opportunity_name=given.get("opportunityName") or None,
         owner_id=given.get("ownerId") or None,
         no_opportunity=given.get("doNotCreateOpportunity") in ("true", "1"),
+        bypassed=frozenset(name for name in ("Account", "Contact") if given.get(_BYPASSES[name]) in ("true", "1")),
         overwrite_lead_source=given.get("overwriteLeadSource") in ("true", "1"),
     )
 

@@ -189,6 +189,17 @@ def test_a_lead_that_cannot_be_converted_says_why(partner: Partner, client: Clie
     assert len(org.state.records("Account")) == 1
 
 
+def test_what_a_conversion_creates_may_be_a_duplicate(partner: Partner, client: Client, org: EmulatedOrg) -> None:
+    known = client.create("Contact", LastName="Doe", Email="jane@example.com")
+    (lead,) = org.state.seed("Lead", [{"LastName": "Doe", "Company": "Acme", "Email": "jane@example.com"}])
+    (refused,) = partner.call("convertLead", [conversion(lead)])
+    (match,) = refused.errors[0].duplicateResult.matchResults[0].matchRecords
+    assert (refused.errors[0].statusCode, match.record.Id) == ("DUPLICATES_DETECTED", known)
+    assert org.state.records("Account") == []
+    (made,) = partner.call("convertLead", [conversion(lead, bypassContactDedupeCheck=True)])
+    assert made.success
+
+
 def test_every_header_is_taken(partner: Partner) -> None:
     headers = {
         "AllOrNoneHeader": {"allOrNone": True},
