@@ -170,8 +170,8 @@ _ALSO = {
 
 @lru_cache(maxsize=64)
 def parameters(operation: str) -> frozenset[str]:
-    """The elements that a call of this operation may have."""
-    sent, _ = _OPERATIONS[operation]
+    """The elements that a call of this operation may have; none of an operation that is not in the WSDL."""
+    sent, _ = _OPERATIONS.get(operation, ("", ""))
     return _names(sent) | _ALSO.get(operation, frozenset())
 
 
