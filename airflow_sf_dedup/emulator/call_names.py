@@ -23,7 +23,18 @@ COLLECTIONS = frozenset(
     }
 )
 
-SOAP_WRITES = frozenset({"SOAP create", "SOAP update", "SOAP upsert", "SOAP delete", "SOAP undelete"})
+SOAP_WRITES = frozenset(
+    {
+        "SOAP create",
+        "SOAP update",
+        "SOAP upsert",
+        "SOAP merge",
+        "SOAP delete",
+        "SOAP undelete",
+        "SOAP emptyRecycleBin",
+        "SOAP convertLead",
+    }
+)
 
 WRITES = (
     COLLECTIONS
@@ -53,6 +64,15 @@ READS = frozenset(
         "GET /sobjects/{sobject}/{field}/{value}",
         "POST /composite/sobjects/{sobject}",
         "GET /composite/sobjects/{sobject}",
+        "GET /ui-api/duplicates/{sobject}",
+        "POST /ui-api/predupe",
+        "SOAP findDuplicates",
+        "SOAP findDuplicatesByIds",
+        "SOAP getDeleted",
+        "SOAP getUpdated",
+        "SOAP describeGlobal",
+        "SOAP describeTabs",
+        "SOAP invalidateSessions",
         "SOAP query",
         "SOAP queryAll",
         "SOAP queryMore",

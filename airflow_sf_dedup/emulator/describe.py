@@ -93,7 +93,7 @@ def describe_field(field: Field) -> dict[str, Any]:
         "byteLength": field.length * 3 if text else field.length,
         "calculated": field.calculated,
         "calculatedFormula": None,
-        "cascadeDelete": False,
+        "cascadeDelete": field.on_delete == "cascade",
         "caseSensitive": field.case_sensitive,
         "compoundFieldName": None,
         "controllerName": None,
@@ -134,7 +134,7 @@ def describe_field(field: Field) -> dict[str, Any]:
         "referenceTo": list(field.reference_to),
         "relationshipName": field.relationship_name,
         "relationshipOrder": None,
-        "restrictedDelete": False,
+        "restrictedDelete": field.on_delete == "restrict",
         "restrictedPicklist": field.restricted,
         "scale": field.scale,
         "searchPrefilterable": field.kind == "reference",
@@ -164,14 +164,14 @@ def _picklist_value(field: Field, value: str) -> dict[str, Any]:
 def _child_relationships(schema: Schema, sobject: Sobject) -> list[dict[str, Any]]:
     return [
         {
-            "cascadeDelete": False,
+            "cascadeDelete": field.on_delete == "cascade",
             "childSObject": child.name,
             "deprecatedAndHidden": False,
             "field": field.name,
             "junctionIdListNames": [],
             "junctionReferenceTo": [],
             "relationshipName": None,
-            "restrictedDelete": False,
+            "restrictedDelete": field.on_delete == "restrict",
         }
         for child, field in schema.children_of(sobject.name)
     ]

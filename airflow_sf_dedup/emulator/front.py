@@ -10,10 +10,14 @@ from airflow_sf_dedup.emulator import control, oauth, routes, soap
 from airflow_sf_dedup.emulator.errors import ApiError, not_found
 from airflow_sf_dedup.emulator.http import Request, Response
 from airflow_sf_dedup.emulator.org import Org
+from airflow_sf_dedup.emulator.partner_wsdl import partner_wsdl
 from airflow_sf_dedup.emulator.rest import versions
 from airflow_sf_dedup.emulator.soap_shapes import ENTERPRISE, PARTNER
 
 _NAMESPACES = {"u": PARTNER, "c": ENTERPRISE}
+#: Where an org hands out its Partner WSDL to who is logged in; the emulator to anybody.
+_WSDL = frozenset({("soap", "wsdl.jsp"), ("services", "wsdl", "partner")})
+_WSDL_VERSION = "60.0"
 
 
 def answer(org: Org, request: Request, url: str) -> Response:
@@ -35,6 +39,8 @@ def _answer(org: Org, request: Request, url: str) -> Response:
         return oauth.token(org, _form(request), request.headers, url)
     if lower[:2] == ("services", "soap"):
         return _soap(org, request, url)
+    if lower in _WSDL:
+        return _wsdl(org, request, url)
     if lower == ("services", "data"):
         return Response(200, versions())
     if lower == ("services", "oauth2", "userinfo"):
@@ -76,6 +82,16 @@ def _soap(org: Org, request: Request, url: str) -> Response:
             "METHOD_NOT_ALLOWED", f"HTTP Method '{request.method}' not allowed. Allowed are POST", status=405
         )
     return soap.answer(org, request.body, namespace=namespace, version=float(version), url=url)
+
+
+def _wsdl(org: Org, request: Request, url: str) -> Response:
+    """The Partner WSDL; ``?ver=`` names another version of the endpoint in it."""
+    if request.query.get("type", "") not in ("", "partner"):
+        raise not_found()
+    version = request.query.get("ver", _WSDL_VERSION)
+    if not re.fullmatch(r"\d{1,3}\.\d", version):
+        raise not_found()
+    return Response(200, partner_wsdl(url, version, org.org_id), content_type="text/xml; charset=utf-8")
 
 
 def _identity(org: Org, request: Request, url: str) -> Response:

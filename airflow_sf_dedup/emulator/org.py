@@ -20,6 +20,7 @@ from airflow_sf_dedup.emulator.ledger import Change, Ledger
 from airflow_sf_dedup.emulator.org_file import Definition, User, read_org
 from airflow_sf_dedup.emulator.quirks import Quirks
 from airflow_sf_dedup.emulator.record_locks import RecordLocks
+from airflow_sf_dedup.emulator.recycle_bin import RecycleBin
 from airflow_sf_dedup.emulator.schema import Schema, Sobject
 from airflow_sf_dedup.emulator.seeding import organization_records, seeded
 from airflow_sf_dedup.emulator.sessions import Sessions
@@ -120,6 +121,7 @@ class Org:
             self.generation += 1
             self.ledger = Ledger()
             self.record_locks = RecordLocks()
+            self.recycle_bin = RecycleBin()
             self.physics = self.definition.physics
             self.faults.replace(self.definition.faults.faults, seed=self.definition.faults.seed)
             self.tables = {each.name: Table(each) for each in self.schema}

@@ -42,6 +42,20 @@ class Quirks:
     format_suffix_in_url: bool = True
     #: An empty element in a SOAP record: ``ignored`` or ``null`` (clears the field).
     soap_empty_element: str = "ignored"
+    #: Cases can be merged (SOAP documents Account, Contact and Lead; Apex merges Cases too).
+    merge_cases: bool = False
+    #: The code of a merge whose records cannot be merged with each other: ``MERGE_FAILED`` or ``INVALID_MERGE_RECORD``.
+    merge_refused_code: str = "MERGE_FAILED"
+    #: The message of such a merge; ``{reason}`` says what is wrong with it.
+    merge_refused_message: str = "A merge operation failed: {reason}"
+    #: Duplicate rules run on what convertLead creates (seen in an answer; it depends on a setting of the org).
+    lead_conversion_runs_duplicate_rules: bool = True
+    #: Records that were merged into a record which is then merged itself point at the last master.
+    merge_moves_earlier_victims: bool = False
+    #: What findDuplicates says about a rule without a match: ``size_zero`` (a match result of size 0) or ``empty``.
+    find_duplicates_no_match: str = "size_zero"
+    #: The code of emptyRecycleBin for a record that is not in the recycle bin.
+    empty_recycle_bin_code: str = "INVALID_ID_FIELD"
 
     @classmethod
     def read(cls, settings: dict[str, Any]) -> Quirks:
@@ -58,6 +72,8 @@ _CHOICES = {
     "duplicate_value_names": ("id15", "id18", "unknown"),
     "update_only_not_found": ("object", "list"),
     "soap_empty_element": ("ignored", "null"),
+    "merge_refused_code": ("MERGE_FAILED", "INVALID_MERGE_RECORD"),
+    "find_duplicates_no_match": ("size_zero", "empty"),
 }
 
 

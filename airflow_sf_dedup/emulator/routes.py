@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from airflow_sf_dedup.emulator import collections, composite, queries, rest
+from airflow_sf_dedup.emulator import collections, composite, queries, rest, ui_api
 from airflow_sf_dedup.emulator.errors import ApiError, MalformedValue, not_found
 from airflow_sf_dedup.emulator.http import Call, Request, Response
 from airflow_sf_dedup.emulator.in_progress import current
@@ -63,6 +63,8 @@ ROUTES = (
     _route("PATCH", "composite/sobjects/{sobject}/{field}", collections.upsert),
     _route("POST", "composite/sobjects/{sobject}", collections.retrieve_by_body),
     _route("GET", "composite/sobjects/{sobject}", collections.retrieve_by_query),
+    _route("GET", "ui-api/duplicates/{sobject}", ui_api.duplicates_configuration),
+    _route("POST", "ui-api/predupe", ui_api.predupe),
 )
 
 

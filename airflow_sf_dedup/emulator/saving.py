@@ -44,6 +44,8 @@ class SaveOptions:
     all_or_none: bool = False
     #: Let the default assignment rule choose the owner.
     assign: bool = False
+    #: Ask the duplicate rules; they do not run on a merge.
+    duplicate_rules: bool = True
 
 
 @dataclass(slots=True)
@@ -226,6 +228,8 @@ def _missing(draft: Draft, after: Mapping[str, Any], *, created: bool) -> list[R
 
 def _run_rules(row: Plan, before: Record | None, after: Record, rules: _Rules) -> tuple[RowError, ...]:
     """The errors of the rules that stop the row; the others are left in ``row.reported``."""
+    if not options.duplicate_rules:
+        return ()
     created = before is None
     errors = []
     for rule, stops in rules.on_insert if created else rules.on_update:

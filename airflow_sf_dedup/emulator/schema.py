@@ -39,6 +39,10 @@ class Field:
     restricted: bool = False
     reference_to: tuple[str, ...] = ()
     relationship_name: str | None = None
+    #: What becomes of a record when the one it points at is deleted: set_null, cascade or restrict.
+    on_delete: str = "set_null"
+    #: Values of a lead's status that stand for a converted lead.
+    converted: tuple[str, ...] = ()
 
     @property
     def custom(self) -> bool:

@@ -36,6 +36,7 @@ class Table:
         self.sobject = sobject
         self.records: dict[str, Record] = {}
         self._numbers = itertools.count(1)
+        self._last_auto_number = 0
         self._indexes = {each.name: Index() for each in sobject.indexed}
         self._match_indexes: dict[tuple[Column, ...], MatchIndex] = {}
 
@@ -54,8 +55,9 @@ class Table:
                 return record_id
 
     def next_number(self) -> int:
-        """For auto-number fields."""
-        return len(self.records) + 1
+        """For auto-number fields; none is given twice, even after records were purged."""
+        self._last_auto_number = max(self._last_auto_number, len(self.records)) + 1
+        return self._last_auto_number
 
     def put(self, record_id: str, record: Record | None) -> Undo:
         """Sets, replaces or (with None) forgets a record; returns what undoes that."""
