@@ -197,14 +197,14 @@ def _aggregated(name: str, column: Column) -> Column:
     def of(members: list[Record]) -> Any:
         return reduce([value for value in map(get, members) if value is not None])
 
-    return _of_members(name, _result(name, column.field), of)
+    return _of_members(name, _result(name, column.field), of, column.names[-1])
 
 
-def _of_members(name: str, field: Field, of: Callable[[list[Record]], Any]) -> Column:
+def _of_members(name: str, field: Field, of: Callable[[list[Record]], Any], of_field: str = "") -> Column:
     def get(group: Group) -> Any:
         return of(group.members)
 
-    return Column((name,), field, get, get, function=name)
+    return Column((of_field,), field, get, get, function=name)
 
 
 def _result(name: str, field: Field) -> Field:

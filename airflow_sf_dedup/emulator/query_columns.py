@@ -48,6 +48,8 @@ class Step:
     get: Callable[[Record], Record | None]
     #: The parent's type, unless that is up to the parent's id.
     sobject: Sobject | None
+    #: The field that holds the parent's id.
+    reference: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +156,8 @@ class Names:
                 raise self._no_relationship(path, name)
             targets = reference.reference_to
             sobject = self.org.schema.sobjects[targets[0]] if len(targets) == 1 else None
-            steps.append(Step(reference.relationship_name or name, _parent_of(self.org, reference.name), sobject))
+            parent_of = _parent_of(self.org, reference.name)
+            steps.append(Step(reference.relationship_name or name, parent_of, sobject, reference.name))
         return tuple(steps), sobject
 
     def _field(self, path: Path, steps: tuple[Step, ...], sobject: Sobject | None, name: str) -> Field:

@@ -27,6 +27,8 @@ class Parent:
     nodes: tuple[Node, ...]
     #: What the answer calls the parent's type: of a polymorphic relationship it is ``Name``.
     type_name: str
+    #: The field that holds the parent's id.
+    reference: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +86,7 @@ def _nested(items: Iterable[_Placed | Node]) -> tuple[Node, ...]:
 def _parent(columns: list[_Placed]) -> Parent:
     step = columns[0][0][0]
     inner = _nested([(steps[1:], name, column) for steps, name, column in columns])
-    return Parent(step.name, step.get, inner, step.sobject.name if step.sobject else "Name")
+    return Parent(step.name, step.get, inner, step.sobject.name if step.sobject else "Name", step.reference)
 
 
 def looks_further(nodes: Iterable[Node]) -> bool:

@@ -43,41 +43,46 @@ def _node(node: Node) -> dict[str, Any]:
     if isinstance(node, Leaf):
         return _value(node.name, node.column.field)
     nodes = node.nodes if isinstance(node, Parent | Children) else node.otherwise
-    return _column(node.name, aggregate=isinstance(node, Children), joined=[_node(each) for each in nodes])
-
-
-def _value(name: str, field: Field, *, aggregate: bool = False, shown_as: str | None = None) -> dict[str, Any]:
-    return _column(name, field, aggregate=aggregate, shown_as=shown_as)
+    found = _blank(node.name) | {"joinColumns": [_node(each) for each in nodes]}
+    if isinstance(node, Parent):
+        return found | {"foreignKeyName": node.reference}
+    return found | {"aggregate": isinstance(node, Children)}
 
 
 def _grouped(name: str, column: Column) -> dict[str, Any]:
     if not column.function:
         return _value(name, column.field)
-    return _value(name, column.field, aggregate=True, shown_as=f"{column.function.lower()}({column.field.name})")
+    function = f"{column.function.lower()}({column.names[-1]})"
+    numeric = column.field.kind in NUMBER_KINDS
+    return _blank(name) | {"aggregate": True, "displayName": function, "numberType": numeric}
 
 
-def _column(
-    name: str,
-    field: Field | None = None,
-    *,
-    aggregate: bool = False,
-    joined: list[dict[str, Any]] | None = None,
-    shown_as: str | None = None,
-) -> dict[str, Any]:
-    kind = field.kind if field else ""
+def _value(name: str, field: Field) -> dict[str, Any]:
+    return _blank(name) | {
+        "apexType": _APEX_TYPES.get(field.kind, "String"),
+        "booleanType": field.kind == "boolean",
+        "custom": field.custom,
+        "insertable": field.createable,
+        "numberType": field.kind in NUMBER_KINDS,
+        "textType": field.kind in TEXT_KINDS,
+        "updatable": field.updateable,
+    }
+
+
+def _blank(name: str) -> dict[str, Any]:
     return {
-        "aggregate": aggregate,
-        "apexType": _APEX_TYPES.get(kind, "String") if field else None,
-        "booleanType": kind == "boolean",
+        "aggregate": False,
+        "apexType": None,
+        "booleanType": False,
         "columnName": name,
-        "custom": field.custom if field else name.endswith("__r"),
-        "displayName": shown_as or name,
-        "foreignKeyName": field.relationship_name if field else None,
-        "insertable": field.createable if field and not aggregate else False,
-        "joinColumns": joined or [],
-        "numberType": kind in NUMBER_KINDS,
-        "textType": kind in TEXT_KINDS,
-        "updatable": field.updateable if field and not aggregate else False,
+        "custom": False,
+        "displayName": name,
+        "foreignKeyName": None,
+        "insertable": False,
+        "joinColumns": [],
+        "numberType": False,
+        "textType": False,
+        "updatable": False,
     }
 
 

@@ -171,9 +171,9 @@ def whole_record(name: str, sobject: Sobject, record: Record, fields: Iterable[F
     return f'<{name} xsi:type="sf:sObject">{identity}{inner}</{name}>'
 
 
-def query_record(org: Org, record: Record, columns: Sequence[Node]) -> str:
+def query_record(org: Org, record: Record, columns: Sequence[Node], *, name: str = "records") -> str:
     """A row of a query; Id comes first, and again where it is asked for."""
-    return f'<records xsi:type="sf:sObject">{_nodes(org, record, columns)}</records>'
+    return f'<{name} xsi:type="sf:sObject">{_nodes(org, record, columns)}</{name}>'
 
 
 def _nodes(org: Org, record: Record, nodes: Sequence[Node], type_name: str | None = None) -> str:
