@@ -59,7 +59,6 @@ READS = frozenset(
         "SOAP query",
         "SOAP queryAll",
         "SOAP queryMore",
-        "SOAP search",
         "SOAP retrieve",
         "SOAP describeSObject",
         "SOAP describeSObjects",

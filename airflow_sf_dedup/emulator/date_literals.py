@@ -13,7 +13,8 @@ Range = tuple[datetime, datetime]
 #: Midnight of the first day of the unit that is ``n`` units after the one that today is in.
 _Start = Callable[[datetime, int], datetime]
 
-_FIRST_YEAR, _LAST_YEAR = 1, 9998
+#: Years have four digits, so that dates have the order of their texts.
+_FIRST_YEAR, _LAST_YEAR = 1000, 9999
 _N = re.compile(r"(?:(last|next)_n|n)_(fiscal_)?(days|weeks|months|quarters|years)(_ago)?:(\d{1,4})")
 _ONE = re.compile(r"(last|this|next)_(fiscal_)?(week|month|quarter|year)")
 _DAYS = {"yesterday": (-1, 0), "today": (0, 1), "tomorrow": (1, 2), "last_90_days": (-90, 1), "next_90_days": (1, 91)}
@@ -62,10 +63,7 @@ def _several(name: str) -> tuple[_Start, int, int] | None:
 
 
 def _day(today: datetime, n: int) -> datetime:
-    try:
-        return today + timedelta(days=n)
-    except OverflowError:
-        return _year(today, n)
+    return today + timedelta(days=n)
 
 
 def _week(today: datetime, n: int) -> datetime:
@@ -87,7 +85,9 @@ def _year(today: datetime, n: int) -> datetime:
 
 
 def _within(year: int, month: int) -> datetime:
-    return datetime(min(max(year, _FIRST_YEAR), _LAST_YEAR), month, 1, tzinfo=UTC)
+    if _FIRST_YEAR <= year <= _LAST_YEAR:
+        return datetime(year, month, 1, tzinfo=UTC)
+    return datetime(_FIRST_YEAR if year < _FIRST_YEAR else _LAST_YEAR, 1, 1, tzinfo=UTC)
 
 
 _STARTS: dict[str, _Start] = {"days": _day, "weeks": _week, "months": _month, "quarters": _quarter, "years": _year}

@@ -64,15 +64,12 @@ class Column:
     steps: tuple[Step, ...] = ()
     #: The function that is applied to the field, in upper case.
     function: str = ""
+    #: The field of the record itself, if the column is no more than that.
+    plain_name: str | None = None
 
     @property
     def key(self) -> tuple[str, tuple[str, ...]]:
         return self.function, self.names
-
-    @property
-    def plain_name(self) -> str | None:
-        """The field of the record itself, if the column is no more than that."""
-        return None if self.steps or self.function else self.names[0]
 
     @property
     def folded(self) -> bool:
@@ -130,7 +127,8 @@ class Names:
         steps, sobject = self._steps(path, relationships)
         field = self._field(path, steps, sobject, name)
         own = self._own(steps, field)
-        return Column((*(step.name for step in steps), field.name), field, _after(steps, own), own, steps)
+        whole = (*(step.name for step in steps), field.name)
+        return Column(whole, field, _after(steps, own), own, steps, plain_name=None if steps else field.name)
 
     def steps(self, path: Path) -> tuple[Step, ...]:
         """A path that ends at a relationship."""
