@@ -56,7 +56,7 @@ def _rows(call: Call, answer: QueryAnswer) -> Sequence[Any]:
     """What shows a record alone is written page by page; what shows others as well is written as they are now."""
     if answer.aggregates is not None:
         return [{"attributes": {"type": "AggregateResult"}, **row} for row in answer.aggregates]
-    rows = Written(answer.records, Rows(call.org, call.root).writer(answer.columns))
+    rows = Written(answer.records, Rows(call.org, call.root).writer(answer.columns, answer.sobject.name))
     return list(rows) if looks_further(answer.columns) else rows
 
 

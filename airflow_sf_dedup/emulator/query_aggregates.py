@@ -10,7 +10,7 @@ from typing import Any
 from airflow_sf_dedup.emulator.errors import ApiError
 from airflow_sf_dedup.emulator.query_columns import Column, Names
 from airflow_sf_dedup.emulator.query_functions import SHOWN
-from airflow_sf_dedup.emulator.query_sorting import least_and_most
+from airflow_sf_dedup.emulator.query_sorting import ranked
 from airflow_sf_dedup.emulator.schema import NUMBER_KINDS, Field
 from airflow_sf_dedup.emulator.shown_values import shown
 from airflow_sf_dedup.emulator.soql_text import refusal
@@ -218,8 +218,8 @@ _REDUCTIONS: dict[str, Callable[[Column], Callable[[list[Any]], Any]]] = {
     "COUNT_DISTINCT": lambda column: (
         lambda values: len({value.lower() if column.folded else value for value in values})
     ),
-    "MIN": lambda column: lambda values: min(values, key=least_and_most(column.field), default=None),
-    "MAX": lambda column: lambda values: max(values, key=least_and_most(column.field), default=None),
+    "MIN": lambda column: lambda values: min(values, key=ranked(column.field), default=None),
+    "MAX": lambda column: lambda values: max(values, key=ranked(column.field), default=None),
     "SUM": lambda _: lambda values: sum(values) if values else None,
     "AVG": lambda _: lambda values: sum(values) / len(values) if values else None,
 }

@@ -170,9 +170,12 @@ class Names:
         return self._of_name(field) if steps else _plain(field.name)
 
     def _of_name(self, field: Field) -> Getter:
+        by_prefix = self.org.schema.by_prefix
         if field is _NAME_FIELDS["type"]:
-            by_prefix = self.org.schema.by_prefix
             return lambda record: by_prefix[record["Id"][:3]].name
+        if field is _NAME_FIELDS["name"]:
+            named = {prefix: sobject.name_field for prefix, sobject in by_prefix.items()}
+            return lambda record: record.get(named[record["Id"][:3]])
         return _plain(field.name)
 
     def _no_relationship(self, path: Path, name: str) -> ApiError:

@@ -25,8 +25,8 @@ class Parent:
     name: str
     get: Callable[[Record], Record | None]
     nodes: tuple[Node, ...]
-    #: What the answer calls the parent's type: of a polymorphic relationship it is ``Name``.
-    type_name: str
+    #: The parent's type; None if it can be one of several.
+    sobject: str | None
     #: The field that holds the parent's id.
     reference: str
 
@@ -86,7 +86,7 @@ def _nested(items: Iterable[_Placed | Node]) -> tuple[Node, ...]:
 def _parent(columns: list[_Placed]) -> Parent:
     step = columns[0][0][0]
     inner = _nested([(steps[1:], name, column) for steps, name, column in columns])
-    return Parent(step.name, step.get, inner, step.sobject.name if step.sobject else "Name", step.reference)
+    return Parent(step.name, step.get, inner, step.sobject.name if step.sobject else None, step.reference)
 
 
 def looks_further(nodes: Iterable[Node]) -> bool:

@@ -23,20 +23,21 @@ class Rows:
         self._root = root
         self._by_prefix = org.schema.by_prefix
 
-    def writer(self, nodes: tuple[Node, ...], type_name: str | None = None) -> Callable[[Record], Row]:
+    def writer(self, nodes: tuple[Node, ...], sobject: str | None, type_name: str = "") -> Callable[[Record], Row]:
         """A function from a record to its row.
 
-        :param type_name: what the row calls its type, unless that is the record's own.
+        :param sobject: the records' type; None if that is up to their ids.
+        :param type_name: what rows call their type instead.
         """
         parts = [(node.name, self._part(node)) for node in nodes]
         by_prefix, sobjects = self._by_prefix, f"{self._root}/sobjects/"
 
         def write(record: Record) -> Row:
             record_id = record["Id"]
-            sobject = by_prefix[record_id[:3]].name
-            row: Row = {"attributes": {"type": type_name or sobject, "url": f"{sobjects}{sobject}/{record_id}"}}
-            for name, part in parts:
-                row[name] = part(record)
+            name = sobject or by_prefix[record_id[:3]].name
+            row: Row = {"attributes": {"type": type_name or name, "url": f"{sobjects}{name}/{record_id}"}}
+            for part_name, part in parts:
+                row[part_name] = part(record)
             return row
 
         return write
@@ -50,7 +51,7 @@ class Rows:
 
     def _parent(self, node: Parent | TypedParent) -> Write:
         get = node.get
-        write = self.writer(node.nodes, node.type_name) if isinstance(node, Parent) else self._typed(node)
+        write = self._typed(node) if isinstance(node, TypedParent) else self._named(node)
 
         def part(record: Record) -> Row | None:
             parent = get(record)
@@ -58,13 +59,17 @@ class Rows:
 
         return part
 
+    def _named(self, node: Parent) -> Callable[[Record], Row]:
+        """A parent that can be of several types is shown as the sobject Name."""
+        return self.writer(node.nodes, node.sobject, "" if node.sobject else "Name")
+
     def _typed(self, node: TypedParent) -> Callable[[Record], Row]:
-        otherwise = self.writer(node.otherwise)
-        writers = {sobject: self.writer(nodes) for sobject, nodes in node.branches.items()}
+        otherwise = self.writer(node.otherwise, None)
+        writers = {sobject: self.writer(nodes, sobject) for sobject, nodes in node.branches.items()}
         return lambda parent: writers.get(self._by_prefix[parent["Id"][:3]].name, otherwise)(parent)
 
     def _children(self, node: Children) -> Write:
-        write = self.writer(node.nodes)
+        write = self.writer(node.nodes, node.sobject.name)
 
         def part(record: Record) -> Row | None:
             rows = [write(each) for each in node.of(record)]
@@ -74,7 +79,7 @@ class Rows:
 
 
 def _value(node: Leaf) -> Write:
-    field, name, own = node.column.field, node.column.names[-1], node.column.own
-    if field.kind in DECIMAL:
-        return lambda record: shown(field, own(record))
-    return own if node.column.function or name == "Type" else lambda record: record.get(name)
+    column = node.column
+    if column.field.kind in DECIMAL:
+        return lambda record: shown(column.field, column.own(record))
+    return column.own

@@ -33,7 +33,7 @@ def ordered(rows: Iterable[Row], keys: list[Key], first: int | None) -> list[Row
 
 def sort_key(column: Column, descending: bool = False, nulls_last: bool = False) -> Callable[[Any], Any]:
     """A key that puts nulls where they belong, first unless they are to be last."""
-    get, rank = column.get, _ranked(column.field)
+    get, rank = column.get, ranked(column.field)
     of_null = (descending != nulls_last, 0)
     of_value = not of_null[0]
 
@@ -44,16 +44,11 @@ def sort_key(column: Column, descending: bool = False, nulls_last: bool = False)
     return key
 
 
-def _ranked(field: Field) -> Callable[[Any], Any]:
-    """Picklists are sorted as the org lists their values, ids by age, other texts without their case."""
+def ranked(field: Field) -> Callable[[Any], Any]:
+    """What is compared: of a picklist's value its place in the org's list, of an id its age, of a text not its case."""
     if field.kind == "picklist" and field.values:
         places = {value.lower(): place for place, value in enumerate(field.values)}
         return lambda value: (places.get(value.lower(), len(places)), value.lower())
     if field.kind in ("id", "reference"):
         return lambda value: value
     return lambda value: value.lower() if isinstance(value, str) else value
-
-
-def least_and_most(field: Field) -> Callable[[Any], Any]:
-    """What MIN and MAX compare."""
-    return _ranked(field)

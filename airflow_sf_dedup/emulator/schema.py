@@ -110,6 +110,11 @@ class Sobject:
         return {name.lower(): each for name, each in self.fields.items()}
 
     @cached_property
+    def name_field(self) -> str:
+        """The field that names a record: ``Name``, ``CaseNumber``, ``Subject``."""
+        return next((name for name, each in self.fields.items() if each.name_field), "Name")
+
+    @cached_property
     def by_relationship(self) -> dict[str, Field]:
         """Reference fields by the lower-case name of their relationship."""
         return {each.relationship_name.lower(): each for each in self.fields.values() if each.relationship_name}

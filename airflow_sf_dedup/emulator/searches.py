@@ -119,4 +119,4 @@ def _written(call: Call, found: Iterable[searching.Found]) -> Iterable[dict[str,
     rows = Rows(call.org, call.root)
     for _, group in groupby(found, key=lambda each: id(each.columns)):
         records = list(group)
-        yield from map(rows.writer(records[0].columns), (each.record for each in records))
+        yield from map(rows.writer(records[0].columns, None), (each.record for each in records))

@@ -192,7 +192,7 @@ def _node(org: Org, record: Record, node: Node) -> str:
     if parent is None:
         return f'<sf:{node.name} xsi:nil="true"/>'
     if isinstance(node, Parent):
-        inner = _nodes(org, parent, node.nodes, node.type_name)
+        inner = _nodes(org, parent, node.nodes, node.sobject or "Name")
     else:
         sobject = org.schema.by_prefix[parent["Id"][:3]].name
         inner = _nodes(org, parent, node.branches.get(sobject, node.otherwise))

@@ -9,7 +9,6 @@ from airflow_sf_dedup.emulator.soql_text import refusal
 from airflow_sf_dedup.emulator.soql_tree import (
     Expression,
     Fields,
-    Function,
     GroupBy,
     Order,
     Path,
@@ -183,8 +182,3 @@ class QueryReader(ConditionReader):
             for token in self.listed(self.word):
                 if token.lower not in ("tracking", "viewstat"):
                     raise self.fail(token)
-
-
-def count_all(expression: Expression) -> bool:
-    """Whether it is ``COUNT()``."""
-    return isinstance(expression, Function) and expression == Function("COUNT", None)
