@@ -343,3 +343,22 @@ def test_what_nobody_outside_has_confirmed_can_be_switched(started: Any) -> None
     assert len(client.query("SELECT Id FROM Lead ALL ROWS")) == 3
     found = client.query("SELECT Name, COUNT(Id) n FROM Lead GROUP BY Name ORDER BY n DESC")
     assert [row["Name"] for row in found] == ["b", "a"]
+
+
+def test_a_polymorphic_parent_is_named_by_its_own_name_field(world: Any) -> None:
+    org, client = world
+    (case,) = org.state.seed("Case", [{"Subject": "Broken"}])
+    org.state.seed("Task", [{"Subject": "Repair", "WhatId": case}])
+    (task,) = client.query("SELECT What.Name FROM Task WHERE What.Name = 'broken' AND WhatId = '" + case[:15] + "'")
+    assert task["What"]["Name"] == "Broken"
+
+
+def test_keywords_are_names_where_nothing_else_can_stand(started: Any) -> None:
+    fields = {"Name": "text(20) name", "Order": "int", "Offset": "int"}
+    org, client = started({"sobjects": {"Group": {"fields": fields}, "Order": {"fields": fields}}})
+    org.state.seed("Group", [{"Name": "a", "Order": 1, "Offset": 2}])
+    (row,) = client.query(
+        "SELECT Order, Offset FROM Group WHERE Order = 1 GROUP BY Order, Offset ORDER BY Order LIMIT 1"
+    )
+    assert (row["Order"], row["Offset"]) == (1, 2)
+    assert client.query("SELECT o.Id FROM Order o ORDER BY o.Order") == []
