@@ -3,8 +3,9 @@
 A spec is a type, with its arguments in parentheses, followed by words. Types: text, long_text, email, phone,
 url, picklist, multipicklist, checkbox, int, number, currency, percent, date, datetime, time, reference,
 master_detail, auto_number, id. Words: required, external_id, unique, case_sensitive, case_insensitive, id_lookup,
-restricted, read_only, create_only, name, default(…), label(…), relationship(…), cascade (deleted with what it
-points at), restrict (keeps what it points at from being deleted), converted(…) (the statuses of converted leads).
+restricted, read_only, create_only, name, default(…), label(…), relationship(…), children(…), cascade (deleted with
+what it points at), restrict (keeps what it points at from being deleted), converted(…) (the statuses of converted
+leads).
 """
 
 from __future__ import annotations
@@ -65,6 +66,7 @@ _WORDS: dict[str, Callable[[str], dict[str, Any]]] = {
     "cascade": lambda _: {"on_delete": "cascade"},
     "restrict": lambda _: {"on_delete": "restrict"},
     "converted": lambda argument: {"converted": tuple(value.strip() for value in argument.split("|"))},
+    "children": lambda argument: {"children_name": argument},
 }
 
 

@@ -32,7 +32,7 @@ def versions() -> list[dict[str, str]]:
 
 
 def resources(call: Call) -> Response:
-    names = ("sobjects", "query", "queryAll", "composite", "limits")
+    names = ("sobjects", "query", "queryAll", "search", "parameterizedSearch", "composite", "limits")
     return Response(200, {name: f"{call.root}/{name}" for name in names})
 
 

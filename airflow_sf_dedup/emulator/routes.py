@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from airflow_sf_dedup.emulator import collections, composite, queries, rest, ui_api
+from airflow_sf_dedup.emulator import collections, composite, queries, rest, searches, ui_api
 from airflow_sf_dedup.emulator.errors import ApiError, MalformedValue, not_found
 from airflow_sf_dedup.emulator.http import Call, Request, Response
 from airflow_sf_dedup.emulator.in_progress import current
@@ -44,6 +44,9 @@ ROUTES = (
     _route("GET", "queryAll", queries.query_all),
     _route("GET", "query/{locator}", queries.more),
     _route("GET", "queryAll/{locator}", queries.more),
+    _route("GET", "search", searches.search),
+    _route("GET", "parameterizedSearch", searches.by_query),
+    _route("POST", "parameterizedSearch", searches.by_body),
     _route("GET", "sobjects", rest.list_sobjects),
     _route("GET", "sobjects/{sobject}", rest.basic_info),
     _route("POST", "sobjects/{sobject}", rest.create),

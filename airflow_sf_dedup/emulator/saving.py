@@ -94,7 +94,7 @@ class _Rules:
 
     @classmethod
     def at_work(cls, org: Org, drafts: list[Draft], options: SaveOptions) -> _Rules:
-        rules = org.rules_for(drafts[0].sobject.name) if drafts else ()
+        rules = org.rules_for(drafts[0].sobject.name) if drafts and options.duplicate_rules else ()
         on_insert, on_update = (
             tuple(
                 (rule, rule.stops(created=created, allow_save=options.allow_save))
@@ -228,8 +228,6 @@ def _missing(draft: Draft, after: Mapping[str, Any], *, created: bool) -> list[R
 
 def _run_rules(row: Plan, before: Record | None, after: Record, rules: _Rules) -> tuple[RowError, ...]:
     """The errors of the rules that stop the row; the others are left in ``row.reported``."""
-    if not options.duplicate_rules:
-        return ()
     created = before is None
     errors = []
     for rule, stops in rules.on_insert if created else rules.on_update:

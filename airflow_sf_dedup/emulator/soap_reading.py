@@ -16,6 +16,7 @@ from airflow_sf_dedup.emulator.replication import (
 )
 from airflow_sf_dedup.emulator.schema import Field, Sobject
 from airflow_sf_dedup.emulator.soap_context import Answer, Context, Operation, full_id
+from airflow_sf_dedup.emulator.soap_search import search_result
 from airflow_sf_dedup.emulator.soql import parse
 
 _MOST_RETRIEVED = 2000
@@ -33,7 +34,7 @@ def _query_all(context: Context) -> Answer:
 
 
 def _run(context: Context, *, deleted: bool) -> Answer:
-    found = run(context.org, parse(context.call.text("queryString") or ""), deleted=deleted)
+    found = run(context.org, parse(context.call.text("queryString") or ""), deleted=deleted, user_id=context.user_id)
     rows = _rows(context, found)
     if not rows:
         done = '<done>true</done><queryLocator xsi:nil="true"/>'
@@ -126,10 +127,16 @@ def _get_deleted(context: Context) -> Answer:
     return Answer(f"<result>{shown}{earliest}{covered}</result>", len(found))
 
 
+def _search(context: Context) -> Answer:
+    text = context.call.text("searchString") or ""
+    return Answer(*search_result(context.org, text, user_id=context.user_id, enterprise=context.enterprise))
+
+
 OPERATIONS: dict[str, Operation] = {
     "query": _query,
     "queryAll": _query_all,
     "queryMore": _query_more,
+    "search": _search,
     "retrieve": _retrieve,
     "getUpdated": _get_updated,
     "getDeleted": _get_deleted,

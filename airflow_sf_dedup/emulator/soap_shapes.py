@@ -7,8 +7,7 @@ from typing import Any
 from xml.sax.saxutils import escape
 
 from airflow_sf_dedup.emulator.org import Org
-from airflow_sf_dedup.emulator.querying import Column
-from airflow_sf_dedup.emulator.rest_shapes import shown
+from airflow_sf_dedup.emulator.query_layout import Children, Leaf, Node, Parent
 from airflow_sf_dedup.emulator.results import (
     DuplicateResult,
     MatchRecord,
@@ -18,6 +17,7 @@ from airflow_sf_dedup.emulator.results import (
     Saved,
 )
 from airflow_sf_dedup.emulator.schema import Field, Sobject
+from airflow_sf_dedup.emulator.shown_values import shown
 from airflow_sf_dedup.emulator.store import Record
 
 PARTNER = "urn:partner.soap.sforce.com"
@@ -192,10 +192,11 @@ def whole_record(
     return _record(name, sobject.name, element("sf:Id", record["Id"]) + inner, enterprise=enterprise)
 
 
-def query_record(org: Org, record: Record, columns: Sequence[Column], *, enterprise: bool = False) -> str:
+def query_record(
+    org: Org, record: Record, columns: Sequence[Node], *, name: str = "records", enterprise: bool = False
+) -> str:
     """A row of a query; in the Partner API Id comes first, and again where it is asked for."""
-    inner = _columns(org, record, record, columns, 0, enterprise=enterprise)
-    return _record("records", _sobject_of(org, record), inner, enterprise=enterprise)
+    return _record(name, _sobject_of(org, record), _nodes(org, record, columns, enterprise), enterprise=enterprise)
 
 
 def _record(name: str, sobject: str, inner: str, *, enterprise: bool) -> str:
@@ -209,25 +210,40 @@ def _sobject_of(org: Org, record: Record) -> str:
     return org.schema.by_prefix[record["Id"][:3]].name
 
 
-def _columns(org: Org, root: Record, record: Record, columns: Sequence[Column], depth: int, *, enterprise: bool) -> str:
-    """The Id and columns of ``record``, which is ``depth`` relationships away from ``root``."""
-    has_id = any(column.names[depth:] == ("Id",) for column in columns)
-    parts = [] if enterprise else [element("sf:Id", record["Id"] if has_id else None)]
-    for name in dict.fromkeys(column.names[depth] for column in columns):
-        own = [column for column in columns if column.names[depth] == name]
-        if len(own[0].names) == depth + 1:
-            parts.append(element(f"sf:{name}", _value(own[0].field, own[0].get(root))))
-        else:
-            parts.append(_parent(org, root, name, own, depth, enterprise=enterprise))
-    return "".join(parts)
+def _nodes(org: Org, record: Record, nodes: Sequence[Node], enterprise: bool) -> str:
+    has_id = any(isinstance(node, Leaf) and node.name == "Id" for node in nodes)
+    identity = "" if enterprise else element("sf:Id", record["Id"] if has_id else None)
+    return identity + "".join(_node(org, record, node, enterprise) for node in nodes)
 
 
-def _parent(org: Org, root: Record, name: str, columns: Sequence[Column], depth: int, *, enterprise: bool) -> str:
-    parent = columns[0].parents[depth](root)
+def _node(org: Org, record: Record, node: Node, enterprise: bool) -> str:
+    if isinstance(node, Leaf):
+        return element(f"sf:{node.name}", _value(node.column.field, node.column.own(record)))
+    if isinstance(node, Children):
+        return _children(org, record, node, enterprise)
+    parent = node.get(record)
     if parent is None:
-        return f'<sf:{name} xsi:nil="true"/>'
-    inner = _columns(org, root, parent, columns, depth + 1, enterprise=enterprise)
-    return _record(f"sf:{name}", _sobject_of(org, parent), inner, enterprise=enterprise)
+        return f'<sf:{node.name} xsi:nil="true"/>'
+    sobject = _sobject_of(org, parent)
+    if isinstance(node, Parent):
+        nodes, shown_as = node.nodes, node.sobject or "Name"
+    else:
+        nodes, shown_as = node.branches.get(sobject, node.otherwise), sobject
+    return _record(f"sf:{node.name}", shown_as, _nodes(org, parent, nodes, enterprise), enterprise=enterprise)
+
+
+def _children(org: Org, record: Record, node: Children, enterprise: bool) -> str:
+    """The result of a subquery; its further pages are asked for by queryMore."""
+    rows = tuple(query_record(org, each, node.nodes, enterprise=enterprise) for each in node.of(record))
+    if not rows:
+        return f'<sf:{node.name} xsi:nil="true"/>'
+    size = org.quirks.child_rows_in_a_page
+    done = len(rows) <= size
+    locator = None if done else f"{org.keep_cursor(rows)}-{size}"
+    return (
+        f'<sf:{node.name} xsi:type="QueryResult">{element("done", done)}{element("queryLocator", locator)}'
+        f"{''.join(rows[:size])}<size>{len(rows)}</size></sf:{node.name}>"
+    )
 
 
 def aggregate_record(row: dict[str, Any], *, enterprise: bool = False) -> str:

@@ -76,3 +76,13 @@ def test_simple_salesforce_sends_the_duplicate_header(salesforce: Any, tls: Emul
         {**LEAD, "FirstName": "Jane"}, headers={"Sforce-Duplicate-Rule-Header": "allowSave=true"}
     )
     assert saved["success"] is True
+
+
+def test_simple_salesforce_walks_through_pages_and_searches(tls: EmulatedOrg, salesforce: Any) -> None:
+    tls.state.seed("Account", [{"Name": f"it's {number}"} for number in range(2450)])
+    soql = "SELECT Id, Owner.Name FROM Account WHERE Name LIKE 'it\\'s %' ORDER BY Id"
+    found = list(salesforce.query_all_iter(soql))
+    assert len(found) == 2450
+    assert found[-1]["Owner"]["Name"] == "Data Loader"
+    assert salesforce.query("SELECT COUNT() FROM Account", include_deleted=True)["totalSize"] == 2450
+    assert len(salesforce.quick_search("2449")["searchRecords"]) == 1
