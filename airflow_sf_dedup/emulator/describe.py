@@ -6,6 +6,7 @@ from functools import lru_cache
 from typing import Any
 
 from airflow_sf_dedup.core.record_ids import checksum
+from airflow_sf_dedup.emulator.child_relationships import child_relationships
 from airflow_sf_dedup.emulator.schema import NUMBER_KINDS, TEXT_KINDS, Field, Schema, Sobject
 
 _SOAP_TYPES = {
@@ -165,15 +166,15 @@ def _child_relationships(schema: Schema, sobject: Sobject) -> list[dict[str, Any
     return [
         {
             "cascadeDelete": False,
-            "childSObject": child.name,
+            "childSObject": each.child.name,
             "deprecatedAndHidden": False,
-            "field": field.name,
+            "field": each.field.name,
             "junctionIdListNames": [],
             "junctionReferenceTo": [],
-            "relationshipName": None,
+            "relationshipName": each.name,
             "restrictedDelete": False,
         }
-        for child, field in schema.children_of(sobject.name)
+        for each in child_relationships(schema, sobject.name)
     ]
 
 

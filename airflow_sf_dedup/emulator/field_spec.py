@@ -3,7 +3,7 @@
 A spec is a type, with its arguments in parentheses, followed by words. Types: text, long_text, email, phone,
 url, picklist, multipicklist, checkbox, int, number, currency, percent, date, datetime, time, reference,
 auto_number, id. Words: required, external_id, unique, case_sensitive, case_insensitive, id_lookup, restricted,
-read_only, create_only, name, default(…), label(…), relationship(…).
+read_only, create_only, name, default(…), label(…), relationship(…), children(…).
 """
 
 from __future__ import annotations
@@ -54,6 +54,7 @@ _WORDS: dict[str, Callable[[str], dict[str, Any]]] = {
     "default": lambda argument: {"default": argument},
     "label": lambda argument: {"label": argument},
     "relationship": lambda argument: {"relationship_name": argument},
+    "children": lambda argument: {"child_relationship_name": argument},
 }
 
 
@@ -79,6 +80,13 @@ def label_of(name: str) -> str:
     if name.endswith("Id") and len(name) > 2 and "__" not in name:
         stem = name[:-2] + " ID"
     return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", stem)
+
+
+def plural_of(label: str) -> str:
+    """``Opportunity`` is ``Opportunities``, ``Address`` is ``Addresses``, ``Lead`` is ``Leads``."""
+    if re.search(r"[^aeiou]y$", label):
+        return label[:-1] + "ies"
+    return label + ("es" if re.search(r"(?:s|x|ch|sh)$", label) else "s")
 
 
 def _short_form(spec: dict[str, Any], setting: str) -> str:

@@ -39,6 +39,8 @@ class Field:
     restricted: bool = False
     reference_to: tuple[str, ...] = ()
     relationship_name: str | None = None
+    #: Of a reference: under which name the parent reaches the records that have it.
+    child_relationship_name: str | None = None
 
     @property
     def custom(self) -> bool:
