@@ -28,6 +28,7 @@ from airflow_sf_dedup.emulator.connections import Connections
 from airflow_sf_dedup.emulator.exchange import Exchange
 from airflow_sf_dedup.emulator.fault_effects import Ending, Reply, Silence
 from airflow_sf_dedup.emulator.http import Request, Response, split_path
+from airflow_sf_dedup.emulator.http_rules import method_of
 from airflow_sf_dedup.emulator.in_progress import InProgress, answering
 from airflow_sf_dedup.emulator.org import Org
 
@@ -149,7 +150,7 @@ def _request(web: WebRequest, body: bytes) -> Request:
     raw_path = web.scope["raw_path"].partition(b"?")[0].decode("ascii", errors="replace")
     query = dict(parse_qsl(web.scope["query_string"].decode("ascii", errors="replace"), keep_blank_values=True))
     headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in web.scope["headers"]}
-    return Request(web.method, split_path(raw_path), query, headers, body)
+    return Request(method_of(web.method, query), split_path(raw_path), query, headers, body)
 
 
 def _url(web: WebRequest) -> str:

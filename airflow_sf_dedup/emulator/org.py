@@ -83,6 +83,8 @@ class Org:
         self.together: Together | None = None
         self.faults = Faults()
         self.generation = 0
+        #: When a describe document was first as it is, by its entity tag.
+        self.first_seen: dict[str, datetime] = {}
         self._rules: dict[str, tuple[DuplicateRule, ...]] = {}
         self.access_token = self.sessions.open(self.default_user.user_id)
         self.reset()
@@ -125,6 +127,7 @@ class Org:
             self.tables = {each.name: Table(each) for each in self.schema}
             self.accounting = Accounting()
             self._limit_calls()
+            self.viewed: dict[str, dict[str, None]] = {}
             self.cursors: OrderedDict[str, tuple[Any, ...]] = OrderedDict()
             self._cursor_numbers = itertools.count(1)
             self.sessions.reopen(self.access_token, self.default_user.user_id)

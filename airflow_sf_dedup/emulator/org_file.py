@@ -80,6 +80,9 @@ class Definition:
     def user(self, username: str | None) -> User | None:
         return next((user for user in self.users if user.username.lower() == (username or "").lower()), None)
 
+    def user_by_id(self, user_id: str | None) -> User | None:
+        return next((user for user in self.users if user.user_id == user_id), None)
+
     def client(self, client_id: str | None) -> Client | None:
         return next((client for client in self.clients if client.client_id == client_id), None)
 
