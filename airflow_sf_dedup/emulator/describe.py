@@ -7,7 +7,7 @@ from typing import Any
 
 from airflow_sf_dedup.core.record_ids import checksum
 from airflow_sf_dedup.emulator.child_relationships import child_relationships
-from airflow_sf_dedup.emulator.schema import NUMBER_KINDS, TEXT_KINDS, Field, Schema, Sobject
+from airflow_sf_dedup.emulator.schema import TEXT_KINDS, Field, Schema, Sobject
 
 _SOAP_TYPES = {
     "boolean": "xsd:boolean",
@@ -88,7 +88,7 @@ def sobject_info(sobject: Sobject, root: str) -> dict[str, Any]:
 def describe_field(field: Field) -> dict[str, Any]:
     text = field.kind in TEXT_KINDS
     return {
-        "aggregatable": field.kind not in ("textarea", "boolean"),
+        "aggregatable": field.aggregatable,
         "aiPredictionField": False,
         "autoNumber": field.auto_number,
         "byteLength": field.length * 3 if text else field.length,
@@ -110,10 +110,10 @@ def describe_field(field: Field) -> dict[str, Any]:
         "encrypted": False,
         "externalId": field.external_id,
         "extraTypeInfo": None,
-        "filterable": not (field.kind == "textarea" and field.length > 255),
+        "filterable": field.filterable,
         "filteredLookupInfo": None,
         "formulaTreatNullNumberAsZero": False,
-        "groupable": field.kind not in (*NUMBER_KINDS, "textarea", "datetime"),
+        "groupable": field.groupable,
         "highScaleNumber": False,
         "htmlFormatted": False,
         "idLookup": field.id_lookup or field.kind == "id",
@@ -140,7 +140,7 @@ def describe_field(field: Field) -> dict[str, Any]:
         "scale": field.scale,
         "searchPrefilterable": field.kind == "reference",
         "soapType": _SOAP_TYPES.get(field.kind, "xsd:string"),
-        "sortable": not (field.kind == "textarea" and field.length > 255),
+        "sortable": field.sortable,
         "type": field.kind,
         "unique": field.unique,
         "updateable": field.updateable,
@@ -166,7 +166,7 @@ def _child_relationships(schema: Schema, sobject: Sobject) -> list[dict[str, Any
     return [
         {
             "cascadeDelete": False,
-            "childSObject": each.child.name,
+            "childSObject": each.sobject.name,
             "deprecatedAndHidden": False,
             "field": each.field.name,
             "junctionIdListNames": [],
@@ -174,7 +174,7 @@ def _child_relationships(schema: Schema, sobject: Sobject) -> list[dict[str, Any
             "relationshipName": each.name,
             "restrictedDelete": False,
         }
-        for each in child_relationships(schema, sobject.name)
+        for each in child_relationships(schema, sobject)
     ]
 
 

@@ -54,7 +54,7 @@ _WORDS: dict[str, Callable[[str], dict[str, Any]]] = {
     "default": lambda argument: {"default": argument},
     "label": lambda argument: {"label": argument},
     "relationship": lambda argument: {"relationship_name": argument},
-    "children": lambda argument: {"child_relationship_name": argument},
+    "children": lambda argument: {"children_name": argument},
 }
 
 

@@ -6,7 +6,7 @@ import itertools
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -128,7 +128,7 @@ class Org:
             self.accounting = Accounting()
             self._limit_calls()
             self.viewed: dict[str, dict[str, None]] = {}
-            self.cursors: OrderedDict[str, tuple[Any, ...]] = OrderedDict()
+            self.cursors: OrderedDict[str, Any] = OrderedDict()
             self._cursor_numbers = itertools.count(1)
             self.sessions.reopen(self.access_token, self.default_user.user_id)
             self._build_match_indexes()
@@ -243,7 +243,7 @@ class Org:
         """Makes every access token invalid; returns how many there were."""
         return self.sessions.expire_all()
 
-    def keep_cursor(self, rows: tuple[Any, ...]) -> str:
+    def keep_cursor(self, rows: Sequence[Any]) -> str:
         """A query locator for the rows of a query that did not fit into one answer."""
         with self.lock:
             locator = f"01g5g00000{next(self._cursor_numbers):05d}AAA"[:18]

@@ -40,6 +40,12 @@ class Quirks:
     update_only_not_found: str = "object"
     #: A key in the URL that ends in ``.json`` or ``.xml`` loses that ending.
     format_suffix_in_url: bool = True
+    #: Rows that a subquery in SELECT gives at once; the others are asked for by its own locator.
+    child_rows_in_a_page: int = 200
+    #: ``ALL ROWS``, a clause of Apex, is a part of SOQL in the API too.
+    all_rows_in_api: bool = False
+    #: ORDER BY knows the aliases of SELECT in a grouped query.
+    aliases_in_order_by: bool = False
     #: An empty element in a SOAP record: ``ignored`` or ``null`` (clears the field).
     soap_empty_element: str = "ignored"
 

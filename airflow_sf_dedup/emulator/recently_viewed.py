@@ -11,13 +11,13 @@ from airflow_sf_dedup.emulator.store import Record
 _MOST = 200
 
 
-def note_viewed(org: Org, user_id: str, records: Iterable[Record]) -> None:
-    """The first of ``records`` is the one viewed last."""
+def note_viewed(org: Org, user_id: str, record_ids: Iterable[str]) -> None:
+    """The first of ``record_ids`` is the one viewed last."""
     with org.lock:
         viewed = org.viewed.setdefault(user_id, {})
-        for record in reversed(list(records)[:_MOST]):
-            viewed.pop(record["Id"], None)
-            viewed[record["Id"]] = None
+        for record_id in reversed(list(record_ids)[:_MOST]):
+            viewed.pop(record_id, None)
+            viewed[record_id] = None
         for oldest in list(viewed)[: max(len(viewed) - _MOST, 0)]:
             del viewed[oldest]
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from airflow_sf_dedup.core.record_ids import to_18
 from airflow_sf_dedup.emulator import queries, rest
-from airflow_sf_dedup.emulator.child_relationships import ChildRelationship, find_child_relationship
+from airflow_sf_dedup.emulator.child_relationships import ChildRelationship, child_relationship
 from airflow_sf_dedup.emulator.errors import ApiError, not_found
 from airflow_sf_dedup.emulator.http import Call, Response
 from airflow_sf_dedup.emulator.http_rules import method_not_allowed
@@ -69,7 +69,7 @@ def _record(call: Call, name: str, segment: str) -> Record | None:
 
 
 def _children(call: Call, name: str, relationship: str) -> ChildRelationship | None:
-    return find_child_relationship(call.org.schema, _sobject(call, name).name, relationship)
+    return child_relationship(call.org.schema, _sobject(call, name), relationship)
 
 
 def _parent(call: Call, name: str, record: Record, relationship: str) -> tuple[str, str]:
@@ -87,9 +87,9 @@ def _parent(call: Call, name: str, record: Record, relationship: str) -> tuple[s
 
 def _children_of(call: Call, children: ChildRelationship, record: Record) -> Response:
     names = [each.strip() for each in call.request.query.get("fields", "").split(",") if each.strip()]
-    columns = names or list(children.child.fields)
+    columns = names or list(children.sobject.fields)
     for name in names:
-        if children.child.find(name) is None:
-            raise ApiError("INVALID_FIELD", f"No such column '{name}' on sobject of type {children.child.name}")
-    soql = f"SELECT {', '.join(columns)} FROM {children.child.name} WHERE {children.field.name} = '{record['Id']}'"
+        if children.sobject.find(name) is None:
+            raise ApiError("INVALID_FIELD", f"No such column '{name}' on sobject of type {children.sobject.name}")
+    soql = f"SELECT {', '.join(columns)} FROM {children.sobject.name} WHERE {children.field.name} = '{record['Id']}'"
     return queries.query(replace(call, request=replace(call.request, query={"q": soql})))

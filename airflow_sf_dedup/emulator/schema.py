@@ -39,12 +39,32 @@ class Field:
     restricted: bool = False
     reference_to: tuple[str, ...] = ()
     relationship_name: str | None = None
-    #: Of a reference: under which name the parent reaches the records that have it.
-    child_relationship_name: str | None = None
+    #: How the parent calls the records that point at it by this field; None if the org file does not say.
+    children_name: str | None = None
 
     @property
     def custom(self) -> bool:
         return self.name.endswith("__c")
+
+    @property
+    def long_text(self) -> bool:
+        return self.kind == "textarea" and self.length > 255
+
+    @property
+    def filterable(self) -> bool:
+        return not self.long_text
+
+    @property
+    def sortable(self) -> bool:
+        return not self.long_text and self.kind != "multipicklist"
+
+    @property
+    def groupable(self) -> bool:
+        return self.sortable and self.kind not in ("double", "currency", "percent", "datetime", "time")
+
+    @property
+    def aggregatable(self) -> bool:
+        return self.kind not in ("textarea", "boolean", "multipicklist")
 
     @property
     def indexed(self) -> bool:

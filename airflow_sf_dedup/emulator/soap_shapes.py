@@ -7,8 +7,7 @@ from typing import Any
 from xml.sax.saxutils import escape
 
 from airflow_sf_dedup.emulator.org import Org
-from airflow_sf_dedup.emulator.querying import Column
-from airflow_sf_dedup.emulator.rest_shapes import shown
+from airflow_sf_dedup.emulator.query_layout import Children, Leaf, Node, Parent
 from airflow_sf_dedup.emulator.results import (
     DuplicateResult,
     MatchRecord,
@@ -19,6 +18,7 @@ from airflow_sf_dedup.emulator.results import (
     Saved,
 )
 from airflow_sf_dedup.emulator.schema import Field, Sobject
+from airflow_sf_dedup.emulator.shown_values import shown
 from airflow_sf_dedup.emulator.store import Record
 
 PARTNER = "urn:partner.soap.sforce.com"
@@ -171,30 +171,46 @@ def whole_record(name: str, sobject: Sobject, record: Record, fields: Iterable[F
     return f'<{name} xsi:type="sf:sObject">{identity}{inner}</{name}>'
 
 
-def query_record(org: Org, record: Record, columns: Sequence[Column]) -> str:
+def query_record(org: Org, record: Record, columns: Sequence[Node], *, name: str = "records") -> str:
     """A row of a query; Id comes first, and again where it is asked for."""
-    return f'<records xsi:type="sf:sObject">{_columns(org, record, record, columns, 0)}</records>'
+    return f'<{name} xsi:type="sf:sObject">{_nodes(org, record, columns)}</{name}>'
 
 
-def _columns(org: Org, root: Record, record: Record, columns: Sequence[Column], depth: int) -> str:
-    """The type, Id and columns of ``record``, which is ``depth`` relationships away from ``root``."""
-    has_id = any(column.names[depth:] == ("Id",) for column in columns)
-    sobject = org.schema.by_prefix[record["Id"][:3]].name
-    parts = [element("sf:type", sobject), element("sf:Id", record["Id"] if has_id else None)]
-    for name in dict.fromkeys(column.names[depth] for column in columns):
-        own = [column for column in columns if column.names[depth] == name]
-        if len(own[0].names) == depth + 1:
-            parts.append(element(f"sf:{name}", _value(own[0].field, own[0].get(root))))
-        else:
-            parts.append(_parent(org, root, name, own, depth))
-    return "".join(parts)
+def _nodes(org: Org, record: Record, nodes: Sequence[Node], type_name: str | None = None) -> str:
+    has_id = any(isinstance(node, Leaf) and node.name == "Id" for node in nodes)
+    sobject = type_name or org.schema.by_prefix[record["Id"][:3]].name
+    identity = element("sf:type", sobject) + element("sf:Id", record["Id"] if has_id else None)
+    return identity + "".join(_node(org, record, node) for node in nodes)
 
 
-def _parent(org: Org, root: Record, name: str, columns: Sequence[Column], depth: int) -> str:
-    parent = columns[0].parents[depth](root)
+def _node(org: Org, record: Record, node: Node) -> str:
+    if isinstance(node, Leaf):
+        return element(f"sf:{node.name}", _value(node.column.field, node.column.own(record)))
+    if isinstance(node, Children):
+        return _children(org, record, node)
+    parent = node.get(record)
     if parent is None:
-        return f'<sf:{name} xsi:nil="true"/>'
-    return f'<sf:{name} xsi:type="sf:sObject">{_columns(org, root, parent, columns, depth + 1)}</sf:{name}>'
+        return f'<sf:{node.name} xsi:nil="true"/>'
+    if isinstance(node, Parent):
+        inner = _nodes(org, parent, node.nodes, node.type_name)
+    else:
+        sobject = org.schema.by_prefix[parent["Id"][:3]].name
+        inner = _nodes(org, parent, node.branches.get(sobject, node.otherwise))
+    return f'<sf:{node.name} xsi:type="sf:sObject">{inner}</sf:{node.name}>'
+
+
+def _children(org: Org, record: Record, node: Children) -> str:
+    """The result of a subquery; its further pages are asked for by queryMore."""
+    rows = tuple(query_record(org, each, node.nodes) for each in node.of(record))
+    if not rows:
+        return f'<sf:{node.name} xsi:nil="true"/>'
+    size = org.quirks.child_rows_in_a_page
+    done = len(rows) <= size
+    locator = None if done else f"{org.keep_cursor(rows)}-{size}"
+    return (
+        f'<sf:{node.name} xsi:type="QueryResult">{element("done", done)}{element("queryLocator", locator)}'
+        f"{''.join(rows[:size])}<size>{len(rows)}</size></sf:{node.name}>"
+    )
 
 
 def aggregate_record(row: dict[str, Any]) -> str:

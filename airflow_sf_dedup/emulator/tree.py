@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
-from airflow_sf_dedup.emulator.child_relationships import find_child_relationship
+from airflow_sf_dedup.emulator.child_relationships import child_relationship
 from airflow_sf_dedup.emulator.drafts import Draft, read_json
 from airflow_sf_dedup.emulator.errors import ApiError
 from airflow_sf_dedup.emulator.http import Call, Response
@@ -79,9 +79,9 @@ def _read_record(call: Call, record: dict[str, Any], place: _Place) -> Iterator[
     node = Node(reference_id, read_json(place.sobject, plain), place.level, place.parent, place.reference)
     yield node
     for name, each in below.items():
-        found = find_child_relationship(call.org.schema, place.sobject.name, name)
+        found = child_relationship(call.org.schema, place.sobject, name)
         if found is not None:
-            yield from _read(call, each, _Place(found.child, place.level + 1, node, found.field))
+            yield from _read(call, each, _Place(found.sobject, place.level + 1, node, found.field))
 
 
 _ATTRIBUTES = ("referenceId", "type")
@@ -89,7 +89,7 @@ _ATTRIBUTES = ("referenceId", "type")
 
 def _is_below(call: Call, sobject: Sobject, name: str, value: Any) -> bool:
     is_children = isinstance(value, dict) and "records" in value
-    return is_children and find_child_relationship(call.org.schema, sobject.name, name) is not None
+    return is_children and child_relationship(call.org.schema, sobject, name) is not None
 
 
 def _check(nodes: list[Node]) -> None:
