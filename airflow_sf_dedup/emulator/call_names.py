@@ -46,6 +46,7 @@ READS = frozenset(
     {
         "GET /",
         "GET /limits",
+        "GET /limits/recordCount",
         "GET /composite",
         "GET /recent",
         "GET /tabs",

@@ -72,5 +72,19 @@ def limits(call: Call) -> Response:
     return Response(200, dict(sorted(body.items())))
 
 
+def record_count(call: Call) -> Response:
+    """``/limits/recordCount?sObjects=Account,Contact``: how many there are; an unknown sObject is left out."""
+    asked = [each.strip() for each in call.request.query.get("sObjects", "").split(",") if each.strip()]
+    schema = call.org.schema
+    wanted = [each for each in (schema.find(name) for name in asked) if each] if asked else list(schema)
+    with call.org.lock:
+        counted = [{"count": _live(call, each.name), "name": each.name} for each in wanted]
+    return Response(200, {"sObjects": counted})
+
+
+def _live(call: Call, sobject: str) -> int:
+    return sum(1 for _ in call.org.table(sobject).all())
+
+
 def _allowance(most: int, left: int) -> dict[str, Any]:
     return {"Max": most, "Remaining": max(left, 0)}

@@ -58,6 +58,7 @@ def _route(method: str, path: str, handler: Handler) -> Route:
 ROUTES = (
     _route("GET", "", org_resources.resources),
     _route("GET", "limits", limits.limits),
+    _route("GET", "limits/recordCount", limits.record_count),
     _route("GET", "recent", org_resources.recent),
     _route("GET", "tabs", org_resources.tabs),
     _route("GET", "theme", org_resources.theme),
