@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from airflow_sf_dedup.emulator.errors import not_found
 from airflow_sf_dedup.emulator.http import Call, Response
 from airflow_sf_dedup.emulator.recently_viewed import recently_viewed
 from airflow_sf_dedup.emulator.schema import Sobject
@@ -32,6 +33,7 @@ _RESOURCES = (
     "tooling",
 )
 _MOST_RECENT = 200
+_MENUS = ("appswitcher", "salesforce1")
 _PALETTE = ("236FBD", "56458C", "E67E00", "8E4D9B", "3C97DD", "66895F")
 
 
@@ -121,6 +123,8 @@ def _icons(call: Call, sobject: Sobject) -> list[dict[str, Any]]:
     return [{"contentType": "image/png", "height": 60, "theme": "theme4", "url": url, "width": 60}]
 
 
-def app_menu(call: Call) -> Response:
+def app_menu(call: Call, kind: str) -> Response:
     """No app but the org itself is installed."""
+    if kind.lower() not in _MENUS:
+        raise not_found()
     return Response(200, {"appMenuItems": []})
