@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from airflow_sf_dedup.emulator.composite import HALTED, carried_out, shown_in_order
-from airflow_sf_dedup.emulator.errors import ApiError
+from airflow_sf_dedup.emulator.errors import ApiError, not_found
 from airflow_sf_dedup.emulator.http import Call, Response, read_url
 from airflow_sf_dedup.emulator.subrequests import Subrequest, read_subrequests
 
@@ -19,6 +19,8 @@ _REFERENCE = re.compile(rb"@\{([A-Za-z0-9_]+)")
 
 
 def graph(call: Call) -> Response:
+    if call.version < SINCE:
+        raise not_found()
     graphs = _read(call.request.json_object().get("graphs"))
     failed, rows, shown = 0, 0, []
     for graph_id, subrequests in graphs:

@@ -33,7 +33,7 @@ _RESOURCES = (
     "tooling",
 )
 _MOST_RECENT = 200
-_MENUS = ("appswitcher", "salesforce1")
+_MENUS = ("AppSwitcher", "Salesforce1")
 _PALETTE = ("236FBD", "56458C", "E67E00", "8E4D9B", "3C97DD", "66895F")
 
 
@@ -123,8 +123,12 @@ def _icons(call: Call, sobject: Sobject) -> list[dict[str, Any]]:
     return [{"contentType": "image/png", "height": 60, "theme": "theme4", "url": url, "width": 60}]
 
 
+def app_menus(call: Call) -> Response:
+    return Response(200, {name: f"{call.root}/appMenu/{name}" for name in _MENUS})
+
+
 def app_menu(call: Call, kind: str) -> Response:
     """No app but the org itself is installed."""
-    if kind.lower() not in _MENUS:
+    if kind.lower() not in [each.lower() for each in _MENUS]:
         raise not_found()
     return Response(200, {"appMenuItems": []})

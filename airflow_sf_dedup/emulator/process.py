@@ -12,6 +12,10 @@ _MOST = 200
 _NO_PROCESS = "No applicable approval process was found."
 
 
+def resources(call: Call) -> Response:
+    return Response(200, {name: f"{call.root}/process/{name}" for name in ("rules", "approvals")})
+
+
 def rules(call: Call) -> Response:
     return Response(200, {"rules": {}})
 

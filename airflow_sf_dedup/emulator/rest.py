@@ -12,7 +12,6 @@ from airflow_sf_dedup.emulator.describe import describe_global, describe_sobject
 from airflow_sf_dedup.emulator.drafts import Draft, read_json
 from airflow_sf_dedup.emulator.errors import ApiError, RowRefusal, not_found
 from airflow_sf_dedup.emulator.http import Call, Response
-from airflow_sf_dedup.emulator.http_rules import method_not_allowed
 from airflow_sf_dedup.emulator.org_resources import recent_items
 from airflow_sf_dedup.emulator.rest_headers import save_options
 from airflow_sf_dedup.emulator.results import Refused, RowResult
@@ -157,10 +156,8 @@ def upsert_draft(call: Call, name: str, field: str, value: str) -> tuple[Draft, 
     return draft, key
 
 
-def create_without_key(call: Call, name: str, field: str) -> Response:
+def create_without_key(call: Call, name: str) -> Response:
     """``POST /sobjects/X/Id``: a create in the form of an upsert (v37 and later)."""
-    if field.lower() != "id":
-        raise method_not_allowed("POST", ("GET", "PATCH", "DELETE"))
     draft = read_json(_sobject(call, name), call.request.json_object())
     return answered(call, _save(call, draft, Create()), created_key=True)
 
