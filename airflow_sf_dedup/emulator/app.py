@@ -153,9 +153,11 @@ def _request(web: WebRequest, body: bytes) -> Request:
 
 
 def _url(web: WebRequest) -> str:
-    """Where the caller reaches the emulator."""
+    """Where the caller reaches the emulator, through a proxy that ends TLS too."""
     host = web.headers.get("host") or "{}:{}".format(*web.scope["server"])
-    return f"{web.scope['scheme']}://{host}"
+    forwarded = web.headers.get("x-forwarded-proto", "").strip().lower()
+    scheme = forwarded if forwarded in ("http", "https") else web.scope["scheme"]
+    return f"{scheme}://{host}"
 
 
 def _answered(org: Org, request: Request, url: str, call: InProgress) -> Response:
