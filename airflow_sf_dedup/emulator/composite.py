@@ -32,9 +32,10 @@ def composite(call: Call) -> Response:
     body = call.request.json_object()
     subrequests = read_subrequests(body.get("compositeRequest"))
     for name in ("allOrNone", "collateSubrequests"):
-        if not isinstance(body.get(name, False), bool):
+        if not isinstance(body.get(name), bool | None):
             raise ApiError("JSON_PARSER_ERROR", f"{name} should be true or false")
-    collate = body.get("collateSubrequests", call.version >= _COLLATED_SINCE)
+    asked = body.get("collateSubrequests")
+    collate = call.version >= _COLLATED_SINCE if asked is None else asked
     runs = list(neighbours(subrequests) if collate else ([each] for each in subrequests))
     refused = _refused_by_fault(subrequests)
     answers = _all_or_none(call, runs, refused) if body.get("allOrNone") else _one_after_another(call, runs, refused)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-import hashlib
+import hmac
 import html
 import secrets
 import time
@@ -69,12 +69,11 @@ def token_fields(org: Org, found: Granted, url: str) -> dict[str, str]:
     approval = found.approval
     issued_at = str(int(time.time() * 1000))
     identity = f"{url}/id/{org.org_id}/{approval.user_id}"
-    signature = base64.b64encode(hashlib.sha256((identity + issued_at).encode()).digest()).decode()
     access_token = org.sessions.open(approval.user_id)
     org.sessions.note_approval(access_token, approval)
     fields = {
         "access_token": access_token,
-        "signature": signature,
+        "signature": _signature(org, approval.client_id, identity + issued_at),
         "scope": approval.scope,
         "instance_url": url,
         "id": identity,
@@ -87,6 +86,13 @@ def token_fields(org: Org, found: Granted, url: str) -> dict[str, str]:
     if refresh_token:
         org.sessions.approvals.note_access_token(access_token, refresh_token)
     return fields
+
+
+def _signature(org: Org, client_id: str, text: str) -> str:
+    """By which an app sees that nobody changed the identity: signed with the secret that it shares with the org."""
+    client = org.definition.client(client_id)
+    secret = (client.client_secret if client else None) or ""
+    return base64.b64encode(hmac.digest(secret.encode(), text.encode(), "sha256")).decode()
 
 
 def _device(org: Org, form: Mapping[str, str], url: str) -> Response:

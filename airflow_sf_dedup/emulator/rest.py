@@ -67,7 +67,7 @@ def update(call: Call, name: str, record_id: str) -> Response:
     draft = read_json(sobject, call.request.json_object())
     if "Id" in draft.values:
         raise ApiError("INVALID_FIELD", "The Id field should not be specified in the sobject data.")
-    record = record_of(call, sobject, record_id)
+    record = record_of(call, sobject, record_id, written=True)
     check_unmodified(call, record)
     draft.values["Id"] = record["Id"]
     result = _save(call, draft, Update())
@@ -75,7 +75,7 @@ def update(call: Call, name: str, record_id: str) -> Response:
 
 
 def remove(call: Call, name: str, record_id: str) -> Response:
-    record = record_of(call, _sobject(call, name), record_id)
+    record = record_of(call, _sobject(call, name), record_id, written=True)
     check_unmodified(call, record)
     (result,) = delete(call.org, [record["Id"]], user_id=call.user_id)
     return refused(call, result) if isinstance(result, Refused) else Response(204, rows=1)
@@ -88,12 +88,18 @@ def _sobject(call: Call, name: str) -> Sobject:
     return found
 
 
-def record_of(call: Call, sobject: Sobject, record_id: str) -> Record:
+def record_of(call: Call, sobject: Sobject, record_id: str, *, written: bool = False) -> Record:
+    """:param written: it is going to be changed, which an id of no record refuses in the words of a save.
+
+    :raises ApiError: 404, there is no such record.
+    """
     try:
         full = to_18(record_id)
     except ValueError:
         raise not_found(f"Provided external ID field does not exist or is not accessible: {record_id}") from None
     record = call.org.table(sobject.name).records.get(full)
+    if record is None and written and full.startswith(sobject.key_prefix):
+        raise ApiError("INVALID_CROSS_REFERENCE_KEY", "invalid cross reference id", status=404)
     if record is None:
         raise not_found()
     if record["IsDeleted"]:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import hmac
 import time
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
@@ -215,6 +216,12 @@ def test_a_device_gets_its_token_at_once(org: EmulatedOrg) -> None:
 def test_a_token_is_asked_for_by_post(org: EmulatedOrg) -> None:
     answer = requests.get(f"{org.url}/services/oauth2/token", params=GRANT, timeout=5)
     assert answer.json() == {"error": "invalid_request", "error_description": "must use HTTP POST"}
+
+
+def test_the_identity_is_signed_with_the_secret_of_the_app(org: EmulatedOrg) -> None:
+    token = ask(org, GRANT).json()
+    signed = hmac.digest(b"emulator-secret", (token["id"] + token["issued_at"]).encode(), "sha256")
+    assert token["signature"] == base64.b64encode(signed).decode()
 
 
 def test_client_credentials_may_come_in_a_header(org: EmulatedOrg) -> None:
