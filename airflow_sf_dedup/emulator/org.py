@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from airflow_sf_dedup.emulator.accounting import Accounting
+from airflow_sf_dedup.emulator.approval_processes import Instances
 from airflow_sf_dedup.emulator.duplicate_rules import DuplicateRule
 from airflow_sf_dedup.emulator.errors import no_such_sobject
 from airflow_sf_dedup.emulator.faults import Faults
@@ -127,6 +128,7 @@ class Org:
             self.tables = {each.name: Table(each) for each in self.schema}
             self.accounting = Accounting()
             self._limit_calls()
+            self.approval_instances = Instances()
             self.viewed: dict[str, dict[str, None]] = {}
             self.cursors: OrderedDict[str, Any] = OrderedDict()
             self._cursor_numbers = itertools.count(1)

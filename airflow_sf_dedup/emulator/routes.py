@@ -87,7 +87,7 @@ ROUTES = (
     _route("GET", "process/rules", process.rules),
     _route("POST", "process/rules", process.trigger_rules),
     _route("GET", "process/approvals", process.approvals),
-    _route("POST", "process/approvals", process.submit),
+    _route("POST", "process/approvals", process.act),
     _route("GET", "sobjects", rest.list_sobjects),
     _route("GET", "sobjects/{sobject}", rest.basic_info),
     _route("POST", "sobjects/{sobject}", rest.create),

@@ -147,7 +147,7 @@ def test_what_is_not_there_is_a_404(client: Client, path: str) -> None:
     assert client.send("GET", path).status_code == 404
 
 
-def test_there_is_no_approval_and_no_rule(client: Client) -> None:
+def test_an_org_without_approval_processes_has_none_to_apply(client: Client) -> None:
     record_id = client.create("Account", Name="Acme")
     assert client.send("GET", "/process/rules").json() == {"rules": {}}
     assert client.send("POST", "/process/rules", json={"contextIds": [record_id]}).json()["success"] is True
