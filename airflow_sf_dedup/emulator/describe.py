@@ -34,7 +34,7 @@ def describe_sobject(schema: Schema, sobject: Sobject, root: str) -> dict[str, A
         "lookupLayoutable": None,
         "namedLayoutInfos": [],
         "networkScopeFieldName": None,
-        "recordTypeInfos": _record_types(sobject),
+        "recordTypeInfos": record_types(sobject),
         "searchLayoutable": True,
         "supportedScopes": [{"label": f"All {sobject.label_plural}", "name": "everything"}],
     }
@@ -178,7 +178,7 @@ def _child_relationships(schema: Schema, sobject: Sobject) -> list[dict[str, Any
     ]
 
 
-def _record_types(sobject: Sobject) -> list[dict[str, Any]]:
+def record_types(sobject: Sobject) -> list[dict[str, Any]]:
     names = ("Master", *sobject.record_types)
     return [
         {

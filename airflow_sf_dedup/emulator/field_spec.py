@@ -94,6 +94,13 @@ def label_of(name: str) -> str:
     return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", stem)
 
 
+def plural_of(label: str) -> str:
+    """``Opportunity`` is ``Opportunities``, ``Address`` is ``Addresses``, ``Lead`` is ``Leads``."""
+    if re.search(r"[^aeiou]y$", label):
+        return label[:-1] + "ies"
+    return label + ("es" if re.search(r"(?:s|x|ch|sh)$", label) else "s")
+
+
 def _short_form(spec: dict[str, Any], setting: str) -> str:
     """A mapping as the short form: ``{type: picklist, values: [a, b], restricted: true}``."""
     if "type" not in spec:

@@ -86,6 +86,10 @@ class Call:
     send: Callable[[Request], Response]
     #: Whether this is itself a subrequest.
     inner: bool = False
+    #: Where the caller reaches the emulator, without a trailing slash.
+    url: str = ""
+    #: Whether there is a resource of that name directly under the version.
+    answers: Callable[[str], bool] = lambda name: True
 
     @property
     def version(self) -> float:

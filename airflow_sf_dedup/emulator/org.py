@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from airflow_sf_dedup.emulator.accounting import Accounting
+from airflow_sf_dedup.emulator.approval_processes import Instances
 from airflow_sf_dedup.emulator.duplicate_rules import DuplicateRule
 from airflow_sf_dedup.emulator.errors import no_such_sobject
 from airflow_sf_dedup.emulator.faults import Faults
@@ -84,6 +85,8 @@ class Org:
         self.together: Together | None = None
         self.faults = Faults()
         self.generation = 0
+        #: When a describe document was first as it is, by its entity tag.
+        self.first_seen: dict[str, datetime] = {}
         self._rules: dict[str, tuple[DuplicateRule, ...]] = {}
         self.access_token = self.sessions.open(self.default_user.user_id)
         self.reset()
@@ -127,6 +130,8 @@ class Org:
             self.tables = {each.name: Table(each) for each in self.schema}
             self.accounting = Accounting()
             self._limit_calls()
+            self.approval_instances = Instances()
+            self.viewed: dict[str, dict[str, None]] = {}
             self.cursors: OrderedDict[str, Any] = OrderedDict()
             self._cursor_numbers = itertools.count(1)
             self.sessions.reopen(self.access_token, self.default_user.user_id)
