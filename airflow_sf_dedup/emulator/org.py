@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from airflow_sf_dedup.emulator.accounting import Accounting
+from airflow_sf_dedup.emulator.bulk_jobs import Jobs
 from airflow_sf_dedup.emulator.duplicate_rules import DuplicateRule
 from airflow_sf_dedup.emulator.errors import no_such_sobject
 from airflow_sf_dedup.emulator.faults import Faults
@@ -83,6 +84,7 @@ class Org:
         self.together: Together | None = None
         self.faults = Faults()
         self.generation = 0
+        self.jobs = Jobs()
         self._rules: dict[str, tuple[DuplicateRule, ...]] = {}
         self.access_token = self.sessions.open(self.default_user.user_id)
         self.reset()
@@ -119,6 +121,8 @@ class Org:
         with self.lock:
             self.generation += 1
             self.ledger = Ledger()
+            self.jobs.stop()
+            self.jobs = Jobs()
             self.record_locks = RecordLocks()
             self.physics = self.definition.physics
             self.faults.replace(self.definition.faults.faults, seed=self.definition.faults.seed)

@@ -42,6 +42,22 @@ class Quirks:
     format_suffix_in_url: bool = True
     #: An empty element in a SOAP record: ``ignored`` or ``null`` (clears the field).
     soap_empty_element: str = "ignored"
+    #: The duplicate-rule header of the request that creates a Bulk 2.0 job has an effect.
+    bulk_honours_duplicate_header: bool = False
+    #: Columns of Bulk 2.0 results: ``alphabetical`` or as in the ``upload``.
+    bulk_result_columns: str = "alphabetical"
+    #: The header of Bulk 2.0 results quotes its own columns only (``sf__columns``) or ``all``.
+    bulk_result_header_quotes: str = "sf__columns"
+    #: The rows of Bulk 2.0 results have another order than the upload.
+    bulk_results_shuffled: bool = True
+    #: The Content-Type of Bulk CSV names its charset.
+    bulk_results_name_charset: bool = False
+    #: A line break inside quotes has to be the job's lineEnding too.
+    bulk_quoted_line_endings_checked: bool = True
+    #: A second upload to a Bulk 2.0 job is refused at once (``upload``) or when the job is closed (``close``).
+    bulk_second_upload_refused_at: str = "upload"
+    #: Users may hard delete; it takes a permission that is off by default.
+    bulk_hard_delete_permitted: bool = True
 
     @classmethod
     def read(cls, settings: dict[str, Any]) -> Quirks:
@@ -58,6 +74,9 @@ _CHOICES = {
     "duplicate_value_names": ("id15", "id18", "unknown"),
     "update_only_not_found": ("object", "list"),
     "soap_empty_element": ("ignored", "null"),
+    "bulk_result_columns": ("alphabetical", "upload"),
+    "bulk_result_header_quotes": ("sf__columns", "all"),
+    "bulk_second_upload_refused_at": ("upload", "close"),
 }
 
 

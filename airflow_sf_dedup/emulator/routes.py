@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from airflow_sf_dedup.emulator import collections, composite, queries, rest
+from airflow_sf_dedup.emulator import bulk_ingest, bulk_query, collections, composite, queries, rest
 from airflow_sf_dedup.emulator.errors import ApiError, MalformedValue, not_found
 from airflow_sf_dedup.emulator.http import Call, Request, Response
 from airflow_sf_dedup.emulator.in_progress import current
@@ -63,6 +63,21 @@ ROUTES = (
     _route("PATCH", "composite/sobjects/{sobject}/{field}", collections.upsert),
     _route("POST", "composite/sobjects/{sobject}", collections.retrieve_by_body),
     _route("GET", "composite/sobjects/{sobject}", collections.retrieve_by_query),
+    _route("POST", "jobs/ingest", bulk_ingest.create),
+    _route("GET", "jobs/ingest", bulk_ingest.get_all),
+    _route("GET", "jobs/ingest/{job}", bulk_ingest.get),
+    _route("PATCH", "jobs/ingest/{job}", bulk_ingest.change),
+    _route("DELETE", "jobs/ingest/{job}", bulk_ingest.remove),
+    _route("PUT", "jobs/ingest/{job}/batches", bulk_ingest.upload),
+    _route("GET", "jobs/ingest/{job}/successfulResults", bulk_ingest.successful),
+    _route("GET", "jobs/ingest/{job}/failedResults", bulk_ingest.failed),
+    _route("GET", "jobs/ingest/{job}/unprocessedrecords", bulk_ingest.unprocessed),
+    _route("POST", "jobs/query", bulk_query.create),
+    _route("GET", "jobs/query", bulk_query.get_all),
+    _route("GET", "jobs/query/{job}", bulk_query.get),
+    _route("PATCH", "jobs/query/{job}", bulk_query.change),
+    _route("DELETE", "jobs/query/{job}", bulk_query.remove),
+    _route("GET", "jobs/query/{job}/results", bulk_query.results),
 )
 
 

@@ -89,6 +89,7 @@ class EmulatedOrg:
         self._server.run(sockets=[self._listener])
 
     def stop(self) -> None:
+        self.state.jobs.stop()
         self._server.should_exit = True
         # A TLS connection that idles would be waited for until its client says goodbye.
         self._server.force_exit = self.ca_file is not None
