@@ -51,11 +51,11 @@ def _verb(load: Load) -> Verb:
 
 
 def _delete(org: Org, load: Load, drafts: list[Draft], user_id: str) -> list[RowResult]:
-    refusals = {place: found for place, draft in enumerate(drafts) if (found := _no_target(load.sobject, draft))}
-    _note(org, load.sobject, [(drafts[place], found) for place, found in refusals.items()])
+    refusals = {place: why for place, draft in enumerate(drafts) if (why := _no_target(load.sobject, draft))}
+    _note(org, load.sobject, [(drafts[place], why) for place, why in refusals.items()])
     ids = [draft.values["Id"] for place, draft in enumerate(drafts) if place not in refusals]
     results = iter(delete(org, ids, user_id=user_id) if ids else [])
-    found = [refusals.get(place) or next(results) for place in range(len(drafts))]
+    found: list[RowResult] = [refusals.get(place) or next(results) for place in range(len(drafts))]
     if load.operation == "hardDelete":
         _purge(org, found)
     return found

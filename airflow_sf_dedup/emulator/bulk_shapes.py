@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from airflow_sf_dedup.emulator.bulk_jobs import ClassicJob, IngestJob, Job, QueryJob
@@ -113,8 +114,9 @@ def _csv(job: Job) -> dict[str, Any]:
     return {"lineEnding": job.line_ending, "columnDelimiter": job.delimiter}
 
 
-def csv_response(call: Call, content: bytes, headers: dict[str, str] | None = None, *, rows: int = 0) -> Response:
-    return Response(200, content, {**csv_header(names_charset=call.org.quirks.bulk_results_name_charset), **(headers or {})}, rows=rows)
+def csv_response(call: Call, content: bytes, headers: Mapping[str, str] | None = None, *, rows: int = 0) -> Response:
+    own = csv_header(names_charset=call.org.quirks.bulk_results_name_charset)
+    return Response(200, content, {**own, **(headers or {})}, rows=rows)
 
 
 def csv_header(*, names_charset: bool) -> dict[str, str]:

@@ -29,7 +29,9 @@ def this_call(org: Org) -> InProgress:
     return call if call.generation is not None else replace(call, generation=org.generation)
 
 
-def guarded(jobs: Jobs, call: InProgress, work: Callable[[], None], failed: Callable[[str], None]) -> Callable[[], None]:
+def guarded(
+    jobs: Jobs, call: InProgress, work: Callable[[], None], failed: Callable[[str], None]
+) -> Callable[[], None]:
     """``work`` on behalf of a call; what a reset breaks off ends without a word.
 
     :param failed: is told what went wrong.

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from urllib.parse import parse_qsl
 
-from airflow_sf_dedup.emulator import control, oauth, routes, soap
+from airflow_sf_dedup.emulator import async_door, control, oauth, routes, soap
 from airflow_sf_dedup.emulator.errors import ApiError, not_found
 from airflow_sf_dedup.emulator.http import Request, Response
 from airflow_sf_dedup.emulator.org import Org
@@ -35,6 +35,8 @@ def _answer(org: Org, request: Request, url: str) -> Response:
         return oauth.token(org, _form(request), request.headers, url)
     if lower[:2] == ("services", "soap"):
         return _soap(org, request, url)
+    if lower[:2] == ("services", "async"):
+        return async_door.answer(org, request)
     if lower == ("services", "data"):
         return Response(200, versions())
     if lower == ("services", "oauth2", "userinfo"):
