@@ -35,7 +35,7 @@ class Physics:
     #: Most bytes that an upload to a Bulk 2.0 job may have (150 MB once they are base64).
     bulk_upload_bytes: int = 100_000_000
     #: Rows of a page of a Bulk 2.0 query's results, unless the caller wants fewer.
-    bulk_query_rows: int = 10_000
+    bulk_query_rows: int = 50_000
 
     def changed(self, settings: Any) -> Physics:
         """With the named settings changed; one that is null goes back to its default.
