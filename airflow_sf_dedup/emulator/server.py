@@ -69,6 +69,8 @@ class EmulatedOrg:
             access_log=False,
             lifespan="off",
             ws="none",
+            # Clients that poll every five seconds must not meet a connection that is just being closed.
+            timeout_keep_alive=60,
             timeout_graceful_shutdown=1,
         )
         config.load()
