@@ -185,6 +185,7 @@ class Jobs:
         self._lock = threading.Lock()
         self._jobs: dict[str, Job] = {}
         self._numbers = itertools.count(1)
+        self._threads: list[threading.Thread] = []
 
     def new_id(self, prefix: str) -> str:
         with self._lock:
@@ -216,5 +217,16 @@ class Jobs:
     def start(self, work: Callable[[], None], name: str) -> threading.Thread:
         """Does work in a thread that keeps nobody waiting."""
         thread = threading.Thread(target=work, name=name, daemon=True)
-        thread.start()
+        with self._lock:
+            self._threads = [each for each in self._threads if each.is_alive()] + [thread]
+            thread.start()
         return thread
+
+    def idle(self, timeout: float) -> bool:
+        """Whether nobody works on a job any more, waiting for that at most ``timeout`` seconds."""
+        deadline = time.monotonic() + timeout
+        with self._lock:
+            threads = list(self._threads)
+        for thread in threads:
+            thread.join(max(deadline - time.monotonic(), 0))
+        return not any(thread.is_alive() for thread in threads)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from typing import Any
 from xml.etree.ElementTree import Element
 
@@ -298,11 +297,9 @@ def test_an_abort_leaves_batches_in_the_queue_unprocessed(api: Async, org: Emula
     batch_id = api.batch(job_id, [{"Name": "A"}])
     api.json(f"job/{job_id}", {"state": "Aborted"})
     assert api.wait(job_id, batch_id)["state"] == "NotProcessed"
+    jobs = org.state.jobs
     org.state.reset()
-    for thread in threading.enumerate():
-        if thread.name == f"bulk-{batch_id}":
-            thread.join(5)
-            assert not thread.is_alive()
+    assert jobs.idle(5)
     assert org.state.records("Account") == []
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from typing import Any
 
 import pytest
@@ -513,11 +512,9 @@ def test_a_reset_ends_every_job(client: Client, org: EmulatedOrg) -> None:
     job_id = create(client)
     upload(client, job_id, "Name\n" + "Acme\n" * 1000)
     set_state(client, job_id, "UploadComplete")
-    threads = [thread for thread in threading.enumerate() if thread.name == f"bulk-{job_id}"]
+    jobs = org.state.jobs
     org.state.reset()
-    for thread in threads:
-        thread.join(5)
-        assert not thread.is_alive()
+    assert jobs.idle(5)
     assert org.state.records("Account") == []
     assert org.state.ledger.entries() == []
     assert client.send("GET", f"/jobs/ingest/{job_id}").status_code == 404
@@ -529,10 +526,8 @@ def test_a_server_stops_amid_a_job(started: Any) -> None:
     upload(client, job_id, "Name\n" + "Acme\n" * 20_000)
     set_state(client, job_id, "UploadComplete")
     emulator.stop()
-    for thread in threading.enumerate():
-        if thread.name == f"bulk-{job_id}":
-            thread.join(5)
-            assert not thread.is_alive()
+    assert emulator.state.jobs.idle(5)
+    assert len(emulator.state.records("Account")) < 20_000
 
 
 def test_two_jobs_race_for_a_key(client: Client, org: EmulatedOrg) -> None:
@@ -560,7 +555,5 @@ def test_a_client_that_asks_once_can_be_let_through(client: Client, org: Emulate
     job_id = create(client)
     upload(client, job_id, "Name\nAcme\n")
     set_state(client, job_id, "UploadComplete")
-    for thread in threading.enumerate():
-        if thread.name == f"bulk-{job_id}":
-            thread.join(5)
+    assert org.state.jobs.idle(5)
     assert bulk.info(client, job_id)["state"] == "JobComplete"

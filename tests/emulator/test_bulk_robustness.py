@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import threading
 from typing import Any
 
 from hypothesis import given, settings
@@ -41,10 +40,7 @@ def send(method: str, url: str, body: Any = b"", kind: str = "application/json")
 
 
 def settle() -> None:
-    for thread in threading.enumerate():
-        if thread.name.startswith("bulk-"):
-            thread.join(20)
-            assert not thread.is_alive()
+    assert ORG.jobs.idle(20)
 
 
 def reset() -> None:
