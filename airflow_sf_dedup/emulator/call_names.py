@@ -36,9 +36,45 @@ SOAP_WRITES = frozenset(
     }
 )
 
+#: The calls on whose behalf the rows of a bulk job are written.
+BULK_WRITES = frozenset(
+    {
+        "POST /jobs/ingest",
+        "PATCH /jobs/ingest/{job}",
+        "POST /async/job/{job}/batch",
+    }
+)
+
+BULK_OTHERS = frozenset(
+    {
+        "GET /jobs/ingest",
+        "GET /jobs/ingest/{job}",
+        "DELETE /jobs/ingest/{job}",
+        "PUT /jobs/ingest/{job}/batches",
+        "GET /jobs/ingest/{job}/successfulResults",
+        "GET /jobs/ingest/{job}/failedResults",
+        "GET /jobs/ingest/{job}/unprocessedrecords",
+        "POST /jobs/query",
+        "GET /jobs/query",
+        "GET /jobs/query/{job}",
+        "PATCH /jobs/query/{job}",
+        "DELETE /jobs/query/{job}",
+        "GET /jobs/query/{job}/results",
+        "POST /async/job",
+        "GET /async/job/{job}",
+        "POST /async/job/{job}",
+        "GET /async/job/{job}/batch",
+        "GET /async/job/{job}/batch/{batch}",
+        "GET /async/job/{job}/batch/{batch}/request",
+        "GET /async/job/{job}/batch/{batch}/result",
+        "GET /async/job/{job}/batch/{batch}/result/{result}",
+    }
+)
+
 WRITES = (
     COLLECTIONS
     | SOAP_WRITES
+    | BULK_WRITES
     | {
         "POST /composite/graph",
         "POST /composite/tree/{sobject}",
@@ -53,7 +89,7 @@ WRITES = (
     }
 )
 
-READS = frozenset(
+READS = BULK_OTHERS | frozenset(
     {
         "GET /",
         "GET /limits",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from airflow_sf_dedup.emulator import control, oauth, routes, soap
+from airflow_sf_dedup.emulator import async_door, control, oauth, routes, soap
 from airflow_sf_dedup.emulator.errors import ApiError, not_found
 from airflow_sf_dedup.emulator.http import Request, Response
 from airflow_sf_dedup.emulator.http_rules import method_not_allowed, without_format
@@ -43,6 +43,8 @@ def _answer(org: Org, request: Request, url: str) -> Response:
         return _soap(org, request, url)
     if lower in _WSDL:
         return _wsdl(org, request, url)
+    if lower[:2] == ("services", "async"):
+        return async_door.answer(org, request)
     if lower[:2] == ("services", "data"):
         return _data(org, request, url)
     if lower[:2] == ("services", "apexrest"):

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_sf_dedup.emulator.accounting import Accounting
 from airflow_sf_dedup.emulator.approval_processes import Instances
+from airflow_sf_dedup.emulator.bulk_jobs import Jobs
 from airflow_sf_dedup.emulator.duplicate_rules import DuplicateRule
 from airflow_sf_dedup.emulator.errors import no_such_sobject
 from airflow_sf_dedup.emulator.faults import Faults
@@ -87,6 +88,7 @@ class Org:
         self.generation = 0
         #: When a describe document was first as it is, by its entity tag.
         self.first_seen: dict[str, datetime] = {}
+        self.jobs = Jobs()
         self._rules: dict[str, tuple[DuplicateRule, ...]] = {}
         self.access_token = self.sessions.open(self.default_user.user_id)
         self.reset()
@@ -123,6 +125,8 @@ class Org:
         with self.lock:
             self.generation += 1
             self.ledger = Ledger()
+            self.jobs.stop()
+            self.jobs = Jobs()
             self.record_locks = RecordLocks()
             self.recycle_bin = RecycleBin()
             self.physics = self.definition.physics

@@ -62,6 +62,22 @@ class Quirks:
     find_duplicates_no_match: str = "size_zero"
     #: The code of emptyRecycleBin for a record that is not in the recycle bin.
     empty_recycle_bin_code: str = "INVALID_ID_FIELD"
+    #: The duplicate-rule header of the request that creates a Bulk 2.0 job has an effect.
+    bulk_honours_duplicate_header: bool = False
+    #: Columns of Bulk 2.0 results: ``alphabetical`` or as in the ``upload``.
+    bulk_result_columns: str = "alphabetical"
+    #: The header of Bulk 2.0 results quotes its own columns only (``sf__columns``) or ``all``.
+    bulk_result_header_quotes: str = "sf__columns"
+    #: The rows of Bulk 2.0 results have another order than the upload.
+    bulk_results_shuffled: bool = True
+    #: The Content-Type of Bulk CSV names its charset.
+    bulk_results_name_charset: bool = False
+    #: A line break inside quotes has to be the job's lineEnding too.
+    bulk_quoted_line_endings_checked: bool = True
+    #: A second upload to a Bulk 2.0 job is refused at once (``upload``) or when the job is closed (``close``).
+    bulk_second_upload_refused_at: str = "upload"
+    #: Users may hard delete; it takes a permission that is off by default.
+    bulk_hard_delete_permitted: bool = True
 
     @classmethod
     def read(cls, settings: dict[str, Any]) -> Quirks:
@@ -80,6 +96,9 @@ _CHOICES = {
     "soap_empty_element": ("ignored", "null"),
     "merge_refused_code": ("MERGE_FAILED", "INVALID_MERGE_RECORD"),
     "find_duplicates_no_match": ("size_zero", "empty"),
+    "bulk_result_columns": ("alphabetical", "upload"),
+    "bulk_result_header_quotes": ("sf__columns", "all"),
+    "bulk_second_upload_refused_at": ("upload", "close"),
 }
 
 

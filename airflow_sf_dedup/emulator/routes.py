@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from airflow_sf_dedup.emulator import (
+    bulk_ingest,
+    bulk_query,
     collections,
     composite,
     graph,
@@ -130,6 +132,21 @@ ROUTES = (
     _route("GET", "composite/sobjects/{sobject}", collections.retrieve_by_query),
     _route("GET", "ui-api/duplicates/{sobject}", ui_api.duplicates_configuration),
     _route("POST", "ui-api/predupe", ui_api.predupe),
+    _route("POST", "jobs/ingest", bulk_ingest.create),
+    _route("GET", "jobs/ingest", bulk_ingest.get_all),
+    _route("GET", "jobs/ingest/{job}", bulk_ingest.get),
+    _route("PATCH", "jobs/ingest/{job}", bulk_ingest.change),
+    _route("DELETE", "jobs/ingest/{job}", bulk_ingest.remove),
+    _route("PUT", "jobs/ingest/{job}/batches", bulk_ingest.upload),
+    _route("GET", "jobs/ingest/{job}/successfulResults", bulk_ingest.successful),
+    _route("GET", "jobs/ingest/{job}/failedResults", bulk_ingest.failed),
+    _route("GET", "jobs/ingest/{job}/unprocessedrecords", bulk_ingest.unprocessed),
+    _route("POST", "jobs/query", bulk_query.create),
+    _route("GET", "jobs/query", bulk_query.get_all),
+    _route("GET", "jobs/query/{job}", bulk_query.get),
+    _route("PATCH", "jobs/query/{job}", bulk_query.change),
+    _route("DELETE", "jobs/query/{job}", bulk_query.remove),
+    _route("GET", "jobs/query/{job}/results", bulk_query.results),
 )
 
 
