@@ -11,8 +11,8 @@ from airflow_sf_dedup.emulator.errors import ApiError, MalformedValue, SettingEr
 from airflow_sf_dedup.emulator.faults import FaultPlan
 from airflow_sf_dedup.emulator.http import Request, Response
 from airflow_sf_dedup.emulator.org import Org
-from airflow_sf_dedup.emulator.org_file import read_csv, read_ndjson
 from airflow_sf_dedup.emulator.rest_shapes import request_error
+from airflow_sf_dedup.emulator.seed_files import Rows, UnreadableRows, read_csv, read_ndjson
 
 
 def answer(org: Org, request: Request) -> Response:
@@ -44,19 +44,26 @@ def _records(org: Org, request: Request, sobject: str) -> Response:
     return Response(200, found, rows=len(found))
 
 
-def _rows(request: Request) -> list[Any]:
+def _rows(request: Request) -> Rows:
     kind = request.headers.get("content-type", "")
-    if "csv" in kind:
-        return read_csv(request.body.decode())
-    if "ndjson" in kind or "jsonl" in kind:
-        try:
-            return read_ndjson(request.body.decode())
-        except ValueError as error:
-            raise ApiError("JSON_PARSER_ERROR", str(error)) from None
-    rows = request.json()
+    named = next((reader for word, reader in _SEEDS.items() if word in kind), None)
+    if named is None:
+        return Rows.of(_listed(request.json()))
+    try:
+        return named(request.body.decode("utf-8-sig"), "")
+    except (UnicodeDecodeError, UnreadableRows) as error:
+        raise ApiError("JSON_PARSER_ERROR", str(error)) from None
+
+
+def _listed(found: Any) -> list[Any]:
+    rows = found.get("records") if isinstance(found, dict) else found
     if not isinstance(rows, list):
         raise ApiError("JSON_PARSER_ERROR", "the body should be a list of records")
     return rows
+
+
+#: How rows are read, by a word of the content type; JSON without one of these.
+_SEEDS: dict[str, Callable[[str, str], Rows]] = {"csv": read_csv, "ndjson": read_ndjson, "jsonl": read_ndjson}
 
 
 def _stats(org: Org, request: Request) -> Any:
