@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from datetime import datetime
@@ -22,6 +23,7 @@ from airflow_sf_dedup.emulator.org_file import DEFAULT_ORG
 from airflow_sf_dedup.emulator.seed_files import UnreadableRows
 from airflow_sf_dedup.emulator.server import EmulatedOrg
 from airflow_sf_dedup.emulator.snapshot_files import load, save
+from airflow_sf_dedup.emulator.suggesting import did_you_mean
 from airflow_sf_dedup.emulator.welcome import summary, welcome
 
 
@@ -36,8 +38,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             sys.stdout.write(summary(org, options.org) + "\n")
             return 0
         return _serve(org, options)
-    except (SettingError, UnreadableRows, ApiError) as error:
+    except (SettingError, UnreadableRows) as error:
         return _refuse(error)
+    except ApiError as error:
+        return _refuse(error.message)
     except OSError as error:
         return _refuse(f"cannot listen on port {options.port}: {error.strerror or error}")
 
@@ -55,6 +59,9 @@ def _org(options: argparse.Namespace) -> Org:
     if options.snapshot and options.snapshot.exists():
         load(org, options.snapshot)
     for sobject, path in options.seed:
+        if org.schema.find(sobject) is None:
+            near = did_you_mean(sobject, org.schema.sobjects)
+            raise SettingError(f"--seed {sobject}={path}", f"the org has no such sobject{near}")
         org.seed(sobject, path)
     return org
 
@@ -62,17 +69,26 @@ def _org(options: argparse.Namespace) -> Org:
 def _serve(org: Org, options: argparse.Namespace) -> int:
     said = None if options.quiet else Lines()
     log = _Log(said, everything=options.verbose) if said else None
+    for each in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(each, _leave)
     with EmulatedOrg.prepare(org, port=options.port, tls=options.tls, log=log) as emulator:
         if said:
             said(welcome(emulator, options.org))
         sys.stdout.write(json.dumps(_ready(emulator)) + "\n")
         sys.stdout.flush()
-        emulator.serve()
-    if options.snapshot:
-        save(org, options.snapshot)
-    if said:
-        said.close()
+        try:
+            emulator.serve()
+        finally:
+            if options.snapshot:
+                save(org, options.snapshot)
+            if said:
+                said.close()
     return 0
+
+
+def _leave(signal_number: int, frame: object) -> None:
+    """The server stops listening at a signal, and hands it on when it has stopped."""
+    raise SystemExit(0)
 
 
 class _Log:
@@ -88,6 +104,12 @@ class _Log:
             self._lines(line(seen, time=datetime.now().strftime("%H:%M:%S"), colour=self._colour))
 
 
+def _port(text: str) -> int:
+    if not text.isdecimal() or int(text) > 65535:
+        raise argparse.ArgumentTypeError(f"{text!r} should be a number from 0 to 65535")
+    return int(text)
+
+
 def _seed(text: str) -> tuple[str, Path]:
     sobject, equals, path = text.partition("=")
     if not (sobject and equals and path):
@@ -100,7 +122,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m airflow_sf_dedup.emulator", description="A Salesforce org on this machine."
     )
     add = parser.add_argument
-    add("--port", type=int, default=0, help="0, the default, takes any free port")
+    add("--port", type=_port, default=0, help="0, the default, takes any free port")
     add("--org", type=Path, metavar="FILE", help="an org file; without it, the bundled org")
     add("--seed", type=_seed, action="append", default=[], metavar="SOBJECT=FILE", help=_HELP_SEED)
     add("--snapshot", type=Path, metavar="FILE", help="begin with these records; they are written back at the end")

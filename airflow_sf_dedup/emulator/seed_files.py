@@ -1,4 +1,4 @@
-"""Which rows stand in a CSV, NDJSON or JSON text, and where in it? Rows only; what they mean for an sObject is not asked."""
+"""Which rows stand in a CSV, NDJSON or JSON text, and where in it? Nothing here knows what they mean to an sObject."""
 
 from __future__ import annotations
 

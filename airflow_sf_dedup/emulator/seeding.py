@@ -90,8 +90,8 @@ def _read(sobject: Sobject, place: _Place, row: Mapping[str, Any]) -> Draft:
         draft = _draft(sobject, nested)
     except (MalformedText, MalformedValue) as error:
         raise _malformed(sobject, place, nested, error) from None
-    for error in draft.errors:
-        raise place.refuse(error.code, *_named(error, nested, sobject))
+    for refusal in draft.errors:
+        raise place.refuse(refusal.code, *_named(refusal, nested, sobject))
     return draft
 
 
