@@ -16,6 +16,7 @@ from datetime import datetime
 from pathlib import Path
 
 from airflow_sf_dedup.emulator.call_log import Seen, line
+from airflow_sf_dedup.emulator.control import asks_emulator
 from airflow_sf_dedup.emulator.errors import ApiError, SettingError
 from airflow_sf_dedup.emulator.lines import Lines
 from airflow_sf_dedup.emulator.org import Org
@@ -100,7 +101,7 @@ class _Log:
         self._colour = sys.stderr.isatty() and "NO_COLOR" not in os.environ
 
     def __call__(self, seen: Seen) -> None:
-        if self._everything or seen.request.path[:1] != ("_emulator",):
+        if self._everything or not asks_emulator(seen.request):
             self._lines(line(seen, time=datetime.now().strftime("%H:%M:%S"), colour=self._colour))
 
 

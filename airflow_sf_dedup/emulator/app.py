@@ -21,7 +21,7 @@ from starlette.requests import Request as WebRequest
 from starlette.responses import Response as WebResponse
 from starlette.routing import Mount
 
-from airflow_sf_dedup.emulator import front
+from airflow_sf_dedup.emulator import control, front
 from airflow_sf_dedup.emulator.accounting import Call
 from airflow_sf_dedup.emulator.call_log import Seen
 from airflow_sf_dedup.emulator.connections import Connections
@@ -66,7 +66,7 @@ class Door:
         except ClientDisconnect:
             return
         wire = Wire(self._connections, request, scope, receive, send)
-        if request.path[:1] == ("_emulator",):
+        if control.asks_emulator(request):
             response = await self._in_thread(_guarded, self._org, request, _url(web))
             self._say(Seen(request, response, _since(start)))
             await wire.answer(response)

@@ -37,8 +37,17 @@ class Control(NamedTuple):
         return tuple(given for own, given in pairs if own[0] == "{")
 
 
+def asks_emulator(request: Request) -> bool:
+    """Whether a request is none to the org: its path starts with ``/_emulator``, or a browser asks for ``/``."""
+    return request.path[:1] == ("_emulator",) or not request.path and _from_browser(request)
+
+
+def _from_browser(request: Request) -> bool:
+    return "text/html" in request.headers.get("accept", "")
+
+
 def answer(org: Org, request: Request) -> Response:
-    """The answer to a request whose path starts with ``/_emulator``."""
+    """The answer to a request that ``asks_emulator``."""
     try:
         return _answer(org, request)
     except SettingError as error:
@@ -65,7 +74,7 @@ def _answer(org: Org, request: Request) -> Response:
 
 
 def _index(org: Org, request: Request) -> Any:
-    if "text/html" in request.headers.get("accept", ""):
+    if _from_browser(request):
         return Response(200, page(org).encode(), content_type="text/html; charset=UTF-8")
     return {"endpoints": {f"{each.method} /_emulator/{each.path}".rstrip("/"): each.about for each in CONTROLS}}
 

@@ -29,10 +29,8 @@ def answer(org: Org, request: Request, url: str) -> Response:
 
 def _answer(org: Org, request: Request, url: str) -> Response:
     lower = tuple(segment.lower() for segment in request.path[:3])
-    if lower[:1] == ("_emulator",):
+    if control.asks_emulator(request):
         return control.answer(org, request)
-    if not lower and "text/html" in request.headers.get("accept", ""):
-        return Response(302, headers={"Location": "/_emulator"})
     if lower == ("services", "oauth2", "token"):
         return oauth.token(org, _form(request), request.headers, url)
     if lower[:2] == ("services", "soap"):

@@ -12,6 +12,11 @@ from airflow_sf_dedup.emulator.schema import Field, Sobject
 from airflow_sf_dedup.emulator.store import Record
 from airflow_sf_dedup.emulator.suggesting import did_you_mean
 
+#: Records that every org has of itself, and nobody seeds.
+OF_THE_ORG = frozenset(
+    {"Organization", "User", "Profile", "RecordType", "DuplicateRule", "MatchingRule", "MatchingRuleItem"}
+)
+
 
 def filters(sobject: Sobject, having: Mapping[str, Any]) -> dict[str, Any]:
     """The wanted values by field name, in the form in which they are compared.

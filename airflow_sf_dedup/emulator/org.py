@@ -276,9 +276,15 @@ class Org:
 
         :param last: only so many.
         """
+        calls = self.accounting.calls() if last is None else self.accounting.calls(last)
         return [
-            {**each, "user": self.username(each["user_id"]), "outcomes": self.ledger.outcomes(each["number"])}
-            for each in (self.accounting.calls() if last is None else self.accounting.calls(last))
+            {
+                **each,
+                "faults": list(each["faults"]),
+                "user": self.username(each["user_id"]),
+                "outcomes": self.ledger.outcomes(each["number"]),
+            }
+            for each in calls
         ]
 
     def username(self, user_id: str | None) -> str | None:

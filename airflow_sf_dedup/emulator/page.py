@@ -7,6 +7,7 @@ from html import escape
 from typing import Any
 
 from airflow_sf_dedup.emulator.duplicate_rules import DuplicateRule
+from airflow_sf_dedup.emulator.looking import OF_THE_ORG
 from airflow_sf_dedup.emulator.org import Org
 
 _LAST_CALLS = 30
@@ -18,9 +19,10 @@ p { margin: .2rem 0 .6rem } .soft, caption { color: GrayText }
 table { border-collapse: collapse; width: 100% } td, th { padding: .3rem .8rem .3rem 0; text-align: left;
   border-bottom: 1px solid var(--line); vertical-align: top } th { font-weight: 600; color: GrayText }
 .number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap }
-code { font: 13px/1.4 ui-monospace, monospace; overflow-wrap: anywhere } a { color: inherit }
+code { font: 13px/1.4 ui-monospace, monospace; overflow-wrap: anywhere; display: block; min-width: 14rem } a { color: inherit }
 .good { color: var(--good) } .warn { color: var(--warn) } .bad { color: var(--bad) }
-.columns { display: grid; grid-template-columns: repeat(auto-fit, minmax(22rem, 1fr)); gap: 0 3rem }
+.columns { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(22rem, 100%), 1fr)); gap: 0 3rem }
+section, .wide { overflow-x: auto }
 """
 
 
@@ -37,7 +39,7 @@ def page(org: Org) -> str:
         _records(org),
         "</section><section><h2>Duplicate rules</h2>",
         _table(("rule", "on create", "on update", ""), map(_rule, org.definition.duplicate_rules)),
-        f"</section></div><h2>Last calls</h2>{_calls(org)}",
+        f'</section></div><h2>Last calls</h2><div class="wide">{_calls(org)}</div>',
         '<p class="soft">More: <a href="/_emulator/calls">calls</a>, <a href="/_emulator/stats">stats</a>, '
         '<a href="/_emulator/rules">rules</a>, <a href="/_emulator/quirks">quirks</a>, '
         '<a href="/_emulator/physics">physics</a>, <a href="/_emulator/faults">faults</a>, '
@@ -45,7 +47,8 @@ def page(org: Org) -> str:
     ]
     return (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{name}</title>'
-        f'<meta name="viewport" content="width=device-width, initial-scale=1"><style>{_STYLE}</style></head>'
+        '<meta name="viewport" content="width=device-width, initial-scale=1"><link rel="icon" href="data:,">'
+        f"<style>{_STYLE}</style></head>"
         f"<body>{''.join(body)}</body></html>"
     )
 
@@ -59,7 +62,7 @@ def _switched_on(org: Org) -> str:
 
 def _records(org: Org) -> str:
     rows = []
-    for each in org.schema:
+    for each in sorted(org.schema, key=lambda each: each.name in OF_THE_ORG):
         live, all_records = len(org.records(each.name)), len(org.records(each.name, deleted=True))
         if all_records:
             link = f'<a href="/_emulator/records/{escape(each.name)}">{escape(each.name)}</a>'

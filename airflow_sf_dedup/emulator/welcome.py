@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from airflow_sf_dedup.emulator.looking import OF_THE_ORG
 from airflow_sf_dedup.emulator.org import Org
 from airflow_sf_dedup.emulator.server import EmulatedOrg
-
-#: What every org has of itself, and nobody seeds.
-_OWN = frozenset({"Organization", "User", "Profile", "RecordType", "DuplicateRule", "MatchingRule", "MatchingRuleItem"})
-
 
 def welcome(emulator: EmulatedOrg, org_file: Path | None) -> str:
     org = emulator.state
@@ -29,7 +26,7 @@ def welcome(emulator: EmulatedOrg, org_file: Path | None) -> str:
 def summary(org: Org, org_file: Path | None) -> str:
     """What an org file that can be used says, in a line."""
     definition = org.definition
-    own = sum(1 for each in org.schema if each.name not in _OWN)
+    own = sum(1 for each in org.schema if each.name not in OF_THE_ORG)
     parts = [
         f"{own} sobjects",
         f"{len(definition.duplicate_rules)} duplicate rules",
@@ -41,5 +38,5 @@ def summary(org: Org, org_file: Path | None) -> str:
 
 def held(org: Org) -> str:
     """``Account 12, Lead 1,200``: the live records that the org did not make of itself."""
-    counts = {each.name: len(org.records(each.name)) for each in org.schema if each.name not in _OWN}
+    counts = {each.name: len(org.records(each.name)) for each in org.schema if each.name not in OF_THE_ORG}
     return ", ".join(f"{name} {count:,}" for name, count in counts.items() if count)
