@@ -249,9 +249,7 @@ class Org:
             table = self.tables[self.sobject(sobject).name]
             return seed(self, table, read, now=self.now(), owner_id=self.default_user.user_id)
 
-    def records(
-        self, sobject: str, *, deleted: bool = False, having: Mapping[str, Any] | None = None
-    ) -> list[Record]:
+    def records(self, sobject: str, *, deleted: bool = False, having: Mapping[str, Any] | None = None) -> list[Record]:
         """Every record of a sobject, without its null fields; those in the recycle bin too if ``deleted``.
 
         :param having: only records that have these values; text is compared whatever its case.

@@ -8,6 +8,7 @@ from airflow_sf_dedup.emulator.looking import OF_THE_ORG
 from airflow_sf_dedup.emulator.org import Org
 from airflow_sf_dedup.emulator.server import EmulatedOrg
 
+
 def welcome(emulator: EmulatedOrg, org_file: Path | None) -> str:
     org = emulator.state
     certificate = [f"  Certificate   {emulator.ca_file}"] if emulator.ca_file else []

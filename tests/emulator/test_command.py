@@ -161,9 +161,7 @@ MISTAKES = [
 
 @pytest.mark.parametrize(("arguments", "complaint"), MISTAKES, ids=[each[1][:30] for each in MISTAKES])
 def test_a_mistake_ends_it_with_a_sentence(arguments: list[str], complaint: str, tmp_path: Path) -> None:
-    (tmp_path / "org.yaml").write_text(
-        "extends: default\nsobjects: {Lead: {fields: {Emial: txt}}}\n", encoding="utf-8"
-    )
+    (tmp_path / "org.yaml").write_text("extends: default\nsobjects: {Lead: {fields: {Emial: txt}}}\n", encoding="utf-8")
     (tmp_path / "leads.csv").write_text("LastName,Company,Emial\nA,B,\nA,B,a@b.example\n", encoding="utf-8")
     code, out, err = said(*(each.format(folder=tmp_path) for each in arguments))
     assert (code, out) == (2, "")
