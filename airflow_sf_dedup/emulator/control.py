@@ -39,7 +39,7 @@ class Control(NamedTuple):
 
 def asks_emulator(request: Request) -> bool:
     """Whether a request is none to the org: its path starts with ``/_emulator``, or a browser asks for ``/``."""
-    return request.path[:1] == ("_emulator",) or not request.path and _from_browser(request)
+    return request.path[:1] == ("_emulator",) or (not request.path and _from_browser(request))
 
 
 def _from_browser(request: Request) -> bool:

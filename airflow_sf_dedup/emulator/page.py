@@ -19,7 +19,8 @@ p { margin: .2rem 0 .6rem } .soft, caption { color: GrayText }
 table { border-collapse: collapse; width: 100% } td, th { padding: .3rem .8rem .3rem 0; text-align: left;
   border-bottom: 1px solid var(--line); vertical-align: top } th { font-weight: 600; color: GrayText }
 .number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap }
-code { font: 13px/1.4 ui-monospace, monospace; overflow-wrap: anywhere; display: block; min-width: 14rem } a { color: inherit }
+code { font: 13px/1.4 ui-monospace, monospace; overflow-wrap: anywhere; display: block; min-width: 14rem }
+a { color: inherit }
 .good { color: var(--good) } .warn { color: var(--warn) } .bad { color: var(--bad) }
 .columns { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(22rem, 100%), 1fr)); gap: 0 3rem }
 section, .wide { overflow-x: auto }

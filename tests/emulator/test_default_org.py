@@ -11,9 +11,9 @@ from airflow_sf_dedup.emulator import EmulatedOrg, Org
 from .client import Client
 
 PREFIXES = {
-    "Account": "001", "Contact": "003", "Lead": "00Q", "Opportunity": "006", "Case": "500", "Task": "00T", "Event": "00U",
-    "Campaign": "701", "CampaignMember": "00v", "Product2": "01t", "User": "005", "Profile": "00e", "UserRole": "00E",
-    "RecordType": "012", "Organization": "00D",
+    "Account": "001", "Contact": "003", "Lead": "00Q", "Opportunity": "006", "Case": "500", "Task": "00T",
+    "Event": "00U", "Campaign": "701", "CampaignMember": "00v", "Product2": "01t", "User": "005", "Profile": "00e",
+    "UserRole": "00E", "RecordType": "012", "Organization": "00D",
 }  # fmt: skip
 
 
