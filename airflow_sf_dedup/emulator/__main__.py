@@ -57,14 +57,21 @@ def _org(options: argparse.Namespace) -> Org:
         org = Org.read(options.org)
     except SettingError as error:
         raise SettingError(str(options.org or "the bundled org"), str(error)) from None
-    if options.snapshot and options.snapshot.exists():
-        load(org, options.snapshot)
+    if options.snapshot:
+        _load(org, options.snapshot)
     for sobject, path in options.seed:
         if org.schema.find(sobject) is None:
             near = did_you_mean(sobject, org.schema.sobjects)
             raise SettingError(f"--seed {sobject}={path}", f"the org has no such sobject{near}")
         org.seed(sobject, path)
     return org
+
+
+def _load(org: Org, snapshot: Path) -> None:
+    if snapshot.exists():
+        load(org, snapshot)
+    elif not snapshot.absolute().parent.is_dir():
+        raise SettingError(str(snapshot), "cannot be written: there is no such folder")
 
 
 def _serve(org: Org, options: argparse.Namespace) -> int:

@@ -130,10 +130,13 @@ def _listed(found: Any) -> list[Any]:
 _SEEDS: dict[str, Callable[[str, str], Rows]] = {"csv": read_csv, "ndjson": read_ndjson, "jsonl": read_ndjson}
 
 
+_MOST_DIGITS = 19
+
+
 def _whole(name: str, given: str | None) -> int | None:
     if given is None:
         return None
-    if not (given.isascii() and given.isdigit()):
+    if not (given.isascii() and given.isdigit() and len(given) < _MOST_DIGITS):
         raise SettingError(name, f"{given!r} should be a whole number, 0 or more")
     return int(given)
 

@@ -27,7 +27,13 @@ def load(org: Org, path: Path) -> None:
 
 
 def save(org: Org, path: Path) -> None:
-    """Writes what an org holds; the file is there as a whole or not at all."""
+    """Writes what an org holds; the file is there as a whole or not at all.
+
+    :raises SettingError: naming the file that cannot be written.
+    """
     part = path.with_name(path.name + ".part")
-    part.write_bytes(msgspec.json.encode(take(org).to_json()))
-    part.replace(path)
+    try:
+        part.write_bytes(msgspec.json.encode(take(org).to_json()))
+        part.replace(path)
+    except OSError as error:
+        raise SettingError(str(path), f"cannot be written: {error.strerror}") from None

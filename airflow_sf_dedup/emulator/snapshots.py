@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from airflow_sf_dedup.emulator.accounting import Accounting
-from airflow_sf_dedup.emulator.errors import SettingError
+from airflow_sf_dedup.emulator.drafts import read_json
+from airflow_sf_dedup.emulator.errors import MalformedValue, SettingError
 from airflow_sf_dedup.emulator.faults import FaultPlan
 from airflow_sf_dedup.emulator.ledger import Ledger
 from airflow_sf_dedup.emulator.looking import without_nulls
@@ -25,6 +26,8 @@ from airflow_sf_dedup.emulator.suggesting import did_you_mean
 
 if TYPE_CHECKING:
     from airflow_sf_dedup.emulator.org import Org
+
+_MOST_NUMBERS = 62**10
 
 
 @dataclass(frozen=True)
@@ -113,18 +116,24 @@ def _read_table(sobject: Sobject, rows: Any, number: Any) -> Kept:
     if not isinstance(rows, list):
         raise SettingError(setting, "should be a list of records")
     records = [_read_record(sobject, each, f"{setting}[{position}]") for position, each in enumerate(rows)]
-    return Kept({each["Id"]: each for each in records}, number if type(number) is int else len(records))
+    number = len(records) if number is None else number
+    if type(number) is not int or not 0 <= number < _MOST_NUMBERS:
+        raise SettingError(f"last_numbers.{sobject.name}", f"{number!r} should be a whole number, 0 or more")
+    return Kept({each["Id"]: each for each in records}, number)
 
 
 def _read_record(sobject: Sobject, found: Any, setting: str) -> Record:
     if not isinstance(found, Mapping):
         raise SettingError(setting, "should be a mapping")
-    for name, value in found.items():
+    for name in found:
         if name not in sobject.fields:
             raise SettingError(f"{setting}.{name}", f"no such field{did_you_mean(name, sobject.fields)}")
-        if not isinstance(value, str | int | float | bool | None):
-            raise SettingError(f"{setting}.{name}", "should be a text, a number, true, false or null")
-    record_id = found.get("Id")
-    if not isinstance(record_id, str) or len(record_id) != 18 or not record_id.startswith(sobject.key_prefix):
-        raise SettingError(f"{setting}.Id", f"should be an id of 18 characters that begins with {sobject.key_prefix}")
-    return {"IsDeleted": False, **found}
+    try:
+        draft = read_json(sobject, found)
+    except MalformedValue as error:
+        raise SettingError(setting, error.message) from None
+    if draft.errors:
+        raise SettingError(f"{setting}.{draft.errors[0].fields[0]}", draft.errors[0].message)
+    if not str(draft.values.get("Id")).startswith(sobject.key_prefix):
+        raise SettingError(f"{setting}.Id", f"should be an id that begins with {sobject.key_prefix}")
+    return {"IsDeleted": False, **draft.values}

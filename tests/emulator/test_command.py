@@ -156,6 +156,7 @@ MISTAKES = [
     (["--seed", "Lead"], "should be SOBJECT=FILE"),
     (["--port", "70000"], "'70000' should be a number from 0 to 65535"),
     (["--snapshot", "{folder}/leads.csv"], "leads.csv: is no JSON"),
+    (["--snapshot", "{folder}/none/org.json"], "org.json: cannot be written: there is no such folder"),
 ]
 
 

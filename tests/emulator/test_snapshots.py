@@ -165,9 +165,14 @@ BAD = [
     ({"records": {"Acount": []}}, "records.Acount: the org has no such sobject; did you mean 'Account'?"),
     ({"records": {"Account": {}}}, "records.Account: should be a list"),
     ({"records": {"Account": [7]}}, "records.Account[0]: should be a mapping"),
-    ({"records": {"Account": [{"Id": "x"}]}}, "records.Account[0].Id: should be an id"),
+    ({"records": {"Account": [{"Id": "x"}]}}, "records.Account[0].Id: "),
+    ({"records": {"Account": [{"Id": "0035g0000000001AAA"}]}}, "records.Account[0].Id: should be an id"),
+    ({"records": {"Account": [{"Name": "no id"}]}}, "records.Account[0].Id: should be an id"),
+    ({"records": {"Account": [{"NumberOfEmployees": "x"}]}}, "records.Account[0]: Cannot deserialize instance of int"),
+    ({"last_numbers": {"Account": -1}}, "last_numbers.Account: -1 should be a whole number"),
+    ({"last_numbers": {"Account": 62**10}}, "should be a whole number"),
     ({"records": {"Account": [{"Nmae": "x"}]}}, "records.Account[0].Nmae: no such field; did you mean 'Name'?"),
-    ({"records": {"Account": [{"Name": ["x"]}]}}, "records.Account[0].Name: should be a text"),
+    ({"records": {"Account": [{"Name": ["x"]}]}}, "records.Account[0]: Cannot deserialize instance of string"),
 ]
 
 
