@@ -79,19 +79,25 @@ def _serve(org: Org, options: argparse.Namespace) -> int:
     log = _Log(said, everything=options.verbose) if said else None
     for each in (signal.SIGTERM, signal.SIGINT):
         signal.signal(each, _leave)
-    with EmulatedOrg.prepare(org, port=options.port, tls=options.tls, log=log) as emulator:
+    try:
+        with EmulatedOrg.prepare(org, port=options.port, tls=options.tls, log=log) as emulator:
+            _answer(emulator, options, said)
+    finally:
+        if said:
+            said.close()
+    return 0
+
+
+def _answer(emulator: EmulatedOrg, options: argparse.Namespace, said: Lines | None) -> None:
+    try:
         if said:
             said(welcome(emulator, options.org))
         sys.stdout.write(json.dumps(_ready(emulator)) + "\n")
         sys.stdout.flush()
-        try:
-            emulator.serve()
-        finally:
-            if options.snapshot:
-                save(org, options.snapshot)
-            if said:
-                said.close()
-    return 0
+        emulator.serve()
+    finally:
+        if options.snapshot:
+            save(emulator.state, options.snapshot)
 
 
 def _leave(signal_number: int, frame: object) -> None:

@@ -72,7 +72,7 @@ def test_seeds_from_files_are_there_and_counted(seeds: Path) -> None:
     assert "Account 1, Contact 2" in run.err
 
 
-def test_the_start_says_how_airflow_connects(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_start_says_how_airflow_connects() -> None:
     with running() as run:
         pass
     [line] = [line for line in run.err.splitlines() if "AIRFLOW_CONN_SALESFORCE_DEFAULT='" in line]
