@@ -15,7 +15,7 @@ from airflow_sf_dedup.emulator.http import Request, Response
 
 _HIDDEN = "…"
 _LONGEST_NAME = 80
-_DONE = ("created", "updated", "deleted", "undeleted", "refused")
+_DONE = ("created", "updated", "deleted", "undeleted", "purged", "refused")
 _COLOURS = {"green": "32", "yellow": "33", "red": "31", "dim": "2"}
 _FAULT = re.compile(rb"<faultcode>([^<]{1,80})</faultcode>")
 

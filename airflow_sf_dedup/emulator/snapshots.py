@@ -39,7 +39,7 @@ class Snapshot:
     faults: FaultPlan
     ledger: Ledger
     accounting: Accounting
-    cursors: Mapping[str, tuple[Any, ...]]
+    cursors: Mapping[str, Any]
 
     def about(self) -> dict[str, Any]:
         """``{"taken_at": …, "records": {"Lead": 12}}``; the recycle bin is counted too."""
