@@ -7,7 +7,7 @@ from airflow_sf_dedup.emulator.org import Org
 from airflow_sf_dedup.emulator.soap_shapes import element, query_record
 
 
-def search_result(org: Org, text: str, *, user_id: str, enterprise: bool) -> tuple[str, int]:
+def search_result(org: Org, text: str, *, user_id: str, enterprise: bool = False) -> tuple[str, int]:
     """The ``result`` element and how many records it has.
 
     :param text: the ``searchString`` of the call.
