@@ -8,20 +8,26 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from airflow_sf_dedup.emulator.accounting import Accounting
+from airflow_sf_dedup.emulator.agenda import Agenda
 from airflow_sf_dedup.emulator.duplicate_rules import DuplicateRule
-from airflow_sf_dedup.emulator.errors import no_such_sobject
+from airflow_sf_dedup.emulator.errors import SettingError, no_such_sobject
 from airflow_sf_dedup.emulator.faults import Faults
 from airflow_sf_dedup.emulator.ledger import Change, Ledger
+from airflow_sf_dedup.emulator.live_rules import LiveRules
+from airflow_sf_dedup.emulator.metadata_jobs import MetadataJobs
 from airflow_sf_dedup.emulator.org_file import Definition, User, read_org
 from airflow_sf_dedup.emulator.quirks import Quirks
 from airflow_sf_dedup.emulator.record_locks import RecordLocks
+from airflow_sf_dedup.emulator.rule_book import RuleBook
+from airflow_sf_dedup.emulator.rule_records import rule_records
 from airflow_sf_dedup.emulator.schema import Schema, Sobject
-from airflow_sf_dedup.emulator.seeding import organization_records, seeded
+from airflow_sf_dedup.emulator.seeding import organization_records, seeded, system_fields
 from airflow_sf_dedup.emulator.sessions import Sessions
 from airflow_sf_dedup.emulator.store import Record, Table, Undo
 from airflow_sf_dedup.emulator.values import format_datetime
@@ -83,7 +89,6 @@ class Org:
         self.together: Together | None = None
         self.faults = Faults()
         self.generation = 0
-        self._rules: dict[str, tuple[DuplicateRule, ...]] = {}
         self.access_token = self.sessions.open(self.default_user.user_id)
         self.reset()
 
@@ -123,6 +128,11 @@ class Org:
             self.physics = self.definition.physics
             self.faults.replace(self.definition.faults.faults, seed=self.definition.faults.seed)
             self.tables = {each.name: Table(each) for each in self.schema}
+            self.agenda = Agenda()
+            self.metadata_jobs = MetadataJobs()
+            self.rules = LiveRules(
+                RuleBook.of(self.definition.duplicate_rules), clock=self.clock, changed=self._show_rules
+            )
             self.accounting = Accounting()
             self._limit_calls()
             self.cursors: OrderedDict[str, tuple[Any, ...]] = OrderedDict()
@@ -131,6 +141,7 @@ class Org:
             self._build_match_indexes()
             for sobject, records in organization_records(self.definition).items():
                 self.tables[sobject].load(records)
+            self._show_rules(self.rules.book)
             for sobject, rows in self.definition.records.items():
                 self.seed(sobject, rows)
 
@@ -149,10 +160,31 @@ class Org:
         self.accounting.enforced = wanted is not None
 
     def _build_match_indexes(self) -> None:
-        for rule in self.definition.duplicate_rules:
+        for rule in self.rules.book:
             for matching in rule.matching:
                 for way in matching.ways:
                     self.tables[matching.target].match_index(way.columns)
+
+    def _show_rules(self, book: RuleBook) -> None:
+        """The rules as records, in place of those that were there."""
+        shown = list(rule_records(book))
+        for name in ("DuplicateRule", "MatchingRule", "MatchingRuleItem"):
+            table = self.tables[name]
+            gone = table.records.keys() - {record["Id"] for sobject, record in shown if sobject == name}
+            for record_id in gone:
+                table.put(record_id, None)
+        for name, record in shown:
+            table = self.tables[name]
+            self._show(table, record)
+
+    def _show(self, table: Table, record: Record) -> None:
+        old = table.records.get(record["Id"])
+        if old is None:
+            created = {**system_fields(table.sobject, self.now(), self.default_user.user_id), **record}
+            table.put(record["Id"], created)
+        elif any(old.get(name) != value for name, value in record.items()):
+            now = self.now()
+            table.put(record["Id"], {**old, **record, "LastModifiedDate": now, "SystemModstamp": now})
 
     # --- what an org has ---
 
@@ -172,11 +204,26 @@ class Org:
         return self.tables[sobject.name].records.get(record_id) if sobject else None
 
     def rules_for(self, sobject: str) -> tuple[DuplicateRule, ...]:
-        """The active duplicate rules of a sobject, in the order of the org file."""
-        if sobject not in self._rules:
-            rules = self.definition.duplicate_rules
-            self._rules[sobject] = tuple(rule for rule in rules if rule.sobject == sobject and rule.active)
-        return self._rules[sobject]
+        """The duplicate rules that a save of a sobject runs, in their order."""
+        return self.rules.for_sobject(sobject)
+
+    def switch_rule(self, name: str, *, active: bool) -> None:
+        """Switches a duplicate rule on or off, for every call from now on.
+
+        :param name: its developer name, or ``Lead.Lead_Email`` where several sobjects have one of that name.
+        :raises SettingError: no such rule, or more active ones than an org may have.
+        """
+        with self.lock:
+            rule = self.rules.book.named(name)
+            if rule is None:
+                raise SettingError("rules", f"no rule {name!r}; there are: {', '.join(self.rules.book.duplicate)}")
+            self.rules.change(self.rules.book.with_rule(replace(rule, active=active)))
+
+    def catch_up(self) -> None:
+        """Does what is due by now of what the org does by itself."""
+        if self.agenda:
+            with self.lock:
+                self.agenda.run(self.clock())
 
     def now(self) -> str:
         return format_datetime(self.clock())

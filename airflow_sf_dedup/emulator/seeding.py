@@ -70,16 +70,15 @@ def _is_text(row: Mapping[str, Any]) -> bool:
 
 
 def organization_records(definition: Definition) -> dict[str, list[Record]]:
-    """The org's own records: itself, its users, its duplicate rules."""
+    """The org's own records: itself and its users."""
     schema = definition.schema
     system = {
         name: schema.sobjects[name].defaults | system_fields(schema.sobjects[name], _EPOCH, definition.users[0].user_id)
-        for name in ("Organization", "User", "DuplicateRule")
+        for name in ("Organization", "User")
     }
     return {
         "Organization": [system["Organization"] | _organization(definition)],
         "User": [system["User"] | each for each in _users(definition)],
-        "DuplicateRule": [system["DuplicateRule"] | each for each in _rules(definition)],
     }
 
 
@@ -109,15 +108,3 @@ def _users(definition: Definition) -> list[Record]:
         for user in definition.users
     ]
 
-
-def _rules(definition: Definition) -> list[Record]:
-    return [
-        {
-            "Id": rule.record_id,
-            "DeveloperName": rule.name,
-            "MasterLabel": rule.label,
-            "SobjectType": rule.sobject,
-            "IsActive": rule.active,
-        }
-        for rule in definition.duplicate_rules
-    ]
