@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict
 from typing import Any
 
-from airflow_sf_dedup.emulator.duplicate_rules import DuplicateRule
+from airflow_sf_dedup.emulator import rule_control
 from airflow_sf_dedup.emulator.errors import ApiError, MalformedValue, SettingError, not_found
 from airflow_sf_dedup.emulator.faults import FaultPlan
 from airflow_sf_dedup.emulator.http import Request, Response
@@ -21,6 +20,8 @@ def answer(org: Org, request: Request) -> Response:
     try:
         if path[:1] == ("records",) and len(path) == 2:
             return _records(org, request, path[1])
+        if path[:1] == ("rules",):
+            return Response(200, rule_control.answer(org, request, path[1:]))
         handler = _HANDLERS.get((method, path))
         if handler is None:
             raise not_found()
@@ -68,17 +69,6 @@ def _calls(org: Org, request: Request) -> Any:
     return org.accounting.calls(int(last)) if last.isdigit() else org.accounting.calls()
 
 
-def _rules(org: Org, request: Request) -> Any:
-    return [_rule(rule) for rule in org.definition.duplicate_rules]
-
-
-def _rule(rule: DuplicateRule) -> dict[str, Any]:
-    shown = asdict(rule)
-    for name in ("operations_on_insert", "operations_on_update"):
-        shown[name] = sorted(shown[name])
-    return shown
-
-
 def _reset(org: Org, request: Request) -> Any:
     org.reset()
     return {"reset": True}
@@ -122,7 +112,6 @@ def _ledger(org: Org, request: Request) -> Any:
 _HANDLERS: dict[tuple[str, tuple[str, ...]], Callable[[Org, Request], Any]] = {
     ("GET", ("stats",)): _stats,
     ("GET", ("calls",)): _calls,
-    ("GET", ("rules",)): _rules,
     ("GET", ("faults",)): _faults,
     ("POST", ("faults",)): _set_faults,
     ("DELETE", ("faults",)): _clear_faults,

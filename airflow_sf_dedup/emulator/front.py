@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from urllib.parse import parse_qsl
 
-from airflow_sf_dedup.emulator import control, oauth, routes, soap
+from airflow_sf_dedup.emulator import control, metadata_api, oauth, routes, soap
 from airflow_sf_dedup.emulator.errors import ApiError, not_found
 from airflow_sf_dedup.emulator.http import Request, Response
 from airflow_sf_dedup.emulator.org import Org
@@ -28,6 +28,7 @@ def answer(org: Org, request: Request, url: str) -> Response:
 
 
 def _answer(org: Org, request: Request, url: str) -> Response:
+    org.catch_up()
     lower = tuple(segment.lower() for segment in request.path[:3])
     if lower[:1] == ("_emulator",):
         return control.answer(org, request)
@@ -69,12 +70,15 @@ def _soap(org: Org, request: Request, url: str) -> Response:
     """``/services/Soap/u/<version>[/<org id>]``; c is the Enterprise namespace."""
     door, version = (*request.path[2:4], "", "")[:2]
     namespace = _NAMESPACES.get(door.lower())
-    if namespace is None or not re.fullmatch(r"\d{1,3}(?:\.\d)?", version):
+    metadata = door.lower() == "m"
+    if (namespace is None and not metadata) or not re.fullmatch(r"\d{1,3}(?:\.\d)?", version):
         raise not_found()
     if request.method != "POST":
         raise ApiError(
             "METHOD_NOT_ALLOWED", f"HTTP Method '{request.method}' not allowed. Allowed are POST", status=405
         )
+    if namespace is None:
+        return metadata_api.answer(org, request.body, version=version)
     return soap.answer(org, request.body, namespace=namespace, version=float(version), url=url)
 
 

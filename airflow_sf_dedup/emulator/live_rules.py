@@ -35,9 +35,7 @@ class LiveRules:
     :param changed: is called with the new book after each change.
     """
 
-    def __init__(
-        self, book: RuleBook, *, clock: Callable[[], datetime], changed: Callable[[RuleBook], None]
-    ) -> None:
+    def __init__(self, book: RuleBook, *, clock: Callable[[], datetime], changed: Callable[[RuleBook], None]) -> None:
         self.book = book
         self._clock = clock
         self._changed = changed

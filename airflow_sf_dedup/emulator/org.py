@@ -24,7 +24,7 @@ from airflow_sf_dedup.emulator.metadata_jobs import MetadataJobs
 from airflow_sf_dedup.emulator.org_file import Definition, User, read_org
 from airflow_sf_dedup.emulator.quirks import Quirks
 from airflow_sf_dedup.emulator.record_locks import RecordLocks
-from airflow_sf_dedup.emulator.rule_book import RuleBook
+from airflow_sf_dedup.emulator.rule_book import MOST_ACTIVE, RuleBook
 from airflow_sf_dedup.emulator.rule_records import rule_records
 from airflow_sf_dedup.emulator.schema import Schema, Sobject
 from airflow_sf_dedup.emulator.seeding import organization_records, seeded, system_fields
@@ -213,11 +213,22 @@ class Org:
         :param name: its developer name, or ``Lead.Lead_Email`` where several sobjects have one of that name.
         :raises SettingError: no such rule, or more active ones than an org may have.
         """
+        self.change_rule(name, {"active": active})
+
+    def change_rule(self, name: str, changes: Mapping[str, Any]) -> None:
+        """Changes attributes of a duplicate rule, for every call from now on.
+
+        :raises SettingError: no such rule, or more active ones than an org may have.
+        """
         with self.lock:
-            rule = self.rules.book.named(name)
+            book = self.rules.book
+            rule = book.named(name)
             if rule is None:
-                raise SettingError("rules", f"no rule {name!r}; there are: {', '.join(self.rules.book.duplicate)}")
-            self.rules.change(self.rules.book.with_rule(replace(rule, active=active)))
+                raise SettingError("rules", f"no rule {name!r}; there are: {', '.join(book.duplicate)}")
+            book = book.with_rule(replace(rule, **changes))
+            if len(book.active(rule.sobject)) > MOST_ACTIVE:
+                raise SettingError(f"rules.{name}", f"more than {MOST_ACTIVE} active rules for {rule.sobject}")
+            self.rules.change(book)
 
     def catch_up(self) -> None:
         """Does what is due by now of what the org does by itself."""

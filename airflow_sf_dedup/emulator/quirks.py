@@ -42,6 +42,11 @@ class Quirks:
     format_suffix_in_url: bool = True
     #: An empty element in a SOAP record: ``ignored`` or ``null`` (clears the field).
     soap_empty_element: str = "ignored"
+    #: The Tooling API knows DuplicateRule, as the data API does.
+    tooling_has_duplicate_rules: bool = False
+    #: readMetadata shows ``objectMapping`` as nil where there is none, as retrieved files do. zeep reads nil as an
+    #: empty mapping, which it then cannot send back.
+    read_metadata_shows_nil_mapping: bool = False
 
     @classmethod
     def read(cls, settings: dict[str, Any]) -> Quirks:

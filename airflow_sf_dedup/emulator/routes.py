@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from airflow_sf_dedup.emulator import collections, composite, queries, rest
+from airflow_sf_dedup.emulator import collections, composite, metadata_rest, queries, rest, tooling
 from airflow_sf_dedup.emulator.errors import ApiError, MalformedValue, not_found
 from airflow_sf_dedup.emulator.http import Call, Request, Response
 from airflow_sf_dedup.emulator.in_progress import current
@@ -63,6 +63,16 @@ ROUTES = (
     _route("PATCH", "composite/sobjects/{sobject}/{field}", collections.upsert),
     _route("POST", "composite/sobjects/{sobject}", collections.retrieve_by_body),
     _route("GET", "composite/sobjects/{sobject}", collections.retrieve_by_query),
+    _route("POST", "metadata/deployRequest", metadata_rest.deploy),
+    _route("GET", "metadata/deployRequest/{id}", metadata_rest.status),
+    _route("PATCH", "metadata/deployRequest/{id}", metadata_rest.change),
+    _route("GET", "tooling", tooling.resources),
+    _route("GET", "tooling/query", tooling.query),
+    _route("GET", "tooling/executeAnonymous", tooling.execute_anonymous),
+    _route("GET", "tooling/sobjects", tooling.list_sobjects),
+    _route("GET", "tooling/sobjects/{sobject}", tooling.basic_info),
+    _route("GET", "tooling/sobjects/{sobject}/describe", tooling.describe),
+    _route("GET", "tooling/sobjects/{sobject}/{id}", tooling.get),
 )
 
 

@@ -14,6 +14,8 @@ from airflow_sf_dedup.emulator.duplicate_rules import DuplicateRule, MatchingRul
 from airflow_sf_dedup.emulator.store import make_id
 
 ACTIVE, ACTIVATING, INACTIVE = "Active", "Activating", "Inactive"
+#: Duplicate rules of one sobject.
+MOST_ACTIVE = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +61,9 @@ class MatchingDefinition:
             name=self.name,
             label=self.label,
             target=self.sobject,
-            items=tuple(MatchItem(mapping[each.name], each.name, each.method, each.match_blanks) for each in self.fields),
+            items=tuple(
+                MatchItem(mapping[each.name], each.name, each.method, each.match_blanks) for each in self.fields
+            ),
             alternatives=alternatives(self.logic, count) if self.logic else all_of(count),
             threshold=self.threshold,
             logic=self.logic,

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from xml.etree.ElementTree import Element
 
-from airflow_sf_dedup.emulator.rule_book import ACTIVATING, ACTIVE, INACTIVE, MatchingDefinition, RuleBook
+from airflow_sf_dedup.emulator.rule_book import ACTIVATING, ACTIVE, INACTIVE, MOST_ACTIVE, MatchingDefinition, RuleBook
 from airflow_sf_dedup.emulator.rule_metadata import (
     MetadataProblem,
     duplicate_rule_xml,
@@ -15,6 +15,7 @@ from airflow_sf_dedup.emulator.rule_metadata import (
     missing_component,
     read_duplicate_rule,
     read_matching_rule,
+    split_name,
 )
 from airflow_sf_dedup.emulator.schema import Schema
 from airflow_sf_dedup.emulator.xml_reading import children, text
@@ -22,7 +23,6 @@ from airflow_sf_dedup.emulator.xml_reading import children, text
 DUPLICATE_RULE = "DuplicateRule"
 MATCHING_RULES = "MatchingRules"
 MATCHING_RULE = "MatchingRule"
-_MOST_ACTIVE = 5
 #: Those that come with an org are not shown by the Metadata API.
 _STANDARD = re.compile(r"Standard_\w+_Match_Rule_v")
 
@@ -70,8 +70,8 @@ class Kind:
 def _save_duplicate_rule(book: RuleBook, schema: Schema, full_name: str, found: Element) -> tuple[RuleBook, list[Done]]:
     rule = read_duplicate_rule(full_name, found, book, schema)
     changed = book.with_rule(rule)
-    if len(changed.active(rule.sobject)) > _MOST_ACTIVE:
-        raise MetadataProblem("LIMIT_EXCEEDED", f"You can have at most {_MOST_ACTIVE} active duplicate rules per object")
+    if len(changed.active(rule.sobject)) > MOST_ACTIVE:
+        raise MetadataProblem("LIMIT_EXCEEDED", f"You can have at most {MOST_ACTIVE} active duplicate rules per object")
     saved = changed.duplicate[rule.full_name]
     old = book.duplicate.get(rule.full_name)
     done = Done(DUPLICATE_RULE, rule.full_name, saved.record_id, created=old is None, changed=saved != old)
@@ -91,7 +91,8 @@ def _delete_duplicate_rule(book: RuleBook, full_name: str) -> RuleBook:
 
 
 def _save_matching_rule(book: RuleBook, schema: Schema, full_name: str, found: Element) -> tuple[RuleBook, list[Done]]:
-    old = book.matching.get(full_name)
+    sobject, name = split_name(full_name, MATCHING_RULE, schema)
+    old = book.matching.get(f"{sobject.name}.{name}")
     new = read_matching_rule(full_name, found, old, schema)
     if new.status == ACTIVE and (old is None or old.status != ACTIVE):
         new = replace(new, status=ACTIVATING)

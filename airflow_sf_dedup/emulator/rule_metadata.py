@@ -9,7 +9,14 @@ from xml.etree.ElementTree import Element
 from airflow_sf_dedup.emulator.boolean_logic import alternatives
 from airflow_sf_dedup.emulator.duplicate_rules import DuplicateRule, MatchingRule
 from airflow_sf_dedup.emulator.matching import METHODS
-from airflow_sf_dedup.emulator.rule_book import ACTIVE, INACTIVE, ComparedField, MatchingDefinition, RuleBook, mapping_of
+from airflow_sf_dedup.emulator.rule_book import (
+    ACTIVE,
+    INACTIVE,
+    ComparedField,
+    MatchingDefinition,
+    RuleBook,
+    mapping_of,
+)
 from airflow_sf_dedup.emulator.rule_filter import OPERATIONS, USER, FilterItem, RuleFilter
 from airflow_sf_dedup.emulator.rule_records import blanks_name, method_name
 from airflow_sf_dedup.emulator.schema import Schema, Sobject
@@ -29,6 +36,8 @@ _MOST_ITEMS = 10
 _NOT_READY = (
     "Before you can use this duplicate rule, all associated matching rules must be active and have their fields mapped"
 )
+#: One sobject compared with itself field by field.
+NIL_MAPPING = tag("objectMapping", None)
 Read = TypeVar("Read")
 
 
@@ -278,12 +287,10 @@ def _link_xml(rule: DuplicateRule, matching: MatchingRule) -> str:
         f"<mappingFields>{tag('inputField', own)}{tag('outputField', name)}</mappingFields>"
         for name, own in mapping.items()
     )
-    mapped = (
-        f"<objectMapping>{tag('inputObject', rule.sobject)}{fields}{tag('outputObject', matching.target)}</objectMapping>"
-    )
+    mapped = f"<objectMapping>{tag('inputObject', rule.sobject)}{fields}{tag('outputObject', matching.target)}</objectMapping>"
     return (
         f"<duplicateRuleMatchRules>{tag('matchRuleSObjectType', matching.target)}{tag('matchingRule', matching.name)}"
-        f"{tag('objectMapping', None) if plain else mapped}</duplicateRuleMatchRules>"
+        f"{NIL_MAPPING if plain else mapped}</duplicateRuleMatchRules>"
     )
 
 

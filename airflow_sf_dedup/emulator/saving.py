@@ -205,6 +205,8 @@ def _run_rules(
     for rule in org.rules_for(row.draft.sobject.name):
         if before is not None and not _concerns(rule, before, row.changes):
             continue
+        if rule.filter is not None and not rule.filter.holds(after, org.record(options.user_id) or {}):
+            continue
         stops = rule.stops(created=created, allow_save=options.allow_save)
         if not stops and not rule.reports(created=created):
             continue

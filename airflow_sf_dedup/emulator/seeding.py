@@ -107,4 +107,3 @@ def _users(definition: Definition) -> list[Record]:
         }
         for user in definition.users
     ]
-
