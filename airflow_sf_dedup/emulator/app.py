@@ -12,7 +12,6 @@ from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from typing import Any
-from urllib.parse import parse_qsl
 
 from anyio import CapacityLimiter, to_thread
 from starlette.applications import Starlette
@@ -27,7 +26,8 @@ from airflow_sf_dedup.emulator.accounting import Call
 from airflow_sf_dedup.emulator.connections import Connections
 from airflow_sf_dedup.emulator.exchange import Exchange
 from airflow_sf_dedup.emulator.fault_effects import Ending, Reply, Silence
-from airflow_sf_dedup.emulator.http import Request, Response, split_path
+from airflow_sf_dedup.emulator.http import QueryFields, Request, Response, split_path
+from airflow_sf_dedup.emulator.http_rules import method_of
 from airflow_sf_dedup.emulator.in_progress import InProgress, answering
 from airflow_sf_dedup.emulator.org import Org
 
@@ -147,15 +147,17 @@ class Wire:
 
 def _request(web: WebRequest, body: bytes) -> Request:
     raw_path = web.scope["raw_path"].partition(b"?")[0].decode("ascii", errors="replace")
-    query = dict(parse_qsl(web.scope["query_string"].decode("ascii", errors="replace"), keep_blank_values=True))
+    query = QueryFields(web.scope["query_string"].decode("ascii", errors="replace"))
     headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in web.scope["headers"]}
-    return Request(web.method, split_path(raw_path), query, headers, body)
+    return Request(method_of(web.method, query), split_path(raw_path), query, headers, body)
 
 
 def _url(web: WebRequest) -> str:
-    """Where the caller reaches the emulator."""
+    """Where the caller reaches the emulator, through a proxy that ends TLS too."""
     host = web.headers.get("host") or "{}:{}".format(*web.scope["server"])
-    return f"{web.scope['scheme']}://{host}"
+    forwarded = web.headers.get("x-forwarded-proto", "").strip().lower()
+    scheme = forwarded if forwarded in ("http", "https") else web.scope["scheme"]
+    return f"{scheme}://{host}"
 
 
 def _answered(org: Org, request: Request, url: str, call: InProgress) -> Response:

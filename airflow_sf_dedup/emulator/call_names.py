@@ -23,29 +23,117 @@ COLLECTIONS = frozenset(
     }
 )
 
-SOAP_WRITES = frozenset({"SOAP create", "SOAP update", "SOAP upsert", "SOAP delete", "SOAP undelete"})
+SOAP_WRITES = frozenset(
+    {
+        "SOAP create",
+        "SOAP update",
+        "SOAP upsert",
+        "SOAP merge",
+        "SOAP delete",
+        "SOAP undelete",
+        "SOAP emptyRecycleBin",
+        "SOAP convertLead",
+    }
+)
+
+#: The calls on whose behalf the rows of a bulk job are written.
+BULK_WRITES = frozenset(
+    {
+        "POST /jobs/ingest",
+        "PATCH /jobs/ingest/{job}",
+        "POST /async/job/{job}/batch",
+    }
+)
+
+BULK_OTHERS = frozenset(
+    {
+        "GET /jobs/ingest",
+        "GET /jobs/ingest/{job}",
+        "DELETE /jobs/ingest/{job}",
+        "PUT /jobs/ingest/{job}/batches",
+        "GET /jobs/ingest/{job}/successfulResults",
+        "GET /jobs/ingest/{job}/failedResults",
+        "GET /jobs/ingest/{job}/unprocessedrecords",
+        "POST /jobs/query",
+        "GET /jobs/query",
+        "GET /jobs/query/{job}",
+        "PATCH /jobs/query/{job}",
+        "DELETE /jobs/query/{job}",
+        "GET /jobs/query/{job}/results",
+        "POST /async/job",
+        "GET /async/job/{job}",
+        "POST /async/job/{job}",
+        "GET /async/job/{job}/batch",
+        "GET /async/job/{job}/batch/{batch}",
+        "GET /async/job/{job}/batch/{batch}/request",
+        "GET /async/job/{job}/batch/{batch}/result",
+        "GET /async/job/{job}/batch/{batch}/result/{result}",
+    }
+)
 
 WRITES = (
     COLLECTIONS
     | SOAP_WRITES
+    | BULK_WRITES
     | {
+        "POST /composite/graph",
+        "POST /composite/tree/{sobject}",
+        "POST /quickActions/{action}",
+        "POST /sobjects/{sobject}/quickActions/{action}",
         "POST /sobjects/{sobject}",
         "PATCH /sobjects/{sobject}/{id}",
         "DELETE /sobjects/{sobject}/{id}",
-        "POST /sobjects/{sobject}/{field}",
+        "POST /sobjects/{sobject}/Id",
         "PATCH /sobjects/{sobject}/{field}/{value}",
         "DELETE /sobjects/{sobject}/{field}/{value}",
     }
 )
 
-READS = frozenset(
+READS = BULK_OTHERS | frozenset(
     {
         "GET /",
         "GET /limits",
+        "GET /limits/recordCount",
+        "GET /composite",
+        "GET /recent",
+        "GET /tabs",
+        "GET /theme",
+        "GET /appMenu",
+        "GET /appMenu/{kind}",
+        "GET /compactLayouts",
+        "GET /quickActions",
+        "GET /quickActions/{action}",
+        "GET /quickActions/{action}/describe",
+        "GET /quickActions/{action}/defaultValues",
+        "GET /quickActions/{action}/defaultValues/{context}",
+        "GET /process",
+        "GET /process/rules",
+        "POST /process/rules",
+        "GET /process/approvals",
+        "POST /process/approvals",
+        "GET /sobjects/{sobject}/describe/layouts",
+        "GET /sobjects/{sobject}/describe/layouts/{recordType}",
+        "GET /sobjects/{sobject}/describe/namedLayouts/{layout}",
+        "GET /sobjects/{sobject}/describe/compactLayouts",
+        "GET /sobjects/{sobject}/describe/approvalLayouts",
+        "GET /sobjects/{sobject}/updated",
+        "GET /sobjects/{sobject}/deleted",
+        "GET /sobjects/{sobject}/listviews",
+        "GET /sobjects/{sobject}/listviews/{view}",
+        "GET /sobjects/{sobject}/listviews/{view}/describe",
+        "GET /sobjects/{sobject}/listviews/{view}/results",
+        "GET /sobjects/{sobject}/quickActions",
+        "GET /sobjects/{sobject}/quickActions/{action}",
+        "GET /sobjects/{sobject}/quickActions/{action}/describe",
+        "GET /sobjects/{sobject}/quickActions/{action}/defaultValues",
+        "GET /sobjects/{sobject}/quickActions/{action}/defaultValues/{context}",
         "GET /query",
         "GET /queryAll",
         "GET /query/{locator}",
         "GET /queryAll/{locator}",
+        "GET /search",
+        "GET /parameterizedSearch",
+        "POST /parameterizedSearch",
         "GET /sobjects",
         "GET /sobjects/{sobject}",
         "GET /sobjects/{sobject}/describe",
@@ -53,9 +141,19 @@ READS = frozenset(
         "GET /sobjects/{sobject}/{field}/{value}",
         "POST /composite/sobjects/{sobject}",
         "GET /composite/sobjects/{sobject}",
+        "GET /ui-api/duplicates/{sobject}",
+        "POST /ui-api/predupe",
+        "SOAP findDuplicates",
+        "SOAP findDuplicatesByIds",
+        "SOAP getDeleted",
+        "SOAP getUpdated",
+        "SOAP describeGlobal",
+        "SOAP describeTabs",
+        "SOAP invalidateSessions",
         "SOAP query",
         "SOAP queryAll",
         "SOAP queryMore",
+        "SOAP search",
         "SOAP retrieve",
         "SOAP describeSObject",
         "SOAP describeSObjects",

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from airflow_sf_dedup.emulator import routes
+from airflow_sf_dedup.emulator import async_door, routes
 from airflow_sf_dedup.emulator.call_names import (
     BATCH,
     CARRIERS,
@@ -29,6 +29,8 @@ def identify(request: Request) -> Identity:
         return Identity(TOKEN, "login")
     if lower[:2] == ("services", "soap"):
         return _soap(request)
+    if lower[:2] == ("services", "async"):
+        return _async(request)
     token = request.headers.get("authorization", "").partition(" ")[2].strip() or None
     if lower[:2] != ("services", "data") or len(lower) < 3:
         return Identity(OTHER, "read", token)
@@ -47,6 +49,15 @@ def _soap(request: Request) -> Identity:
         return Identity(name, "login", soap=True)
     token = call.header("SessionHeader", "sessionId")
     return Identity(name, "write" if name in WRITES else "read", token, soap=True)
+
+
+def _async(request: Request) -> Identity:
+    token = async_door.session_of(request.headers)
+    try:
+        name = async_door.find(request.method, request.path[3:])[0].name
+    except ApiError:
+        name = OTHER
+    return Identity(name, "write" if name in WRITES else "read", token)
 
 
 def _name(method: str, path: tuple[str, ...]) -> str:

@@ -148,7 +148,7 @@ def _read(call: Call) -> tuple[list[Draft], SaveOptions]:
     if not isinstance(records, list):
         raise ApiError("JSON_PARSER_ERROR", "The records property should be a list of records")
     _check_count(len(records))
-    together = body.get("allOrNone", False)
+    together = body.get("allOrNone") or False
     if not isinstance(together, bool):
         raise malformed("boolean", together)
     return list(_drafts(call, records)), save_options(call, all_or_none=together, collection=True)

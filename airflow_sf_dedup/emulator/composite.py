@@ -23,7 +23,7 @@ _HALTED = {
     "message": "The transaction was rolled back since another operation in the same transaction failed.",
 }
 #: What allOrNone answers for a subrequest that did not fail itself.
-_ROLLED_BACK = Response(400, [_HALTED])
+HALTED = Response(400, [_HALTED])
 #: By reference id.
 Answers = dict[str, Response]
 
@@ -32,15 +32,25 @@ def composite(call: Call) -> Response:
     body = call.request.json_object()
     subrequests = read_subrequests(body.get("compositeRequest"))
     for name in ("allOrNone", "collateSubrequests"):
-        if not isinstance(body.get(name, False), bool):
+        if not isinstance(body.get(name), bool | None):
             raise ApiError("JSON_PARSER_ERROR", f"{name} should be true or false")
-    collate = body.get("collateSubrequests", call.version >= _COLLATED_SINCE)
+    asked = body.get("collateSubrequests")
+    collate = call.version >= _COLLATED_SINCE if asked is None else asked
     runs = list(neighbours(subrequests) if collate else ([each] for each in subrequests))
     refused = _refused_by_fault(subrequests)
     answers = _all_or_none(call, runs, refused) if body.get("allOrNone") else _one_after_another(call, runs, refused)
-    in_order = [answers.get(each.reference_id, _ROLLED_BACK) for each in subrequests]
-    shown = [_shown(subrequest, answer) for subrequest, answer in zip(subrequests, in_order, strict=True)]
+    in_order = [answers.get(each.reference_id, HALTED) for each in subrequests]
+    shown = shown_in_order(subrequests, in_order)
     return Response(200, {"compositeResponse": shown}, rows=sum(answer.rows for answer in in_order))
+
+
+def carried_out(call: Call, subrequests: list[Subrequest]) -> Answers:
+    """All of them or none, one after another: a graph."""
+    return _all_or_none(call, [[each] for each in subrequests], {})
+
+
+def shown_in_order(subrequests: list[Subrequest], answers: list[Response]) -> list[dict[str, Any]]:
+    return [_shown(subrequest, answer) for subrequest, answer in zip(subrequests, answers, strict=True)]
 
 
 def _refused_by_fault(subrequests: list[Subrequest]) -> dict[str, Response]:
@@ -82,7 +92,7 @@ def _all_or_none(call: Call, runs: list[list[Subrequest]], refused: Answers) -> 
     answers = all_or_none(call.org, carry_out, _any_failed, code="PROCESSING_HALTED")
     if not _any_failed(answers):
         return answers
-    return {name: answer if answer.status >= 400 else _ROLLED_BACK for name, answer in answers.items()}
+    return {name: answer if answer.status >= 400 else HALTED for name, answer in answers.items()}
 
 
 def _any_failed(answers: Answers) -> bool:

@@ -12,9 +12,9 @@ from airflow_sf_dedup.emulator.metadata_jobs import (
     FAILED,
     SUCCEEDED,
     SUCCEEDED_PARTIAL,
+    Deployment,
     DeployMessage,
     DeployOptions,
-    Deployment,
     Retrieval,
     RetrievedFile,
 )

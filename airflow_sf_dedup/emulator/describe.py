@@ -6,7 +6,8 @@ from functools import lru_cache
 from typing import Any
 
 from airflow_sf_dedup.core.record_ids import checksum
-from airflow_sf_dedup.emulator.schema import NUMBER_KINDS, TEXT_KINDS, Field, Schema, Sobject
+from airflow_sf_dedup.emulator.child_relationships import child_relationships
+from airflow_sf_dedup.emulator.schema import TEXT_KINDS, Field, Schema, Sobject
 
 _SOAP_TYPES = {
     "boolean": "xsd:boolean",
@@ -33,7 +34,7 @@ def describe_sobject(schema: Schema, sobject: Sobject, root: str) -> dict[str, A
         "lookupLayoutable": None,
         "namedLayoutInfos": [],
         "networkScopeFieldName": None,
-        "recordTypeInfos": _record_types(sobject),
+        "recordTypeInfos": record_types(sobject),
         "searchLayoutable": True,
         "supportedScopes": [{"label": f"All {sobject.label_plural}", "name": "everything"}],
     }
@@ -87,13 +88,13 @@ def sobject_info(sobject: Sobject, root: str) -> dict[str, Any]:
 def describe_field(field: Field) -> dict[str, Any]:
     text = field.kind in TEXT_KINDS
     return {
-        "aggregatable": field.kind not in ("textarea", "boolean"),
+        "aggregatable": field.aggregatable,
         "aiPredictionField": False,
         "autoNumber": field.auto_number,
         "byteLength": field.length * 3 if text else field.length,
         "calculated": field.calculated,
         "calculatedFormula": None,
-        "cascadeDelete": False,
+        "cascadeDelete": field.on_delete == "cascade",
         "caseSensitive": field.case_sensitive,
         "compoundFieldName": None,
         "controllerName": None,
@@ -109,10 +110,10 @@ def describe_field(field: Field) -> dict[str, Any]:
         "encrypted": False,
         "externalId": field.external_id,
         "extraTypeInfo": None,
-        "filterable": not (field.kind == "textarea" and field.length > 255),
+        "filterable": field.filterable,
         "filteredLookupInfo": None,
         "formulaTreatNullNumberAsZero": False,
-        "groupable": field.kind not in (*NUMBER_KINDS, "textarea", "datetime"),
+        "groupable": field.groupable,
         "highScaleNumber": False,
         "htmlFormatted": False,
         "idLookup": field.id_lookup or field.kind == "id",
@@ -134,12 +135,12 @@ def describe_field(field: Field) -> dict[str, Any]:
         "referenceTo": list(field.reference_to),
         "relationshipName": field.relationship_name,
         "relationshipOrder": None,
-        "restrictedDelete": False,
+        "restrictedDelete": field.on_delete == "restrict",
         "restrictedPicklist": field.restricted,
         "scale": field.scale,
         "searchPrefilterable": field.kind == "reference",
         "soapType": _SOAP_TYPES.get(field.kind, "xsd:string"),
-        "sortable": not (field.kind == "textarea" and field.length > 255),
+        "sortable": field.sortable,
         "type": field.kind,
         "unique": field.unique,
         "updateable": field.updateable,
@@ -164,20 +165,20 @@ def _picklist_value(field: Field, value: str) -> dict[str, Any]:
 def _child_relationships(schema: Schema, sobject: Sobject) -> list[dict[str, Any]]:
     return [
         {
-            "cascadeDelete": False,
-            "childSObject": child.name,
+            "cascadeDelete": each.field.on_delete == "cascade",
+            "childSObject": each.sobject.name,
             "deprecatedAndHidden": False,
-            "field": field.name,
+            "field": each.field.name,
             "junctionIdListNames": [],
             "junctionReferenceTo": [],
-            "relationshipName": None,
-            "restrictedDelete": False,
+            "relationshipName": each.name,
+            "restrictedDelete": each.field.on_delete == "restrict",
         }
-        for child, field in schema.children_of(sobject.name)
+        for each in child_relationships(schema, sobject)
     ]
 
 
-def _record_types(sobject: Sobject) -> list[dict[str, Any]]:
+def record_types(sobject: Sobject) -> list[dict[str, Any]]:
     names = ("Master", *sobject.record_types)
     return [
         {

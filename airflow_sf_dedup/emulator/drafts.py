@@ -66,12 +66,17 @@ def read_json(sobject: Sobject, record: Mapping[str, Any]) -> Draft:
     """
     draft = Draft(sobject)
     readers = _json_readers(sobject)
+    values = draft.values
     for name, value in record.items():
         reader = readers.get(name) or readers.get(name.lower())
-        if reader is not None:
-            draft.take(reader[0], reader[1], value)
-        elif name != "attributes":
-            _take_json_parent(draft, name, value)
+        if reader is None:
+            if name != "attributes":
+                _take_json_parent(draft, name, value)
+            continue
+        try:
+            values[reader[0]] = reader[1](value)
+        except RowRefusal as refusal:
+            draft.errors.append(refusal.error)
     return draft
 
 

@@ -8,12 +8,12 @@ compares changes; a record never matches itself; a matching rule reports at most
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Protocol
 
 from airflow_sf_dedup.emulator.boolean_logic import Alternatives
-from airflow_sf_dedup.emulator.match_index import Column
+from airflow_sf_dedup.emulator.match_index import Column, MatchIndex
 from airflow_sf_dedup.emulator.matching import METHODS
 from airflow_sf_dedup.emulator.results import DuplicateResult, MatchRecord, MatchResult
 from airflow_sf_dedup.emulator.rule_filter import RuleFilter
@@ -45,7 +45,7 @@ class MatchItem:
         return score if score >= method.minimum else 0.0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False)
 class Way:
     """Items that all have to match, with what finding them takes."""
 
@@ -141,23 +141,31 @@ class Tables(Protocol):
     def table(self, sobject: str) -> Table: ...
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Search:
-    """How a rule looks at the org: where, whether into the recycle bin, and what it shows of a match."""
+    """How the rules look at the org for one save: where, whether into the recycle bin, what they show of a match."""
 
     tables: Tables
     deleted_match: bool
     #: Show fields and differences of each match.
     details: bool = False
     all_fields: bool = False
+    _indexes: dict[Way, MatchIndex] = field(default_factory=dict)
+
+    def index(self, way: Way, table: Table) -> MatchIndex:
+        found = self._indexes.get(way)
+        if found is None:
+            found = self._indexes[way] = table.match_index(way.columns)
+        return found
 
 
 def find_duplicates(
     rule: DuplicateRule, record: Mapping[str, Any], own_id: str | None, search: Search, *, created: bool
 ) -> DuplicateResult | None:
     """What ``rule`` finds for ``record``; None when no matching rule finds anything."""
-    results = [_search(matching, record, own_id, search) for matching in rule.matching]
-    found = tuple(result for result in results if result is not None)
+    found = tuple(
+        result for matching in rule.matching if (result := _search(matching, record, own_id, search)) is not None
+    )
     if not found:
         return None
     return DuplicateResult(
@@ -173,7 +181,12 @@ def _search(rule: MatchingRule, record: Mapping[str, Any], own_id: str | None, s
     table = search.tables.table(rule.target)
     best: dict[str, float] = {}
     for way in rule.ways:
-        for record_id, score in _matches(way, record, table, own_id, search):
+        index = search.index(way, table)
+        key = index.key(record, way.fields)
+        candidates = index.find(key) if key is not None else ()
+        if not candidates:
+            continue
+        for record_id, score in _matches(way, record, table, candidates, own_id, search):
             if score >= rule.threshold and score > best.get(record_id, -1.0):
                 best[record_id] = score
     if not best:
@@ -184,14 +197,15 @@ def _search(rule: MatchingRule, record: Mapping[str, Any], own_id: str | None, s
 
 
 def _matches(
-    way: Way, record: Mapping[str, Any], table: Table, own_id: str | None, search: Search
+    way: Way,
+    record: Mapping[str, Any],
+    table: Table,
+    candidates: Iterable[str],
+    own_id: str | None,
+    search: Search,
 ) -> Iterable[tuple[str, float]]:
-    index = table.match_index(way.columns)
-    key = index.key(record, way.fields)
-    if key is None:
-        return
     left = MOST_MATCHES if way.exact else _WORTH_SCORING
-    for record_id in index.find(key):
+    for record_id in candidates:
         other = table.records[record_id]
         if record_id == own_id or (other["IsDeleted"] and not search.deleted_match):
             continue

@@ -2,8 +2,10 @@
 
 A spec is a type, with its arguments in parentheses, followed by words. Types: text, long_text, email, phone,
 url, picklist, multipicklist, checkbox, int, number, currency, percent, date, datetime, time, reference,
-auto_number, id. Words: required, external_id, unique, case_sensitive, case_insensitive, id_lookup, restricted,
-read_only, create_only, name, default(…), label(…), relationship(…).
+master_detail, auto_number, id. Words: required, external_id, unique, case_sensitive, case_insensitive, id_lookup,
+restricted, read_only, create_only, name, default(…), label(…), relationship(…), children(…), cascade (deleted with
+what it points at), restrict (keeps what it points at from being deleted), converted(…) (the statuses of converted
+leads).
 """
 
 from __future__ import annotations
@@ -36,6 +38,13 @@ _KINDS: dict[str, dict[str, Any]] = {
     "datetime": {"kind": "datetime"},
     "time": {"kind": "time"},
     "reference": {"kind": "reference", "length": 18},
+    "master_detail": {
+        "kind": "reference",
+        "length": 18,
+        "nillable": False,
+        "updateable": False,
+        "on_delete": "cascade",
+    },
     "id": {"kind": "id", "length": 18},
     "auto_number": {"kind": "string", "length": 30, "auto_number": True, "createable": False, "updateable": False},
 }
@@ -54,6 +63,10 @@ _WORDS: dict[str, Callable[[str], dict[str, Any]]] = {
     "default": lambda argument: {"default": argument},
     "label": lambda argument: {"label": argument},
     "relationship": lambda argument: {"relationship_name": argument},
+    "cascade": lambda _: {"on_delete": "cascade"},
+    "restrict": lambda _: {"on_delete": "restrict"},
+    "converted": lambda argument: {"converted": tuple(value.strip() for value in argument.split("|"))},
+    "children": lambda argument: {"children_name": argument},
 }
 
 
@@ -79,6 +92,13 @@ def label_of(name: str) -> str:
     if name.endswith("Id") and len(name) > 2 and "__" not in name:
         stem = name[:-2] + " ID"
     return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", stem)
+
+
+def plural_of(label: str) -> str:
+    """``Opportunity`` is ``Opportunities``, ``Address`` is ``Addresses``, ``Lead`` is ``Leads``."""
+    if re.search(r"[^aeiou]y$", label):
+        return label[:-1] + "ies"
+    return label + ("es" if re.search(r"(?:s|x|ch|sh)$", label) else "s")
 
 
 def _short_form(spec: dict[str, Any], setting: str) -> str:
@@ -117,7 +137,7 @@ def _kind(kind: str, argument: str, setting: str) -> dict[str, Any]:
         return attributes
     if kind in ("picklist", "multipicklist"):
         return {**attributes, "values": tuple(value.strip() for value in argument.split("|"))}
-    if kind == "reference":
+    if attributes["kind"] == "reference":
         return {**attributes, "reference_to": tuple(name.strip() for name in argument.split("|"))}
     return {**attributes, **_size(attributes, argument, setting)}
 

@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from urllib.parse import parse_qsl
 
-from airflow_sf_dedup.emulator import control, metadata_api, oauth, routes, soap
+from airflow_sf_dedup.emulator import async_door, control, metadata_api, oauth, routes, soap
 from airflow_sf_dedup.emulator.errors import ApiError, not_found
 from airflow_sf_dedup.emulator.http import Request, Response
+from airflow_sf_dedup.emulator.http_rules import method_not_allowed, without_format
+from airflow_sf_dedup.emulator.oauth_identity import identity, openid_configuration
 from airflow_sf_dedup.emulator.org import Org
-from airflow_sf_dedup.emulator.rest import versions
+from airflow_sf_dedup.emulator.org_resources import versions
+from airflow_sf_dedup.emulator.partner_wsdl import partner_wsdl
 from airflow_sf_dedup.emulator.soap_shapes import ENTERPRISE, PARTNER
+from airflow_sf_dedup.emulator.xml_answers import in_wanted_format
 
 _NAMESPACES = {"u": PARTNER, "c": ENTERPRISE}
+#: Where an org hands out its Partner WSDL to who is logged in; the emulator to anybody.
+_WSDL = frozenset({("soap", "wsdl.jsp"), ("services", "wsdl", "partner")})
+_WSDL_VERSION = "60.0"
 
 
 def answer(org: Org, request: Request, url: str) -> Response:
@@ -32,20 +38,37 @@ def _answer(org: Org, request: Request, url: str) -> Response:
     lower = tuple(segment.lower() for segment in request.path[:3])
     if lower[:1] == ("_emulator",):
         return control.answer(org, request)
-    if lower == ("services", "oauth2", "token"):
-        return oauth.token(org, _form(request), request.headers, url)
+    if lower[:2] == ("services", "oauth2"):
+        return oauth.answer(org, request, url)
     if lower[:2] == ("services", "soap"):
         return _soap(org, request, url)
-    if lower == ("services", "data"):
-        return Response(200, versions())
-    if lower == ("services", "oauth2", "userinfo"):
-        return oauth.userinfo(org, authenticated(org, request.headers), url)
-    if lower[:1] == ("id",):
-        return _identity(org, request, url)
+    if lower in _WSDL:
+        return _wsdl(org, request, url)
+    if lower[:2] == ("services", "async"):
+        return async_door.answer(org, request)
     if lower[:2] == ("services", "data"):
-        answered = routes.answer(org, request, authenticated(org, request.headers))
-        return _with_limits(org, answered)
+        return _data(org, request, url)
+    if lower[:2] == ("services", "apexrest"):
+        authenticated(org, request.headers)
+        raise not_found("Could not find a match for URL")
+    if lower[:1] == ("id",):
+        return identity(org, request, url)
+    if lower == (".well-known", "openid-configuration"):
+        return openid_configuration(url)
     raise not_found()
+
+
+def _data(org: Org, request: Request, url: str) -> Response:
+    if [each.lower() for each in without_format(request.path)] == ["services", "data"]:
+        if request.method not in ("GET", "HEAD"):
+            raise method_not_allowed(request.method, ("GET",))
+        return in_wanted_format(request, Response(200, versions()))
+    try:
+        user_id = authenticated(org, request.headers)
+    except ApiError as error:
+        return in_wanted_format(request, routes.refusal(error))
+    answered = routes.answer(org, request, user_id, url=url)
+    return _with_limits(org, in_wanted_format(request, answered))
 
 
 def authenticated(org: Org, headers: Mapping[str, str]) -> str:
@@ -56,14 +79,9 @@ def authenticated(org: Org, headers: Mapping[str, str]) -> str:
     scheme, _, token = headers.get("authorization", "").partition(" ")
     user_id = org.sessions.user_id(token.strip()) if scheme.lower() in ("bearer", "oauth") else None
     if user_id is None:
-        raise ApiError("INVALID_SESSION_ID", "Session expired or invalid", status=401)
+        headers = {"WWW-Authenticate": "Token"}
+        raise ApiError("INVALID_SESSION_ID", "Session expired or invalid", status=401, headers=headers)
     return user_id
-
-
-def _form(request: Request) -> dict[str, str]:
-    """The fields of a token request, from its body and its query."""
-    body = request.body.decode("utf-8", errors="replace")
-    return {**request.query, **dict(parse_qsl(body, keep_blank_values=True))}
 
 
 def _soap(org: Org, request: Request, url: str) -> Response:
@@ -74,17 +92,20 @@ def _soap(org: Org, request: Request, url: str) -> Response:
     if (namespace is None and not metadata) or not re.fullmatch(r"\d{1,3}(?:\.\d)?", version):
         raise not_found()
     if request.method != "POST":
-        raise ApiError(
-            "METHOD_NOT_ALLOWED", f"HTTP Method '{request.method}' not allowed. Allowed are POST", status=405
-        )
+        raise method_not_allowed(request.method, ("POST",))
     if namespace is None:
         return metadata_api.answer(org, request.body, version=version)
     return soap.answer(org, request.body, namespace=namespace, version=float(version), url=url)
 
 
-def _identity(org: Org, request: Request, url: str) -> Response:
-    user_id = authenticated(org, request.headers)
-    return oauth.identity(org, user_id, url)
+def _wsdl(org: Org, request: Request, url: str) -> Response:
+    """The Partner WSDL; ``?ver=`` names another version of the endpoint in it."""
+    if request.query.get("type", "") not in ("", "partner"):
+        raise not_found()
+    version = request.query.get("ver", _WSDL_VERSION)
+    if not re.fullmatch(r"\d{1,3}\.\d", version):
+        raise not_found()
+    return Response(200, partner_wsdl(url, version, org.org_id), content_type="text/xml; charset=utf-8")
 
 
 def _with_limits(org: Org, answered: Response) -> Response:

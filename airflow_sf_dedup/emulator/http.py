@@ -86,6 +86,10 @@ class Call:
     send: Callable[[Request], Response]
     #: Whether this is itself a subrequest.
     inner: bool = False
+    #: Where the caller reaches the emulator, without a trailing slash.
+    url: str = ""
+    #: Whether there is a resource of that name directly under the version.
+    answers: Callable[[str], bool] = lambda name: True
 
     @property
     def version(self) -> float:
@@ -101,7 +105,18 @@ def split_path(raw_path: str) -> tuple[str, ...]:
     return tuple(unquote(segment, errors="replace") for segment in raw_path.split("/") if segment)
 
 
+class QueryFields(dict[str, str]):
+    """The fields of a URL's query; of one that is there several times, the last."""
+
+    def __init__(self, text: str) -> None:
+        self._pairs = parse_qsl(text, keep_blank_values=True)
+        super().__init__(self._pairs)
+
+    def several(self, name: str) -> list[str]:
+        return [value for each, value in self._pairs if each == name]
+
+
 def read_url(url: str) -> tuple[tuple[str, ...], dict[str, str]]:
     """Path segments and query of a URL without scheme and host."""
     path, _, query = url.partition("?")
-    return split_path(path), dict(parse_qsl(query, keep_blank_values=True))
+    return split_path(path), QueryFields(query)

@@ -19,7 +19,7 @@ class Change:
     #: Number of the HTTP request, as in the log of calls.
     call: int
     sobject: str
-    #: ``created``, ``updated``, ``deleted``, ``undeleted`` or ``refused``.
+    #: ``created``, ``updated``, ``deleted``, ``undeleted``, ``purged`` (from the recycle bin) or ``refused``.
     verb: str
     #: None for a refused create.
     record_id: str | None

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Collection, Hashable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from airflow_sf_dedup.emulator.index import Index
 from airflow_sf_dedup.emulator.matching import METHODS
 
 
@@ -23,7 +24,7 @@ class MatchIndex:
         self.columns = columns
         self._fields = tuple(each.field for each in columns)
         self._rest = tuple((METHODS[each.method].block, each.match_blanks) for each in columns)
-        self._ids: dict[Hashable, dict[str, None]] = {}
+        self._ids = Index()
 
     def key(self, record: Mapping[str, Any], names: tuple[str, ...] | None = None) -> Hashable:
         """The blocking key of ``record``, or None; ``names`` are its own names for the columns' fields."""
@@ -39,20 +40,16 @@ class MatchIndex:
         return keys[0] if len(keys) == 1 else tuple(keys)
 
     def replace(self, record_id: str, old: Mapping[str, Any] | None, new: Mapping[str, Any] | None) -> None:
+        if old is not None and new is not None and all(old.get(name) == new.get(name) for name in self._fields):
+            return
         before = self.key(old) if old is not None else None
         after = self.key(new) if new is not None else None
         if before == after:
             return
         if before is not None:
-            self._remove(before, record_id)
+            self._ids.remove(before, record_id)
         if after is not None:
-            self._ids.setdefault(after, {})[record_id] = None
+            self._ids.add(after, record_id)
 
-    def _remove(self, key: Hashable, record_id: str) -> None:
-        ids = self._ids[key]
-        del ids[record_id]
-        if not ids:
-            del self._ids[key]
-
-    def find(self, key: Hashable) -> Iterable[str]:
-        return self._ids.get(key, ())
+    def find(self, key: Hashable) -> Collection[str]:
+        return self._ids.find(key)

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 from xml.sax.saxutils import escape
 
-from airflow_sf_dedup.emulator.metadata_jobs import DeployMessage, Deployment, DeployOptions, Retrieval, RetrievedFile
+from airflow_sf_dedup.emulator.metadata_jobs import Deployment, DeployMessage, DeployOptions, Retrieval, RetrievedFile
 from airflow_sf_dedup.emulator.metadata_zip import NAMESPACE
 from airflow_sf_dedup.emulator.org import Org
 from airflow_sf_dedup.emulator.soap_shapes import element

@@ -1,215 +1,203 @@
-"""Getting an access token: password, client-credentials and JWT-bearer grants; and who a token stands for.
-
-Refusals are worded as in Salesforce's "OAuth 2.0 Authorization Errors": 400 with ``error`` and
-``error_description``.
-"""
+"""``/services/oauth2/…``: where tokens are given out, looked at and taken back."""
 
 from __future__ import annotations
 
 import base64
-import binascii
-import hashlib
+import hmac
+import html
+import secrets
 import time
 from collections.abc import Callable, Mapping
-from typing import Any
+from urllib.parse import parse_qsl, urlencode
 
-import jwt
-
-from airflow_sf_dedup.emulator.http import Response
+from airflow_sf_dedup.emulator.approvals import Approval, AuthorizationCode
+from airflow_sf_dedup.emulator.errors import not_found
+from airflow_sf_dedup.emulator.http import Request, Response
+from airflow_sf_dedup.emulator.oauth_grants import (
+    DEFAULT_SCOPE,
+    Granted,
+    Refusal,
+    basic,
+    client_of,
+    granted,
+    keeps_access,
+    known_client,
+    password_fits,
+)
+from airflow_sf_dedup.emulator.oauth_identity import userinfo
 from airflow_sf_dedup.emulator.org import Org
-from airflow_sf_dedup.emulator.org_file import Client, User
+from airflow_sf_dedup.emulator.org_file import User
 
-_JWT_BEARER = "urn:ietf:params:oauth:grant-type:jwt-bearer"
-_AUDIENCES = ("https://login.salesforce.com", "https://test.salesforce.com")
-
-
-class Refusal(Exception):
-    def __init__(self, error: str, description: str) -> None:
-        super().__init__(description)
-        self.error = error
-        self.description = description
+__all__ = ["answer", "password_fits"]
+_HTML = "text/html;charset=UTF-8"
+#: Seconds that an access token is said to live.
+_LIFETIME = 7200
 
 
-def token(org: Org, form: Mapping[str, str], headers: Mapping[str, str], url: str) -> Response:
-    """The answer to ``POST /services/oauth2/token``.
-
-    :param url: where the emulator is reached; it becomes ``instance_url``.
-    """
+def answer(org: Org, request: Request, url: str) -> Response:
+    """:param url: where the emulator is reached; it becomes ``instance_url``."""
+    door = _DOORS.get(request.path[2].lower()) if len(request.path) == 3 else None
+    if door is None:
+        raise not_found()
     try:
-        grant = _GRANTS.get(form.get("grant_type", ""))
-        if grant is None:
-            raise Refusal("unsupported_grant_type", "grant type not supported")
-        user = grant(org, {**form, **_basic(headers)}, url)
+        return door(org, request, url)
     except Refusal as refusal:
         return Response(400, {"error": refusal.error, "error_description": refusal.description})
+
+
+def _form(request: Request) -> dict[str, str]:
+    """The fields of a request, from its body and its query."""
+    body = request.body.decode("utf-8", errors="replace")
+    return {**request.query, **dict(parse_qsl(body, keep_blank_values=True))}
+
+
+# --- token ------------------------------------------------------------------------------------------------
+
+
+def _token(org: Org, request: Request, url: str) -> Response:
+    if request.method != "POST":
+        raise Refusal("invalid_request", "must use HTTP POST")
+    form = _form(request)
+    if form.get("response_type") == "device_code":
+        return _device(org, form, url)
+    found = granted(org, form, request.headers, url)
     org.accounting.count_login()
-    return Response(200, _token(org, user, url))
+    return Response(200, token_fields(org, found, url), {"Cache-Control": "no-cache, no-store", "Pragma": "no-cache"})
 
 
-def _basic(headers: Mapping[str, str]) -> dict[str, str]:
-    """Client id and secret from an Authorization header."""
-    scheme, _, encoded = headers.get("authorization", "").partition(" ")
-    if scheme.lower() != "basic":
-        return {}
-    try:
-        client_id, _, secret = base64.b64decode(encoded).decode().partition(":")
-    except (binascii.Error, UnicodeDecodeError):
-        raise Refusal("invalid_client", "invalid client credentials") from None
-    return {"client_id": client_id, "client_secret": secret}
-
-
-def _token(org: Org, user: User, url: str) -> dict[str, str]:
+def token_fields(org: Org, found: Granted, url: str) -> dict[str, str]:
+    approval = found.approval
     issued_at = str(int(time.time() * 1000))
-    identity = f"{url}/id/{org.org_id}/{user.user_id}"
-    signature = base64.b64encode(hashlib.sha256((identity + issued_at).encode()).digest()).decode()
-    return {
-        "access_token": org.sessions.open(user.user_id),
-        "signature": signature,
-        "scope": "id api",
+    identity = f"{url}/id/{org.org_id}/{approval.user_id}"
+    access_token = org.sessions.open(approval.user_id)
+    org.sessions.note_approval(access_token, approval)
+    fields = {
+        "access_token": access_token,
+        "signature": _signature(org, approval.client_id, identity + issued_at),
+        "scope": approval.scope,
         "instance_url": url,
         "id": identity,
         "token_type": "Bearer",
         "issued_at": issued_at,
     }
+    refresh_token = found.refresh_token
+    if found.keeps_access:
+        refresh_token = fields["refresh_token"] = org.sessions.approvals.keep(approval)
+    if refresh_token:
+        org.sessions.approvals.note_access_token(access_token, refresh_token)
+    return fields
 
 
-def _client(org: Org, form: Mapping[str, str], *, needs_secret: bool) -> Client:
-    client = org.definition.client(form.get("client_id"))
-    if client is None:
-        raise Refusal("invalid_client_id", "client identifier invalid")
-    given = form.get("client_secret")
-    if client.client_secret is not None and (needs_secret or given) and given != client.client_secret:
-        raise Refusal("invalid_client", "invalid client credentials")
-    return client
+def _signature(org: Org, client_id: str, text: str) -> str:
+    """By which an app sees that nobody changed the identity: signed with the secret that it shares with the org."""
+    client = org.definition.client(client_id)
+    secret = (client.client_secret if client else None) or ""
+    return base64.b64encode(hmac.digest(secret.encode(), text.encode(), "sha256")).decode()
 
 
-def _by_password(org: Org, form: Mapping[str, str], url: str) -> User:
-    _client(org, form, needs_secret=True)
-    user = org.definition.user(form.get("username"))
-    if user is None or not password_fits(user, form.get("password", "")):
-        raise Refusal("invalid_grant", "authentication failure")
-    return user
+def _device(org: Org, form: Mapping[str, str], url: str) -> Response:
+    """Here nobody has to confirm the code: it is approved from the start."""
+    client = known_client(org, form.get("client_id"))
+    approval = Approval(org.default_user.user_id, client.client_id, form.get("scope") or DEFAULT_SCOPE)
+    body = {
+        "user_code": secrets.token_hex(4).upper(),
+        "device_code": org.sessions.approvals.open_code(AuthorizationCode(approval, "")),
+        "interval": 1,
+        "verification_uri": f"{url}/setup/connect",
+    }
+    return Response(200, body)
 
 
-def password_fits(user: User, given: str) -> bool:
-    """A password is followed by the user's security token, as for callers from an unknown network."""
-    return user.password is not None and given == user.password + user.security_token
+# --- authorize --------------------------------------------------------------------------------------------
 
 
-def _by_client(org: Org, form: Mapping[str, str], url: str) -> User:
-    client = _client(org, form, needs_secret=True)
-    if client.client_secret is None:
-        raise Refusal("invalid_client", "invalid client credentials")
-    user = org.definition.user(client.run_as)
-    if user is None:
-        raise Refusal("invalid_grant", "no client credentials user enabled")
-    return user
-
-
-def _by_jwt(org: Org, form: Mapping[str, str], url: str) -> User:
-    assertion = form.get("assertion", "")
+def _authorize(org: Org, request: Request, url: str) -> Response:
+    """The page on which a user allows an app; here it allows at once and sends the browser back."""
+    form = _form(request)
     try:
-        claims: dict[str, Any] = jwt.decode(assertion, options={"verify_signature": False})
-    except (jwt.PyJWTError, ValueError):
-        raise Refusal("invalid_grant", "invalid assertion") from None
-    client = org.definition.client(str(claims.get("iss")))
-    if client is None:
-        raise Refusal("invalid_client_id", "client identifier invalid")
-    _verify(assertion, client, (*_AUDIENCES, url))
-    user = org.definition.user(str(claims.get("sub", claims.get("prn"))))
-    if user is None:
-        raise Refusal("invalid_grant", "user hasn't approved this consumer")
-    return user
+        client = known_client(org, form.get("client_id"))
+        redirect_uri = form.get("redirect_uri", "")
+        if not redirect_uri:
+            raise Refusal("redirect_uri_missing", "redirect_uri not provided")
+        if ":" not in redirect_uri or any(ord(each) < 33 for each in redirect_uri):
+            raise Refusal("redirect_uri_mismatch", "redirect_uri must match configuration")
+    except Refusal as refusal:
+        text = html.escape(f"error={refusal.error}&error_description={refusal.description}")
+        return Response(400, f"<html><body>{text}</body></html>".encode(), content_type=_HTML)
+    approval = Approval(_asked_for(org, form).user_id, client.client_id, form.get("scope") or DEFAULT_SCOPE)
+    return _redirect(redirect_uri, _sent_back(org, form, approval, url), form)
 
 
-def _verify(assertion: str, client: Client, audiences: tuple[str, ...]) -> None:
-    options: Any = {"require": ["exp", "iss", "aud"], "verify_signature": client.public_key is not None}
-    options |= {"verify_exp": True, "verify_aud": True}
-    try:
-        key: Any = _public_key(client.public_key) if client.public_key else ""
-        jwt.decode(assertion, key, algorithms=["RS256"], audience=audiences, options=options)
-    except jwt.ExpiredSignatureError:
-        raise Refusal("invalid_grant", "expired authorization code") from None
-    except jwt.InvalidAudienceError:
-        raise Refusal("invalid_grant", "audience is invalid") from None
-    except (jwt.PyJWTError, ValueError):
-        raise Refusal("invalid_grant", "invalid assertion") from None
+def _asked_for(org: Org, form: Mapping[str, str]) -> User:
+    """The user of ``login_hint``, else the org's first."""
+    return org.definition.user(form.get("login_hint")) or org.default_user
 
 
-def _public_key(pem: str) -> Any:
-    """The key in a PEM text, which may be a certificate."""
-    if "BEGIN CERTIFICATE" not in pem:
-        return pem
-    from cryptography.x509 import load_pem_x509_certificate
+def _sent_back(org: Org, form: Mapping[str, str], approval: Approval, url: str) -> dict[str, str]:
+    kind = form.get("response_type")
+    if kind == "code":
+        code = AuthorizationCode(approval, form["redirect_uri"], form.get("code_challenge"))
+        return {"code": org.sessions.approvals.open_code(code)}
+    if kind == "token":
+        org.accounting.count_login()
+        return token_fields(org, Granted(approval, keeps_access=keeps_access(approval.scope)), url)
+    return {"error": "unsupported_response_type", "error_description": "response type not supported"}
 
-    return load_pem_x509_certificate(pem.encode()).public_key()
+
+def _redirect(redirect_uri: str, fields: Mapping[str, str], form: Mapping[str, str]) -> Response:
+    sent = {**fields, **({"state": form["state"]} if form.get("state") else {})}
+    mark = "#" if form.get("response_type") == "token" else "&" if "?" in redirect_uri else "?"
+    return Response(302, None, {"Location": _ascii(redirect_uri) + mark + urlencode(sent)})
 
 
-_GRANTS: dict[str, Callable[[Org, Mapping[str, str], str], User]] = {
-    "password": _by_password,
-    "client_credentials": _by_client,
-    _JWT_BEARER: _by_jwt,
+def _ascii(uri: str) -> str:
+    return uri.encode("ascii", errors="ignore").decode()
+
+
+# --- revoke, introspect, userinfo -------------------------------------------------------------------------
+
+
+def _revoke(org: Org, request: Request, url: str) -> Response:
+    """A refresh token takes the access tokens made of it along."""
+    token = _form(request).get("token", "")
+    issued = org.sessions.approvals.revoke(token)
+    if issued is None and org.sessions.user_id(token) is None:
+        raise Refusal("invalid_token", "invalid token")
+    for access_token in (token, *(issued or ())):
+        org.sessions.close(access_token)
+    return Response(200)
+
+
+def _introspect(org: Org, request: Request, url: str) -> Response:
+    if request.method != "POST":
+        raise Refusal("invalid_request", "must use HTTP POST")
+    form = {**_form(request), **basic(request.headers)}
+    client_of(org, form, needs_secret=True)
+    token = form.get("token", "")
+    refreshing = org.sessions.approvals.by_refresh_token(token)
+    approval = refreshing or org.sessions.approval(token)
+    if approval is None:
+        return Response(200, {"active": False})
+    user = org.definition.user_by_id(approval.user_id)
+    now = int(time.time())
+    body = {
+        "active": True,
+        "scope": approval.scope,
+        "client_id": approval.client_id,
+        "username": user.username if user else None,
+        "sub": f"{url}/id/{org.org_id}/{approval.user_id}",
+        "token_type": "refresh_token" if refreshing else "access_token",
+        "exp": now + _LIFETIME,
+        "iat": now,
+        "nbf": now,
+    }
+    return Response(200, body)
+
+
+_DOORS: dict[str, Callable[[Org, Request, str], Response]] = {
+    "token": _token,
+    "authorize": _authorize,
+    "revoke": _revoke,
+    "introspect": _introspect,
+    "userinfo": userinfo,
 }
-
-
-def _user(org: Org, user_id: str) -> User:
-    return next(user for user in org.definition.users if user.user_id == user_id)
-
-
-def userinfo(org: Org, user_id: str, url: str) -> Response:
-    """Who the token of a request stands for, as OpenID Connect shows it."""
-    user = _user(org, user_id)
-    body = {
-        "sub": f"{url}/id/{org.org_id}/{user_id}",
-        "user_id": user_id,
-        "organization_id": org.org_id,
-        "preferred_username": user.username,
-        "nickname": user.username.partition("@")[0],
-        "name": " ".join(part for part in (user.first_name, user.last_name) if part),
-        "email": user.email or user.username,
-        "email_verified": True,
-        "given_name": user.first_name,
-        "family_name": user.last_name,
-        "zoneinfo": "GMT",
-        "urls": _urls(org, url),
-        "active": True,
-        "user_type": "STANDARD",
-        "language": "en_US",
-        "locale": "en_US",
-        "utcOffset": 0,
-    }
-    return Response(200, body)
-
-
-def identity(org: Org, user_id: str, url: str) -> Response:
-    """The answer to ``/id/<org>/<user>``."""
-    user = _user(org, user_id)
-    body = {
-        "id": f"{url}/id/{org.org_id}/{user_id}",
-        "asserted_user": True,
-        "user_id": user_id,
-        "organization_id": org.org_id,
-        "username": user.username,
-        "nick_name": user.username.partition("@")[0],
-        "display_name": " ".join(part for part in (user.first_name, user.last_name) if part),
-        "email": user.email or user.username,
-        "first_name": user.first_name,
-        "last_name": user.last_name,
-        "active": True,
-        "user_type": "STANDARD",
-        "language": "en_US",
-        "locale": "en_US",
-        "utcOffset": 0,
-        "urls": _urls(org, url),
-    }
-    return Response(200, body)
-
-
-def _urls(org: Org, url: str) -> dict[str, str]:
-    return {
-        "partner": f"{url}/services/Soap/u/{{version}}/{org.org_id[:15]}",
-        "enterprise": f"{url}/services/Soap/c/{{version}}/{org.org_id[:15]}",
-        "rest": f"{url}/services/data/v{{version}}/",
-        "sobjects": f"{url}/services/data/v{{version}}/sobjects/",
-        "query": f"{url}/services/data/v{{version}}/query/",
-    }

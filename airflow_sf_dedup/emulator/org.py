@@ -6,7 +6,7 @@ import itertools
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_sf_dedup.emulator.accounting import Accounting
 from airflow_sf_dedup.emulator.agenda import Agenda
+from airflow_sf_dedup.emulator.approval_processes import Instances
+from airflow_sf_dedup.emulator.bulk_jobs import Jobs
 from airflow_sf_dedup.emulator.duplicate_rules import DuplicateRule
 from airflow_sf_dedup.emulator.errors import SettingError, no_such_sobject
 from airflow_sf_dedup.emulator.faults import Faults
@@ -24,6 +26,7 @@ from airflow_sf_dedup.emulator.metadata_jobs import MetadataJobs
 from airflow_sf_dedup.emulator.org_file import Definition, User, read_org
 from airflow_sf_dedup.emulator.quirks import Quirks
 from airflow_sf_dedup.emulator.record_locks import RecordLocks
+from airflow_sf_dedup.emulator.recycle_bin import RecycleBin
 from airflow_sf_dedup.emulator.rule_book import MOST_ACTIVE, RuleBook
 from airflow_sf_dedup.emulator.rule_records import rule_records
 from airflow_sf_dedup.emulator.schema import Schema, Sobject
@@ -89,6 +92,9 @@ class Org:
         self.together: Together | None = None
         self.faults = Faults()
         self.generation = 0
+        #: When a describe document was first as it is, by its entity tag.
+        self.first_seen: dict[str, datetime] = {}
+        self.jobs = Jobs()
         self.access_token = self.sessions.open(self.default_user.user_id)
         self.reset()
 
@@ -124,7 +130,10 @@ class Org:
         with self.lock:
             self.generation += 1
             self.ledger = Ledger()
+            self.jobs.stop()
+            self.jobs = Jobs()
             self.record_locks = RecordLocks()
+            self.recycle_bin = RecycleBin()
             self.physics = self.definition.physics
             self.faults.replace(self.definition.faults.faults, seed=self.definition.faults.seed)
             self.tables = {each.name: Table(each) for each in self.schema}
@@ -135,7 +144,9 @@ class Org:
             )
             self.accounting = Accounting()
             self._limit_calls()
-            self.cursors: OrderedDict[str, tuple[Any, ...]] = OrderedDict()
+            self.approval_instances = Instances()
+            self.viewed: dict[str, dict[str, None]] = {}
+            self.cursors: OrderedDict[str, Any] = OrderedDict()
             self._cursor_numbers = itertools.count(1)
             self.sessions.reopen(self.access_token, self.default_user.user_id)
             self._build_match_indexes()
@@ -298,7 +309,7 @@ class Org:
         """Makes every access token invalid; returns how many there were."""
         return self.sessions.expire_all()
 
-    def keep_cursor(self, rows: tuple[Any, ...]) -> str:
+    def keep_cursor(self, rows: Sequence[Any]) -> str:
         """A query locator for the rows of a query that did not fit into one answer."""
         with self.lock:
             locator = f"01g5g00000{next(self._cursor_numbers):05d}AAA"[:18]

@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 import yaml
 
 from airflow_sf_dedup.core.record_ids import to_18
+from airflow_sf_dedup.emulator.approval_processes import ApprovalProcess, read_approval_processes
 from airflow_sf_dedup.emulator.duplicate_rules import DuplicateRule
 from airflow_sf_dedup.emulator.errors import OrgFileError, SettingError
 from airflow_sf_dedup.emulator.faults import FaultPlan
@@ -72,6 +73,7 @@ class Definition:
     assignment_rules: Mapping[str, AssignmentRule]
     quirks: Quirks
     physics: Physics = field(default_factory=Physics)
+    approval_processes: tuple[ApprovalProcess, ...] = ()
     #: Switched on from the start.
     faults: FaultPlan = field(default_factory=FaultPlan)
     #: Records to start with, by sobject.
@@ -79,6 +81,9 @@ class Definition:
 
     def user(self, username: str | None) -> User | None:
         return next((user for user in self.users if user.username.lower() == (username or "").lower()), None)
+
+    def user_by_id(self, user_id: str | None) -> User | None:
+        return next((user for user in self.users if user.user_id == user_id), None)
 
     def client(self, client_id: str | None) -> Client | None:
         return next((client for client in self.clients if client.client_id == client_id), None)
@@ -91,6 +96,7 @@ _SETTINGS = (
     "sobjects",
     "duplicate_rules",
     "assignment_rules",
+    "approval_processes",
     "quirks",
     "physics",
     "faults",
@@ -148,6 +154,9 @@ def define(settings: Mapping[str, Any], folder: Path) -> Definition:
         clients=_read_clients(settings.get("clients") or [], users, folder),
         duplicate_rules=read_duplicate_rules(section(settings, "duplicate_rules"), schema),
         assignment_rules=_read_assignment_rules(section(settings, "assignment_rules"), users, schema),
+        approval_processes=read_approval_processes(
+            section(settings, "approval_processes"), schema, {user.username: user.user_id for user in users}
+        ),
         quirks=Quirks.read(section(settings, "quirks")),
         physics=_named(lambda: Physics().changed(section(settings, "physics"))),
         faults=_named(lambda: FaultPlan.read(settings.get("faults") or [])),

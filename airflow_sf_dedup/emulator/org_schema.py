@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from airflow_sf_dedup.emulator.errors import OrgFileError
-from airflow_sf_dedup.emulator.field_spec import label_of, read_field
+from airflow_sf_dedup.emulator.field_spec import label_of, plural_of, read_field
 from airflow_sf_dedup.emulator.schema import Field, Schema, Sobject
 
 _SYSTEM_FIELDS = {
@@ -68,7 +68,7 @@ def _read_sobject(name: str, settings: Mapping[str, Any], number: int) -> Sobjec
     return Sobject(
         name=name,
         label=label,
-        label_plural=str(settings.get("label_plural", label + "s")),
+        label_plural=str(settings.get("label_plural", plural_of(label))),
         key_prefix=_read_prefix(settings.get("key_prefix"), number, setting),
         fields=fields,
         **_options(settings, setting),

@@ -35,6 +35,15 @@ class Physics:
     stale_rules: float = 0.5
     #: The share of calls that do.
     stale_rules_share: float = 1.0
+    #: Seconds that a bulk job or batch waits before it is processed.
+    bulk_queue: float = 0.02
+    #: Seconds for which a bulk job or batch that is done still says ``InProgress``, unless somebody has asked before:
+    #: a client that asks only once must not take the first answer for the end.
+    bulk_unseen: float = 10.0
+    #: Most bytes that an upload to a Bulk 2.0 job may have (150 MB once they are base64).
+    bulk_upload_bytes: int = 100_000_000
+    #: Rows of a page of a Bulk 2.0 query's results, unless the caller wants fewer.
+    bulk_query_rows: int = 50_000
 
     def changed(self, settings: Any) -> Physics:
         """With the named settings changed; one that is null goes back to its default.
@@ -61,6 +70,10 @@ _READERS: Mapping[str, Reader] = {
     "activate_matching_rule": number(0),
     "stale_rules": number(0),
     "stale_rules_share": number(0, 1),
+    "bulk_queue": number(0),
+    "bulk_unseen": number(0),
+    "bulk_upload_bytes": whole(1),
+    "bulk_query_rows": whole(1),
 }
 _DEFAULTS = {each.name: each.default for each in fields(Physics)}
 

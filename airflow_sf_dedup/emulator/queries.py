@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
-from airflow_sf_dedup.emulator import rest_shapes as shapes
+from airflow_sf_dedup.emulator import query_metadata
 from airflow_sf_dedup.emulator.errors import ApiError
 from airflow_sf_dedup.emulator.http import Call, Response
-from airflow_sf_dedup.emulator.querying import QueryAnswer, run
+from airflow_sf_dedup.emulator.query_layout import looks_further
+from airflow_sf_dedup.emulator.query_pages import Written, kept, page
+from airflow_sf_dedup.emulator.query_rows import Rows
+from airflow_sf_dedup.emulator.querying import QueryAnswer, prepare, run
 from airflow_sf_dedup.emulator.rest_headers import options
 from airflow_sf_dedup.emulator.soql import parse
+from airflow_sf_dedup.emulator.soql_tree import Query
 
 _PAGE = 2000
 _SMALLEST_PAGE = 200
@@ -24,41 +29,48 @@ def query_all(call: Call) -> Response:
 
 
 def _query(call: Call, *, deleted: bool) -> Response:
-    text = call.request.query.get("q", "")
-    if not text.strip():
-        raise ApiError("MALFORMED_QUERY", "SOQL statements cannot be empty or null")
-    answer = run(call.org, parse(text), deleted=deleted)
-    rows = _rows(call, answer)
+    asked = call.request.query
+    if "explain" in asked:
+        return _described(call, parse(asked["explain"]), deleted=deleted, explain=True)
+    if "q" not in asked:
+        raise ApiError("MALFORMED_QUERY", "A query string has to be specified")
+    query = parse(asked["q"])
+    if asked.get("columns", "").lower() == "true":
+        return _described(call, query, deleted=deleted, explain=False)
+    with call.org.lock:
+        answer = run(call.org, query, deleted=deleted, user_id=call.user_id)
+        rows = _rows(call, answer)
     if not rows:
         return Response(200, {"totalSize": answer.total, "done": True, "records": []}, rows=answer.total)
-    return _page(call, tuple(rows), 0, None)
+    return _page(call, rows, 0)
 
 
-def _rows(call: Call, answer: QueryAnswer) -> list[dict[str, Any]]:
+def _described(call: Call, query: Query, *, deleted: bool, explain: bool) -> Response:
+    with call.org.lock:
+        prepared = prepare(call.org, query, deleted=deleted, user_id=call.user_id)
+        found = query_metadata.plans(prepared) if explain else query_metadata.columns(prepared)
+    return Response(200, found)
+
+
+def _rows(call: Call, answer: QueryAnswer) -> Sequence[Any]:
+    """What shows a record alone is written page by page; what shows others as well is written as they are now."""
     if answer.aggregates is not None:
         return [{"attributes": {"type": "AggregateResult"}, **row} for row in answer.aggregates]
-    return [shapes.query_record(call.org, call.root, record, answer.columns) for record in answer.records]
+    rows = Written(answer.records, Rows(call.org, call.root).writer(answer.columns, answer.sobject.name))
+    return list(rows) if looks_further(answer.columns) else rows
 
 
 def more(call: Call, locator: str) -> Response:
     """The next page: ``/query/01g…-2000``."""
-    name, _, start = locator.partition("-")
-    rows = call.org.cursors.get(name)
-    if not rows or not isinstance(rows[0], dict) or not start.isdigit():
-        raise ApiError("INVALID_QUERY_LOCATOR", "invalid query locator")
-    return _page(call, rows, int(start), name)
+    name, rows, start = kept(call.org, locator)
+    return _page(call, rows, start, name)
 
 
-def _page(call: Call, rows: tuple[Any, ...], start: int, locator: str | None) -> Response:
-    size = _page_size(call)
-    page = rows[start : start + size]
-    body: dict[str, Any] = {"totalSize": len(rows), "done": start + size >= len(rows), "records": list(page)}
-    if not body["done"]:
-        locator = locator or call.org.keep_cursor(rows)
-        body["nextRecordsUrl"] = f"{call.root}/query/{locator}-{start + size}"
-    return Response(200, body, rows=len(page))
+def _page(call: Call, rows: Sequence[Any], start: int, locator: str | None = None) -> Response:
+    body = page(call.org, call.root, rows, start, _page_size(call), locator)
+    return Response(200, body, rows=len(body["records"]))
 
 
 def _page_size(call: Call) -> int:
     wanted = options(call.request.headers.get("sforce-query-options", "")).get("batchsize", "")
-    return min(max(int(wanted), _SMALLEST_PAGE), _PAGE) if wanted.isdigit() else _PAGE
+    return min(max(int(wanted), _SMALLEST_PAGE), _PAGE) if wanted.isascii() and wanted.isdigit() else _PAGE

@@ -40,6 +40,12 @@ class Quirks:
     update_only_not_found: str = "object"
     #: A key in the URL that ends in ``.json`` or ``.xml`` loses that ending.
     format_suffix_in_url: bool = True
+    #: Rows that a subquery in SELECT gives at once; the others are asked for by its own locator.
+    child_rows_in_a_page: int = 200
+    #: ``ALL ROWS``, a clause of Apex, is a part of SOQL in the API too.
+    all_rows_in_api: bool = False
+    #: ORDER BY knows the aliases of SELECT in a grouped query.
+    aliases_in_order_by: bool = False
     #: An empty element in a SOAP record: ``ignored`` or ``null`` (clears the field).
     soap_empty_element: str = "ignored"
     #: The Tooling API knows DuplicateRule, as the data API does.
@@ -47,6 +53,36 @@ class Quirks:
     #: readMetadata shows ``objectMapping`` as nil where there is none, as retrieved files do. zeep reads nil as an
     #: empty mapping, which it then cannot send back.
     read_metadata_shows_nil_mapping: bool = False
+    #: Cases can be merged (SOAP documents Account, Contact and Lead; Apex merges Cases too).
+    merge_cases: bool = False
+    #: The code of a merge whose records cannot be merged with each other: ``MERGE_FAILED`` or ``INVALID_MERGE_RECORD``.
+    merge_refused_code: str = "MERGE_FAILED"
+    #: The message of such a merge; ``{reason}`` says what is wrong with it.
+    merge_refused_message: str = "A merge operation failed: {reason}"
+    #: Duplicate rules run on what convertLead creates (seen in an answer; it depends on a setting of the org).
+    lead_conversion_runs_duplicate_rules: bool = True
+    #: Records that were merged into a record which is then merged itself point at the last master.
+    merge_moves_earlier_victims: bool = False
+    #: What findDuplicates says about a rule without a match: ``size_zero`` (a match result of size 0) or ``empty``.
+    find_duplicates_no_match: str = "size_zero"
+    #: The code of emptyRecycleBin for a record that is not in the recycle bin.
+    empty_recycle_bin_code: str = "INVALID_ID_FIELD"
+    #: The duplicate-rule header of the request that creates a Bulk 2.0 job has an effect.
+    bulk_honours_duplicate_header: bool = False
+    #: Columns of Bulk 2.0 results: ``alphabetical`` or as in the ``upload``.
+    bulk_result_columns: str = "alphabetical"
+    #: The header of Bulk 2.0 results quotes its own columns only (``sf__columns``) or ``all``.
+    bulk_result_header_quotes: str = "sf__columns"
+    #: The rows of Bulk 2.0 results have another order than the upload.
+    bulk_results_shuffled: bool = True
+    #: The Content-Type of Bulk CSV names its charset.
+    bulk_results_name_charset: bool = False
+    #: A line break inside quotes has to be the job's lineEnding too.
+    bulk_quoted_line_endings_checked: bool = True
+    #: A second upload to a Bulk 2.0 job is refused at once (``upload``) or when the job is closed (``close``).
+    bulk_second_upload_refused_at: str = "upload"
+    #: Users may hard delete; it takes a permission that is off by default.
+    bulk_hard_delete_permitted: bool = True
 
     @classmethod
     def read(cls, settings: dict[str, Any]) -> Quirks:
@@ -63,6 +99,11 @@ _CHOICES = {
     "duplicate_value_names": ("id15", "id18", "unknown"),
     "update_only_not_found": ("object", "list"),
     "soap_empty_element": ("ignored", "null"),
+    "merge_refused_code": ("MERGE_FAILED", "INVALID_MERGE_RECORD"),
+    "find_duplicates_no_match": ("size_zero", "empty"),
+    "bulk_result_columns": ("alphabetical", "upload"),
+    "bulk_result_header_quotes": ("sf__columns", "all"),
+    "bulk_second_upload_refused_at": ("upload", "close"),
 }
 
 

@@ -1,4 +1,4 @@
-"""Resources of one record and one sObject, and what surrounds them (versions, limits, describe)."""
+"""Resources of one record and of one sObject."""
 
 from __future__ import annotations
 
@@ -6,11 +6,13 @@ from typing import Any
 
 from airflow_sf_dedup.core.record_ids import to_18
 from airflow_sf_dedup.emulator import rest_shapes as shapes
+from airflow_sf_dedup.emulator.conditions import check_unmodified, described, has_record, last_modified
 from airflow_sf_dedup.emulator.deleting import delete
 from airflow_sf_dedup.emulator.describe import describe_global, describe_sobject, sobject_info
 from airflow_sf_dedup.emulator.drafts import Draft, read_json
 from airflow_sf_dedup.emulator.errors import ApiError, RowRefusal, not_found
 from airflow_sf_dedup.emulator.http import Call, Response
+from airflow_sf_dedup.emulator.org_resources import recent_items
 from airflow_sf_dedup.emulator.rest_headers import save_options
 from airflow_sf_dedup.emulator.results import Refused, RowResult
 from airflow_sf_dedup.emulator.saving import save
@@ -21,39 +23,20 @@ from airflow_sf_dedup.emulator.values import text_reader
 
 #: From this version on an upsert says whether it created, and an update by it has a body.
 _CREATED_SINCE = 46.0
-VERSIONS = range(20, 68)
-
-
-def versions() -> list[dict[str, str]]:
-    return [
-        {"label": f"Release {number}", "url": f"/services/data/v{number}.0", "version": f"{number}.0"}
-        for number in VERSIONS
-    ]
-
-
-def resources(call: Call) -> Response:
-    names = ("sobjects", "query", "queryAll", "composite", "limits")
-    return Response(200, {name: f"{call.root}/{name}" for name in names})
-
-
-def limits(call: Call) -> Response:
-    accounting = call.org.accounting
-    left = max(accounting.daily_limit - accounting.api_calls, 0)
-    return Response(200, {"DailyApiRequests": {"Max": accounting.daily_limit, "Remaining": left}})
 
 
 def list_sobjects(call: Call) -> Response:
-    return Response(200, describe_global(call.org.schema, call.root))
+    return described(call, describe_global(call.org.schema, call.root))
 
 
 def basic_info(call: Call, name: str) -> Response:
     sobject = _sobject(call, name)
-    recent: list[Any] = []
-    return Response(200, {"objectDescribe": sobject_info(sobject, call.root), "recentItems": recent})
+    body = {"objectDescribe": sobject_info(sobject, call.root), "recentItems": recent_items(call, sobject)}
+    return Response(200, body)
 
 
 def describe(call: Call, name: str) -> Response:
-    return Response(200, describe_sobject(call.org.schema, _sobject(call, name), call.root))
+    return described(call, describe_sobject(call.org.schema, _sobject(call, name), call.root))
 
 
 # --- one record by its Id ---------------------------------------------------------------------------------
@@ -68,8 +51,15 @@ def create(call: Call, name: str) -> Response:
 
 def get(call: Call, name: str, record_id: str) -> Response:
     sobject = _sobject(call, name)
-    record = _record(call, sobject, record_id)
-    return Response(200, _shown(call, sobject, record), rows=1)
+    return _answer_with(call, sobject, record_of(call, sobject, record_id))
+
+
+def _answer_with(call: Call, sobject: Sobject, record: Record) -> Response:
+    check_unmodified(call, record)
+    headers = {"Last-Modified": last_modified(record)}
+    if has_record(call, record):
+        return Response(304, None, headers)
+    return Response(200, _shown(call, sobject, record), headers, rows=1)
 
 
 def update(call: Call, name: str, record_id: str) -> Response:
@@ -77,15 +67,18 @@ def update(call: Call, name: str, record_id: str) -> Response:
     draft = read_json(sobject, call.request.json_object())
     if "Id" in draft.values:
         raise ApiError("INVALID_FIELD", "The Id field should not be specified in the sobject data.")
-    draft.values["Id"] = _record(call, sobject, record_id)["Id"]
+    record = record_of(call, sobject, record_id, written=True)
+    check_unmodified(call, record)
+    draft.values["Id"] = record["Id"]
     result = _save(call, draft, Update())
-    return _refused(call, result) if isinstance(result, Refused) else Response(204, rows=1)
+    return refused(call, result) if isinstance(result, Refused) else Response(204, rows=1)
 
 
 def remove(call: Call, name: str, record_id: str) -> Response:
-    record = _record(call, _sobject(call, name), record_id)
+    record = record_of(call, _sobject(call, name), record_id, written=True)
+    check_unmodified(call, record)
     (result,) = delete(call.org, [record["Id"]], user_id=call.user_id)
-    return _refused(call, result) if isinstance(result, Refused) else Response(204, rows=1)
+    return refused(call, result) if isinstance(result, Refused) else Response(204, rows=1)
 
 
 def _sobject(call: Call, name: str) -> Sobject:
@@ -95,12 +88,18 @@ def _sobject(call: Call, name: str) -> Sobject:
     return found
 
 
-def _record(call: Call, sobject: Sobject, record_id: str) -> Record:
+def record_of(call: Call, sobject: Sobject, record_id: str, *, written: bool = False) -> Record:
+    """:param written: it is going to be changed, which an id of no record refuses in the words of a save.
+
+    :raises ApiError: 404, there is no such record.
+    """
     try:
         full = to_18(record_id)
     except ValueError:
         raise not_found(f"Provided external ID field does not exist or is not accessible: {record_id}") from None
     record = call.org.table(sobject.name).records.get(full)
+    if record is None and written and full.startswith(sobject.key_prefix):
+        raise ApiError("INVALID_CROSS_REFERENCE_KEY", "invalid cross reference id", status=404)
     if record is None:
         raise not_found()
     if record["IsDeleted"]:
@@ -130,7 +129,7 @@ def get_by_key(call: Call, name: str, field: str, value: str) -> Response:
         return _several(call, sobject, ids)
     if not ids:
         raise not_found()
-    return Response(200, _shown(call, sobject, call.org.table(sobject.name).records[ids[0]]), rows=1)
+    return _answer_with(call, sobject, call.org.table(sobject.name).records[ids[0]])
 
 
 def delete_by_key(call: Call, name: str, field: str, value: str) -> Response:
@@ -163,10 +162,8 @@ def upsert_draft(call: Call, name: str, field: str, value: str) -> tuple[Draft, 
     return draft, key
 
 
-def create_without_key(call: Call, name: str, field: str) -> Response:
+def create_without_key(call: Call, name: str) -> Response:
     """``POST /sobjects/X/Id``: a create in the form of an upsert (v37 and later)."""
-    if field.lower() != "id":
-        raise ApiError("METHOD_NOT_ALLOWED", "HTTP Method 'POST' not allowed. Allowed are GET,PATCH", status=405)
     draft = read_json(_sobject(call, name), call.request.json_object())
     return answered(call, _save(call, draft, Create()), created_key=True)
 
@@ -196,7 +193,7 @@ def _key_value(call: Call, key: Field, value: str) -> Any:
 def _holders(call: Call, name: str, field: str, value: str) -> tuple[Sobject, list[str]]:
     sobject = _sobject(call, name)
     if field.lower() == "id":
-        return sobject, [_record(call, sobject, value)["Id"]]
+        return sobject, [record_of(call, sobject, value)["Id"]]
     key = key_field(sobject, field)
     kept = _key_value(call, key, value)
     return sobject, call.org.table(sobject.name).holders(key, kept) if kept is not None else []
@@ -226,7 +223,7 @@ def _save(call: Call, draft: Draft, verb: Verb) -> RowResult:
 
 def answered(call: Call, result: RowResult, *, created_key: bool) -> Response:
     if isinstance(result, Refused):
-        return _refused(call, result)
+        return refused(call, result)
     body = shapes.saved(result)
     if created_key and call.version >= _CREATED_SINCE:
         body["created"] = result.created
@@ -240,7 +237,7 @@ def _name_of(call: Call, record_id: str) -> str:
     return call.org.schema.by_prefix[record_id[:3]].name
 
 
-def _refused(call: Call, result: Refused) -> Response:
+def refused(call: Call, result: Refused) -> Response:
     if result.holders:
         return _several(call, call.org.schema.by_prefix[result.holders[0][:3]], list(result.holders))
     status = shapes.STATUS.get(result.errors[0].code, 400)

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any
 
 from airflow_sf_dedup.emulator.errors import ApiError
-from airflow_sf_dedup.emulator.org import Org
-from airflow_sf_dedup.emulator.querying import Column
 from airflow_sf_dedup.emulator.results import (
     ROLLED_BACK,
     DuplicateResult,
@@ -19,17 +17,8 @@ from airflow_sf_dedup.emulator.results import (
     Saved,
 )
 from airflow_sf_dedup.emulator.schema import Field, Sobject
+from airflow_sf_dedup.emulator.shown_values import shown
 from airflow_sf_dedup.emulator.store import Record
-
-_DECIMAL = frozenset({"double", "currency", "percent"})
-_EXACT = 2**53
-
-
-def shown(field: Field, value: Any) -> Any:
-    """Decimals always have a fraction (``12.0``), as long as a double can hold them."""
-    if field.kind in _DECIMAL and type(value) is int and abs(value) < _EXACT:
-        return float(value)
-    return value
 
 
 def attributes(root: str, sobject: str, record_id: str | None) -> dict[str, str]:
@@ -44,29 +33,6 @@ def whole_record(root: str, sobject: Sobject, record: Record, fields: Iterable[F
     for field in fields:
         found[field.name] = shown(field, record.get(field.name))
     return found
-
-
-def query_record(org: Org, root: str, record: Record, columns: Sequence[Column]) -> dict[str, Any]:
-    """A row of a query; the columns of a parent are nested, a missing parent is null."""
-    found = _identity(org, root, record)
-    for column in columns:
-        _place(org, root, found, record, column)
-    return found
-
-
-def _place(org: Org, root: str, found: dict[str, Any], record: Record, column: Column) -> None:
-    for name, parent_of in zip(column.names, column.parents, strict=False):
-        parent = parent_of(record)
-        if parent is None:
-            found[name] = None
-            return
-        found = found.setdefault(name, _identity(org, root, parent))
-    found[column.names[-1]] = shown(column.field, column.get(record))
-
-
-def _identity(org: Org, root: str, record: Record) -> dict[str, Any]:
-    sobject = org.schema.by_prefix[record["Id"][:3]].name
-    return {"attributes": attributes(root, sobject, record["Id"])}
 
 
 # --- results ----------------------------------------------------------------------------------------------

@@ -287,7 +287,8 @@ def _link_xml(rule: DuplicateRule, matching: MatchingRule) -> str:
         f"<mappingFields>{tag('inputField', own)}{tag('outputField', name)}</mappingFields>"
         for name, own in mapping.items()
     )
-    mapped = f"<objectMapping>{tag('inputObject', rule.sobject)}{fields}{tag('outputObject', matching.target)}</objectMapping>"
+    objects = tag("inputObject", rule.sobject), tag("outputObject", matching.target)
+    mapped = f"<objectMapping>{objects[0]}{fields}{objects[1]}</objectMapping>"
     return (
         f"<duplicateRuleMatchRules>{tag('matchRuleSObjectType', matching.target)}{tag('matchingRule', matching.name)}"
         f"{NIL_MAPPING if plain else mapped}</duplicateRuleMatchRules>"

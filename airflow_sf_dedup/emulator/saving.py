@@ -1,9 +1,10 @@
 """One save call: which record does each row mean, may it be saved, and then save it.
 
 A call has two phases. ``plan`` compares every row with the org as it is, so that the rows of one call do not see
-each other (Salesforce: "Duplicate Rules", order of execution); ``commit`` puts what may be saved, and asks again
-whether unique values are still free and parents still there. In the commit window between the two other calls may
-come in: that is Salesforce's race, in which the later of two upserts of one new key gets DUPLICATE_VALUE.
+each other (Salesforce: "Duplicate Rules", order of execution); ``commit`` puts what may be saved, and asks whether
+unique values are free and parents still there, as Salesforce's database does after the duplicate rules have run. In
+the commit window between the two other calls may come in: that is Salesforce's race, in which the later of two
+upserts of one new key gets DUPLICATE_VALUE.
 """
 
 from __future__ import annotations
@@ -43,6 +44,8 @@ class SaveOptions:
     all_or_none: bool = False
     #: Let the default assignment rule choose the owner.
     assign: bool = False
+    #: Ask the duplicate rules; they do not run on a merge.
+    duplicate_rules: bool = True
 
 
 @dataclass(slots=True)
@@ -74,37 +77,62 @@ def plan(org: Org, drafts: list[Draft], verb: Verb, options: SaveOptions) -> lis
     most = org.physics.max_rows_per_transaction
     if most is not None and len(drafts) > most:
         return [Refused((out_of_cpu_time(draft.sobject),)) for draft in drafts]
-    search = Search(
-        tables=org,
-        deleted_match=org.quirks.deleted_records_match,
-        details=options.include_record_details,
-        all_fields=org.quirks.record_details == "all",
-    )
+    rules = _Rules.at_work(org, drafts, options)
     return [
-        target if isinstance(target, Refused) else _plan_row(org, draft, target, options, search)
+        target if isinstance(target, Refused) else _plan_row(org, draft, target, options, rules)
         for draft, target in zip(drafts, targets(org, drafts, verb), strict=True)
     ]
 
 
-def _plan_row(org: Org, draft: Draft, target: Target, options: SaveOptions, search: Search) -> Plan | Refused:
+@dataclass(frozen=True)
+class _Rules:
+    """The duplicate rules that have a say in one save, each with whether a match stops the row."""
+
+    on_insert: tuple[tuple[DuplicateRule, bool], ...]
+    on_update: tuple[tuple[DuplicateRule, bool], ...]
+    search: Search
+    #: Who saves.
+    user: Record
+
+    @classmethod
+    def at_work(cls, org: Org, drafts: list[Draft], options: SaveOptions) -> _Rules:
+        rules = org.rules_for(drafts[0].sobject.name) if drafts and options.duplicate_rules else ()
+        on_insert, on_update = (
+            tuple(
+                (rule, rule.stops(created=created, allow_save=options.allow_save))
+                for rule in rules
+                if rule.stops(created=created, allow_save=options.allow_save) or rule.reports(created=created)
+            )
+            for created in (True, False)
+        )
+        search = Search(
+            tables=org,
+            deleted_match=org.quirks.deleted_records_match,
+            details=options.include_record_details,
+            all_fields=org.quirks.record_details == "all",
+        )
+        return cls(on_insert, on_update, search, org.record(options.user_id) or {})
+
+
+def _plan_row(org: Org, draft: Draft, target: Target, options: SaveOptions, rules: _Rules) -> Plan | Refused:
     created = target.record is None
     errors = draft.errors or _not_writeable(draft, target) or _resolve_parents(org, draft)
     if errors:
         return Refused(tuple(errors), target.record_id)
     changes = _changes(org, draft, target, options)
     after = changes if target.record is None else {**target.record, **changes}
-    errors = _missing(draft, after, created=created) or taken(org, draft.sobject, after, target.record_id)
+    errors = _missing(draft, after, created=created)
     if errors:
         return Refused(tuple(errors), target.record_id)
     row = Plan(draft, target.record_id, changes)
-    duplicates = _run_rules(org, row, target.record, after, options, search)
+    duplicates = _run_rules(row, target.record, after, rules)
     return Refused(duplicates, target.record_id) if duplicates else row
 
 
 def _not_writeable(draft: Draft, target: Target) -> list[RowError]:
     sobject = draft.sobject
     forbidden = sobject.not_createable if target.record is None else sobject.not_updateable
-    names = sorted(draft.values.keys() & forbidden - {target.key_field})
+    names = [] if forbidden.isdisjoint(draft.values) else sorted(draft.values.keys() & forbidden - {target.key_field})
     names += [parent.field.name for parent in draft.parents if parent.field.name in forbidden]
     if not names:
         return []
@@ -174,10 +202,14 @@ def _check_references(org: Org, draft: Draft) -> list[RowError]:
 def _changes(org: Org, draft: Draft, target: Target, options: SaveOptions) -> dict[str, Any]:
     sobject = draft.sobject
     values = draft.values
-    changes = {name: value for name, value in values.items() if name != "Id"}
     if target.record is None:
-        defaults = {name: value for name, value in sobject.defaults.items() if values.get(name) is None}
-        changes.update(defaults)
+        changes = {**sobject.defaults, **values}
+        for name in sobject.defaults:
+            if changes[name] is None:
+                changes[name] = sobject.defaults[name]
+    else:
+        changes = values.copy()
+    changes.pop("Id", None)
     if sobject.name_parts and not values.keys().isdisjoint(sobject.name_parts):
         changes["Name"] = compound_name(sobject, {**(target.record or {}), **changes})
     rule = org.definition.assignment_rules.get(sobject.name) if options.assign else None
@@ -196,21 +228,16 @@ def _missing(draft: Draft, after: Mapping[str, Any], *, created: bool) -> list[R
     return [RowError("REQUIRED_FIELD_MISSING", message, tuple(names))]
 
 
-def _run_rules(
-    org: Org, row: Plan, before: Record | None, after: Record, options: SaveOptions, search: Search
-) -> tuple[RowError, ...]:
+def _run_rules(row: Plan, before: Record | None, after: Record, rules: _Rules) -> tuple[RowError, ...]:
     """The errors of the rules that stop the row; the others are left in ``row.reported``."""
     created = before is None
     errors = []
-    for rule in org.rules_for(row.draft.sobject.name):
+    for rule, stops in rules.on_insert if created else rules.on_update:
         if before is not None and not _concerns(rule, before, row.changes):
             continue
-        if rule.filter is not None and not rule.filter.holds(after, org.record(options.user_id) or {}):
+        if rule.filter is not None and not rule.filter.holds(after, rules.user):
             continue
-        stops = rule.stops(created=created, allow_save=options.allow_save)
-        if not stops and not rule.reports(created=created):
-            continue
-        result = find_duplicates(rule, after, row.record_id, search, created=created)
+        result = find_duplicates(rule, after, row.record_id, rules.search, created=created)
         if result is not None and stops:
             errors.append(RowError("DUPLICATES_DETECTED", rule.alert_text, (), result))
         elif result is not None:
@@ -273,7 +300,7 @@ def commit(org: Org, drafts: list[Draft], plans: list[Plan | Refused], options: 
 
 def _refusal(org: Org, draft: Draft, result: Refused, now: str) -> Change:
     sobject = draft.sobject
-    keys = {each.name: draft.values[each.name] for each in sobject.indexed if each.name in draft.values}
+    keys = {name: value for name, value in draft.values.items() if name in sobject.keys}
     known = result.record_id if result.record_id and org.record(result.record_id) else None
     return Change(now, current().number, sobject.name, "refused", known, keys, {}, result.errors[0].code)
 

@@ -39,10 +39,36 @@ class Field:
     restricted: bool = False
     reference_to: tuple[str, ...] = ()
     relationship_name: str | None = None
+    #: What becomes of a record when the one it points at is deleted: set_null, cascade or restrict.
+    on_delete: str = "set_null"
+    #: Values of a lead's status that stand for a converted lead.
+    converted: tuple[str, ...] = ()
+    #: How the parent calls the records that point at it by this field; None if the org file does not say.
+    children_name: str | None = None
 
     @property
     def custom(self) -> bool:
         return self.name.endswith("__c")
+
+    @property
+    def long_text(self) -> bool:
+        return self.kind == "textarea" and self.length > 255
+
+    @property
+    def filterable(self) -> bool:
+        return not self.long_text
+
+    @property
+    def sortable(self) -> bool:
+        return not self.long_text and self.kind != "multipicklist"
+
+    @property
+    def groupable(self) -> bool:
+        return self.sortable and self.kind not in ("double", "currency", "percent", "datetime", "time")
+
+    @property
+    def aggregatable(self) -> bool:
+        return self.kind not in ("textarea", "boolean", "multipicklist")
 
     @property
     def indexed(self) -> bool:
@@ -86,6 +112,11 @@ class Sobject:
     @cached_property
     def by_lower(self) -> dict[str, Field]:
         return {name.lower(): each for name, each in self.fields.items()}
+
+    @cached_property
+    def name_field(self) -> str:
+        """The field that names a record: ``Name``, ``CaseNumber``, ``Subject``."""
+        return next((name for name, each in self.fields.items() if each.name_field), "Name")
 
     @cached_property
     def by_relationship(self) -> dict[str, Field]:
@@ -132,6 +163,11 @@ class Sobject:
     @cached_property
     def unique(self) -> tuple[Field, ...]:
         return tuple(each for each in self.fields.values() if each.unique)
+
+    @cached_property
+    def keys(self) -> frozenset[str]:
+        """Names of the fields by which a record can be found."""
+        return frozenset(each.name for each in self.indexed)
 
     @cached_property
     def auto_numbers(self) -> tuple[str, ...]:

@@ -69,6 +69,8 @@ class EmulatedOrg:
             access_log=False,
             lifespan="off",
             ws="none",
+            # Clients that poll every five seconds must not meet a connection that is just being closed.
+            timeout_keep_alive=60,
             timeout_graceful_shutdown=1,
         )
         config.load()
@@ -89,6 +91,7 @@ class EmulatedOrg:
         self._server.run(sockets=[self._listener])
 
     def stop(self) -> None:
+        self.state.jobs.stop()
         self._server.should_exit = True
         # A TLS connection that idles would be waited for until its client says goodbye.
         self._server.force_exit = self.ca_file is not None

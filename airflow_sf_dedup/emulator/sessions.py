@@ -4,17 +4,29 @@ from __future__ import annotations
 
 import secrets
 
+from airflow_sf_dedup.emulator.approvals import Approval, Approvals
+
 
 class Sessions:
     def __init__(self, org_id: str) -> None:
         self._org_id = org_id
         self._users: dict[str, str] = {}
+        self._approved: dict[str, Approval] = {}
+        self.approvals = Approvals()
 
     def open(self, user_id: str) -> str:
         """A new access token for a user, in the form Salesforce gives them: org id, ``!``, secret."""
         token = f"{self._org_id[:15]}!{secrets.token_urlsafe(48)}"
         self._users[token] = user_id
         return token
+
+    def note_approval(self, token: str, approval: Approval) -> None:
+        """Which app an access token was given to."""
+        self._approved[token] = approval
+
+    def approval(self, token: str) -> Approval | None:
+        """What an access token that is valid was approved for; None of one that no app asked for."""
+        return self._approved.get(token) if token in self._users else None
 
     def reopen(self, token: str, user_id: str) -> None:
         self._users[token] = user_id

@@ -57,6 +57,14 @@ def is_nil(element: Element) -> bool:
     return element.get(_NIL) in ("true", "1")
 
 
+def check_names(element: Element, known: frozenset[str]) -> None:
+    """:raises SoapClientFault: an element of another name is among the children."""
+    for child in element:
+        name = local(child)
+        if name and name not in known:
+            raise SoapClientFault(f"Element {child.tag} invalid at this location")
+
+
 def read_envelope(body: bytes) -> SoapCall:
     """:raises SoapClientFault: it is no XML, or no envelope with one operation."""
     root = _parsed(body)

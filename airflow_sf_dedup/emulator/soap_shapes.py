@@ -7,18 +7,17 @@ from typing import Any
 from xml.sax.saxutils import escape
 
 from airflow_sf_dedup.emulator.org import Org
-from airflow_sf_dedup.emulator.querying import Column
-from airflow_sf_dedup.emulator.rest_shapes import shown
+from airflow_sf_dedup.emulator.query_layout import Children, Leaf, Node, Parent
 from airflow_sf_dedup.emulator.results import (
     DuplicateResult,
     MatchRecord,
     MatchResult,
-    Refused,
     RowError,
     RowResult,
     Saved,
 )
 from airflow_sf_dedup.emulator.schema import Field, Sobject
+from airflow_sf_dedup.emulator.shown_values import shown
 from airflow_sf_dedup.emulator.store import Record
 
 PARTNER = "urn:partner.soap.sforce.com"
@@ -45,6 +44,11 @@ def text(value: Any) -> str:
     return escape(str(value))
 
 
+def moment(name: str, value: str) -> str:
+    """Datetimes end in ``Z`` in SOAP."""
+    return element(name, value.replace("+0000", "Z"))
+
+
 def envelope(namespace: str, operation: str, results: str, used: int, limit: int) -> bytes:
     """A response with its LimitInfoHeader."""
     limits = (
@@ -64,9 +68,14 @@ def fault(namespace: str, code: str, message: str) -> bytes:
     kind = _FAULT_KINDS.get(code, "UnexpectedErrorFault")
     detail = (
         f'<detail><sf:{kind} xsi:type="sf:{kind}"><sf:exceptionCode>{escape(code)}</sf:exceptionCode>'
-        f"<sf:exceptionMessage>{escape(message)}</sf:exceptionMessage></sf:{kind}></detail>"
+        f"<sf:exceptionMessage>{escape(message)}</sf:exceptionMessage>{_place(kind)}</sf:{kind}></detail>"
     )
     return _fault(namespace, f"sf:{code}", f"{code}: {message}", detail)
+
+
+def _place(kind: str) -> str:
+    """Where in a query the mistake is, which nobody says."""
+    return "<sf:row>-1</sf:row><sf:column>-1</sf:column>" if kind in _WITH_PLACE else ""
 
 
 def client_fault(namespace: str, message: str) -> bytes:
@@ -83,6 +92,7 @@ _FAULT_KINDS = {
     "MALFORMED_ID": "InvalidIdFault",
     "INVALID_QUERY_LOCATOR": "InvalidQueryLocatorFault",
 }
+_WITH_PLACE = frozenset({"InvalidFieldFault", "InvalidSObjectFault", "MalformedQueryFault"})
 
 
 def _fault(namespace: str, code: str, message: str, detail: str) -> bytes:
@@ -101,7 +111,7 @@ def save_result(result: RowResult) -> str:
     """SaveResult, DeleteResult and UndeleteResult: errors, id, success."""
     if isinstance(result, Saved):
         return f"<result><id>{result.record_id}</id><success>true</success></result>"
-    return f"<result>{_errors(result)}{element('id', result.record_id)}<success>false</success></result>"
+    return f"<result>{errors(result.errors)}{element('id', result.record_id)}<success>false</success></result>"
 
 
 def upsert_result(result: RowResult, *, refused_says_created: bool) -> str:
@@ -111,13 +121,20 @@ def upsert_result(result: RowResult, *, refused_says_created: bool) -> str:
         return f"<result><created>{created}</created><id>{result.record_id}</id><success>true</success></result>"
     created = text(refused_says_created)
     return (
-        f"<result><created>{created}</created>{_errors(result)}"
+        f"<result><created>{created}</created>{errors(result.errors)}"
         f"{element('id', result.record_id)}<success>false</success></result>"
     )
 
 
-def _errors(result: Refused) -> str:
-    return "".join(_error(error) for error in result.errors)
+def outcome(error: tuple[str, str] | None) -> str:
+    """A result of errors and success alone."""
+    if error is None:
+        return "<result><success>true</success></result>"
+    return f"<result>{errors([RowError(*error)])}<success>false</success></result>"
+
+
+def errors(found: Iterable[RowError]) -> str:
+    return "".join(_error(error) for error in found)
 
 
 def _error(error: RowError) -> str:
@@ -128,13 +145,15 @@ def _error(error: RowError) -> str:
     return f'<errors xsi:type="DuplicateError">{base}{duplicate_result(error.duplicate)}</errors>'
 
 
-def duplicate_result(result: DuplicateResult) -> str:
+def duplicate_result(result: DuplicateResult, *, name: str = "duplicateResult") -> str:
+    """What a rule found; without a match it has nothing to say."""
     matches = "".join(_match_result(each) for each in result.match_results)
+    matched = any(each.match_records for each in result.match_results)
     return (
-        f"<duplicateResult>{element('allowSave', result.allow_save)}"
+        f"<{name}>{element('allowSave', result.allow_save)}"
         f"{element('duplicateRule', result.duplicate_rule)}"
         f"{element('duplicateRuleEntityType', result.sobject)}"
-        f"{element('errorMessage', result.alert_text)}{matches}</duplicateResult>"
+        f"{element('errorMessage', result.alert_text if matched else None)}{matches}</{name}>"
     )
 
 
@@ -164,42 +183,73 @@ def _match_record(match: MatchRecord) -> str:
 # --- records ----------------------------------------------------------------------------------------------
 
 
-def whole_record(name: str, sobject: Sobject, record: Record, fields: Iterable[Field]) -> str:
+def whole_record(
+    name: str, sobject: Sobject, record: Record, fields: Iterable[Field], *, enterprise: bool = False
+) -> str:
     """A record of retrieve: type and Id first, then the fields asked for."""
-    inner = "".join(element(f"sf:{field.name}", _value(field, record.get(field.name))) for field in fields)
-    identity = element("sf:type", sobject.name) + element("sf:Id", record["Id"])
-    return f'<{name} xsi:type="sf:sObject">{identity}{inner}</{name}>'
+    shown_fields = [field for field in fields if not (enterprise and field.name == "Id")]
+    inner = "".join(element(f"sf:{field.name}", _value(field, record.get(field.name))) for field in shown_fields)
+    return _record(name, sobject.name, element("sf:Id", record["Id"]) + inner, enterprise=enterprise)
 
 
-def query_record(org: Org, record: Record, columns: Sequence[Column]) -> str:
-    """A row of a query; Id comes first, and again where it is asked for."""
-    return f'<records xsi:type="sf:sObject">{_columns(org, record, record, columns, 0)}</records>'
+def query_record(
+    org: Org, record: Record, columns: Sequence[Node], *, name: str = "records", enterprise: bool = False
+) -> str:
+    """A row of a query; in the Partner API Id comes first, and again where it is asked for."""
+    return _record(name, _sobject_of(org, record), _nodes(org, record, columns, enterprise), enterprise=enterprise)
 
 
-def _columns(org: Org, root: Record, record: Record, columns: Sequence[Column], depth: int) -> str:
-    """The type, Id and columns of ``record``, which is ``depth`` relationships away from ``root``."""
-    has_id = any(column.names[depth:] == ("Id",) for column in columns)
-    sobject = org.schema.by_prefix[record["Id"][:3]].name
-    parts = [element("sf:type", sobject), element("sf:Id", record["Id"] if has_id else None)]
-    for name in dict.fromkeys(column.names[depth] for column in columns):
-        own = [column for column in columns if column.names[depth] == name]
-        if len(own[0].names) == depth + 1:
-            parts.append(element(f"sf:{name}", _value(own[0].field, own[0].get(root))))
-        else:
-            parts.append(_parent(org, root, name, own, depth))
-    return "".join(parts)
+def _record(name: str, sobject: str, inner: str, *, enterprise: bool) -> str:
+    """The Partner API has one type for all records and says in an element which sobject it is."""
+    if enterprise:
+        return f'<{name} xsi:type="sf:{sobject}">{inner}</{name}>'
+    return f'<{name} xsi:type="sf:sObject">{element("sf:type", sobject)}{inner}</{name}>'
 
 
-def _parent(org: Org, root: Record, name: str, columns: Sequence[Column], depth: int) -> str:
-    parent = columns[0].parents[depth](root)
+def _sobject_of(org: Org, record: Record) -> str:
+    return org.schema.by_prefix[record["Id"][:3]].name
+
+
+def _nodes(org: Org, record: Record, nodes: Sequence[Node], enterprise: bool) -> str:
+    has_id = any(isinstance(node, Leaf) and node.name == "Id" for node in nodes)
+    identity = "" if enterprise else element("sf:Id", record["Id"] if has_id else None)
+    return identity + "".join(_node(org, record, node, enterprise) for node in nodes)
+
+
+def _node(org: Org, record: Record, node: Node, enterprise: bool) -> str:
+    if isinstance(node, Leaf):
+        return element(f"sf:{node.name}", _value(node.column.field, node.column.own(record)))
+    if isinstance(node, Children):
+        return _children(org, record, node, enterprise)
+    parent = node.get(record)
     if parent is None:
-        return f'<sf:{name} xsi:nil="true"/>'
-    return f'<sf:{name} xsi:type="sf:sObject">{_columns(org, root, parent, columns, depth + 1)}</sf:{name}>'
+        return f'<sf:{node.name} xsi:nil="true"/>'
+    sobject = _sobject_of(org, parent)
+    if isinstance(node, Parent):
+        nodes, shown_as = node.nodes, node.sobject or "Name"
+    else:
+        nodes, shown_as = node.branches.get(sobject, node.otherwise), sobject
+    return _record(f"sf:{node.name}", shown_as, _nodes(org, parent, nodes, enterprise), enterprise=enterprise)
 
 
-def aggregate_record(row: dict[str, Any]) -> str:
+def _children(org: Org, record: Record, node: Children, enterprise: bool) -> str:
+    """The result of a subquery; its further pages are asked for by queryMore."""
+    rows = tuple(query_record(org, each, node.nodes, enterprise=enterprise) for each in node.of(record))
+    if not rows:
+        return f'<sf:{node.name} xsi:nil="true"/>'
+    size = org.quirks.child_rows_in_a_page
+    done = len(rows) <= size
+    locator = None if done else f"{org.keep_cursor(rows)}-{size}"
+    return (
+        f'<sf:{node.name} xsi:type="QueryResult">{element("done", done)}{element("queryLocator", locator)}'
+        f"{''.join(rows[:size])}<size>{len(rows)}</size></sf:{node.name}>"
+    )
+
+
+def aggregate_record(row: dict[str, Any], *, enterprise: bool = False) -> str:
     inner = "".join(element(f"sf:{name}", value) for name, value in row.items())
-    return f'<records xsi:type="sf:sObject"><sf:type>AggregateResult</sf:type><sf:Id xsi:nil="true"/>{inner}</records>'
+    identity = "" if enterprise else element("sf:Id", None)
+    return _record("records", "AggregateResult", identity + inner, enterprise=enterprise)
 
 
 def _value(field: Field, value: Any) -> Any:

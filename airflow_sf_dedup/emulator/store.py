@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Hashable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from airflow_sf_dedup.core.record_ids import to_18
+from airflow_sf_dedup.core.record_ids import checksum
+from airflow_sf_dedup.emulator.index import Index
 from airflow_sf_dedup.emulator.match_index import Column, MatchIndex
 from airflow_sf_dedup.emulator.schema import Field, Sobject
 
@@ -24,7 +25,8 @@ def make_id(key_prefix: str, number: int) -> str:
     while number or not digits:
         number, digit = divmod(number, 62)
         digits = _DIGITS[digit] + digits
-    return to_18(f"{key_prefix}{_POD}{digits.rjust(10, '0')}")
+    first_15 = f"{key_prefix}{_POD}{digits.rjust(10, '0')}"
+    return first_15 + checksum(first_15)
 
 
 class Table:
@@ -34,7 +36,8 @@ class Table:
         self.sobject = sobject
         self.records: dict[str, Record] = {}
         self._numbers = itertools.count(1)
-        self._indexes: dict[str, dict[Hashable, dict[str, None]]] = {each.name: {} for each in sobject.indexed}
+        self._last_auto_number = 0
+        self._indexes = {each.name: Index() for each in sobject.indexed}
         self._match_indexes: dict[tuple[Column, ...], MatchIndex] = {}
 
     def match_index(self, columns: tuple[Column, ...]) -> MatchIndex:
@@ -52,14 +55,18 @@ class Table:
                 return record_id
 
     def next_number(self) -> int:
-        """For auto-number fields."""
-        return len(self.records) + 1
+        """For auto-number fields; none is given twice, even after records were purged."""
+        self._last_auto_number = max(self._last_auto_number, len(self.records)) + 1
+        return self._last_auto_number
 
     def put(self, record_id: str, record: Record | None) -> Undo:
         """Sets, replaces or (with None) forgets a record; returns what undoes that."""
         old = self.records.get(record_id)
         for field in self.sobject.indexed:
-            self._reindex(field, record_id, old, record)
+            before = old.get(field.name) if old is not None else None
+            after = record.get(field.name) if record is not None else None
+            if before != after:
+                self._reindex(field, record_id, before, after)
         for index in self._match_indexes.values():
             index.replace(record_id, old, record)
         if record is None:
@@ -68,16 +75,12 @@ class Table:
             self.records[record_id] = record
         return lambda: _forget_undo(self.put(record_id, old))
 
-    def _reindex(self, field: Field, record_id: str, old: Record | None, new: Record | None) -> None:
-        before = old.get(field.name) if old is not None else None
-        after = new.get(field.name) if new is not None else None
-        if before == after:
-            return
+    def _reindex(self, field: Field, record_id: str, before: Any, after: Any) -> None:
         index = self._indexes[field.name]
         if before is not None:
-            index[field.index_key(before)].pop(record_id, None)
+            index.remove(field.index_key(before), record_id)
         if after is not None:
-            index.setdefault(field.index_key(after), {})[record_id] = None
+            index.add(field.index_key(after), record_id)
 
     def live(self, record_id: str) -> Record | None:
         record = self.records.get(record_id)
@@ -85,8 +88,8 @@ class Table:
 
     def holders(self, field: Field, value: Any, *, deleted: bool = False) -> list[str]:
         """Ids of the records that carry ``value`` in an indexed field; of live ones only unless ``deleted``."""
-        ids = self._indexes[field.name].get(field.index_key(value), ())
-        return [each for each in ids if deleted or not self.records[each]["IsDeleted"]]
+        ids = self._indexes[field.name].find(field.index_key(value))
+        return [each for each in ids if deleted or not self.records[each]["IsDeleted"]] if ids else []
 
     def all(self, *, deleted: bool = False) -> Iterator[Record]:
         return (record for record in list(self.records.values()) if deleted or not record["IsDeleted"])

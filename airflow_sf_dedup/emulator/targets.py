@@ -44,6 +44,7 @@ class Target:
         return self.record["Id"] if self.record else None
 
 
+CONVERTED = RowError("CANNOT_UPDATE_CONVERTED_LEAD", "cannot reference converted lead")
 #: Salesforce allows one Id five times in one call.
 _MOST_UPDATES_OF_ONE = 5
 
@@ -53,8 +54,16 @@ def targets(org: Org, drafts: list[Draft], verb: Verb) -> list[Target | Refused]
     if isinstance(verb, Create):
         return [_new(draft) for draft in drafts]
     if isinstance(verb, Update) or verb.field.name == "Id":
-        return _by_id(org, drafts, may_create=isinstance(verb, Upsert))
-    return _by_key(org, drafts, verb.field)
+        found = _by_id(org, drafts, may_create=isinstance(verb, Upsert))
+    else:
+        found = _by_key(org, drafts, verb.field)
+    return [_unless_converted(each) for each in found]
+
+
+def _unless_converted(target: Target | Refused) -> Target | Refused:
+    if isinstance(target, Refused) or target.record is None or not target.record.get("IsConverted"):
+        return target
+    return Refused((CONVERTED,), target.record_id)
 
 
 def refused(code: str, message: str, *fields: str, record_id: str | None = None) -> Refused:

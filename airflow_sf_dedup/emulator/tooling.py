@@ -35,7 +35,7 @@ def query(call: Call) -> Response:
     text = call.request.query.get("q", "")
     if not text.strip():
         raise ApiError("MALFORMED_QUERY", "SOQL statements cannot be empty or null")
-    sobject = _queried(call, parse(text).sobject)
+    sobject = _queried(call, str(parse(text).sobject))
     answer = data_query(call)
     body: dict[str, Any] = answer.body
     return Response(

@@ -24,7 +24,7 @@ Reader = Callable[[Any], Any]
 
 _DATE = re.compile(r"(\d{4}-\d{2}-\d{2})(?:T\d{2}:\d{2}.*)?")
 _DATETIME = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(?::\d{2}(?:[.,]\d{1,9})?)?(?:Z|[+-]\d{2}:?\d{2})")
-_TIME = re.compile(r"(?:[01]\d|2[0-3]):[0-5]\d(?::[0-5]\d(?:\.\d{1,3})?)?Z?")
+_TIME = re.compile(r"(?:[01]\d|2[0-3]):[0-5]\d(?::[0-5]\d(?:\.\d{1,9})?)?Z?")
 _NUMBER = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d{1,3})?")
 _EMAIL = re.compile(r"[^\s@<>(),;:\"\[\]]+@[^\s@.<>(),;:\"\[\]]+(?:\.[^\s@.<>(),;:\"\[\]]+)+")
 #: What XML cannot carry, and therefore no answer may contain.
@@ -65,7 +65,7 @@ def read_time(text: str) -> str:
     clock = text.strip().removesuffix("Z")
     hours, minutes, seconds = [*clock.split(":"), "00"][:3]
     whole, _, fraction = seconds.partition(".")
-    return f"{hours}:{minutes}:{whole}.{fraction.ljust(3, '0')}Z"
+    return f"{hours}:{minutes}:{whole}.{fraction[:3].ljust(3, '0')}Z"
 
 
 def read_number(text: str) -> int | float:
@@ -102,7 +102,8 @@ def _text_rule(field: Field) -> Callable[[str], str | None]:
     limit = field.length
 
     def check(text: str) -> str | None:
-        text = _ILLEGAL.sub("", text).strip()
+        # Printable text has no illegal character, and asking is cheaper than replacing.
+        text = text.strip() if text.isprintable() else _ILLEGAL.sub("", text).strip()
         if len(text) > limit:
             shown = text[:255]
             raise refuse("STRING_TOO_LONG", f"{field.label}: data value too large: {shown} (max length={limit})", field)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 import requests
+from airflow.providers.salesforce.hooks.salesforce import SalesforceHook
 from simple_salesforce.api import Salesforce
 from simple_salesforce.exceptions import (
     SalesforceExpiredSession,
@@ -76,3 +79,63 @@ def test_simple_salesforce_sends_the_duplicate_header(salesforce: Any, tls: Emul
         {**LEAD, "FirstName": "Jane"}, headers={"Sforce-Duplicate-Rule-Header": "allowSave=true"}
     )
     assert saved["success"] is True
+
+
+def test_simple_salesforce_walks_through_pages_and_searches(tls: EmulatedOrg, salesforce: Any) -> None:
+    tls.state.seed("Account", [{"Name": f"it's {number}"} for number in range(2450)])
+    soql = "SELECT Id, Owner.Name FROM Account WHERE Name LIKE 'it\\'s %' ORDER BY Id"
+    found = list(salesforce.query_all_iter(soql))
+    assert len(found) == 2450
+    assert found[-1]["Owner"]["Name"] == "Data Loader"
+    assert salesforce.query("SELECT COUNT() FROM Account", include_deleted=True)["totalSize"] == 2450
+    assert len(salesforce.quick_search("2449")["searchRecords"]) == 1
+
+
+def test_simple_salesforce_describes_and_follows_changes(salesforce: Any) -> None:
+    created = salesforce.Account.create({"Name": "Acme"})
+    assert salesforce.describe()["maxBatchSize"] == 200
+    assert salesforce.Account.metadata()["objectDescribe"]["name"] == "Account"
+    assert salesforce.Account.describe_layout("012000000000000AAA")["detailLayoutSections"]
+    now = datetime.now(UTC)
+    span = (now - timedelta(minutes=5), now + timedelta(minutes=5))
+    assert salesforce.Account.updated(*span)["ids"] == [created["id"]]
+    salesforce.Account.delete(created["id"])
+    assert [each["id"] for each in salesforce.Account.deleted(*span)["deletedRecords"]] == [created["id"]]
+    assert salesforce.restful("tabs")
+    assert salesforce.api_usage["api-usage"].total == 100000
+
+
+def test_simple_salesforce_works_with_a_token_of_client_credentials(tls: EmulatedOrg) -> None:
+    answer = requests.post(
+        f"{tls.url}/services/oauth2/token",
+        data={"grant_type": "client_credentials", "client_id": "emulator-client", "client_secret": "emulator-secret"},
+        verify=tls.ca_file,
+        timeout=5,
+    ).json()
+    session = requests.Session()
+    session.verify, session.trust_env = tls.ca_file, False
+    client = Salesforce(instance_url=answer["instance_url"], session_id=answer["access_token"], session=session)
+    assert client.query("SELECT Id FROM Organization")["records"][0]["Id"] == tls.org_id
+
+
+# --- Airflow's own hook -----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def hook(tls: EmulatedOrg, monkeypatch: pytest.MonkeyPatch) -> Any:
+    extra = {"instance_url": tls.url}
+    monkeypatch.setenv("AIRFLOW_CONN_SALESFORCE_DEFAULT", json.dumps({"conn_type": "salesforce", "extra": extra}))
+    session = requests.Session()
+    session.verify, session.trust_env = tls.ca_file, False
+    return SalesforceHook(session_id=tls.access_token, session=session)
+
+
+def test_airflows_hook_connects_and_queries(hook: Any, tls: EmulatedOrg) -> None:
+    tls.state.seed("Account", [{"Name": "Acme"}, {"Name": "Umbrella"}])
+    assert hook.test_connection() == (True, "Connection successfully tested")
+    found = hook.make_query("SELECT Id, Name FROM Account ORDER BY Name", include_deleted=True)
+    assert [each["Name"] for each in found["records"]] == ["Acme", "Umbrella"]
+    assert "External_Id__c" in hook.get_available_fields("Account")
+    assert hook.describe_object("Account")["keyPrefix"] == "001"
+    objects = hook.get_object_from_salesforce("Account", ["Id", "Name"])
+    assert [each["Name"] for each in objects["records"]] == ["Acme", "Umbrella"]

@@ -355,7 +355,7 @@ def test_what_is_not_there_is_refused(client: Client) -> None:
     assert found(nothing, "records") == [None]
     gone = call(client, "checkDeployStatus", "<asyncProcessId>0Af000000000001</asyncProcessId>")
     assert found(gone, "faultcode") == ["sf:INVALID_CROSS_REFERENCE_KEY"]
-    stranger = call(client, "describeMetadata", "<asOfVersion>60.0</asOfVersion>", token="x")  # noqa: S106
+    stranger = call(client, "describeMetadata", "<asOfVersion>60.0</asOfVersion>", token="x")
     assert found(stranger, "faultcode") == ["sf:INVALID_SESSION_ID"]
 
 

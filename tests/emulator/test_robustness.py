@@ -39,6 +39,7 @@ PATHS = st.sampled_from(
         ("POST", f"{ROOT}/composite"),
         ("POST", f"{ROOT}/composite/batch"),
         ("POST", f"{ROOT}/sobjects/Lead"),
+        ("POST", f"{ROOT}/ui-api/predupe"),
         ("PATCH", f"{ROOT}/sobjects/Lead/External_Id__c/a"),
         ("PATCH", f"{ROOT}/sobjects/Lead/Legacy_Number__c/x"),
         ("PATCH", f"{ROOT}/sobjects/Lead/00Q5g0000000001EAA"),
@@ -116,3 +117,9 @@ def test_any_soap_record_is_answered_without_an_error_of_our_own(fields: list[tu
         f"{inner}</sObjects></{verb}></e:Body></e:Envelope>"
     )
     assert send("POST", "/services/Soap/u/60.0", envelope.encode("utf-8", "replace")) in (200, 500)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.sampled_from(["Lead", "Contact", "Task", "Nope"]), RECORDS)
+def test_any_record_can_be_looked_up(sobject: str, fields: dict[str, Any]) -> None:
+    assert send("POST", f"{ROOT}/ui-api/predupe", {"apiName": sobject, "fields": fields}) < 500

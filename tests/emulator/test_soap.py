@@ -68,6 +68,16 @@ def test_assignment_rules_run_only_when_asked_for(client: Client, org: EmulatedO
     assert owners == ["loader@example.com", "queue@example.com"]
 
 
+def test_an_assignment_rule_that_there_is_not_is_a_fault(client: Client, org: EmulatedOrg) -> None:
+    rule = org.state.definition.assignment_rules["Lead"].record_id
+    header = "<urn:AssignmentRuleHeader><urn:assignmentRuleId>{}</urn:assignmentRuleId></urn:AssignmentRuleHeader>"
+    refused = client.soap(soap_upsert("Lead", KEY, lead("a")), header.format("01Q000000000000"))
+    assert (refused.status_code, "sf:INVALID_ASSIGNMENT_RULE" in refused.text) == (500, True)
+    client.soap(soap_upsert("Lead", KEY, lead("b")), header.format(rule))
+    (found,) = client.query("SELECT Owner.Username FROM Lead")
+    assert found["Owner"]["Username"] == "queue@example.com"
+
+
 def test_fields_to_null_clear_and_empty_elements_do_not(client: Client) -> None:
     record_id = client.create("Lead", **LEAD, City="Bonn", Phone="1", Last_Contacted__c="2026-01-02T03:04:05Z")
     nulls = "<urn:sObjects><urn1:type>Lead</urn1:type><urn1:fieldsToNull>City</urn1:fieldsToNull>"
@@ -104,6 +114,38 @@ def test_delete_and_undelete(client: Client) -> None:
     (back,) = results(client.soap(undelete))
     (again,) = results(client.soap(undelete))
     assert (text(back, "success"), text(again, "errors", "statusCode")) == ("true", "UNDELETE_FAILED")
+
+
+def test_a_delete_takes_the_ids_under_the_name_of_older_clients(client: Client) -> None:
+    record_id = client.create("Lead", **LEAD)
+    (deleted,) = results(client.soap(f"<urn:delete><urn:id>{record_id}</urn:id></urn:delete>"))
+    assert text(deleted, "success") == "true"
+    assert client.query("SELECT Id FROM Lead") == []
+
+
+def test_a_moment_without_a_zone_is_in_utc(client: Client) -> None:
+    (saved,) = results(client.soap(soap_upsert("Lead", KEY, lead("a", Last_Contacted__c="2026-01-02T03:04:05.5"))))
+    assert text(saved, "success") == "true"
+    assert client.query("SELECT Last_Contacted__c FROM Lead")[0]["Last_Contacted__c"] == "2026-01-02T03:04:05.500+0000"
+
+
+def test_the_enterprise_door_types_its_records(client: Client) -> None:
+    record_id = client.create("Account", Name="Acme")
+    kind = "{http://www.w3.org/2001/XMLSchema-instance}type"
+    created = '<urn:sObjects xsi:type="urn1:Contact"><LastName>Doe</LastName>'
+    body = f"<urn:create>{created}<AccountId>{record_id}</AccountId></urn:sObjects></urn:create>"
+    (saved,) = results(client.soap(body, door="c/60.0"))
+    assert text(saved, "success") == "true"
+    body = "<urn:query><urn:queryString>SELECT Id, LastName, Account.Name FROM Contact</urn:queryString></urn:query>"
+    (result,) = results(client.soap(body, door="c/60.0"))
+    record = next(each for each in result if local(each) == "records")
+    assert (record.attrib[kind], names(record)) == ("sf:Contact", ["Id", "LastName", "Account"])
+    assert next(each for each in record if local(each) == "Account").attrib[kind] == "sf:Account"
+    fields = "<urn:fieldList>Id,Name</urn:fieldList><urn:sObjectType>Account</urn:sObjectType>"
+    (found,) = results(
+        client.soap(f"<urn:retrieve>{fields}<urn:ids>{record_id}</urn:ids></urn:retrieve>", door="c/60.0")
+    )
+    assert (found.attrib[kind], names(found)) == ("sf:Account", ["Id", "Name"])
 
 
 def test_a_query_shows_the_id_first_and_again(client: Client) -> None:
@@ -178,6 +220,8 @@ FAULTS = [
         "sf:MALFORMED_QUERY",
     ),
     ("no such call", "<urn:dance/>", None, "u/60.0", "soapenv:Client"),
+    ("an element that it has not", "<urn:delete><urn:uds>x</urn:uds></urn:delete>", None, "u/60.0", "soapenv:Client"),
+    ("too many ids", f"<urn:delete>{'<urn:ids>x</urn:ids>' * 201}</urn:delete>", None, "u/60", "sf:EXCEEDED_ID_LIMIT"),
 ]
 
 

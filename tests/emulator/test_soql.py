@@ -6,8 +6,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from airflow_sf_dedup.emulator import EmulatedOrg, Org
-from airflow_sf_dedup.emulator.errors import ApiError
+from airflow_sf_dedup.emulator import EmulatedOrg, Org, front
+from airflow_sf_dedup.emulator.http import Request
 from airflow_sf_dedup.emulator.querying import run
 from airflow_sf_dedup.emulator.soql import parse
 
@@ -133,20 +133,39 @@ def test_deleted_records_are_seen_by_query_all_only(client: Client) -> None:
 _TOKENS = (
     "SELECT FROM WHERE AND OR NOT IN LIKE ORDER BY LIMIT OFFSET null true Id LastName Lead Owner.Name COUNT ( ) , "
     "= != < > <= >= 'a' 'it\\'s' 5 -1.5 2026-01-31 2026-13-45 2026-01-31T10:00:00Z TODAY LAST_N_DAYS:5 FIELDS ALL "
-    "GROUP ASC DESC NULLS LAST '\\ 1e999 *"
+    "GROUP ASC DESC NULLS LAST '\\ 1e999 * HAVING MAX SUM CALENDAR_YEAR CreatedDate toLabel FORMAT ROLLUP CUBE "
+    "GROUPING TYPEOF WHEN THEN ELSE END Owner User Contact Account Contacts Tasks INCLUDES EXCLUDES Interests__c "
+    "USING SCOPE mine WITH USER_MODE FOR VIEW ROWS N_YEARS_AGO:9999 NEXT_N_WEEKS:9999 12:00:00.000Z "
+    "FIND { } RETURNING FIELDS NAME"
 )
 _WORDS = st.sampled_from(_TOKENS.split())
+_CLAUSES = st.lists(_WORDS, max_size=16).map(" ".join)
 _ORG = Org.read()
+_ORG.seed("Lead", LEADS)
+_ORG.seed("Contact", [{"LastName": "Adams", "AccountId": _ORG.seed("Account", [{"Name": "Acme"}])[0]}])
+_TEXTS = st.one_of(
+    st.text(max_size=80),
+    _CLAUSES,
+    _CLAUSES.map("SELECT Id FROM Lead WHERE {}".format),
+    _CLAUSES.map("SELECT {} FROM Lead".format),
+    _CLAUSES.map("SELECT COUNT(Id) n, Status FROM Lead GROUP BY Status {}".format),
+    _CLAUSES.map("SELECT Id, (SELECT Id FROM Contacts {}) FROM Account".format),
+    _CLAUSES.map("SELECT Id FROM Contact WHERE AccountId IN (SELECT Id FROM Account {})".format),
+    _CLAUSES.map("FIND {{Acme}} RETURNING Contact(Id {})".format),
+    st.text(max_size=20).map("FIND {{{}}}".format),
+)
 
 
-@settings(max_examples=300, deadline=None)
-@given(st.one_of(st.text(max_size=80), st.lists(_WORDS, max_size=16).map(" ".join)))
-def test_any_text_is_a_query_or_an_error_of_the_api(text: str) -> None:
-    for soql in (text, f"SELECT Id FROM Lead WHERE {text}"):
-        try:
-            run(_ORG, parse(soql))
-        except ApiError:
-            continue
+@settings(max_examples=1000, deadline=None)
+@given(_TEXTS, st.sampled_from(["query", "queryAll", "search", "parameterizedSearch"]), st.booleans())
+def test_any_text_is_answered(text: str, resource: str, columns: bool) -> None:
+    query = {"q": text} | ({"columns": "true"} if columns else {})
+    headers = {"authorization": f"Bearer {_ORG.access_token}"}
+    for asked in (query, {"explain": text}):
+        request = Request("GET", ("services", "data", "v60.0", resource), asked, headers)
+        response = front.answer(_ORG, request, "http://localhost")
+        assert response.status in (200, 400)
+        response.encoded()
 
 
 @settings(max_examples=100, deadline=None)

@@ -1,0 +1,179 @@
+"""What HTTP itself asks: paths, methods, formats, conditions."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from typing import Any
+
+import pytest
+import requests
+from defusedxml.ElementTree import fromstring
+
+from airflow_sf_dedup.emulator import EmulatedOrg
+
+from .client import Client, local
+
+ACME = {"Name": "Acme"}
+
+
+def get(org: EmulatedOrg, path: str, **options: Any) -> requests.Response:
+    headers = {"Authorization": f"Bearer {org.access_token}", **options.pop("headers", {})}
+    return requests.request(options.pop("method", "GET"), org.url + path, headers=headers, timeout=10, **options)
+
+
+PATHS = [
+    "/services/data/v60.0/sobjects/Account/describe",
+    "//services//data/v60.0//sobjects/Account/describe/",
+    "/services/data/v60.0/SObjects/account/Describe",
+    "/services/data/v60.0/sobjects/Account/describe.json",
+]
+
+
+@pytest.mark.parametrize("path", PATHS, ids=["plain", "slashes", "case", "json ending"])
+def test_a_path_may_be_spelled_in_several_ways(org: EmulatedOrg, path: str) -> None:
+    assert get(org, path).json()["name"] == "Account"
+
+
+def test_a_patch_may_come_as_a_post(client: Client) -> None:
+    record_id = client.create("Account", **ACME)
+    answer = client.send("POST", f"/sobjects/Account/{record_id}?_HttpMethod=PATCH", json={"Phone": "1"})
+    assert answer.status_code == 204
+    assert client.send("GET", f"/sobjects/Account/{record_id}").json()["Phone"] == "1"
+
+
+def test_only_a_post_can_stand_for_another_method(client: Client) -> None:
+    record_id = client.create("Account", **ACME)
+    assert client.send("GET", f"/sobjects/Account/{record_id}?_HttpMethod=DELETE").status_code == 200
+    assert client.send("GET", f"/sobjects/Account/{record_id}").status_code == 200
+
+
+def test_head_has_the_headers_of_get_and_no_body(client: Client) -> None:
+    answer = client.send("HEAD", "/limits")
+    assert (answer.status_code, answer.content) == (200, b"")
+    assert answer.headers["Sforce-Limit-Info"].startswith("api-usage=")
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "allowed"),
+    [
+        ("PUT", "/sobjects/Account/0015g0000000001AAA", "HEAD,GET,PATCH,DELETE"),
+        ("POST", "/sobjects/Account/0015g0000000001AAA", "HEAD,GET,PATCH,DELETE"),
+        ("PATCH", "/sobjects/Account", "HEAD,GET,POST"),
+        ("GET", "/composite/sobjects/Account/External_Id__c", "PATCH"),
+    ],
+)
+def test_a_method_that_a_resource_does_not_know_is_a_405(client: Client, method: str, path: str, allowed: str) -> None:
+    answer = client.send(method, path, json={})
+    message = f"HTTP Method '{method}' not allowed. Allowed are {allowed}"
+    assert answer.status_code == 405
+    assert answer.json() == [{"message": message, "errorCode": "METHOD_NOT_ALLOWED"}]
+    assert answer.headers["Allow"] == allowed
+
+
+def test_a_body_that_is_no_json_is_a_415_and_changes_nothing(client: Client) -> None:
+    answer = client.send("POST", "/sobjects/Account", data={"Name": "Acme"})
+    assert answer.status_code == 415
+    assert answer.json()[0]["errorCode"] == "UNSUPPORTED_MEDIA_TYPE"
+    assert client.query("SELECT Id FROM Account") == []
+
+
+def test_bodies_and_answers_may_be_compressed(client: Client) -> None:
+    headers = {"Content-Encoding": "gzip", "Content-Type": "application/json"}
+    sent = client.send("POST", "/sobjects/Account", data=gzip.compress(json.dumps(ACME).encode()), headers=headers)
+    assert sent.status_code == 201
+    described = client.send("GET", "/sobjects/Account/describe", headers={"Accept-Encoding": "gzip"})
+    assert described.headers["Content-Encoding"] == "gzip"
+    assert described.json()["name"] == "Account"
+
+
+@pytest.mark.parametrize("version", ["v1.0", "v99.0", "v60", "60.0", "vX"])
+def test_a_version_that_there_is_not_is_a_404(org: EmulatedOrg, version: str) -> None:
+    answer = get(org, f"/services/data/{version}/limits")
+    assert answer.status_code == 404
+    assert answer.json() == [{"message": "The requested resource does not exist", "errorCode": "NOT_FOUND"}]
+
+
+def test_the_versions_are_for_everybody_and_cost_nothing(org: EmulatedOrg) -> None:
+    answer = requests.get(f"{org.url}/services/data/", timeout=5)
+    assert {"label": "Spring '24", "url": "/services/data/v60.0", "version": "60.0"} in answer.json()
+    assert "Sforce-Limit-Info" not in answer.headers
+    assert org.state.stats()["api_calls"] == 0
+
+
+def test_a_session_that_is_over_is_a_401(org: EmulatedOrg) -> None:
+    answer = get(org, "/services/data/v60.0/limits", headers={"Authorization": "Bearer nonsense"})
+    assert answer.status_code == 401
+    assert answer.json() == [{"message": "Session expired or invalid", "errorCode": "INVALID_SESSION_ID"}]
+    assert answer.headers["WWW-Authenticate"] == "Token"
+
+
+# --- XML --------------------------------------------------------------------------------------------------
+
+
+XML = [
+    ("/limits", {"Accept": "application/xml"}, "LimitsSnapshot"),
+    ("/query.xml?q=SELECT+Name+FROM+Account", {}, "QueryResult"),
+    ("/sobjects/Nothing__c", {"Accept": "application/xml"}, "Errors"),
+    ("/sobjects/Account/describe.xml", {"Accept": "application/json"}, "Account"),
+    ("", {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}, "Resources"),
+]
+
+
+@pytest.mark.parametrize(("path", "headers", "root"), XML, ids=[each[0] for each in XML])
+def test_xml_for_whoever_likes_it_best(client: Client, path: str, headers: dict[str, str], root: str) -> None:
+    answer = client.send("GET", path, headers=headers)
+    assert answer.headers["Content-Type"] == "application/xml;charset=UTF-8"
+    assert local(fromstring(answer.content)) == root
+
+
+def test_a_record_in_xml_carries_its_type_and_its_values(client: Client) -> None:
+    record_id = client.create("Account", Name="A & <B>")
+    answer = client.send(
+        "GET", f"/sobjects/Account/{record_id}?fields=Name,Phone", headers={"Accept": "application/xml"}
+    )
+    root = fromstring(answer.content)
+    assert (local(root), root.attrib["type"]) == ("Account", "Account")
+    assert root.findtext("Name") == "A & <B>"
+    assert root.find("Phone").attrib == {"{http://www.w3.org/2001/XMLSchema-instance}nil": "true"}
+
+
+@pytest.mark.parametrize("accept", ["*/*", "application/json", "application/json, application/xml", "text/plain", ""])
+def test_json_for_everybody_else(client: Client, accept: str) -> None:
+    answer = client.send("GET", "/limits", headers={"Accept": accept})
+    assert answer.headers["Content-Type"] == "application/json;charset=UTF-8"
+
+
+# --- conditions -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("path", ["/sobjects", "/sobjects/Account/describe", "/sobjects/Account/describe/layouts"])
+def test_who_has_a_description_is_not_sent_it_again(client: Client, path: str) -> None:
+    first = client.send("GET", path)
+    by_tag = client.send("GET", path, headers={"If-None-Match": first.headers["ETag"]})
+    by_time = client.send("GET", path, headers={"If-Modified-Since": first.headers["Last-Modified"]})
+    assert [(each.status_code, each.content) for each in (by_tag, by_time)] == [(304, b"")] * 2
+    earlier = client.send("GET", path, headers={"If-Modified-Since": "Wed, 3 Jul 2013 19:43:31 GMT"})
+    assert earlier.json() == first.json()
+
+
+def test_a_record_that_did_not_change_is_not_sent_again(client: Client) -> None:
+    record_id = client.create("Account", **ACME)
+    path = f"/sobjects/Account/{record_id}"
+    shown = client.send("GET", path)
+    assert client.send("GET", path, headers={"If-Modified-Since": shown.headers["Last-Modified"]}).status_code == 304
+
+
+@pytest.mark.parametrize(("method", "body"), [("PATCH", {"Phone": "1"}), ("DELETE", None)], ids=["update", "delete"])
+def test_a_record_changed_meanwhile_is_left_alone(client: Client, method: str, body: Any) -> None:
+    record_id = client.create("Account", **ACME)
+    headers = {"If-Unmodified-Since": "Wed, 3 Jul 2013 19:43:31 GMT"}
+    answer = client.send(method, f"/sobjects/Account/{record_id}", json=body, headers=headers)
+    assert answer.status_code == 412
+    assert client.send("GET", f"/sobjects/Account/{record_id}").json()["Phone"] is None
+
+
+def test_a_date_that_is_none_is_no_condition(client: Client) -> None:
+    record_id = client.create("Account", **ACME)
+    headers = {"If-Unmodified-Since": "yesterday", "If-Modified-Since": "yesterday"}
+    assert client.send("GET", f"/sobjects/Account/{record_id}", headers=headers).status_code == 200
