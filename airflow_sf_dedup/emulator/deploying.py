@@ -201,7 +201,8 @@ def _missing(package: Package, messages: list[DeployMessage]) -> Iterator[Deploy
                 continue
             if name == MATCHING_RULE and full_name.partition(".")[0] in parsed and _failed(messages, full_name):
                 continue
-            problem = f"An object '{full_name}' of type {name} was named in package.xml, but was not found in zipped directory"
+            named = f"An object '{full_name}' of type {name} was named in package.xml"
+            problem = f"{named}, but was not found in zipped directory"
             yield DeployMessage(MANIFEST, full_name, name, problem=problem)
 
 

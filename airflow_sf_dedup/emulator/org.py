@@ -18,6 +18,7 @@ from airflow_sf_dedup.emulator.agenda import Agenda
 from airflow_sf_dedup.emulator.approval_processes import Instances
 from airflow_sf_dedup.emulator.bulk_jobs import Jobs
 from airflow_sf_dedup.emulator.duplicate_rules import DuplicateRule
+from airflow_sf_dedup.emulator.duplicate_sets import ITEM, SET, recounted
 from airflow_sf_dedup.emulator.errors import SettingError, no_such_sobject
 from airflow_sf_dedup.emulator.faults import Faults
 from airflow_sf_dedup.emulator.ledger import Change, Ledger
@@ -253,9 +254,13 @@ class Org:
     # --- changing records ---
 
     def put(self, sobject: str, record_id: str, record: Record | None) -> None:
+        old = self.tables[sobject].records.get(record_id) if sobject == ITEM else None
         undo = self.tables[sobject].put(record_id, record)
         if self._transactions:
             self._transactions[-1].undos.append(undo)
+        if sobject == ITEM:
+            for set_id, changed in recounted(self.tables, old, record).items():
+                self.put(SET, set_id, changed)
 
     @contextmanager
     def transaction(self) -> Iterator[Transaction]:

@@ -48,6 +48,10 @@ class Quirks:
     aliases_in_order_by: bool = False
     #: An empty element in a SOAP record: ``ignored`` or ``null`` (clears the field).
     soap_empty_element: str = "ignored"
+    #: Rules with the ``report`` operation see the other rows of one save, to which ``block`` and ``alert`` are blind.
+    report_sees_rows_of_one_save: bool = True
+    #: What a record has in common with several sets of one rule becomes one set.
+    report_joins_sets: bool = True
     #: The Tooling API knows DuplicateRule, as the data API does.
     tooling_has_duplicate_rules: bool = False
     #: readMetadata shows ``objectMapping`` as nil where there is none, as retrieved files do. zeep reads nil as an

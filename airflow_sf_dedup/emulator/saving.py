@@ -18,7 +18,7 @@ from airflow_sf_dedup.emulator.duplicate_rules import DuplicateRule, Search, fin
 from airflow_sf_dedup.emulator.in_progress import current
 from airflow_sf_dedup.emulator.ledger import Change
 from airflow_sf_dedup.emulator.org import Org
-from airflow_sf_dedup.emulator.reporting import report_duplicates
+from airflow_sf_dedup.emulator.reporting import Reporting, report_duplicates, report_within_save
 from airflow_sf_dedup.emulator.results import (
     ROLLED_BACK,
     DuplicateResult,
@@ -56,6 +56,8 @@ class Plan:
     record_id: str | None
     changes: dict[str, Any]
     reported: list[tuple[DuplicateRule, DuplicateResult]] = field(default_factory=list)
+    #: The rules that report what they find for this row, whether or not they found anything yet.
+    reporting: list[DuplicateRule] = field(default_factory=list)
     #: The id of the new record, once it has one.
     new_id: str | None = None
 
@@ -238,6 +240,8 @@ def _run_rules(row: Plan, before: Record | None, after: Record, rules: _Rules) -
         if rule.filter is not None and not rule.filter.holds(after, rules.user):
             continue
         result = find_duplicates(rule, after, row.record_id, rules.search, created=created)
+        if rule.reports(created=created):
+            row.reporting.append(rule)
         if result is not None and stops:
             errors.append(RowError("DUPLICATES_DETECTED", rule.alert_text, (), result))
         elif result is not None:
@@ -292,10 +296,19 @@ def commit(org: Org, drafts: list[Draft], plans: list[Plan | Refused], options: 
         for draft, result in zip(drafts, results, strict=True):
             if isinstance(result, Refused):
                 transaction.changes.append(_refusal(org, draft, result, now))
+        report_within_save(org, _reporting(plans, results), now, options.user_id)
         if options.all_or_none and any(isinstance(each, Refused) for each in results):
             transaction.roll_back()
             return [each if isinstance(each, Refused) else _rolled_back(org, each.record_id) for each in results]
         return results
+
+
+def _reporting(plans: list[Plan | Refused], results: list[RowResult]) -> list[Reporting]:
+    return [
+        Reporting(result.record_id, tuple(row.reporting), result.created)
+        for row, result in zip(plans, results, strict=True)
+        if isinstance(row, Plan) and row.reporting and isinstance(result, Saved)
+    ]
 
 
 def _refusal(org: Org, draft: Draft, result: Refused, now: str) -> Change:
