@@ -79,16 +79,17 @@ def plan(org: Org, drafts: list[Draft], verb: Verb, options: SaveOptions) -> lis
     most = org.physics.max_rows_per_transaction
     if most is not None and len(drafts) > most:
         return [Refused((out_of_cpu_time(draft.sobject),)) for draft in drafts]
-    rules = _Rules.at_work(org, drafts, options)
+    names = {draft.sobject.name for draft in drafts}
+    rules = {name: _Rules.at_work(org, name, options) for name in names}
     return [
-        target if isinstance(target, Refused) else _plan_row(org, draft, target, options, rules)
+        target if isinstance(target, Refused) else _plan_row(org, draft, target, options, rules[draft.sobject.name])
         for draft, target in zip(drafts, targets(org, drafts, verb), strict=True)
     ]
 
 
 @dataclass(frozen=True)
 class _Rules:
-    """The duplicate rules that have a say in one save, each with whether a match stops the row."""
+    """The duplicate rules of one sobject that have a say in one save, each with whether a match stops the row."""
 
     on_insert: tuple[tuple[DuplicateRule, bool], ...]
     on_update: tuple[tuple[DuplicateRule, bool], ...]
@@ -97,8 +98,8 @@ class _Rules:
     user: Record
 
     @classmethod
-    def at_work(cls, org: Org, drafts: list[Draft], options: SaveOptions) -> _Rules:
-        rules = org.rules_for(drafts[0].sobject.name) if drafts and options.duplicate_rules else ()
+    def at_work(cls, org: Org, sobject: str, options: SaveOptions) -> _Rules:
+        rules = org.rules_for(sobject) if options.duplicate_rules else ()
         on_insert, on_update = (
             tuple(
                 (rule, rule.stops(created=created, allow_save=options.allow_save))
