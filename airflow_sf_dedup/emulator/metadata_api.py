@@ -20,7 +20,7 @@ from airflow_sf_dedup.emulator.metadata_zip import members_of
 from airflow_sf_dedup.emulator.org import Org
 from airflow_sf_dedup.emulator.rule_book import RuleBook
 from airflow_sf_dedup.emulator.rule_changes import KINDS, MATCHING_RULE, Kind, record_id_of
-from airflow_sf_dedup.emulator.rule_metadata import NIL_MAPPING, MetadataProblem, missing_component
+from airflow_sf_dedup.emulator.rule_metadata import NIL_FILTER, NIL_MAPPING, MetadataProblem, missing_component
 from airflow_sf_dedup.emulator.soap_read import SoapCall, SoapClientFault, local, read_envelope, text_of
 from airflow_sf_dedup.emulator.xml_reading import children, flag, text, texts
 
@@ -128,15 +128,20 @@ def _read(context: Context) -> str:
     kind = _kind(text(body, "type") or text(body, "metadataType") or "")
     names = _limited(texts(body, "fullNames"))
     book = context.org.rules.book
-    hidden = "" if context.org.quirks.read_metadata_shows_nil_mapping else NIL_MAPPING
     records = (
         f'<records xsi:type="{kind.name}"><fullName>{name}</fullName>'
-        f"{kind.xml(book, name).replace(hidden, '') if hidden else kind.xml(book, name)}</records>"
+        f"{_as_read(context, kind.xml(book, name))}</records>"
         if kind.has(book, name)
         else '<records xsi:nil="true"/>'
         for name in names
     )
     return f"<result>{''.join(records)}</result>"
+
+
+def _as_read(context: Context, content: str) -> str:
+    if context.org.quirks.read_metadata_shows_nil:
+        return content
+    return content.replace(NIL_MAPPING, "").replace(NIL_FILTER, "")
 
 
 def _limited(components: list[Any]) -> list[Any]:

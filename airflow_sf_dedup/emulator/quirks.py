@@ -54,9 +54,9 @@ class Quirks:
     report_joins_sets: bool = True
     #: The Tooling API knows DuplicateRule, as the data API does.
     tooling_has_duplicate_rules: bool = False
-    #: readMetadata shows ``objectMapping`` as nil where there is none, as retrieved files do. zeep reads nil as an
-    #: empty mapping, which it then cannot send back.
-    read_metadata_shows_nil_mapping: bool = False
+    #: readMetadata shows ``objectMapping`` and ``duplicateRuleFilter`` as nil where there is none, as retrieved files
+    #: do. zeep and jsforce read nil as an empty mapping or filter, which they then cannot send back.
+    read_metadata_shows_nil: bool = False
     #: Cases can be merged (SOAP documents Account, Contact and Lead; Apex merges Cases too).
     merge_cases: bool = False
     #: The code of a merge whose records cannot be merged with each other: ``MERGE_FAILED`` or ``INVALID_MERGE_RECORD``.

@@ -122,10 +122,11 @@ def _near_another(org: Org, rule: DuplicateRule, rows: list[Reporting], search: 
 def _sharing(org: Org, rule: DuplicateRule, way: Way, rows: list[Reporting], search: Search) -> Iterable[str]:
     table = org.table(rule.sobject)
     index = search.index(way, table)
-    by_key: dict[Hashable, set[str]] = defaultdict(set)
-    own: dict[str, Hashable] = {}
-    for row in rows:
-        record = table.records[row.record_id]
-        by_key[index.key(record)].add(row.record_id)
-        own[row.record_id] = index.key(record, way.fields)
-    return [each for each, key in own.items() if key is not None and by_key.get(key, set()) - {each}]
+    own = {row.record_id: index.key(table.records[row.record_id], way.fields) for row in rows}
+    found = own
+    if any(item.field != item.target_field for item in way.items):
+        found = {each: index.key(table.records[each]) for each in own}
+    by_key: dict[Hashable, list[str]] = defaultdict(list)
+    for each, key in found.items():
+        by_key[key].append(each)
+    return [each for each, key in own.items() if key is not None and by_key.get(key, [each]) != [each]]

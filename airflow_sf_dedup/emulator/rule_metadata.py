@@ -36,8 +36,8 @@ _MOST_ITEMS = 10
 _NOT_READY = (
     "Before you can use this duplicate rule, all associated matching rules must be active and have their fields mapped"
 )
-#: One sobject compared with itself field by field.
-NIL_MAPPING = tag("objectMapping", None)
+#: One sobject compared with itself field by field; a rule for all records and users.
+NIL_MAPPING, NIL_FILTER = tag("objectMapping", None), tag("duplicateRuleFilter", None)
 Read = TypeVar("Read")
 
 
@@ -270,7 +270,7 @@ def _operations_xml(name: str, operations: frozenset[str]) -> list[str]:
 
 def _filter_xml(found: RuleFilter | None) -> str:
     if found is None:
-        return tag("duplicateRuleFilter", None)
+        return NIL_FILTER
     items = "".join(
         "<duplicateRuleFilterItems>"
         f"{tag('field', each.field)}{tag('operation', each.operation)}{tag('value', each.value)}"

@@ -20,6 +20,12 @@ from .client import Client, local, parsed
 
 NAMESPACE = "http://soap.sforce.com/2006/04/metadata"
 JANE = {"LastName": "Doe", "Company": "Acme", "Email": "jane@example.com"}
+ONE_RULE: dict[str, Any] = {
+    "sobjects": {"Lead": {"fields": {"LastName": "text(80) required", "Email": "email"}}},
+    "duplicate_rules": {
+        "One": {"sobject": "Lead", "matching": [{"rule": "By_Email", "fields": {"Email": "exact"}}]},
+    },
+}
 AT_ONCE = {"deploy": 0, "stale_rules": 0, "activate_matching_rule": 0}
 
 
@@ -357,6 +363,14 @@ def test_what_is_not_there_is_refused(client: Client) -> None:
     assert found(gone, "faultcode") == ["sf:INVALID_CROSS_REFERENCE_KEY"]
     stranger = call(client, "describeMetadata", "<asOfVersion>60.0</asOfVersion>", token="x")
     assert found(stranger, "faultcode") == ["sf:INVALID_SESSION_ID"]
+
+
+@pytest.mark.parametrize("shows", [True, False])
+def test_whether_reading_shows_what_is_nil_is_a_quirk(started: Any, shows: bool) -> None:
+    _, client = started({"quirks": {"read_metadata_shows_nil": shows}} | ONE_RULE)
+    answer = call(client, "readMetadata", "<type>DuplicateRule</type><fullNames>Lead.One</fullNames>")
+    shown = {local(each) for each in parsed(answer).iter()} & {"objectMapping", "duplicateRuleFilter"}
+    assert shown == ({"objectMapping", "duplicateRuleFilter"} if shows else set())
 
 
 # --- matching rules ---------------------------------------------------------------------------------------
