@@ -259,8 +259,11 @@ class Org:
         if self._transactions:
             self._transactions[-1].undos.append(undo)
         if sobject == ITEM:
-            for set_id, changed in recounted(self.tables, old, record).items():
-                self.put(SET, set_id, changed)
+            self._recount(old, record)
+
+    def _recount(self, *items: Record | None) -> None:
+        for set_id, changed in recounted(self.tables, *items).items():
+            self.put(SET, set_id, changed)
 
     @contextmanager
     def transaction(self) -> Iterator[Transaction]:
@@ -298,6 +301,8 @@ class Org:
             table = self.tables[self.sobject(sobject).name]
             records = seeded(table, rows, now=self.now(), owner_id=self.default_user.user_id)
             table.load(records)
+            if table.sobject.name == ITEM:
+                self._recount(*records)
             return [record["Id"] for record in records]
 
     def records(self, sobject: str, *, deleted: bool = False) -> list[Record]:

@@ -140,6 +140,13 @@ def test_the_count_follows_items_that_callers_make_and_delete(client: Client, or
     assert sets(client) == [{second}]
 
 
+def test_items_that_are_put_in_without_a_save_count_too(client: Client, org: EmulatedOrg) -> None:
+    leads = org.state.seed("Lead", [{"LastName": each, "Company": "C"} for each in "AB"])
+    (set_id,) = org.state.seed("DuplicateRecordSet", [{}])
+    org.state.seed("DuplicateRecordItem", [{"DuplicateRecordSetId": set_id, "RecordId": each} for each in leads])
+    assert sets(client) == [set(leads)]
+
+
 def test_the_count_is_not_for_callers_to_set(client: Client) -> None:
     answer = client.send("POST", "/sobjects/DuplicateRecordSet", json={"RecordCount": 7})
     assert answer.status_code == 400

@@ -365,6 +365,34 @@ def test_what_is_not_there_is_refused(client: Client) -> None:
     assert found(stranger, "faultcode") == ["sf:INVALID_SESSION_ID"]
 
 
+MALFORMED = [
+    ("deploy", "<ZipFile>no base64!</ZipFile>"),
+    ("updateMetadata", "<metadata><fullName>Lead.Lead_Email</fullName></metadata>"),
+    ("updateMetadata", "<metadata xsi:type='Foo'><fullName>Lead.Lead_Email</fullName></metadata>"),
+    ("updateMetadata", "<metadata>&nothing;</metadata>"),
+    ("readMetadata", "<type>DuplicateRule"),
+    ("readMetadata", ""),
+    ("checkDeployStatus", "<asyncProcessId>x</asyncProcessId>"),
+    ("checkRetrieveStatus", ""),
+    ("retrieve", "<retrieveRequest/>"),
+]
+
+
+@pytest.mark.parametrize(("operation", "body"), MALFORMED)
+def test_a_call_that_makes_no_sense_is_answered_with_a_fault(client: Client, operation: str, body: str) -> None:
+    answer = call(client, operation, body)
+    assert answer.status_code == 500
+    assert found(answer, "faultstring") != []
+    assert is_active(client)
+
+
+def test_the_door_takes_envelopes_only(client: Client) -> None:
+    url = f"{client.url}/services/Soap/m/60.0"
+    assert client.session.get(url, timeout=10).status_code == 405
+    assert found(client.session.post(url, data=b"\xff<", timeout=10), "faultcode") == ["soapenv:Client"]
+    assert client.session.post(f"{client.url}/services/Soap/m/x", timeout=10).status_code == 404
+
+
 @pytest.mark.parametrize("shows", [True, False])
 def test_whether_reading_shows_what_is_nil_is_a_quirk(started: Any, shows: bool) -> None:
     _, client = started({"quirks": {"read_metadata_shows_nil": shows}} | ONE_RULE)
