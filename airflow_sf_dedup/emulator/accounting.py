@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from airflow_sf_dedup.emulator.in_progress import DAILY_LIMIT, limit_exceeded
+from airflow_sf_dedup.emulator.in_progress import DAILY_LIMIT, current, limit_exceeded
 
 _REMEMBERED = 1000
 
@@ -31,6 +31,10 @@ class Call:
     #: Records that the call carried or returned, as far as the resource says.
     rows: int
     milliseconds: float
+    #: Under which the call is counted: ``POST /composite``; None for one that is not counted.
+    name: str | None = None
+    #: Id of the user whose session the call used.
+    user_id: str | None = None
     #: Kinds of the faults that happened to the call.
     faults: tuple[str, ...] = ()
 
@@ -54,6 +58,7 @@ class Accounting:
 
         :raises ApiError: 403 REQUEST_LIMIT_EXCEEDED, the day's calls are used up.
         """
+        current().notes.name = name
         with self._lock:
             if self.enforced and self.api_calls >= self.daily_limit:
                 raise limit_exceeded(DAILY_LIMIT)
@@ -82,6 +87,17 @@ class Accounting:
             with self._lock:
                 self.in_progress -= 1
 
+    def copy(self) -> Accounting:
+        """The same counts and calls; what is in progress is not part of it."""
+        copied = Accounting(self.daily_limit)
+        with self._lock:
+            copied.enforced = self.enforced
+            copied._arrived = self._arrived
+            copied.api_calls, copied.logins = self.api_calls, self.logins
+            copied.by_call = Counter(self.by_call)
+            copied._calls = deque(self._calls, maxlen=_REMEMBERED)
+        return copied
+
     def remember(self, call: Call) -> None:
         self._calls.append(call)
 
@@ -93,4 +109,4 @@ class Accounting:
         }
 
     def calls(self, last: int = _REMEMBERED) -> list[dict[str, Any]]:
-        return [asdict(call) for call in list(self._calls)[-last:]]
+        return [asdict(call) for call in list(self._calls)[max(len(self._calls) - last, 0) :]]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import gzip
 import logging
-import sys
 import time
 import zlib
 from collections.abc import Callable
@@ -21,8 +20,9 @@ from starlette.requests import Request as WebRequest
 from starlette.responses import Response as WebResponse
 from starlette.routing import Mount
 
-from airflow_sf_dedup.emulator import front
+from airflow_sf_dedup.emulator import control, front
 from airflow_sf_dedup.emulator.accounting import Call
+from airflow_sf_dedup.emulator.call_log import Seen
 from airflow_sf_dedup.emulator.connections import Connections
 from airflow_sf_dedup.emulator.exchange import Exchange
 from airflow_sf_dedup.emulator.fault_effects import Ending, Reply, Silence
@@ -37,12 +37,13 @@ _SMALLEST_GZIP = 4096
 _MOST_THREADS = 250
 #: For the log of calls.
 _NO_ANSWER = Response(0)
-Log = Callable[[str], None]
+#: Is handed each call when it ends.
+Log = Callable[[Seen], None]
 
 
 def make_app(org: Org, *, connections: Connections | None = None, log: Log | None = None) -> Starlette:
     """:param connections: of the server that runs the app; without them no connection can be reset.
-    :param log: is handed one line for each call.
+    :param log: is handed each call when it ends.
     """
     door = Door(org, connections or Connections(), log)
     return Starlette(routes=[Mount("/", app=door)])
@@ -65,9 +66,9 @@ class Door:
         except ClientDisconnect:
             return
         wire = Wire(self._connections, request, scope, receive, send)
-        if request.path[:1] == ("_emulator",):
+        if control.asks_emulator(request):
             response = await self._in_thread(_guarded, self._org, request, _url(web))
-            self._say(request, web, response, start)
+            self._say(Seen(request, response, _since(start)))
             await wire.answer(response)
         else:
             await wire.end(await self._exchange(request, web, start))
@@ -77,11 +78,23 @@ class Door:
         accounting, exchange = self._org.accounting, Exchange(self._org, request)
         ending = await exchange.run(partial(self._in_thread, _answered, self._org, request, _url(web)))
         response = ending.response if isinstance(ending, Reply) else _NO_ANSWER
-        took = self._say(request, web, response, start)
+        took, notes = _since(start), exchange.notes
         faults = tuple(each.kind for each in exchange.firings)
         accounting.remember(
-            Call(exchange.number, request.method, web.url.path, response.status, response.rows, took, faults)
+            Call(
+                number=exchange.number,
+                method=request.method,
+                path=web.url.path,
+                status=response.status,
+                rows=response.rows,
+                milliseconds=took,
+                name=notes.name,
+                user_id=notes.user_id,
+                faults=faults,
+            )
         )
+        outcomes = self._org.ledger.outcomes(exchange.number)
+        self._say(Seen(request, response, took, notes.name, self._org.username(notes.user_id), outcomes, faults))
         return ending
 
     async def _in_thread(self, work: Callable[..., Response], *arguments: Any) -> Response:
@@ -89,11 +102,13 @@ class Door:
             self._threads = CapacityLimiter(_MOST_THREADS)
         return await to_thread.run_sync(partial(work, *arguments), limiter=self._threads)
 
-    def _say(self, request: Request, web: WebRequest, response: Response, start: float) -> float:
-        milliseconds = round((time.perf_counter() - start) * 1000, 2)
+    def _say(self, seen: Seen) -> None:
         if self._log is not None:
-            self._log(f"{request.method} {web.url.path} {response.status} {response.rows} rows {milliseconds} ms")
-        return milliseconds
+            self._log(seen)
+
+
+def _since(start: float) -> float:
+    return round((time.perf_counter() - start) * 1000, 2)
 
 
 class Wire:
@@ -185,8 +200,3 @@ def _inflated(request: Request) -> Request:
     except (OSError, EOFError, zlib.error):
         body = b"\x00"
     return Request(request.method, request.path, request.query, request.headers, body)
-
-
-def to_stderr(line: str) -> None:
-    sys.stderr.write(line + "\n")
-    sys.stderr.flush()

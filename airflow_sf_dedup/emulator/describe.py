@@ -188,14 +188,14 @@ def record_types(sobject: Sobject) -> list[dict[str, Any]]:
             "developerName": name.replace(" ", "_"),
             "master": position == 0,
             "name": name,
-            "recordTypeId": _record_type_id(sobject, position),
+            "recordTypeId": record_type_id(sobject, position),
             "urls": {},
         }
         for position, name in enumerate(names)
     ]
 
 
-def _record_type_id(sobject: Sobject, position: int) -> str:
+def record_type_id(sobject: Sobject, position: int) -> str:
     if not position:
         return "012000000000000AAA"
     first_15 = f"0125g{sobject.key_prefix}{position:07d}"

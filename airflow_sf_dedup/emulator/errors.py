@@ -1,7 +1,8 @@
 """What the emulator raises, by what is refused.
 
 ApiError            the whole request; REST answers a list of errors, SOAP a fault
-└── MalformedValue  a value that cannot be read as its field's type
+├── MalformedValue  a value that cannot be read as its field's type
+└── SeedError       a row of records to start with; names its place and field
 RowRefusal          one row of a call; carries the RowError that the row's result shows
 SettingError        a setting that cannot be used; names it and its choices
 └── OrgFileError    one of an org file
@@ -50,6 +51,17 @@ class MalformedValue(ApiError):
         """The same refusal with the position that Salesforce adds to it."""
         where = f"or request may be missing a required field at [line:{line}, column:{column}]"
         return ApiError(self.code, f"{self.message} {where}")
+
+
+class SeedError(ApiError):
+    """Records to start with that the org cannot have; the message begins with the place of the row."""
+
+    def __init__(self, code: str, place: str, field: str | None, problem: str) -> None:
+        where = f"{place}, {field}" if field else place
+        super().__init__(code, f"{where}: {problem}", fields=(field,) if field else ())
+        #: ``leads.csv, line 3`` or ``row 2``.
+        self.place = place
+        self.field = field
 
 
 class RowRefusal(Exception):

@@ -22,7 +22,7 @@ from airflow_sf_dedup.emulator.fault_effects import (
 )
 from airflow_sf_dedup.emulator.faults import Firing
 from airflow_sf_dedup.emulator.http import Request, Response
-from airflow_sf_dedup.emulator.in_progress import InProgress
+from airflow_sf_dedup.emulator.in_progress import InProgress, Notes
 from airflow_sf_dedup.emulator.org import Org
 
 #: Does the work of a call in another thread.
@@ -40,6 +40,7 @@ class Exchange:
         self._generation = org.generation
         self.number = self._accounting.arrive()
         self._call: Identity | None = identify(request) if org.faults else None
+        self.notes = Notes()
         self.firings: tuple[Firing, ...] = org.faults.meet(self._call) if self._call else ()
 
     async def run(self, work: Work) -> Ending:
@@ -73,7 +74,7 @@ class Exchange:
             most = self._org.physics.concurrent_requests
             crowded = most is not None and in_progress > most
             self._expire_session()
-            response = await work(InProgress(self.number, self._generation, self.firings, crowded))
+            response = await work(InProgress(self.number, self._generation, self.firings, crowded, notes=self.notes))
             await _pause(delay_after(self.firings))
             return response
 

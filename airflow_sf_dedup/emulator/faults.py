@@ -172,6 +172,20 @@ class Faults:
     def clear(self) -> None:
         self.replace(())
 
+    def plan(self) -> FaultPlan:
+        """What is switched on."""
+        with self._lock:
+            return FaultPlan(tuple(each.fault for each in self._switched), self._seed)
+
+    def add(self, faults: Iterable[Fault | Mapping[str, Any]], *, seed: int | None = None) -> None:
+        """Switches these on beside those that are on; counting starts anew.
+
+        :param seed: None leaves it as it is.
+        :raises SettingError: naming the setting; nothing is changed.
+        """
+        on = self.plan()
+        self.replace((*on.faults, *read_faults(faults)), seed=on.seed if seed is None else seed)
+
     def __bool__(self) -> bool:
         return bool(self._switched)
 

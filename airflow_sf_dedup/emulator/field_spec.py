@@ -16,6 +16,7 @@ from typing import Any
 
 from airflow_sf_dedup.emulator.errors import OrgFileError
 from airflow_sf_dedup.emulator.schema import Field
+from airflow_sf_dedup.emulator.suggesting import no_such
 
 _WORD = re.compile(r"\s*([A-Za-z_]+)(?:\(([^()]*(?:\([^()]*\)[^()]*)*)\))?")
 
@@ -131,7 +132,7 @@ def _split(spec: str, setting: str) -> list[tuple[str, str]]:
 
 def _kind(kind: str, argument: str, setting: str) -> dict[str, Any]:
     if kind not in _KINDS:
-        raise OrgFileError(setting, f"no field type {kind!r}; there are: {', '.join(_KINDS)}")
+        raise OrgFileError(setting, f"{kind!r}: {no_such('field type', kind, _KINDS)}")
     attributes = dict(_KINDS[kind])
     if not argument:
         return attributes
@@ -155,7 +156,7 @@ def _size(attributes: dict[str, Any], argument: str, setting: str) -> dict[str, 
 
 def _word(word: str, value: str, setting: str) -> dict[str, Any]:
     if word not in _WORDS:
-        raise OrgFileError(setting, f"no such word {word!r}; there are: {', '.join(_WORDS)}")
+        raise OrgFileError(setting, f"{word!r}: {no_such('word', word, _WORDS)}")
     return _WORDS[word](value)
 
 

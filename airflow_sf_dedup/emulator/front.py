@@ -36,7 +36,7 @@ def answer(org: Org, request: Request, url: str) -> Response:
 def _answer(org: Org, request: Request, url: str) -> Response:
     org.catch_up()
     lower = tuple(segment.lower() for segment in request.path[:3])
-    if lower[:1] == ("_emulator",):
+    if control.asks_emulator(request):
         return control.answer(org, request)
     if lower[:2] == ("services", "oauth2"):
         return oauth.answer(org, request, url)

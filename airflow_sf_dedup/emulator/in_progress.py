@@ -22,6 +22,15 @@ UNKNOWN = (
 _PARSER_MESSAGE = "Unexpected character ('}' (code 125)): was expecting a value at [line:1, column:1]"
 
 
+@dataclass(slots=True)
+class Notes:
+    """What the org learns about a call while it answers it."""
+
+    #: Under which it is counted.
+    name: str | None = None
+    user_id: str | None = None
+
+
 @dataclass(frozen=True)
 class InProgress:
     #: Counted from 1 since the last reset; 0 outside of a call.
@@ -33,6 +42,7 @@ class InProgress:
     crowded: bool = False
     #: The firings that have refused a row of this call.
     refusing: set[int] = field(default_factory=set)
+    notes: Notes = field(default_factory=Notes)
 
     def of_kind(self, kind: str) -> Iterator[Firing]:
         return (each for each in self.firings if each.kind == kind)

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from airflow_sf_dedup.core.record_ids import to_18
 from airflow_sf_dedup.emulator.accounting import Accounting
 from airflow_sf_dedup.emulator.agenda import Agenda
 from airflow_sf_dedup.emulator.approval_processes import Instances
@@ -23,6 +24,7 @@ from airflow_sf_dedup.emulator.errors import SettingError, no_such_sobject
 from airflow_sf_dedup.emulator.faults import Faults
 from airflow_sf_dedup.emulator.ledger import Change, Ledger
 from airflow_sf_dedup.emulator.live_rules import LiveRules
+from airflow_sf_dedup.emulator.looking import filters, fits, without_nulls
 from airflow_sf_dedup.emulator.metadata_jobs import MetadataJobs
 from airflow_sf_dedup.emulator.org_file import Definition, User, read_org
 from airflow_sf_dedup.emulator.quirks import Quirks
@@ -31,12 +33,14 @@ from airflow_sf_dedup.emulator.recycle_bin import RecycleBin
 from airflow_sf_dedup.emulator.rule_book import MOST_ACTIVE, RuleBook
 from airflow_sf_dedup.emulator.rule_records import rule_records
 from airflow_sf_dedup.emulator.schema import Schema, Sobject
-from airflow_sf_dedup.emulator.seeding import organization_records, seeded, system_fields
+from airflow_sf_dedup.emulator.seed_files import Rows, read_rows
+from airflow_sf_dedup.emulator.seeding import organization_records, seed, system_fields
 from airflow_sf_dedup.emulator.sessions import Sessions
-from airflow_sf_dedup.emulator.store import Record, Table, Undo
+from airflow_sf_dedup.emulator.store import Kept, Record, Table, Undo
 from airflow_sf_dedup.emulator.values import format_datetime
 
 if TYPE_CHECKING:
+    from airflow_sf_dedup.emulator.snapshots import Snapshot
     from airflow_sf_dedup.emulator.two_steps import Together
 
 _MOST_CURSORS = 100
@@ -96,8 +100,15 @@ class Org:
         #: When a describe document was first as it is, by its entity tag.
         self.first_seen: dict[str, datetime] = {}
         self.jobs = Jobs()
+        self.tables = {each.name: Table(each) for each in self.schema}
+        #: What the tables hold at the start; none before that.
+        self._first: Mapping[str, Kept] = {}
+        #: Taken by those who use the org, by their names.
+        self.snapshots: dict[str, Snapshot] = {}
         self.access_token = self.sessions.open(self.default_user.user_id)
         self.reset()
+        self._fill()
+        self._first = {name: table.kept() for name, table in self.tables.items()}
 
     @classmethod
     def read(cls, org: Path | str | Mapping[str, Any] | None = None) -> Org:
@@ -126,8 +137,12 @@ class Org:
     def reset(self) -> None:
         """Back to what the org file says; the first access token is valid again.
 
-        A call that is in progress meanwhile changes nothing any more.
+        Snapshots are kept. A call that is in progress meanwhile changes nothing any more.
         """
+        self.begin_anew(self._first)
+
+    def begin_anew(self, tables: Mapping[str, Kept], rules: RuleBook | None = None) -> None:
+        """As at the start, but with these records, and these duplicate rules instead of those of the org file."""
         with self.lock:
             self.generation += 1
             self.ledger = Ledger()
@@ -137,25 +152,28 @@ class Org:
             self.recycle_bin = RecycleBin()
             self.physics = self.definition.physics
             self.faults.replace(self.definition.faults.faults, seed=self.definition.faults.seed)
-            self.tables = {each.name: Table(each) for each in self.schema}
+            for name, kept in tables.items():
+                self.tables[name].go_back_to(kept)
             self.agenda = Agenda()
             self.metadata_jobs = MetadataJobs()
-            self.rules = LiveRules(
-                RuleBook.of(self.definition.duplicate_rules), clock=self.clock, changed=self._show_rules
-            )
+            book = RuleBook.of(self.definition.duplicate_rules) if rules is None else rules.activated()
+            self.rules = LiveRules(book, clock=self.clock, changed=self.show_rules)
             self.accounting = Accounting()
-            self._limit_calls()
+            self.limit_calls()
             self.approval_instances = Instances()
             self.viewed: dict[str, dict[str, None]] = {}
             self.cursors: OrderedDict[str, Any] = OrderedDict()
             self._cursor_numbers = itertools.count(1)
             self.sessions.reopen(self.access_token, self.default_user.user_id)
-            self._build_match_indexes()
-            for sobject, records in organization_records(self.definition).items():
-                self.tables[sobject].load(records)
-            self._show_rules(self.rules.book)
-            for sobject, rows in self.definition.records.items():
-                self.seed(sobject, rows)
+
+    def _fill(self) -> None:
+        """The records that the org file says."""
+        self._build_match_indexes()
+        for sobject, records in organization_records(self.definition).items():
+            self.tables[sobject].load(records)
+        self.show_rules(self.rules.book)
+        for sobject, rows in self.definition.records:
+            self.seed(sobject, rows)
 
     def change_physics(self, settings: Mapping[str, Any]) -> None:
         """Changes the named settings; one that is None goes back to its default.
@@ -164,9 +182,10 @@ class Org:
         """
         with self.lock:
             self.physics = self.physics.changed(settings)
-            self._limit_calls()
+            self.limit_calls()
 
-    def _limit_calls(self) -> None:
+    def limit_calls(self) -> None:
+        """Tells the accounting how many calls a day the org bears."""
         wanted = self.physics.daily_api_requests
         self.accounting.daily_limit = self.definition.daily_api_requests if wanted is None else wanted
         self.accounting.enforced = wanted is not None
@@ -177,7 +196,7 @@ class Org:
                 for way in matching.ways:
                     self.tables[matching.target].match_index(way.columns)
 
-    def _show_rules(self, book: RuleBook) -> None:
+    def show_rules(self, book: RuleBook) -> None:
         """The rules as records, in place of those that were there."""
         shown = list(rule_records(book))
         for name in ("DuplicateRule", "MatchingRule", "MatchingRuleItem"):
@@ -292,24 +311,59 @@ class Org:
 
     # --- for tests and the control endpoints ---
 
-    def seed(self, sobject: str, rows: Iterable[Mapping[str, Any]]) -> list[str]:
-        """Puts records without running any rule; returns their ids. A row may carry its own ``Id``.
+    def seed(self, sobject: str, rows: Rows | Iterable[Mapping[str, Any]] | Path | str) -> list[str]:
+        """Puts records without running any rule; returns their ids. All are put, or none.
 
+        A row may carry its own ``Id``, and name a parent by an external id (``Account.External_Id__c``).
+
+        :param rows: mappings, or the path of a ``.csv``, ``.ndjson``, ``.jsonl`` or ``.json`` file.
         :raises ApiError: no such sobject, or a row with a field or value that it cannot have.
+        :raises UnreadableRows: the file cannot be read as rows.
+        """
+        read = read_rows(Path(rows)) if isinstance(rows, str | Path) else Rows.of(rows)
+        with self.lock, self.transaction():
+            table = self.tables[self.sobject(sobject).name]
+            return seed(self, table, read, now=self.now(), owner_id=self.default_user.user_id)
+
+    def records(self, sobject: str, *, deleted: bool = False, having: Mapping[str, Any] | None = None) -> list[Record]:
+        """Every record of a sobject, without its null fields; those in the recycle bin too if ``deleted``.
+
+        :param having: only records that have these values; text is compared whatever its case.
+        :raises ApiError: no such sobject or field.
         """
         with self.lock:
             table = self.tables[self.sobject(sobject).name]
-            records = seeded(table, rows, now=self.now(), owner_id=self.default_user.user_id)
-            table.load(records)
-            if table.sobject.name == ITEM:
-                self._recount(*records)
-            return [record["Id"] for record in records]
+            wanted = filters(table.sobject, having or {})
+            found = [each for each in table.all(deleted=deleted) if fits(each, wanted)]
+        return [without_nulls(record) for record in found]
 
-    def records(self, sobject: str, *, deleted: bool = False) -> list[Record]:
-        """Every record of a sobject, without its null fields; those in the recycle bin too if ``deleted``."""
-        with self.lock:
-            found = list(self.tables[self.sobject(sobject).name].all(deleted=deleted))
-        return [{name: value for name, value in record.items() if value is not None} for record in found]
+    def shown(self, record_id: str) -> Record | None:
+        """A record, live or deleted, by its id of 15 or 18 characters, without its null fields."""
+        try:
+            found = self.record(to_18(record_id))
+        except ValueError:
+            return None
+        return without_nulls(found) if found is not None else None
+
+    def calls(self, last: int | None = None) -> list[dict[str, Any]]:
+        """The calls since the start or the last reset, oldest first; of very many only the newest.
+
+        :param last: only so many.
+        """
+        calls = self.accounting.calls() if last is None else self.accounting.calls(last)
+        return [
+            {
+                **each,
+                "faults": list(each["faults"]),
+                "user": self.username(each["user_id"]),
+                "outcomes": self.ledger.outcomes(each["number"]),
+            }
+            for each in calls
+        ]
+
+    def username(self, user_id: str | None) -> str | None:
+        user = self.record(user_id) if user_id else None
+        return user["Username"] if user else None
 
     def stats(self) -> dict[str, Any]:
         """``{"api_calls": 11, "by_call": {"POST /composite": 5, "SOAP upsert": 6}, "logins": 1}``."""

@@ -5,11 +5,8 @@ Whatever is wrong raises an OrgFileError that begins with the path of the settin
 
 from __future__ import annotations
 
-import csv
-import io
-import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
@@ -20,13 +17,16 @@ from airflow_sf_dedup.core.record_ids import to_18
 from airflow_sf_dedup.emulator.approval_processes import ApprovalProcess, read_approval_processes
 from airflow_sf_dedup.emulator.duplicate_rules import DuplicateRule
 from airflow_sf_dedup.emulator.errors import OrgFileError, SettingError
+from airflow_sf_dedup.emulator.extending import extended, with_whole_paths
 from airflow_sf_dedup.emulator.faults import FaultPlan
 from airflow_sf_dedup.emulator.org_rules import read_duplicate_rules
 from airflow_sf_dedup.emulator.org_schema import read_schema
 from airflow_sf_dedup.emulator.physics import Physics
 from airflow_sf_dedup.emulator.quirks import Quirks
 from airflow_sf_dedup.emulator.schema import Schema
+from airflow_sf_dedup.emulator.seed_files import Rows, UnreadableRows, read_rows
 from airflow_sf_dedup.emulator.store import make_id
+from airflow_sf_dedup.emulator.suggesting import did_you_mean, no_such
 
 Setting = TypeVar("Setting")
 HERE = Path(__file__).parent
@@ -76,8 +76,8 @@ class Definition:
     approval_processes: tuple[ApprovalProcess, ...] = ()
     #: Switched on from the start.
     faults: FaultPlan = field(default_factory=FaultPlan)
-    #: Records to start with, by sobject.
-    records: Mapping[str, list[dict[str, Any]]] = field(default_factory=dict)
+    #: Records to start with, in the order in which they are put.
+    records: tuple[tuple[str, Rows], ...] = ()
 
     def user(self, username: str | None) -> User | None:
         return next((user for user in self.users if user.username.lower() == (username or "").lower()), None)
@@ -90,6 +90,7 @@ class Definition:
 
 
 _SETTINGS = (
+    "extends",
     "organization",
     "users",
     "clients",
@@ -114,7 +115,7 @@ def read_org(org: Path | str | Mapping[str, Any] | None = None) -> Definition:
     if isinstance(org, Mapping):
         return define(org, Path.cwd())
     path = Path(org)
-    return define(_load(path), path.parent)
+    return define(_load(path), path.parent, (path.resolve(),))
 
 
 @lru_cache(maxsize=1)
@@ -137,18 +138,19 @@ def _load(path: Path) -> Mapping[str, Any]:
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
-def define(settings: Mapping[str, Any], folder: Path) -> Definition:
-    """:param folder: where relative paths in ``settings`` start."""
-    for name in settings:
-        if name not in _SETTINGS:
-            raise OrgFileError(str(name), f"no such setting; there are: {', '.join(_SETTINGS)}")
+def define(settings: Mapping[str, Any], folder: Path, read: tuple[Path, ...] = ()) -> Definition:
+    """:param folder: where relative paths in ``settings`` start.
+    :param read: the files that led here by ``extends``.
+    """
+    settings = _with_base(settings, folder, read)
     organization = section(settings, "organization")
+    _check_names(organization, "organization", ("id", "name", "daily_api_requests"))
     schema = read_schema({**section(_system(), "sobjects")}, section(settings, "sobjects"))
     users = _read_users(settings.get("users") or [{"username": "admin@example.com", "password": "password"}])
     return Definition(
-        org_id=_read_org_id(organization.get("id", "00D5g0000000001EAA")),
+        org_id=_read_id(organization.get("id", "00D5g0000000001EAA"), "organization.id"),
         org_name=str(organization.get("name", "Emulated Org")),
-        daily_api_requests=int(organization.get("daily_api_requests", 15_000)),
+        daily_api_requests=_read_daily_calls(organization.get("daily_api_requests", 15_000)),
         schema=schema,
         users=users,
         clients=_read_clients(settings.get("clients") or [], users, folder),
@@ -162,6 +164,29 @@ def define(settings: Mapping[str, Any], folder: Path) -> Definition:
         faults=_named(lambda: FaultPlan.read(settings.get("faults") or [])),
         records=_read_records(section(settings, "records"), schema, folder),
     )
+
+
+def _with_base(settings: Mapping[str, Any], folder: Path, read: tuple[Path, ...]) -> dict[str, Any]:
+    """The settings on top of those that they extend."""
+    for name in settings:
+        if name not in _SETTINGS:
+            raise OrgFileError(str(name), no_such("setting", name, _SETTINGS))
+    own = with_whole_paths(settings, folder)
+    base = own.pop("extends", None)
+    if base is None:
+        return own
+    if not isinstance(base, str):
+        raise OrgFileError("extends", "should be 'default' or the path of an org file")
+    path = DEFAULT_ORG if base == "default" else (folder / base).resolve()
+    if path in read:
+        raise OrgFileError("extends", f"{path.name} extends itself")
+    return extended(_with_base(_load(path), path.parent, (*read, path)), own)
+
+
+def _check_names(found: Mapping[str, Any], setting: str, known: tuple[str, ...]) -> None:
+    for name in found:
+        if name not in known:
+            raise OrgFileError(f"{setting}.{name}", no_such("setting", name, known))
 
 
 @lru_cache(maxsize=1)
@@ -184,20 +209,24 @@ def section(settings: Mapping[str, Any], name: str) -> dict[str, Any]:
     return dict(found)
 
 
-def _read_org_id(text: Any) -> str:
+def _read_id(text: Any, setting: str) -> str:
     try:
         return to_18(str(text))
     except ValueError as error:
-        raise OrgFileError("organization.id", str(error)) from None
+        raise OrgFileError(setting, str(error)) from None
+
+
+def _read_daily_calls(found: Any) -> int:
+    if type(found) is not int or found < 0:
+        raise OrgFileError("organization.daily_api_requests", f"{found!r} should be a whole number, 0 or more")
+    return found
 
 
 def _entries(entries: Any, setting: str, known: tuple[str, ...]) -> list[dict[str, Any]]:
     if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
         raise OrgFileError(setting, "should be a list of mappings")
     for position, entry in enumerate(entries):
-        for name in entry:
-            if name not in known:
-                raise OrgFileError(f"{setting}[{position}].{name}", f"no such setting; there are: {known}")
+        _check_names(entry, f"{setting}[{position}]", known)
     return entries
 
 
@@ -207,7 +236,7 @@ def _read_users(entries: Any) -> tuple[User, ...]:
     for position, entry in enumerate(_entries(entries, "users", known)):
         if "username" not in entry:
             raise OrgFileError(f"users[{position}].username", "is required")
-        record_id = to_18(str(entry["id"])) if "id" in entry else make_id("005", position + 1)
+        record_id = _read_id(entry["id"], f"users[{position}].id") if "id" in entry else make_id("005", position + 1)
         rest = {name: str(value) for name, value in entry.items() if name != "id" and value is not None}
         users.append(User(user_id=record_id, **{"last_name": "User", **rest}))
     return tuple(users)
@@ -220,13 +249,28 @@ def _read_clients(entries: Any, users: tuple[User, ...], folder: Path) -> tuple[
         setting = f"clients[{position}]"
         if "client_id" not in entry:
             raise OrgFileError(f"{setting}.client_id", "is required")
-        if "run_as" in entry and entry["run_as"] not in {user.username for user in users}:
-            raise OrgFileError(f"{setting}.run_as", f"no user {entry['run_as']!r}")
+        if "run_as" in entry:
+            _user(entry["run_as"], users, f"{setting}.run_as")
         attributes = dict(entry)
         if "public_key_file" in entry:
             attributes["public_key"] = _read_text(folder / attributes.pop("public_key_file"), setting)
         clients.append(Client(**attributes))
     return tuple(clients)
+
+
+def _user(username: Any, users: tuple[User, ...], setting: str) -> User:
+    found = next((user for user in users if user.username == username), None)
+    if found is None:
+        near = did_you_mean(username, (user.username for user in users))
+        raise OrgFileError(setting, f"no user {username!r} among users{near}")
+    return found
+
+
+def _sobject_name(name: Any, schema: Schema, setting: str) -> str:
+    found = schema.find(str(name))
+    if found is None:
+        raise OrgFileError(setting, "no such sobject" + did_you_mean(name, schema.sobjects))
+    return found.name
 
 
 def _read_text(path: Path, setting: str) -> str:
@@ -240,49 +284,34 @@ def _read_assignment_rules(
     settings: dict[str, Any], users: tuple[User, ...], schema: Schema
 ) -> dict[str, AssignmentRule]:
     rules = {}
-    for number, (sobject, rule) in enumerate(settings.items(), start=1):
-        setting = f"assignment_rules.{sobject}"
-        if schema.find(sobject) is None:
-            raise OrgFileError(setting, "no such sobject")
-        owner = rule.get("owner") if isinstance(rule, dict) else rule
-        user = next((user for user in users if user.username == owner), None)
-        if user is None:
-            raise OrgFileError(f"{setting}.owner", f"no user {owner!r}")
-        given = rule.get("id") if isinstance(rule, dict) else None
-        rules[sobject] = AssignmentRule(to_18(given) if given else make_id("01Q", number), user.user_id)
+    for number, (name, rule) in enumerate(settings.items(), start=1):
+        setting = f"assignment_rules.{name}"
+        sobject = _sobject_name(name, schema, setting)
+        given = rule if isinstance(rule, dict) else {"owner": rule}
+        _check_names(given, setting, ("owner", "id"))
+        user = _user(given.get("owner"), users, f"{setting}.owner")
+        record_id = _read_id(given["id"], f"{setting}.id") if given.get("id") else make_id("01Q", number)
+        rules[sobject] = AssignmentRule(record_id, user.user_id)
     return rules
 
 
-def _read_records(settings: dict[str, Any], schema: Schema, folder: Path) -> dict[str, list[dict[str, Any]]]:
-    records = {}
-    for sobject, source in settings.items():
-        setting = f"records.{sobject}"
-        if schema.find(sobject) is None:
-            raise OrgFileError(setting, "no such sobject")
-        if isinstance(source, list):
-            records[sobject] = source
-        else:
-            path = folder / str(source)
-            reader = _READERS.get(path.suffix.lower())
-            if reader is None:
-                raise OrgFileError(setting, f"{source!r} should be a list or a .csv, .json or .ndjson file")
-            records[sobject] = reader(_read_text(path, setting))
-    return records
+def _read_records(settings: dict[str, Any], schema: Schema, folder: Path) -> tuple[tuple[str, Rows], ...]:
+    """Every sobject has a list of rows or a file; after ``extends``, a list of rows and files."""
+    records: list[tuple[str, Rows]] = []
+    for name, source in settings.items():
+        setting = f"records.{name}"
+        sobject = _sobject_name(name, schema, setting)
+        sources = source if isinstance(source, list) else [source]
+        rows = Rows.of([each for each in sources if not isinstance(each, str)], setting)
+        if rows.rows:
+            records.append((sobject, rows))
+        records += [(sobject, _read_file(folder / each, setting)) for each in sources if isinstance(each, str)]
+    return tuple(records)
 
 
-def read_csv(text: str) -> list[dict[str, Any]]:
-    """Rows of a CSV text with a header; an empty cell is an absent field."""
-    rows = csv.DictReader(io.StringIO(text, newline=""))
-    return [{name: value for name, value in row.items() if value not in ("", None)} for row in rows]
-
-
-def read_ndjson(text: str) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in text.split("\n") if line.strip()]
-
-
-_READERS: dict[str, Callable[[str], list[dict[str, Any]]]] = {
-    ".csv": read_csv,
-    ".ndjson": read_ndjson,
-    ".jsonl": read_ndjson,
-    ".json": json.loads,
-}
+def _read_file(path: Path, setting: str) -> Rows:
+    try:
+        rows = read_rows(path)
+    except UnreadableRows as error:
+        raise OrgFileError(setting, str(error)) from None
+    return replace(rows, source=f"{setting}: {rows.source}")

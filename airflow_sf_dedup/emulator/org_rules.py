@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
@@ -15,6 +16,7 @@ from airflow_sf_dedup.emulator.matching import METHODS
 from airflow_sf_dedup.emulator.rule_filter import OPERATIONS, USER, FilterItem, RuleFilter
 from airflow_sf_dedup.emulator.schema import Schema, Sobject
 from airflow_sf_dedup.emulator.store import make_id
+from airflow_sf_dedup.emulator.suggesting import did_you_mean, no_such
 
 _RULE = (
     "sobject",
@@ -69,7 +71,7 @@ def _mapping(found: Any, setting: str, known: tuple[str, ...]) -> Mapping[str, A
         raise OrgFileError(setting, "should be a mapping")
     for name in found:
         if name not in known:
-            raise OrgFileError(f"{setting}.{name}", f"no such setting; there are: {', '.join(known)}")
+            raise OrgFileError(f"{setting}.{name}", no_such("setting", name, known))
     return found
 
 
@@ -114,8 +116,8 @@ def _read_filter(settings: Mapping[str, Any], setting: str, sobject: Sobject, sc
     )
     logic = settings.get("filter_logic")
     if logic is not None:
-        _read_logic(logic, len(read), f"{setting}.filter_logic")
-    return RuleFilter(read, None if logic is None else str(logic))
+        _read_logic(logic, [each.field for each in read], f"{setting}.filter_logic")
+    return RuleFilter(read, _numbered(logic, [each.field for each in read]))
 
 
 def _read_filter_item(found: Any, setting: str, sobject: Sobject, schema: Schema) -> FilterItem:
@@ -145,7 +147,7 @@ def _actions(settings: Mapping[str, Any], setting: str) -> dict[str, Any]:
 def _sobject(name: Any, setting: str, schema: Schema) -> Sobject:
     found = schema.find(str(name))
     if found is None:
-        raise OrgFileError(setting, f"no sobject {name!r}")
+        raise OrgFileError(setting, f"no sobject {name!r}{did_you_mean(name, schema.sobjects)}")
     return found
 
 
@@ -163,9 +165,9 @@ def _read_matching(name: str, found: Any, setting: str, sobject: Sobject, schema
         label=str(settings.get("label", label_of(str(settings.get("rule", name))))),
         target=target.name,
         items=items,
-        alternatives=_read_logic(settings.get("logic"), len(items), f"{setting}.logic"),
+        alternatives=_read_logic(settings.get("logic"), [str(each) for each in fields], f"{setting}.logic"),
         threshold=float(settings.get("threshold", 0)),
-        logic=None if settings.get("logic") is None else str(settings["logic"]),
+        logic=_numbered(settings.get("logic"), [str(each) for each in fields]),
     )
 
 
@@ -173,18 +175,29 @@ def _read_item(field: str, spec: Any, setting: str, sobject: Sobject, target: So
     settings = {"method": spec} if isinstance(spec, str) else _mapping(spec, setting, _ITEM)
     method = settings.get("method", "exact")
     if method not in METHODS:
-        raise OrgFileError(setting, f"no method {method!r}; there are: {', '.join(METHODS)}")
+        raise OrgFileError(setting, f"{method!r}: {no_such('method', method, METHODS)}")
     own = sobject.find(field)
     other = target.find(str(settings.get("target", field)))
     if own is None or other is None:
-        raise OrgFileError(setting, f"no such field on {sobject.name if own is None else target.name}")
+        lacking, name = (sobject, field) if own is None else (target, str(settings.get("target", field)))
+        raise OrgFileError(setting, f"no field {name!r} on {lacking.name}{did_you_mean(name, lacking.fields)}")
     return MatchItem(own.name, other.name, method, bool(settings.get("match_blanks", False)))
 
 
-def _read_logic(logic: Any, items: int, setting: str) -> tuple[tuple[int, ...], ...]:
+def _read_logic(logic: Any, fields: list[str], setting: str) -> tuple[tuple[int, ...], ...]:
+    """Items are named by their fields, or by their numbers as in Salesforce: ``1 AND (2 OR 3)``."""
     if logic is None:
-        return all_of(items)
+        return all_of(len(fields))
+    numbered = _numbered(logic, fields)
     try:
-        return alternatives(str(logic), items)
+        return alternatives(str(numbered), len(fields))
     except ValueError as error:
-        raise OrgFileError(setting, str(error)) from None
+        raise OrgFileError(setting, f"{error}; it may say AND, OR, brackets and: {', '.join(fields)}") from None
+
+
+def _numbered(logic: Any, fields: list[str]) -> str | None:
+    """As Salesforce writes it: items by their numbers."""
+    if logic is None:
+        return None
+    numbers = {name.lower(): str(number) for number, name in enumerate(fields, start=1)}
+    return re.sub(r"[A-Za-z_]\w*", lambda word: numbers.get(word[0].lower(), word[0]), str(logic))

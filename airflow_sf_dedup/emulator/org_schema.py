@@ -9,6 +9,7 @@ from typing import Any
 from airflow_sf_dedup.emulator.errors import OrgFileError
 from airflow_sf_dedup.emulator.field_spec import label_of, plural_of, read_field
 from airflow_sf_dedup.emulator.schema import Field, Schema, Sobject
+from airflow_sf_dedup.emulator.suggesting import did_you_mean, no_such
 
 _SYSTEM_FIELDS = {
     "IsDeleted": "checkbox read_only label(Deleted)",
@@ -28,6 +29,8 @@ _SETTINGS = ("key_prefix", "label", "label_plural", "fields", *_FLAGS, *_LISTS)
 _WITHOUT_OWNER = frozenset(
     {
         "User",
+        "Profile",
+        "UserRole",
         "Organization",
         "DuplicateRule",
         "MatchingRule",
@@ -35,6 +38,7 @@ _WITHOUT_OWNER = frozenset(
         "DuplicateRecordItem",
         "CampaignMember",
         "RecordType",
+        "Product2",
     }
 )
 
@@ -62,7 +66,7 @@ def _read_sobject(name: str, settings: Mapping[str, Any], number: int) -> Sobjec
     setting = f"sobjects.{name}"
     for each in settings:
         if each not in _SETTINGS:
-            raise OrgFileError(f"{setting}.{each}", f"no such setting; there are: {', '.join(_SETTINGS)}")
+            raise OrgFileError(f"{setting}.{each}", no_such("setting", each, _SETTINGS))
     fields = _read_fields(name, settings, setting)
     label = str(settings.get("label", label_of(name)))
     return Sobject(
@@ -122,7 +126,7 @@ def _standard_specs(name: str, settings: Mapping[str, Any]) -> dict[str, str]:
 def _compound_name(parts: list[str], fields: Mapping[str, Field], setting: str) -> Field:
     for part in parts:
         if part not in fields:
-            raise OrgFileError(f"{setting}.name_parts", f"no field {part!r}")
+            raise OrgFileError(f"{setting}.name_parts", f"no field {part!r}{did_you_mean(part, fields)}")
     length = sum(fields[part].length for part in parts) + len(parts) - 1
     return Field(
         "Name", "Full Name", "string", length, nillable=False, createable=False, updateable=False, name_field=True

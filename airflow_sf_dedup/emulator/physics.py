@@ -8,6 +8,7 @@ from typing import Any
 
 from airflow_sf_dedup.emulator.errors import SettingError
 from airflow_sf_dedup.emulator.setting_values import Reader, Seconds, flag, number, optional, seconds, shown, whole
+from airflow_sf_dedup.emulator.suggesting import no_such
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +82,7 @@ _DEFAULTS = {each.name: each.default for each in fields(Physics)}
 def _read(name: str, value: Any) -> Any:
     reader = _READERS.get(name)
     if reader is None:
-        raise SettingError(f"physics.{name}", f"no such setting; there are: {', '.join(_READERS)}")
+        raise SettingError(f"physics.{name}", no_such("setting", name, _READERS))
     try:
         return _DEFAULTS[name] if value is None else reader(value)
     except ValueError as wanted:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from airflow_sf_dedup.emulator.errors import OrgFileError
+from airflow_sf_dedup.emulator.suggesting import no_such
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +115,7 @@ _CHOICES = {
 def _check(name: str, value: Any, defaults: Quirks) -> None:
     known = [each.name for each in fields(Quirks)]
     if name not in known:
-        raise OrgFileError(f"quirks.{name}", f"no such quirk; there are: {', '.join(known)}")
+        raise OrgFileError(f"quirks.{name}", no_such("quirk", name, known))
     if name in _CHOICES and value not in _CHOICES[name]:
         raise OrgFileError(f"quirks.{name}", f"{value!r} should be one of: {', '.join(_CHOICES[name])}")
     wanted = type(getattr(defaults, name))

@@ -32,6 +32,11 @@ class RecycleBin:
         self._deletions: dict[str, Deletion] = {}
         self._went_with: dict[str, str] = {}
 
+    def copy(self) -> RecycleBin:
+        copied = RecycleBin()
+        copied._deletions, copied._went_with = self._deletions.copy(), self._went_with.copy()
+        return copied
+
     def put(self, record_id: str, deletion: Deletion) -> None:
         self._went_with.pop(record_id, None)
         self._deletions[record_id] = deletion

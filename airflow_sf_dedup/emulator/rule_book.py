@@ -136,8 +136,18 @@ class RuleBook:
         number = self.next_number + (old is None)
         matching = replace(matching, record_id=old.record_id if old else make_id("0JD", self.next_number))
         matching.linked({each.name: each.name for each in matching.fields})
-        rules = {name: _relinked(rule, matching) for name, rule in self.duplicate.items()}
+        rules = self.duplicate
+        if old is None or (old.fields, old.logic, old.label) != (matching.fields, matching.logic, matching.label):
+            rules = {name: _relinked(rule, matching) for name, rule in self.duplicate.items()}
         return RuleBook(rules, {**self.matching, matching.full_name: matching}, number)
+
+    def activated(self) -> RuleBook:
+        """With the activation of matching rules at its end."""
+        done = {
+            name: replace(each, status=ACTIVE) if each.status == ACTIVATING else each
+            for name, each in self.matching.items()
+        }
+        return RuleBook(self.duplicate, done, self.next_number)
 
     def without_matching(self, full_name: str) -> RuleBook:
         matching = {name: each for name, each in self.matching.items() if name != full_name}

@@ -6,7 +6,7 @@ from dataclasses import asdict
 from typing import Any
 
 from airflow_sf_dedup.emulator.duplicate_rules import DuplicateRule
-from airflow_sf_dedup.emulator.errors import ApiError, SettingError, not_found
+from airflow_sf_dedup.emulator.errors import SettingError, not_found
 from airflow_sf_dedup.emulator.http import Request
 from airflow_sf_dedup.emulator.org import Org
 from airflow_sf_dedup.emulator.setting_values import Reader, choice, flag, optional, text
@@ -31,30 +31,27 @@ _READERS: dict[str, Reader] = {
 }
 
 
-def answer(org: Org, request: Request, names: tuple[str, ...]) -> Any:
-    """The answer to a request for all rules or, with a name, for one of them.
+def _all(org: Org, request: Request) -> Any:
+    return [_shown(rule) for rule in org.rules.book]
 
-    :raises SettingError: a setting that cannot be changed, or not to this.
-    :raises ApiError: no such rule, or no such method.
-    """
-    if request.method == "GET" and not names:
-        return [_shown(rule) for rule in org.rules.book]
-    if len(names) != 1:
-        raise not_found() if names else _not_allowed("GET")
-    rule = org.rules.book.named(names[0])
-    if rule is None:
-        raise not_found(f"no rule {names[0]!r}; there are: {', '.join(org.rules.book.duplicate)}")
-    if request.method == "GET":
-        return _shown(rule)
-    if request.method != "PATCH":
-        raise _not_allowed("GET, PATCH")
-    changes = {name: _read(name, value) for name, value in request.json_object().items()}
+
+def _one(org: Org, request: Request, name: str) -> Any:
+    return _shown(_named(org, name))
+
+
+def _change(org: Org, request: Request, name: str) -> Any:
+    """:raises SettingError: a setting that cannot be changed, or not to this."""
+    rule = _named(org, name)
+    changes = {each: _read(each, value) for each, value in request.json_object().items()}
     org.change_rule(rule.full_name, changes)
     return _shown(org.rules.book.duplicate[rule.full_name])
 
 
-def _not_allowed(allowed: str) -> ApiError:
-    return ApiError("METHOD_NOT_ALLOWED", f"Allowed are {allowed}", status=405)
+def _named(org: Org, name: str) -> DuplicateRule:
+    rule = org.rules.book.named(name)
+    if rule is None:
+        raise not_found(f"no rule {name!r}; there are: {', '.join(org.rules.book.duplicate)}")
+    return rule
 
 
 def _read(name: str, value: Any) -> Any:
@@ -72,3 +69,10 @@ def _shown(rule: DuplicateRule) -> dict[str, Any]:
     for name in ("operations_on_insert", "operations_on_update"):
         shown[name] = sorted(shown[name])
     return shown
+
+
+CONTROLS = (
+    ("GET", "rules", _all, "the duplicate rules"),
+    ("GET", "rules/{name}", _one, "one of them, as it is now"),
+    ("PATCH", "rules/{name}", _change, "changes it until the reset: active, action_on_insert, alert_text …"),
+)

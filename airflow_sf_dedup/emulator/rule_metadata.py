@@ -71,7 +71,7 @@ def read_duplicate_rule(full_name: str, found: Element, book: RuleBook, schema: 
         label=text(found, "masterLabel") or name,
         sobject=sobject.name,
         record_id=old.record_id if old else "",
-        matching=_read_links(found, sobject, book, schema, active=active),
+        matching=_read_links(found, sobject, book, schema, old=old, active=active),
         active=active,
         action_on_insert=_one_of(found, "actionOnInsert", "DupeActionType", _ACTIONS),
         action_on_update=_one_of(found, "actionOnUpdate", "DupeActionType", _ACTIONS),
@@ -129,16 +129,20 @@ def _sort_order(found: Element, sobject: Sobject, book: RuleBook, *, is_new: boo
 
 
 def _read_links(
-    found: Element, sobject: Sobject, book: RuleBook, schema: Schema, *, active: bool
+    found: Element, sobject: Sobject, book: RuleBook, schema: Schema, *, old: DuplicateRule | None, active: bool
 ) -> tuple[MatchingRule, ...]:
     links = [each for each in children(found, "duplicateRuleMatchRules") if len(each)]
     if not 1 <= len(links) <= _MOST_MATCHING_RULES:
         message = f"A duplicate rule has one to {_MOST_MATCHING_RULES} matching rules"
         raise MetadataProblem("LIMIT_EXCEEDED", message)
-    return tuple(_read_link(each, sobject, book, schema, active=active) for each in links)
+    known = old.matching if old else ()
+    return tuple(_read_link(each, sobject, book, schema, known=known, active=active) for each in links)
 
 
-def _read_link(found: Element, sobject: Sobject, book: RuleBook, schema: Schema, *, active: bool) -> MatchingRule:
+def _read_link(
+    found: Element, sobject: Sobject, book: RuleBook, schema: Schema, *, known: tuple[MatchingRule, ...], active: bool
+) -> MatchingRule:
+    """:param known: the rule's matching rules until now; in an org file each may use fields of its own choice."""
     _require(found, ("matchRuleSObjectType", "matchingRule"))
     target = schema.find(text(found, "matchRuleSObjectType") or "")
     name = text(found, "matchingRule") or ""
@@ -147,11 +151,23 @@ def _read_link(found: Element, sobject: Sobject, book: RuleBook, schema: Schema,
     if matching is None:
         message = f"In field: matchingRule - no MatchingRule named {full_name} found"
         raise MetadataProblem("INVALID_CROSS_REFERENCE_KEY", message)
-    mapping = _read_mapping(found, sobject, matching)
-    unmapped = any(each.name not in mapping for each in matching.fields)
-    if unmapped or (active and matching.status != ACTIVE):
+    if active and matching.status != ACTIVE:
         raise MetadataProblem("FIELD_INTEGRITY_EXCEPTION", _NOT_READY)
-    return matching.linked(mapping)
+    mapping = _read_mapping(found, sobject, matching)
+    same = next((each for each in known if _links_alike(each, matching, found, mapping)), None)
+    if same is None and any(each.name not in mapping for each in matching.fields):
+        raise MetadataProblem("FIELD_INTEGRITY_EXCEPTION", _NOT_READY)
+    return same or matching.linked(mapping)
+
+
+def _links_alike(link: MatchingRule, matching: MatchingDefinition, found: Element, mapping: dict[str, str]) -> bool:
+    """Whether a link that there is says what ``found`` does."""
+    if (link.target, link.name) != (matching.sobject, matching.name):
+        return False
+    own = mapping_of(link)
+    if any(children(part, "mappingFields") for part in children(found, "objectMapping")):
+        return own == mapping
+    return all(name == field for name, field in own.items()) and own.keys() <= mapping.keys()
 
 
 def _read_mapping(found: Element, sobject: Sobject, matching: MatchingDefinition) -> dict[str, str]:

@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
-from airflow_sf_dedup.emulator.drafts import MalformedText, TextRecord, read_json, read_text
-from airflow_sf_dedup.emulator.errors import ApiError
+from airflow_sf_dedup.emulator.describe import record_type_id
+from airflow_sf_dedup.emulator.drafts import Draft, MalformedText, ParentKey, TextRecord, read_json, read_text
+from airflow_sf_dedup.emulator.errors import MalformedValue, RowRefusal, SeedError
 from airflow_sf_dedup.emulator.org_file import Definition
-from airflow_sf_dedup.emulator.schema import Sobject
-from airflow_sf_dedup.emulator.store import Record, Table
+from airflow_sf_dedup.emulator.results import RowError
+from airflow_sf_dedup.emulator.schema import Field, Schema, Sobject
+from airflow_sf_dedup.emulator.seed_files import Rows
+from airflow_sf_dedup.emulator.store import Record, Table, make_id
+from airflow_sf_dedup.emulator.suggesting import did_you_mean
+from airflow_sf_dedup.emulator.values import json_reader
+
+if TYPE_CHECKING:
+    from airflow_sf_dedup.emulator.org import Org
 
 _EPOCH = "2020-01-01T00:00:00.000+0000"
+_ADMINISTRATOR, _STANDARD = make_id("00e", 1), make_id("00e", 2)
 
 
 def compound_name(sobject: Sobject, record: Mapping[str, Any]) -> str | None:
@@ -32,54 +42,154 @@ def system_fields(sobject: Sobject, now: str, user_id: str) -> Record:
     return fields | {"OwnerId": user_id} if "OwnerId" in sobject.fields else fields
 
 
-def seeded(table: Table, rows: Iterable[Mapping[str, Any]], *, now: str, owner_id: str) -> list[Record]:
-    """Complete records for ``rows``, not yet in the table.
+def seed(org: Org, table: Table, rows: Rows, *, now: str, owner_id: str) -> list[str]:
+    """Puts a complete record for each row, one after the other, so that a row may name an earlier one as its parent.
 
-    :raises ApiError: a row has a field or a value that the sobject cannot have.
+    :raises SeedError: naming the row and the field that the sobject cannot have.
     """
-    system = system_fields(table.sobject, now, owner_id)
-    return [_record(table, position, row, system) for position, row in enumerate(rows)]
+    system = table.sobject.defaults | system_fields(table.sobject, now, owner_id)
+    ids = []
+    for position, row in enumerate(rows):
+        record = _record(org, table, _Place(rows, position), row, system)
+        org.put(table.sobject.name, record["Id"], record)
+        ids.append(record["Id"])
+    return ids
 
 
-def _record(table: Table, position: int, row: Mapping[str, Any], system: Record) -> Record:
-    values = _read(table.sobject, position, row)
-    record = table.sobject.defaults | system | values
+@dataclass(frozen=True, slots=True)
+class _Place:
+    rows: Rows
+    position: int
+
+    def refuse(self, code: str, field: str | None, problem: str) -> SeedError:
+        return SeedError(code, self.rows.place(self.position), field, problem)
+
+
+def _record(org: Org, table: Table, place: _Place, row: Mapping[str, Any], system: Record) -> Record:
+    sobject = table.sobject
+    draft = _read(sobject, place, row)
+    values = draft.values
+    for parent in draft.parents:
+        values[parent.field.name] = _parent_id(org, parent, place)
+    if values.get("Id", sobject.key_prefix)[:3] != sobject.key_prefix:
+        raise place.refuse("MALFORMED_ID", "Id", f"ids of {sobject.name} begin with {sobject.key_prefix}")
+    record = system | values
     record["Id"] = values.get("Id") or table.new_id()
-    if table.sobject.name_parts:
-        record["Name"] = compound_name(table.sobject, record)
+    if sobject.name_parts:
+        record["Name"] = compound_name(sobject, record)
+    for each in sobject.auto_numbers:
+        record.setdefault(each, f"{table.next_number():08d}")
     return record
 
 
-def _read(sobject: Sobject, position: int, row: Mapping[str, Any]) -> dict[str, Any]:
+def _read(sobject: Sobject, place: _Place, row: Mapping[str, Any]) -> Draft:
     if not isinstance(row, Mapping):
-        raise ApiError("JSON_PARSER_ERROR", f"row {position} should be a mapping")
+        raise place.refuse("JSON_PARSER_ERROR", None, f"{row!r} should be a mapping of fields to values")
+    nested = _nested(row)
     try:
-        draft = read_json(sobject, row) if not _is_text(row) else read_text(sobject, TextRecord(row.items()))
-    except MalformedText as error:
-        raise ApiError("INVALID_FIELD", f"row {position}: {error}") from None
-    if draft.parents:
-        raise ApiError("INVALID_FIELD", f"row {position}: a seeded record names its parent by Id")
-    if draft.errors:
-        raise ApiError(draft.errors[0].code, f"row {position}: {draft.errors[0].message}")
-    return draft.values
+        draft = _draft(sobject, nested)
+    except (MalformedText, MalformedValue) as error:
+        raise _malformed(sobject, place, nested, error) from None
+    for refusal in draft.errors:
+        raise place.refuse(refusal.code, *_named(refusal, nested, sobject))
+    return draft
 
 
-def _is_text(row: Mapping[str, Any]) -> bool:
-    """Whether every value is text, as in a CSV file."""
-    return all(type(value) is str for value in row.values())
+def _nested(row: Mapping[str, Any]) -> dict[str, Any]:
+    """With ``Account.External_Id__c`` as the parent ``{"Account": {"External_Id__c": …}}``."""
+    nested: dict[str, Any] = {}
+    for name, value in row.items():
+        relationship, dot, field = str(name).partition(".")
+        if dot and value not in (None, ""):
+            nested[relationship] = {field: value}
+        elif not dot:
+            nested[relationship] = value
+    return nested
+
+
+def _draft(sobject: Sobject, row: Mapping[str, Any]) -> Draft:
+    parents = [(name, list(value.items())) for name, value in row.items() if isinstance(value, Mapping)]
+    plain = [(name, value) for name, value in row.items() if not isinstance(value, Mapping)]
+    if all(type(value) is str for _, value in plain):
+        return read_text(sobject, TextRecord(plain, parents=[each for each in parents if each[0] != "attributes"]))
+    return read_json(sobject, row)
+
+
+def _malformed(sobject: Sobject, place: _Place, row: Mapping[str, Any], error: Exception) -> SeedError:
+    """The field is found by reading each alone."""
+    for name, value in row.items():
+        try:
+            _draft(sobject, {name: value})
+        except (MalformedText, MalformedValue) as found:
+            return place.refuse("INVALID_FIELD", name, str(getattr(found, "message", found)))
+    return place.refuse("INVALID_FIELD", None, str(error))
+
+
+def _named(error: RowError, row: Mapping[str, Any], sobject: Sobject) -> tuple[str | None, str]:
+    """The field of a row's error, and the error with what may have been meant."""
+    if error.fields:
+        return error.fields[0], error.message
+    known = [*sobject.fields, *(each.relationship_name or "" for each in sobject.fields.values())]
+    for name in row:
+        if error.message.startswith(f"No such column '{name}'"):
+            return name, error.message + did_you_mean(name, known)
+    return None, error.message
+
+
+def _parent_id(org: Org, parent: ParentKey, place: _Place) -> str:
+    column = f"{parent.field.relationship_name}.{parent.key_field}"
+    for name in parent.field.reference_to:
+        table = org.table(name)
+        key = table.sobject.find(parent.key_field)
+        if key is not None and key.upsert_key and key.indexed:
+            return _only_holder(table, key, parent.value, place, column)
+    names = " or ".join(parent.field.reference_to)
+    raise place.refuse("INVALID_FIELD", column, f"{parent.key_field} is no external id of {names}")
+
+
+def _only_holder(table: Table, key: Field, value: Any, place: _Place, column: str) -> str:
+    try:
+        wanted = json_reader(key)(value)
+    except (MalformedValue, RowRefusal) as error:
+        raise place.refuse("INVALID_FIELD", column, str(getattr(error, "message", error))) from None
+    found = table.holders(key, wanted) if wanted is not None else []
+    if len(found) != 1:
+        many = f"{len(found)} of them have" if found else "none has"
+        raise place.refuse("INVALID_FIELD", column, f"{many} {value!r} in {table.sobject.name}.{key.name}")
+    return found[0]
 
 
 def organization_records(definition: Definition) -> dict[str, list[Record]]:
-    """The org's own records: itself and its users."""
+    """The org's own records: itself, its users and their profiles, its record types."""
     schema = definition.schema
-    system = {
-        name: schema.sobjects[name].defaults | system_fields(schema.sobjects[name], _EPOCH, definition.users[0].user_id)
-        for name in ("Organization", "User")
+    made = {
+        "Organization": [_organization(definition)],
+        "Profile": [{"Id": _ADMINISTRATOR, "Name": "System Administrator"}, {"Id": _STANDARD, "Name": "Standard User"}],
+        "User": _users(definition),
+        "RecordType": _record_types(schema),
     }
+    first_user = definition.users[0].user_id
     return {
-        "Organization": [system["Organization"] | _organization(definition)],
-        "User": [system["User"] | each for each in _users(definition)],
+        name: [
+            schema.sobjects[name].defaults | system_fields(schema.sobjects[name], _EPOCH, first_user) | each
+            for each in records
+        ]
+        for name, records in made.items()
     }
+
+
+def _record_types(schema: Schema) -> list[Record]:
+    return [
+        {
+            "Id": record_type_id(sobject, position),
+            "Name": name,
+            "DeveloperName": name.replace(" ", "_"),
+            "SobjectType": sobject.name,
+            "IsActive": True,
+        }
+        for sobject in schema
+        for position, name in enumerate(sobject.record_types, start=1)
+    ]
 
 
 def _organization(definition: Definition) -> Record:
@@ -104,6 +214,7 @@ def _users(definition: Definition) -> list[Record]:
             "Email": user.email or user.username,
             "Alias": user.username[:8],
             "IsActive": True,
+            "ProfileId": _ADMINISTRATOR,
         }
         for user in definition.users
     ]

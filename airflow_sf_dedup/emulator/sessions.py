@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 
 from airflow_sf_dedup.emulator.approvals import Approval, Approvals
+from airflow_sf_dedup.emulator.in_progress import current
 
 
 class Sessions:
@@ -32,7 +33,11 @@ class Sessions:
         self._users[token] = user_id
 
     def user_id(self, token: str) -> str | None:
-        return self._users.get(token)
+        """Whose token it is; the call in progress takes note of it."""
+        found = self._users.get(token)
+        if found is not None:
+            current().notes.user_id = found
+        return found
 
     def close(self, token: str) -> None:
         self._users.pop(token, None)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from airflow_sf_dedup.core.record_ids import checksum
@@ -29,13 +29,23 @@ def make_id(key_prefix: str, number: int) -> str:
     return first_15 + checksum(first_15)
 
 
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What a table holds at one moment. Records are values, so that keeping them copies none."""
+
+    records: Mapping[str, Record]
+    #: How many ids have been given out.
+    last_number: int
+    last_auto_number: int = 0
+
+
 class Table:
     """The records of one sobject, live and deleted, with an index for each field that can be looked up."""
 
     def __init__(self, sobject: Sobject) -> None:
         self.sobject = sobject
         self.records: dict[str, Record] = {}
-        self._numbers = itertools.count(1)
+        self._last_number = 0
         self._last_auto_number = 0
         self._indexes = {each.name: Index() for each in sobject.indexed}
         self._match_indexes: dict[tuple[Column, ...], MatchIndex] = {}
@@ -50,7 +60,8 @@ class Table:
 
     def new_id(self) -> str:
         while True:
-            record_id = make_id(self.sobject.key_prefix, next(self._numbers))
+            self._last_number += 1
+            record_id = make_id(self.sobject.key_prefix, self._last_number)
             if record_id not in self.records:
                 return record_id
 
@@ -97,6 +108,21 @@ class Table:
     def load(self, records: Iterable[Record]) -> None:
         for record in records:
             self.put(record["Id"], record)
+
+    def kept(self) -> Kept:
+        return Kept(dict(self.records), self._last_number, self._last_auto_number)
+
+    def go_back_to(self, kept: Kept) -> None:
+        """Holds again what it held then; only records that differ are put."""
+        for record_id in [each for each in self.records if each not in kept.records]:
+            self.put(record_id, None)
+        for record_id, record in kept.records.items():
+            if self.records.get(record_id) is not record:
+                self.put(record_id, record)
+        self.records.clear()
+        self.records.update(kept.records)
+        self._last_number = kept.last_number
+        self._last_auto_number = kept.last_auto_number
 
 
 def _forget_undo(_: Undo) -> None:

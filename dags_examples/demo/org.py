@@ -59,7 +59,7 @@ def emulated_org(port: int) -> Iterator[Org]:
 
     :param port: 0 takes any free one.
     """
-    command = [sys.executable, "-m", "airflow_sf_dedup.emulator", "--port", str(port)]
+    command = [sys.executable, "-m", "airflow_sf_dedup.emulator", "--port", str(port), "--quiet"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603 - our own
         try:
             assert process.stdout is not None  # noqa: S101 - narrows the type

@@ -401,6 +401,17 @@ def test_whether_reading_shows_what_is_nil_is_a_quirk(started: Any, shows: bool)
     assert shown == ({"objectMapping", "duplicateRuleFilter"} if shows else set())
 
 
+def test_logic_by_the_names_of_fields_is_shown_by_numbers(started: Any) -> None:
+    fields = {"LastName": "exact", "Email": "exact"}
+    rule = {"sobject": "Lead", "matching": [{"rule": "R", "fields": fields, "logic": "LastName OR Email"}]}
+    org, client = started(ONE_RULE | {"duplicate_rules": {"One": rule}})
+    answer = call(client, "readMetadata", "<type>MatchingRule</type><fullNames>Lead.R</fullNames>")
+    assert found(answer, "booleanFilter") == ["1 OR 2"]
+    org.state.seed("Lead", [{"LastName": "A", "Email": "x@example.com"}])
+    assert client.send("POST", "/sobjects/Lead", json={"LastName": "A"}).status_code == 400
+    assert client.send("POST", "/sobjects/Lead", json={"LastName": "B"}).status_code == 201
+
+
 # --- matching rules ---------------------------------------------------------------------------------------
 
 
@@ -550,6 +561,24 @@ def test_a_test_looks_at_rules_and_switches_them(client: Client, org: EmulatedOr
     allow = {"Sforce-Duplicate-Rule-Header": "allowSave=true"}
     answer = client.send("POST", "/sobjects/Lead", json={**JANE, "Company": "Zenith"}, headers=allow)
     assert answer.status_code == 201
+
+
+def test_a_snapshot_keeps_the_rules(client: Client, org: EmulatedOrg) -> None:
+    org.state.switch_rule("Lead_Email", active=False)
+    kept = f"{org.url}/_emulator/snapshots/off"
+    assert client.session.post(kept, timeout=10).status_code == 201
+    org.state.reset()
+    assert is_active(client)
+    assert client.session.post(f"{kept}/restore", timeout=10).status_code == 200
+    assert not is_active(client)
+    org.state.seed("Lead", [JANE])
+    assert not blocked(client)
+    file = client.session.get(kept, timeout=10).json()
+    assert client.session.put(f"{org.url}/_emulator/snapshots/read", json=file, timeout=10).status_code == 201
+    assert client.session.post(f"{org.url}/_emulator/snapshots/read/restore", timeout=10).status_code == 200
+    assert is_active(client)
+    for name in ("off", "read"):
+        assert client.session.delete(f"{org.url}/_emulator/snapshots/{name}", timeout=10).status_code == 204
 
 
 def test_a_rule_cannot_be_set_to_nonsense(client: Client, org: EmulatedOrg) -> None:
