@@ -163,7 +163,36 @@ READS = BULK_OTHERS | frozenset(
     }
 )
 
-NAMES = LOGINS | CARRIERS | WRITES | READS
+#: They change rules, not records.
+METADATA = frozenset(
+    {
+        "Metadata describeMetadata",
+        "Metadata listMetadata",
+        "Metadata readMetadata",
+        "Metadata createMetadata",
+        "Metadata updateMetadata",
+        "Metadata upsertMetadata",
+        "Metadata deleteMetadata",
+        "Metadata deploy",
+        "Metadata checkDeployStatus",
+        "Metadata cancelDeploy",
+        "Metadata deployRecentValidation",
+        "Metadata retrieve",
+        "Metadata checkRetrieveStatus",
+        "POST /metadata/deployRequest",
+        "GET /metadata/deployRequest/{id}",
+        "PATCH /metadata/deployRequest/{id}",
+        "GET /tooling",
+        "GET /tooling/query",
+        "GET /tooling/executeAnonymous",
+        "GET /tooling/sobjects",
+        "GET /tooling/sobjects/{sobject}",
+        "GET /tooling/sobjects/{sobject}/describe",
+        "GET /tooling/sobjects/{sobject}/{id}",
+    }
+)
+
+NAMES = LOGINS | CARRIERS | WRITES | READS | METADATA
 #: A call that the org does not know, or that is not counted and none of the above.
 OTHER = "other"
 

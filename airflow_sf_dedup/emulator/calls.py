@@ -43,7 +43,8 @@ def _soap(request: Request) -> Identity:
         call = read_envelope(request.body)
     except SoapClientFault:
         return Identity(OTHER, "read", soap=True)
-    name = f"SOAP {call.operation}"
+    metadata = tuple(segment.lower() for segment in request.path[2:3]) == ("m",)
+    name = f"{'Metadata' if metadata else 'SOAP'} {call.operation}"
     if name == SOAP_LOGIN:
         return Identity(name, "login", soap=True)
     token = call.header("SessionHeader", "sessionId")

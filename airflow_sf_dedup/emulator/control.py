@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any, NamedTuple
 
-from airflow_sf_dedup.emulator.duplicate_rules import DuplicateRule
+from airflow_sf_dedup.emulator import rule_control
 from airflow_sf_dedup.emulator.errors import ApiError, MalformedValue, SettingError, not_found
 from airflow_sf_dedup.emulator.faults import FaultPlan
 from airflow_sf_dedup.emulator.http import Request, Response
@@ -159,17 +159,6 @@ def _ledger(org: Org, request: Request) -> Any:
 # --- what the org is like ---
 
 
-def _rules(org: Org, request: Request) -> Any:
-    return [_rule(rule) for rule in org.definition.duplicate_rules]
-
-
-def _rule(rule: DuplicateRule) -> dict[str, Any]:
-    shown = asdict(rule)
-    for name in ("operations_on_insert", "operations_on_update"):
-        shown[name] = sorted(shown[name])
-    return shown
-
-
 def _quirks(org: Org, request: Request) -> Any:
     return asdict(org.quirks)
 
@@ -256,7 +245,7 @@ CONTROLS = (
     Control("GET", "stats", _stats, "API calls, counted as Salesforce counts them"),
     Control("GET", "calls", _calls, "the calls one by one, and what became of their rows; ?last=10"),
     Control("GET", "ledger", _ledger, "what became of every row; ?after=SEQ"),
-    Control("GET", "rules", _rules, "the duplicate rules"),
+    *(Control(*each) for each in rule_control.CONTROLS),
     Control("GET", "quirks", _quirks, "how open questions about Salesforce are settled here"),
     Control("GET", "faults", _faults, "the faults that are on"),
     Control("POST", "faults", _set_faults, "switches these faults on and all others off"),

@@ -16,6 +16,7 @@ from airflow_sf_dedup.emulator.boolean_logic import Alternatives
 from airflow_sf_dedup.emulator.match_index import Column, MatchIndex
 from airflow_sf_dedup.emulator.matching import METHODS
 from airflow_sf_dedup.emulator.results import DuplicateResult, MatchRecord, MatchResult
+from airflow_sf_dedup.emulator.rule_filter import RuleFilter
 from airflow_sf_dedup.emulator.schema import Sobject
 from airflow_sf_dedup.emulator.store import Table
 
@@ -74,6 +75,8 @@ class MatchingRule:
     alternatives: Alternatives
     #: The least confidence in percent that counts as a match.
     threshold: float = 0.0
+    #: The logic as it was written; None where all items have to match.
+    logic: str | None = None
 
     @property
     def engine(self) -> str:
@@ -103,6 +106,16 @@ class DuplicateRule:
     operations_on_update: frozenset[str] = frozenset()
     alert_text: str = "Use one of these records?"
     security: str = "enforce_sharing"
+    description: str | None = None
+    #: The rule's place among those of its sobject, from 1.
+    sort_order: int = 1
+    #: The rule runs only where this holds.
+    filter: RuleFilter | None = None
+
+    @property
+    def full_name(self) -> str:
+        """As the Metadata API calls it: ``Lead.Lead_Email``."""
+        return f"{self.sobject}.{self.name}"
 
     @cached_property
     def compared(self) -> frozenset[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from airflow_sf_dedup.emulator import async_door, control, oauth, routes, soap
+from airflow_sf_dedup.emulator import async_door, control, metadata_api, oauth, routes, soap
 from airflow_sf_dedup.emulator.errors import ApiError, not_found
 from airflow_sf_dedup.emulator.http import Request, Response
 from airflow_sf_dedup.emulator.http_rules import method_not_allowed, without_format
@@ -34,6 +34,7 @@ def answer(org: Org, request: Request, url: str) -> Response:
 
 
 def _answer(org: Org, request: Request, url: str) -> Response:
+    org.catch_up()
     lower = tuple(segment.lower() for segment in request.path[:3])
     if control.asks_emulator(request):
         return control.answer(org, request)
@@ -87,10 +88,13 @@ def _soap(org: Org, request: Request, url: str) -> Response:
     """``/services/Soap/u/<version>[/<org id>]``; c is the Enterprise namespace."""
     door, version = (*request.path[2:4], "", "")[:2]
     namespace = _NAMESPACES.get(door.lower())
-    if namespace is None or not re.fullmatch(r"\d{1,3}(?:\.\d)?", version):
+    metadata = door.lower() == "m"
+    if (namespace is None and not metadata) or not re.fullmatch(r"\d{1,3}(?:\.\d)?", version):
         raise not_found()
     if request.method != "POST":
         raise method_not_allowed(request.method, ("POST",))
+    if namespace is None:
+        return metadata_api.answer(org, request.body, version=version)
     return soap.answer(org, request.body, namespace=namespace, version=float(version), url=url)
 
 

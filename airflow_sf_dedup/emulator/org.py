@@ -8,26 +8,33 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from airflow_sf_dedup.core.record_ids import to_18
 from airflow_sf_dedup.emulator.accounting import Accounting
+from airflow_sf_dedup.emulator.agenda import Agenda
 from airflow_sf_dedup.emulator.approval_processes import Instances
 from airflow_sf_dedup.emulator.bulk_jobs import Jobs
 from airflow_sf_dedup.emulator.duplicate_rules import DuplicateRule
-from airflow_sf_dedup.emulator.errors import no_such_sobject
+from airflow_sf_dedup.emulator.duplicate_sets import ITEM, SET, recounted
+from airflow_sf_dedup.emulator.errors import SettingError, no_such_sobject
 from airflow_sf_dedup.emulator.faults import Faults
 from airflow_sf_dedup.emulator.ledger import Change, Ledger
+from airflow_sf_dedup.emulator.live_rules import LiveRules
 from airflow_sf_dedup.emulator.looking import filters, fits, without_nulls
+from airflow_sf_dedup.emulator.metadata_jobs import MetadataJobs
 from airflow_sf_dedup.emulator.org_file import Definition, User, read_org
 from airflow_sf_dedup.emulator.quirks import Quirks
 from airflow_sf_dedup.emulator.record_locks import RecordLocks
 from airflow_sf_dedup.emulator.recycle_bin import RecycleBin
+from airflow_sf_dedup.emulator.rule_book import MOST_ACTIVE, RuleBook
+from airflow_sf_dedup.emulator.rule_records import rule_records
 from airflow_sf_dedup.emulator.schema import Schema, Sobject
 from airflow_sf_dedup.emulator.seed_files import Rows, read_rows
-from airflow_sf_dedup.emulator.seeding import organization_records, seed
+from airflow_sf_dedup.emulator.seeding import organization_records, seed, system_fields
 from airflow_sf_dedup.emulator.sessions import Sessions
 from airflow_sf_dedup.emulator.store import Kept, Record, Table, Undo
 from airflow_sf_dedup.emulator.values import format_datetime
@@ -98,7 +105,6 @@ class Org:
         self._first: Mapping[str, Kept] = {}
         #: Taken by those who use the org, by their names.
         self.snapshots: dict[str, Snapshot] = {}
-        self._rules: dict[str, tuple[DuplicateRule, ...]] = {}
         self.access_token = self.sessions.open(self.default_user.user_id)
         self.reset()
         self._fill()
@@ -135,8 +141,8 @@ class Org:
         """
         self.begin_anew(self._first)
 
-    def begin_anew(self, tables: Mapping[str, Kept]) -> None:
-        """As at the start, but with these records."""
+    def begin_anew(self, tables: Mapping[str, Kept], rules: RuleBook | None = None) -> None:
+        """As at the start, but with these records, and these duplicate rules instead of those of the org file."""
         with self.lock:
             self.generation += 1
             self.ledger = Ledger()
@@ -148,6 +154,10 @@ class Org:
             self.faults.replace(self.definition.faults.faults, seed=self.definition.faults.seed)
             for name, kept in tables.items():
                 self.tables[name].go_back_to(kept)
+            self.agenda = Agenda()
+            self.metadata_jobs = MetadataJobs()
+            book = RuleBook.of(self.definition.duplicate_rules) if rules is None else rules.activated()
+            self.rules = LiveRules(book, clock=self.clock, changed=self.show_rules)
             self.accounting = Accounting()
             self.limit_calls()
             self.approval_instances = Instances()
@@ -161,6 +171,7 @@ class Org:
         self._build_match_indexes()
         for sobject, records in organization_records(self.definition).items():
             self.tables[sobject].load(records)
+        self.show_rules(self.rules.book)
         for sobject, rows in self.definition.records:
             self.seed(sobject, rows)
 
@@ -180,10 +191,31 @@ class Org:
         self.accounting.enforced = wanted is not None
 
     def _build_match_indexes(self) -> None:
-        for rule in self.definition.duplicate_rules:
+        for rule in self.rules.book:
             for matching in rule.matching:
                 for way in matching.ways:
                     self.tables[matching.target].match_index(way.columns)
+
+    def show_rules(self, book: RuleBook) -> None:
+        """The rules as records, in place of those that were there."""
+        shown = list(rule_records(book))
+        for name in ("DuplicateRule", "MatchingRule", "MatchingRuleItem"):
+            table = self.tables[name]
+            gone = table.records.keys() - {record["Id"] for sobject, record in shown if sobject == name}
+            for record_id in gone:
+                table.put(record_id, None)
+        for name, record in shown:
+            table = self.tables[name]
+            self._show(table, record)
+
+    def _show(self, table: Table, record: Record) -> None:
+        old = table.records.get(record["Id"])
+        if old is None:
+            created = {**system_fields(table.sobject, self.now(), self.default_user.user_id), **record}
+            table.put(record["Id"], created)
+        elif any(old.get(name) != value for name, value in record.items()):
+            now = self.now()
+            table.put(record["Id"], {**old, **record, "LastModifiedDate": now, "SystemModstamp": now})
 
     # --- what an org has ---
 
@@ -203,11 +235,37 @@ class Org:
         return self.tables[sobject.name].records.get(record_id) if sobject else None
 
     def rules_for(self, sobject: str) -> tuple[DuplicateRule, ...]:
-        """The active duplicate rules of a sobject, in the order of the org file."""
-        if sobject not in self._rules:
-            rules = self.definition.duplicate_rules
-            self._rules[sobject] = tuple(rule for rule in rules if rule.sobject == sobject and rule.active)
-        return self._rules[sobject]
+        """The duplicate rules that a save of a sobject runs, in their order."""
+        return self.rules.for_sobject(sobject)
+
+    def switch_rule(self, name: str, *, active: bool) -> None:
+        """Switches a duplicate rule on or off, for every call from now on.
+
+        :param name: its developer name, or ``Lead.Lead_Email`` where several sobjects have one of that name.
+        :raises SettingError: no such rule, or more active ones than an org may have.
+        """
+        self.change_rule(name, {"active": active})
+
+    def change_rule(self, name: str, changes: Mapping[str, Any]) -> None:
+        """Changes attributes of a duplicate rule, for every call from now on.
+
+        :raises SettingError: no such rule, or more active ones than an org may have.
+        """
+        with self.lock:
+            book = self.rules.book
+            rule = book.named(name)
+            if rule is None:
+                raise SettingError("rules", f"no rule {name!r}; there are: {', '.join(book.duplicate)}")
+            book = book.with_rule(replace(rule, **changes))
+            if len(book.active(rule.sobject)) > MOST_ACTIVE:
+                raise SettingError(f"rules.{name}", f"more than {MOST_ACTIVE} active rules for {rule.sobject}")
+            self.rules.change(book)
+
+    def catch_up(self) -> None:
+        """Does what is due by now of what the org does by itself."""
+        if self.agenda:
+            with self.lock:
+                self.agenda.run(self.clock())
 
     def now(self) -> str:
         return format_datetime(self.clock())
@@ -215,9 +273,16 @@ class Org:
     # --- changing records ---
 
     def put(self, sobject: str, record_id: str, record: Record | None) -> None:
+        old = self.tables[sobject].records.get(record_id) if sobject == ITEM else None
         undo = self.tables[sobject].put(record_id, record)
         if self._transactions:
             self._transactions[-1].undos.append(undo)
+        if sobject == ITEM:
+            self._recount(old, record)
+
+    def _recount(self, *items: Record | None) -> None:
+        for set_id, changed in recounted(self.tables, *items).items():
+            self.put(SET, set_id, changed)
 
     @contextmanager
     def transaction(self) -> Iterator[Transaction]:

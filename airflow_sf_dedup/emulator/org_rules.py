@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from airflow_sf_dedup.emulator.boolean_logic import all_of, alternatives
@@ -11,6 +13,7 @@ from airflow_sf_dedup.emulator.duplicate_rules import DuplicateRule, MatchingRul
 from airflow_sf_dedup.emulator.errors import OrgFileError
 from airflow_sf_dedup.emulator.field_spec import label_of
 from airflow_sf_dedup.emulator.matching import METHODS
+from airflow_sf_dedup.emulator.rule_filter import OPERATIONS, USER, FilterItem, RuleFilter
 from airflow_sf_dedup.emulator.schema import Schema, Sobject
 from airflow_sf_dedup.emulator.store import make_id
 from airflow_sf_dedup.emulator.suggesting import did_you_mean, no_such
@@ -26,9 +29,14 @@ _RULE = (
     "alert_text",
     "security",
     "matching",
+    "description",
+    "filter",
+    "filter_logic",
 )
 _MATCHING = ("rule", "label", "target", "fields", "logic", "threshold")
 _ITEM = ("method", "target", "match_blanks")
+_FILTER_ITEM = ("table", "field", "operation", "value")
+_SECURITY = ("enforce_sharing", "bypass_sharing")
 _ACTIONS = ("block", "allow")
 _OPERATIONS = ("alert", "report")
 #: Salesforce: at most five active duplicate rules a sobject, at most three matching rules a duplicate rule.
@@ -38,7 +46,7 @@ _MOST_MATCHING_RULES = 3
 
 def read_duplicate_rules(settings: Mapping[str, Any], schema: Schema) -> tuple[DuplicateRule, ...]:
     """:raises OrgFileError: naming the setting."""
-    rules = tuple(
+    rules = _in_order(
         _read_rule(name, _mapping(rule, f"duplicate_rules.{name}", _RULE), number, schema)
         for number, (name, rule) in enumerate(settings.items(), start=1)
     )
@@ -46,6 +54,16 @@ def read_duplicate_rules(settings: Mapping[str, Any], schema: Schema) -> tuple[D
         if sum(rule.active for rule in rules if rule.sobject == sobject) > _MOST_RULES:
             raise OrgFileError("duplicate_rules", f"more than {_MOST_RULES} active rules for {sobject}")
     return rules
+
+
+def _in_order(rules: Iterable[DuplicateRule]) -> tuple[DuplicateRule, ...]:
+    """The rules of each sobject numbered in the order of the file."""
+    places: Counter[str] = Counter()
+    placed = []
+    for rule in rules:
+        places[rule.sobject] += 1
+        placed.append(replace(rule, sort_order=places[rule.sobject]))
+    return tuple(placed)
 
 
 def _mapping(found: Any, setting: str, known: tuple[str, ...]) -> Mapping[str, Any]:
@@ -74,9 +92,42 @@ def _read_rule(name: str, settings: Mapping[str, Any], number: int, schema: Sche
         ),
         active=bool(settings.get("active", True)),
         alert_text=str(settings.get("alert_text", DuplicateRule.alert_text)),
-        security=str(settings.get("security", DuplicateRule.security)),
+        security=_one_of(settings.get("security", DuplicateRule.security), f"{setting}.security", _SECURITY),
+        description=None if settings.get("description") is None else str(settings["description"]),
+        filter=_read_filter(settings, setting, sobject, schema),
         **_actions(settings, setting),
     )
+
+
+def _one_of(found: Any, setting: str, choices: Iterable[str]) -> str:
+    if found not in choices:
+        raise OrgFileError(setting, f"{found!r} should be one of: {', '.join(choices)}")
+    return str(found)
+
+
+def _read_filter(settings: Mapping[str, Any], setting: str, sobject: Sobject, schema: Schema) -> RuleFilter | None:
+    items = settings.get("filter")
+    if items is None:
+        return None
+    if not isinstance(items, list) or not items:
+        raise OrgFileError(f"{setting}.filter", "should list conditions")
+    read = tuple(
+        _read_filter_item(each, f"{setting}.filter[{place}]", sobject, schema) for place, each in enumerate(items)
+    )
+    logic = settings.get("filter_logic")
+    if logic is not None:
+        _read_logic(logic, [each.field for each in read], f"{setting}.filter_logic")
+    return RuleFilter(read, _numbered(logic, [each.field for each in read]))
+
+
+def _read_filter_item(found: Any, setting: str, sobject: Sobject, schema: Schema) -> FilterItem:
+    settings = _mapping(found, setting, _FILTER_ITEM)
+    table = _one_of(settings.get("table", USER), f"{setting}.table", (USER, sobject.name))
+    field = _sobject(table, f"{setting}.table", schema).find(str(settings.get("field")))
+    if field is None:
+        raise OrgFileError(f"{setting}.field", f"no such field on {table}")
+    operation = _one_of(settings.get("operation", "equals"), f"{setting}.operation", OPERATIONS)
+    return FilterItem(table, field.name, operation, str(settings.get("value", "")))
 
 
 def _actions(settings: Mapping[str, Any], setting: str) -> dict[str, Any]:
@@ -116,6 +167,7 @@ def _read_matching(name: str, found: Any, setting: str, sobject: Sobject, schema
         items=items,
         alternatives=_read_logic(settings.get("logic"), [str(each) for each in fields], f"{setting}.logic"),
         threshold=float(settings.get("threshold", 0)),
+        logic=_numbered(settings.get("logic"), [str(each) for each in fields]),
     )
 
 
@@ -136,9 +188,16 @@ def _read_logic(logic: Any, fields: list[str], setting: str) -> tuple[tuple[int,
     """Items are named by their fields, or by their numbers as in Salesforce: ``1 AND (2 OR 3)``."""
     if logic is None:
         return all_of(len(fields))
-    numbers = {name.lower(): str(number) for number, name in enumerate(fields, start=1)}
-    numbered = re.sub(r"[A-Za-z_]\w*", lambda word: numbers.get(word[0].lower(), word[0]), str(logic))
+    numbered = _numbered(logic, fields)
     try:
-        return alternatives(numbered, len(fields))
+        return alternatives(str(numbered), len(fields))
     except ValueError as error:
         raise OrgFileError(setting, f"{error}; it may say AND, OR, brackets and: {', '.join(fields)}") from None
+
+
+def _numbered(logic: Any, fields: list[str]) -> str | None:
+    """As Salesforce writes it: items by their numbers."""
+    if logic is None:
+        return None
+    numbers = {name.lower(): str(number) for number, name in enumerate(fields, start=1)}
+    return re.sub(r"[A-Za-z_]\w*", lambda word: numbers.get(word[0].lower(), word[0]), str(logic))

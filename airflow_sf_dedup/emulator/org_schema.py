@@ -33,6 +33,8 @@ _WITHOUT_OWNER = frozenset(
         "UserRole",
         "Organization",
         "DuplicateRule",
+        "MatchingRule",
+        "MatchingRuleItem",
         "DuplicateRecordItem",
         "CampaignMember",
         "RecordType",
@@ -50,7 +52,8 @@ def read_schema(system: Mapping[str, Any], own: Mapping[str, Any]) -> Schema:
             raise OrgFileError(setting, "should be a mapping")
         sobjects[name] = _read_sobject(name, _merged(system.get(name), settings), len(sobjects))
     _check_prefixes(sobjects)
-    return Schema({name: _with_known_parents(each, sobjects) for name, each in sobjects.items()})
+    own_names = tuple(name for name in own if name not in system)
+    return Schema({name: _with_known_parents(each, sobjects, own_names) for name, each in sobjects.items()})
 
 
 def _merged(system: Mapping[str, Any] | None, own: Mapping[str, Any]) -> dict[str, Any]:
@@ -138,10 +141,17 @@ def _check_prefixes(sobjects: Mapping[str, Sobject]) -> None:
             raise OrgFileError(f"sobjects.{name}.key_prefix", f"{sobject.key_prefix} is {other}'s already")
 
 
-def _with_known_parents(sobject: Sobject, sobjects: Mapping[str, Sobject]) -> Sobject:
-    """References to sobjects that this org does not have lose those targets."""
+def _with_known_parents(sobject: Sobject, sobjects: Mapping[str, Sobject], any_of: tuple[str, ...]) -> Sobject:
+    """References to sobjects that this org does not have lose those targets.
+
+    :param any_of: what a reference to ``*`` can point at.
+    """
     fields = {
-        name: replace(each, reference_to=tuple(to for to in each.reference_to if to in sobjects))
+        name: replace(each, reference_to=_known(each.reference_to, sobjects, any_of))
         for name, each in sobject.fields.items()
     }
     return replace(sobject, fields=fields)
+
+
+def _known(names: tuple[str, ...], sobjects: Mapping[str, Sobject], any_of: tuple[str, ...]) -> tuple[str, ...]:
+    return any_of if names == ("*",) else tuple(name for name in names if name in sobjects)

@@ -39,7 +39,7 @@ def page(org: Org) -> str:
         '<div class="columns"><section><h2>Records</h2>',
         _records(org),
         "</section><section><h2>Duplicate rules</h2>",
-        _table(("rule", "on create", "on update", ""), map(_rule, org.definition.duplicate_rules)),
+        _table(("rule", "on create", "on update", ""), map(_rule, org.rules.book)),
         f'</section></div><h2>Last calls</h2><div class="wide">{_calls(org)}</div>',
         '<p class="soft">More: <a href="/_emulator/calls">calls</a>, <a href="/_emulator/stats">stats</a>, '
         '<a href="/_emulator/rules">rules</a>, <a href="/_emulator/quirks">quirks</a>, '

@@ -28,6 +28,14 @@ class Physics:
     daily_api_requests: int | None = None
     #: Calls that may be in progress at once; None: any number.
     concurrent_requests: int | None = None
+    #: Seconds that a deployment or retrieval takes.
+    deploy: float = 0.2
+    #: Seconds from the deployment of an active matching rule until it is.
+    activate_matching_rule: float = 1.0
+    #: Seconds after a change by the Metadata API in which saves still run the duplicate rules as they were.
+    stale_rules: float = 0.5
+    #: The share of calls that do.
+    stale_rules_share: float = 1.0
     #: Seconds that a bulk job or batch waits before it is processed.
     bulk_queue: float = 0.02
     #: Seconds for which a bulk job or batch that is done still says ``InProgress``, unless somebody has asked before:
@@ -59,6 +67,10 @@ _READERS: Mapping[str, Reader] = {
     "latency": seconds,
     "daily_api_requests": optional(whole(0)),
     "concurrent_requests": optional(whole(1)),
+    "deploy": number(0),
+    "activate_matching_rule": number(0),
+    "stale_rules": number(0),
+    "stale_rules_share": number(0, 1),
     "bulk_queue": number(0),
     "bulk_unseen": number(0),
     "bulk_upload_bytes": whole(1),

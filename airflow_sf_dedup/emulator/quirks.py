@@ -49,6 +49,15 @@ class Quirks:
     aliases_in_order_by: bool = False
     #: An empty element in a SOAP record: ``ignored`` or ``null`` (clears the field).
     soap_empty_element: str = "ignored"
+    #: Rules with the ``report`` operation see the other rows of one save, to which ``block`` and ``alert`` are blind.
+    report_sees_rows_of_one_save: bool = True
+    #: What a record has in common with several sets of one rule becomes one set.
+    report_joins_sets: bool = True
+    #: The Tooling API knows DuplicateRule, as the data API does.
+    tooling_has_duplicate_rules: bool = False
+    #: readMetadata shows ``objectMapping`` and ``duplicateRuleFilter`` as nil where there is none, as retrieved files
+    #: do. zeep and jsforce read nil as an empty mapping or filter, which they then cannot send back.
+    read_metadata_shows_nil: bool = False
     #: Cases can be merged (SOAP documents Account, Contact and Lead; Apex merges Cases too).
     merge_cases: bool = False
     #: The code of a merge whose records cannot be merged with each other: ``MERGE_FAILED`` or ``INVALID_MERGE_RECORD``.

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from airflow_sf_dedup.emulator.duplicate_rules import DuplicateRule
+from collections import defaultdict
+from collections.abc import Hashable, Iterable, Iterator
+from dataclasses import dataclass
+
+from airflow_sf_dedup.emulator.duplicate_rules import DuplicateRule, Search, Way, find_duplicates
 from airflow_sf_dedup.emulator.match_index import Column
 from airflow_sf_dedup.emulator.org import Org
 from airflow_sf_dedup.emulator.results import DuplicateResult
@@ -10,43 +14,70 @@ from airflow_sf_dedup.emulator.seeding import system_fields
 from airflow_sf_dedup.emulator.store import Record
 
 _BY_RECORD = (Column("RecordId", "exact", False),)
+_BY_SET = (Column("DuplicateRecordSetId", "exact", False),)
+
+
+@dataclass(frozen=True, slots=True)
+class Reporting:
+    """A row that was saved, with the rules that report what they find for it."""
+
+    record_id: str
+    rules: tuple[DuplicateRule, ...]
+    created: bool
 
 
 def report_duplicates(
     org: Org, rule: DuplicateRule, result: DuplicateResult, record_id: str, now: str, user_id: str
 ) -> None:
-    """Adds the saved record and what it matched to the rule's set of one of the matches, or to a new set."""
+    """Adds the saved record and what it matched to the rule's set of one of them, or to a new set."""
     matched = [match.record_id for found in result.match_results for match in found.match_records]
-    set_id = _set_of(org, rule, matched) or _insert(
-        org, "DuplicateRecordSet", {"DuplicateRuleId": rule.record_id}, now, user_id
-    )
-    members = _members(org, set_id)
-    for each in dict.fromkeys([record_id, *matched]):
+    together = list(dict.fromkeys([record_id, *matched]))
+    found = _sets_of(org, rule, together)
+    set_id = found[0] if found else _new_set(org, rule, now, user_id)
+    for other in found[1:] if org.quirks.report_joins_sets else ():
+        _join(org, set_id, other)
+    members = {item["RecordId"] for item in _items(org, set_id)}
+    for each in together:
         if each not in members:
             item = {"DuplicateRecordSetId": set_id, "RecordId": each}
             _insert(org, "DuplicateRecordItem", item, now, user_id)
-            members.add(each)
-    record = org.table("DuplicateRecordSet").records[set_id]
-    org.put("DuplicateRecordSet", set_id, {**record, "RecordCount": len(members)})
 
 
-def _set_of(org: Org, rule: DuplicateRule, record_ids: list[str]) -> str | None:
-    items = org.table("DuplicateRecordItem")
-    sets = org.table("DuplicateRecordSet")
+def _sets_of(org: Org, rule: DuplicateRule, record_ids: list[str]) -> list[str]:
+    """The rule's sets that have one of the records, the oldest first."""
+    items, sets = org.table("DuplicateRecordItem"), org.table("DuplicateRecordSet")
     index = items.match_index(_BY_RECORD)
+    found = set()
     for record_id in record_ids:
         for item_id in index.find(index.key({"RecordId": record_id})):
-            found = sets.live(items.records[item_id]["DuplicateRecordSetId"])
-            if found is not None and found["DuplicateRuleId"] == rule.record_id:
-                return str(found["Id"])
-    return None
+            item = items.live(item_id)
+            each = sets.live(item["DuplicateRecordSetId"]) if item else None
+            if each is not None and each["DuplicateRuleId"] == rule.record_id:
+                found.add(str(each["Id"]))
+    return sorted(found)
 
 
-def _members(org: Org, set_id: str) -> set[str]:
-    index = org.table("DuplicateRecordItem").match_index((Column("DuplicateRecordSetId", "exact", False),))
-    items = org.table("DuplicateRecordItem").records
-    found = (items[each] for each in index.find(index.key({"DuplicateRecordSetId": set_id})))
-    return {item["RecordId"] for item in found if not item["IsDeleted"]}
+def _new_set(org: Org, rule: DuplicateRule, now: str, user_id: str) -> str:
+    fields = {"DuplicateRuleId": rule.record_id, "SobjectType": rule.sobject}
+    return _insert(org, "DuplicateRecordSet", fields, now, user_id)
+
+
+def _join(org: Org, set_id: str, other: str) -> None:
+    """Moves the items of another set into this one, and does away with that."""
+    members = {item["RecordId"] for item in _items(org, set_id)}
+    for item in list(_items(org, other)):
+        moved = None if item["RecordId"] in members else {**item, "DuplicateRecordSetId": set_id}
+        org.put("DuplicateRecordItem", item["Id"], moved)
+    org.put("DuplicateRecordSet", other, None)
+
+
+def _items(org: Org, set_id: str) -> Iterator[Record]:
+    items = org.table("DuplicateRecordItem")
+    index = items.match_index(_BY_SET)
+    for item_id in tuple(index.find(index.key({"DuplicateRecordSetId": set_id}))):
+        item = items.live(item_id)
+        if item is not None:
+            yield item
 
 
 def _insert(org: Org, sobject: str, fields: Record, now: str, user_id: str) -> str:
@@ -57,3 +88,45 @@ def _insert(org: Org, sobject: str, fields: Record, now: str, user_id: str) -> s
         record[each] = f"{table.next_number():08d}"
     org.put(sobject, record_id, record)
     return record_id
+
+
+# --- rows of one save -------------------------------------------------------------------------------------
+
+
+def report_within_save(org: Org, saved: list[Reporting], now: str, user_id: str) -> None:
+    """Reports what the rows of one save have in common: they were compared with the org as it was before."""
+    if len(saved) < 2 or not org.quirks.report_sees_rows_of_one_save:
+        return
+    search = Search(tables=org, deleted_match=org.quirks.deleted_records_match)
+    rules = {rule.full_name: rule for row in saved for rule in row.rules}
+    for rule in rules.values():
+        rows = [row for row in saved if any(each is rule for each in row.rules)]
+        near = _near_another(org, rule, rows, search)
+        for row in rows:
+            record = org.record(row.record_id) if row.record_id in near else None
+            if record is not None:
+                result = find_duplicates(rule, record, row.record_id, search, created=row.created)
+                if result is not None:
+                    report_duplicates(org, rule, result, row.record_id, now, user_id)
+
+
+def _near_another(org: Org, rule: DuplicateRule, rows: list[Reporting], search: Search) -> set[str]:
+    """The ids of those rows that are worth comparing with another one."""
+    ways = [way for matching in rule.matching if matching.target == rule.sobject for way in matching.ways]
+    near: set[str] = set()
+    for way in ways:
+        near.update(_sharing(org, rule, way, rows, search))
+    return near
+
+
+def _sharing(org: Org, rule: DuplicateRule, way: Way, rows: list[Reporting], search: Search) -> Iterable[str]:
+    table = org.table(rule.sobject)
+    index = search.index(way, table)
+    own = {row.record_id: index.key(table.records[row.record_id], way.fields) for row in rows}
+    found = own
+    if any(item.field != item.target_field for item in way.items):
+        found = {each: index.key(table.records[each]) for each in own}
+    by_key: dict[Hashable, list[str]] = defaultdict(list)
+    for each, key in found.items():
+        by_key[key].append(each)
+    return [each for each, key in own.items() if key is not None and by_key.get(key, [each]) != [each]]

@@ -15,6 +15,7 @@ from airflow_sf_dedup.emulator import (
     layouts,
     limits,
     list_views,
+    metadata_rest,
     org_resources,
     process,
     queries,
@@ -24,6 +25,7 @@ from airflow_sf_dedup.emulator import (
     rest,
     searches,
     sobject_changes,
+    tooling,
     tree,
     ui_api,
 )
@@ -50,8 +52,8 @@ class Route(NamedTuple):
 
     @property
     def reads_any_media_type(self) -> bool:
-        """Jobs say themselves which formats they read."""
-        return self.path[:1] == ("jobs",)
+        """Jobs and deployments say themselves which formats they read."""
+        return self.path[:1] in (("jobs",), ("metadata",))
 
     @property
     def counted(self) -> bool:
@@ -130,6 +132,16 @@ ROUTES = (
     _route("PATCH", "composite/sobjects/{sobject}/{field}", collections.upsert),
     _route("POST", "composite/sobjects/{sobject}", collections.retrieve_by_body),
     _route("GET", "composite/sobjects/{sobject}", collections.retrieve_by_query),
+    _route("POST", "metadata/deployRequest", metadata_rest.deploy),
+    _route("GET", "metadata/deployRequest/{id}", metadata_rest.status),
+    _route("PATCH", "metadata/deployRequest/{id}", metadata_rest.change),
+    _route("GET", "tooling", tooling.resources),
+    _route("GET", "tooling/query", tooling.query),
+    _route("GET", "tooling/executeAnonymous", tooling.execute_anonymous),
+    _route("GET", "tooling/sobjects", tooling.list_sobjects),
+    _route("GET", "tooling/sobjects/{sobject}", tooling.basic_info),
+    _route("GET", "tooling/sobjects/{sobject}/describe", tooling.describe),
+    _route("GET", "tooling/sobjects/{sobject}/{id}", tooling.get),
     _route("GET", "ui-api/duplicates/{sobject}", ui_api.duplicates_configuration),
     _route("POST", "ui-api/predupe", ui_api.predupe),
     _route("POST", "jobs/ingest", bulk_ingest.create),

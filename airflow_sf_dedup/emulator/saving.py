@@ -18,7 +18,7 @@ from airflow_sf_dedup.emulator.duplicate_rules import DuplicateRule, Search, fin
 from airflow_sf_dedup.emulator.in_progress import current
 from airflow_sf_dedup.emulator.ledger import Change
 from airflow_sf_dedup.emulator.org import Org
-from airflow_sf_dedup.emulator.reporting import report_duplicates
+from airflow_sf_dedup.emulator.reporting import Reporting, report_duplicates, report_within_save
 from airflow_sf_dedup.emulator.results import (
     ROLLED_BACK,
     DuplicateResult,
@@ -56,6 +56,8 @@ class Plan:
     record_id: str | None
     changes: dict[str, Any]
     reported: list[tuple[DuplicateRule, DuplicateResult]] = field(default_factory=list)
+    #: The rules that report what they find for this row, whether or not they found anything yet.
+    reporting: list[DuplicateRule] = field(default_factory=list)
     #: The id of the new record, once it has one.
     new_id: str | None = None
 
@@ -77,24 +79,27 @@ def plan(org: Org, drafts: list[Draft], verb: Verb, options: SaveOptions) -> lis
     most = org.physics.max_rows_per_transaction
     if most is not None and len(drafts) > most:
         return [Refused((out_of_cpu_time(draft.sobject),)) for draft in drafts]
-    rules = _Rules.at_work(org, drafts, options)
+    names = {draft.sobject.name for draft in drafts}
+    rules = {name: _Rules.at_work(org, name, options) for name in names}
     return [
-        target if isinstance(target, Refused) else _plan_row(org, draft, target, options, rules)
+        target if isinstance(target, Refused) else _plan_row(org, draft, target, options, rules[draft.sobject.name])
         for draft, target in zip(drafts, targets(org, drafts, verb), strict=True)
     ]
 
 
 @dataclass(frozen=True)
 class _Rules:
-    """The duplicate rules that have a say in one save, each with whether a match stops the row."""
+    """The duplicate rules of one sobject that have a say in one save, each with whether a match stops the row."""
 
     on_insert: tuple[tuple[DuplicateRule, bool], ...]
     on_update: tuple[tuple[DuplicateRule, bool], ...]
     search: Search
+    #: Who saves.
+    user: Record
 
     @classmethod
-    def at_work(cls, org: Org, drafts: list[Draft], options: SaveOptions) -> _Rules:
-        rules = org.rules_for(drafts[0].sobject.name) if drafts and options.duplicate_rules else ()
+    def at_work(cls, org: Org, sobject: str, options: SaveOptions) -> _Rules:
+        rules = org.rules_for(sobject) if options.duplicate_rules else ()
         on_insert, on_update = (
             tuple(
                 (rule, rule.stops(created=created, allow_save=options.allow_save))
@@ -109,7 +114,7 @@ class _Rules:
             details=options.include_record_details,
             all_fields=org.quirks.record_details == "all",
         )
-        return cls(on_insert, on_update, search)
+        return cls(on_insert, on_update, search, org.record(options.user_id) or {})
 
 
 def _plan_row(org: Org, draft: Draft, target: Target, options: SaveOptions, rules: _Rules) -> Plan | Refused:
@@ -233,7 +238,11 @@ def _run_rules(row: Plan, before: Record | None, after: Record, rules: _Rules) -
     for rule, stops in rules.on_insert if created else rules.on_update:
         if before is not None and not _concerns(rule, before, row.changes):
             continue
+        if rule.filter is not None and not rule.filter.holds(after, rules.user):
+            continue
         result = find_duplicates(rule, after, row.record_id, rules.search, created=created)
+        if rule.reports(created=created):
+            row.reporting.append(rule)
         if result is not None and stops:
             errors.append(RowError("DUPLICATES_DETECTED", rule.alert_text, (), result))
         elif result is not None:
@@ -288,10 +297,19 @@ def commit(org: Org, drafts: list[Draft], plans: list[Plan | Refused], options: 
         for draft, result in zip(drafts, results, strict=True):
             if isinstance(result, Refused):
                 transaction.changes.append(_refusal(org, draft, result, now))
+        report_within_save(org, _reporting(plans, results), now, options.user_id)
         if options.all_or_none and any(isinstance(each, Refused) for each in results):
             transaction.roll_back()
             return [each if isinstance(each, Refused) else _rolled_back(org, each.record_id) for each in results]
         return results
+
+
+def _reporting(plans: list[Plan | Refused], results: list[RowResult]) -> list[Reporting]:
+    return [
+        Reporting(result.record_id, tuple(row.reporting), result.created)
+        for row, result in zip(plans, results, strict=True)
+        if isinstance(row, Plan) and row.reporting and isinstance(result, Saved)
+    ]
 
 
 def _refusal(org: Org, draft: Draft, result: Refused, now: str) -> Change:

@@ -160,14 +160,13 @@ def _only_holder(table: Table, key: Field, value: Any, place: _Place, column: st
 
 
 def organization_records(definition: Definition) -> dict[str, list[Record]]:
-    """The org's own records: itself, its users and their profiles, its record types, its duplicate rules."""
+    """The org's own records: itself, its users and their profiles, its record types."""
     schema = definition.schema
     made = {
         "Organization": [_organization(definition)],
         "Profile": [{"Id": _ADMINISTRATOR, "Name": "System Administrator"}, {"Id": _STANDARD, "Name": "Standard User"}],
         "User": _users(definition),
         "RecordType": _record_types(schema),
-        "DuplicateRule": _rules(definition),
     }
     first_user = definition.users[0].user_id
     return {
@@ -218,17 +217,4 @@ def _users(definition: Definition) -> list[Record]:
             "ProfileId": _ADMINISTRATOR,
         }
         for user in definition.users
-    ]
-
-
-def _rules(definition: Definition) -> list[Record]:
-    return [
-        {
-            "Id": rule.record_id,
-            "DeveloperName": rule.name,
-            "MasterLabel": rule.label,
-            "SobjectType": rule.sobject,
-            "IsActive": rule.active,
-        }
-        for rule in definition.duplicate_rules
     ]

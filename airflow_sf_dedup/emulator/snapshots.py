@@ -21,6 +21,7 @@ from airflow_sf_dedup.emulator.ledger import Ledger
 from airflow_sf_dedup.emulator.looking import without_nulls
 from airflow_sf_dedup.emulator.physics import Physics
 from airflow_sf_dedup.emulator.recycle_bin import RecycleBin
+from airflow_sf_dedup.emulator.rule_book import RuleBook
 from airflow_sf_dedup.emulator.schema import Sobject
 from airflow_sf_dedup.emulator.store import Kept, Record
 from airflow_sf_dedup.emulator.suggesting import did_you_mean
@@ -42,6 +43,8 @@ class Snapshot:
     ledger: Ledger
     accounting: Accounting
     cursors: Mapping[str, Any]
+    #: The duplicate rules; None: those of the org file.
+    rules: RuleBook | None = None
 
     def about(self) -> dict[str, Any]:
         """``{"taken_at": …, "records": {"Lead": 12}}``; the recycle bin is counted too."""
@@ -70,13 +73,15 @@ def take(org: Org) -> Snapshot:
             ledger=org.ledger.copy(),
             accounting=org.accounting.copy(),
             cursors=dict(org.cursors),
+            rules=org.rules.book,
         )
 
 
 def restore(org: Org, snapshot: Snapshot) -> None:
     """A call that is in progress meanwhile changes nothing any more."""
     with org.lock:
-        org.begin_anew(snapshot.tables)
+        org.begin_anew(snapshot.tables, snapshot.rules)
+        org.show_rules(org.rules.book)
         org.recycle_bin = snapshot.recycle_bin.copy()
         org.physics = snapshot.physics
         org.ledger = snapshot.ledger.copy()

@@ -6,7 +6,7 @@ import pytest
 
 from airflow_sf_dedup.emulator import EmulatedOrg
 
-from .client import Client
+from .client import Client, results, soap_record, text
 
 ALLOW = {"Sforce-Duplicate-Rule-Header": "allowSave=true"}
 JANE = {"FirstName": "Jane", "LastName": "Doe", "Company": "Acme Inc", "Email": "jane@example.com"}
@@ -113,6 +113,16 @@ def test_a_report_only_rule_is_invisible_in_the_answer(started: Any) -> None:
     (found,) = client.query("SELECT RecordCount FROM DuplicateRecordSet")
     assert found["RecordCount"] == 3
     assert {item["RecordId"] for item in client.query("SELECT RecordId FROM DuplicateRecordItem")} == set(ids)
+
+
+@pytest.mark.parametrize("first", ["Account", "Contact"])
+def test_each_row_of_a_mixed_save_meets_the_rules_of_its_own_sobject(client: Client, first: str) -> None:
+    client.create("Lead", **JANE)
+    other = {"Account": {"Name": "Acme"}, "Contact": {"LastName": "Poe"}}[first]
+    rows = soap_record(first, **other) + soap_record("Lead", LastName="Roe", Company="Z", Email=JANE["Email"])
+    saved, refused = results(client.soap(f"<urn:create>{rows}</urn:create>"))
+    assert (text(saved, "success"), text(refused, "success")) == ("true", "false")
+    assert text(refused, "errors", "statusCode") == "DUPLICATES_DETECTED"
 
 
 def test_an_inactive_rule_does_nothing(started: Any) -> None:

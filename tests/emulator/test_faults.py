@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 import pytest
 import requests
 
-from airflow_sf_dedup.emulator import EmulatedOrg, Fault, OrgFileError, SettingError, async_door
+from airflow_sf_dedup.emulator import EmulatedOrg, Fault, OrgFileError, SettingError, async_door, metadata_api
 from airflow_sf_dedup.emulator.call_names import LOGINS, NAMES, READS, WRITES
 from airflow_sf_dedup.emulator.routes import ROUTES
 from airflow_sf_dedup.emulator.soap import OPERATIONS
@@ -370,6 +370,7 @@ def test_a_fault_by_name_meets_only_calls_of_that_name(client: Client, org: Emul
 
 def test_every_call_that_is_answered_is_named() -> None:
     answered = {route.name for route in (*ROUTES, *async_door.ROUTES)} | {f"SOAP {name}" for name in OPERATIONS}
+    answered |= {f"Metadata {name}" for name in metadata_api.OPERATIONS}
     assert answered == NAMES - LOGINS
     assert not WRITES & READS
 

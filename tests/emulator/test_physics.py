@@ -451,6 +451,10 @@ DEFAULTS = {
     "bulk_unseen": 10.0,
     "bulk_upload_bytes": 100_000_000,
     "bulk_query_rows": 50_000,
+    "deploy": 0.2,
+    "activate_matching_rule": 1.0,
+    "stale_rules": 0.5,
+    "stale_rules_share": 1.0,
 }
 
 

@@ -1,0 +1,159 @@
+"""What rules with the ``report`` operation leave behind, and the sets and items that callers make themselves."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from airflow_sf_dedup.emulator import EmulatedOrg
+
+from .client import Client
+
+REPORT = {"action_on_insert": "allow", "action_on_update": "allow", "operations_on_insert": ["report"]}
+ALERT = {"operations_on_insert": ["alert", "report"]}
+ALLOW = {"Sforce-Duplicate-Rule-Header": "allowSave=true"}
+
+
+def org_with(rule: dict[str, Any], **settings: Any) -> dict[str, Any]:
+    matching = [{"rule": "By_Email", "fields": {"Email": "exact"}}]
+    return {
+        "sobjects": {"Lead": {"fields": {"LastName": "text(80) required", "Email": "email"}}},
+        "duplicate_rules": {"Lead_Email": {"sobject": "Lead", "matching": matching, **REPORT, **rule}},
+        **settings,
+    }
+
+
+def lead(name: str, email: str | None = "x@example.com") -> dict[str, Any]:
+    return {"attributes": {"type": "Lead"}, "LastName": name, "Email": email}
+
+
+def save(client: Client, *rows: dict[str, Any], headers: dict[str, str] | None = None) -> list[dict[str, Any]]:
+    body = {"allOrNone": False, "records": list(rows)}
+    answer = client.send("POST", "/composite/sobjects", json=body, headers=headers)
+    assert answer.status_code == 200, answer.text
+    results: list[dict[str, Any]] = answer.json()
+    return results
+
+
+def sets(client: Client) -> list[set[str]]:
+    """The record ids in each set, checked against what the set says it has."""
+    found: dict[str, set[str]] = {}
+    counts = {
+        each["Id"]: each["RecordCount"] for each in client.query("SELECT Id, RecordCount FROM DuplicateRecordSet")
+    }
+    for item in client.query("SELECT RecordId, DuplicateRecordSetId FROM DuplicateRecordItem"):
+        found.setdefault(item["DuplicateRecordSetId"], set()).add(item["RecordId"])
+    assert counts == {each: len(found.get(each, ())) for each in counts}
+    return sorted(found.values(), key=len)
+
+
+def test_report_sees_rows_of_one_save(started: Any) -> None:
+    _, client = started(org_with({}))
+    ids = [each["id"] for each in save(client, lead("A"), lead("B"), lead("C", "y@example.com"))]
+    assert sets(client) == [set(ids[:2])]
+    (found,) = client.query("SELECT SobjectType, DuplicateRule.DeveloperName FROM DuplicateRecordSet")
+    assert (found["SobjectType"], found["DuplicateRule"]["DeveloperName"]) == ("Lead", "Lead_Email")
+
+
+def test_blocking_and_alerting_stay_blind_to_rows_of_one_save(started: Any) -> None:
+    _, client = started(org_with({"action_on_insert": "block", "operations_on_insert": []}))
+    assert all(each["success"] for each in save(client, lead("A"), lead("B")))
+    assert sets(client) == []
+
+
+def test_an_alert_does_not_see_what_report_sees(started: Any) -> None:
+    _, client = started(org_with(ALERT))
+    results = save(client, lead("A"), lead("B"))
+    assert [each["success"] for each in results] == [True, True]
+    assert sets(client) == [{each["id"] for each in results}]
+
+
+def test_a_save_in_spite_of_an_alert_is_reported(started: Any) -> None:
+    _, client = started(org_with(ALERT))
+    first = client.create("Lead", LastName="A", Email="x@example.com")
+    assert not save(client, lead("B"))[0]["success"]
+    assert sets(client) == []
+    (saved,) = save(client, lead("B"), headers=ALLOW)
+    assert sets(client) == [{first, saved["id"]}]
+
+
+def test_a_refused_row_is_in_no_set(started: Any) -> None:
+    _, client = started(org_with({}))
+    results = save(client, lead("A"), {**lead("B"), "LastName": None}, lead("C", "y@example.com"))
+    assert [each["success"] for each in results] == [True, False, True]
+    assert sets(client) == []
+
+
+def test_rows_that_are_rolled_back_leave_no_set(started: Any) -> None:
+    _, client = started(org_with({}))
+    body = {"allOrNone": True, "records": [lead("A"), lead("B"), {**lead("C"), "LastName": None}]}
+    client.send("POST", "/composite/sobjects", json=body)
+    assert sets(client) == []
+    assert client.query("SELECT Id FROM DuplicateRecordSet") == []
+
+
+def test_report_sees_updates_of_one_save_that_change_a_compared_field(started: Any) -> None:
+    _, client = started(org_with({"operations_on_insert": [], "operations_on_update": ["report"]}))
+    first, second, third = (client.create("Lead", LastName=each) for each in "ABC")
+    rows = [{**lead("X"), "id": first}, {**lead("Y"), "id": second}, {**lead("Z", None), "id": third}]
+    answer = client.send("PATCH", "/composite/sobjects", json={"records": rows})
+    assert all(each["success"] for each in answer.json())
+    assert sets(client) == [{first, second}]
+
+
+def two_sets(client: Client) -> tuple[str, str, str, str]:
+    """Two pairs of leads, each in a set of its own."""
+    a, b = (client.create("Lead", LastName=each, Email="x@example.com") for each in "AB")
+    c, d = (client.create("Lead", LastName=each, Email="y@example.com") for each in "CD")
+    assert sorted(map(sorted, sets(client))) == sorted(map(sorted, [{a, b}, {c, d}]))
+    return a, b, c, d
+
+
+@pytest.mark.parametrize("joins", [True, False])
+def test_sets_with_a_record_in_common_are_joined(started: Any, joins: bool) -> None:
+    rule = {"operations_on_update": ["report"]}
+    _, client = started(org_with(rule, quirks={"report_joins_sets": joins}))
+    a, b, c, d = two_sets(client)
+    answer = client.send("PATCH", f"/sobjects/Lead/{c}", json={"Email": "x@example.com"})
+    assert answer.status_code == 204
+    assert sets(client) == ([{a, b, c, d}] if joins else [{c, d}, {a, b, c}])
+    assert len(client.query("SELECT Id FROM DuplicateRecordSet")) == (1 if joins else 2)
+
+
+def test_the_count_follows_items_that_callers_make_and_delete(client: Client, org: EmulatedOrg) -> None:
+    first, second = org.state.seed("Lead", [{"LastName": "A", "Company": "C"}, {"LastName": "B", "Company": "C"}])
+    (rule,) = client.query("SELECT Id FROM DuplicateRule WHERE DeveloperName = 'Lead_Email'")
+    set_id = client.create("DuplicateRecordSet", DuplicateRuleId=rule["Id"])
+    assert client.query("SELECT RecordCount FROM DuplicateRecordSet")[0]["RecordCount"] == 0
+    items = [
+        client.create("DuplicateRecordItem", DuplicateRecordSetId=set_id, RecordId=each) for each in (first, second)
+    ]
+    assert sets(client) == [{first, second}]
+    assert client.send("DELETE", f"/sobjects/DuplicateRecordItem/{items[0]}").status_code == 204
+    assert sets(client) == [{second}]
+    assert client.send("DELETE", f"/sobjects/Lead/{second}").status_code == 204
+    assert sets(client) == []
+    assert client.query("SELECT RecordCount FROM DuplicateRecordSet")[0]["RecordCount"] == 0
+    undelete = f'<undelete xmlns="urn:partner.soap.sforce.com"><ids>{second}</ids></undelete>'
+    assert client.soap(undelete).status_code == 200
+    assert sets(client) == [{second}]
+
+
+def test_items_that_are_put_in_without_a_save_count_too(client: Client, org: EmulatedOrg) -> None:
+    leads = org.state.seed("Lead", [{"LastName": each, "Company": "C"} for each in "AB"])
+    (set_id,) = org.state.seed("DuplicateRecordSet", [{}])
+    org.state.seed("DuplicateRecordItem", [{"DuplicateRecordSetId": set_id, "RecordId": each} for each in leads])
+    assert sets(client) == [set(leads)]
+
+
+def test_the_count_is_not_for_callers_to_set(client: Client) -> None:
+    answer = client.send("POST", "/sobjects/DuplicateRecordSet", json={"RecordCount": 7})
+    assert answer.status_code == 400
+    assert client.query("SELECT Id FROM DuplicateRecordSet") == []
+
+
+def test_whether_report_sees_rows_of_one_save_is_a_quirk(started: Any) -> None:
+    _, client = started(org_with({}, quirks={"report_sees_rows_of_one_save": False}))
+    save(client, lead("A"), lead("B"))
+    assert sets(client) == []
