@@ -68,10 +68,12 @@ def test_no_quirk_or_option_is_explained_that_there_is_not() -> None:
 
 
 def test_the_defaults_of_quirks_are_as_explained() -> None:
-    for name, default in re.findall(r"^\| `(\w+)` \| `?([^`:|]+)`?:?.*? \|", EMULATOR.split("### Quirks", 1)[1], re.M):
-        if name in {each.name for each in fields(Quirks)}:
-            value = getattr(Quirks(), name)
-            assert default.strip() == (str(value).lower() if isinstance(value, bool) else value)
+    table = EMULATOR.split("### Quirks", 1)[1].split("\n#", 1)[0]
+    rows = re.findall(r"^\| `(\w+)` \| (?:`([^`]+)`|([^`:|]+)).*? \|", table, re.M)
+    assert len(rows) == len(fields(Quirks))
+    for name, quoted, bare in rows:
+        value = getattr(Quirks(), name)
+        assert (quoted or bare.strip()) == (str(value).lower() if isinstance(value, bool) else str(value))
 
 
 def test_the_org_files_of_the_page_can_be_used() -> None:

@@ -102,7 +102,7 @@ def test_a_call_that_cannot_be_looked_up_is_a_fault(client: Client, lead: str) -
     faults = {
         "sf:LIMIT_EXCEEDED": one * 51,
         "sf:INVALID_INPUT_COMBINATION": one + contact,
-        "sf:NO_ACTIVE_DUPLICATE_RULE": soap_record("Account", Name="Acme"),
+        "sf:NO_ACTIVE_DUPLICATE_RULE": soap_record("Campaign", Name="Acme"),
         "sf:INVALID_FIELD": soap_record("Lead", Nonsense="1"),
         "sf:INVALID_TYPE": soap_record("Nonsense"),
     }
@@ -139,13 +139,13 @@ def test_predupe_answers_for_one_record(client: Client, lead: str, org: Emulated
 def test_the_configuration_says_which_fields_matter(client: Client) -> None:
     answer = client.send("GET", "/ui-api/duplicates/Lead").json()
     assert (answer["apiName"], answer["dedupeEnabled"]) == ("Lead", True)
-    assert answer["dedupeFields"] == ["Company", "Email", "FirstName", "LastName"]
+    assert answer["dedupeFields"] == ["City", "Company", "Email", "FirstName", "LastName", "Phone", "PostalCode", "Street", "Title"]
     assert [each["name"] for each in answer["duplicateRules"]] == [
         "Lead_Email",
         "Lead_Matches_Contact",
         "Standard_Lead_Duplicate_Rule",
     ]
-    assert client.send("GET", "/ui-api/duplicates/Account").json()["dedupeEnabled"] is False
+    assert client.send("GET", "/ui-api/duplicates/Campaign").json()["dedupeEnabled"] is False
 
 
 @pytest.mark.parametrize(

@@ -125,7 +125,7 @@ def test_a_layout_shows_every_field(client: Client) -> None:
 def test_a_compact_layout_is_as_the_org_file_says(client: Client) -> None:
     answer = client.send("GET", "/sobjects/Account/describe/compactLayouts").json()
     (layout,) = answer["compactLayouts"]
-    assert [each["label"] for each in layout["fieldItems"]][:2] == ["Name", "Phone"]
+    assert [each["label"] for each in layout["fieldItems"]][:2] == ["Account Name", "Phone"]
     assert client.send("GET", "/compactLayouts?q=Account,Lead").json()["Account"] == layout
     assert client.send("GET", "/compactLayouts").status_code == 400
 
