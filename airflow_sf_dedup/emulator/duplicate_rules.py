@@ -13,7 +13,8 @@ from functools import cached_property
 from typing import Any, Protocol
 
 from airflow_sf_dedup.emulator.boolean_logic import Alternatives
-from airflow_sf_dedup.emulator.match_index import Column, MatchIndex
+from airflow_sf_dedup.emulator.index import Index
+from airflow_sf_dedup.emulator.match_index import Blocking, Column
 from airflow_sf_dedup.emulator.matching import METHODS
 from airflow_sf_dedup.emulator.results import DuplicateResult, MatchRecord, MatchResult
 from airflow_sf_dedup.emulator.rule_filter import RuleFilter
@@ -33,7 +34,11 @@ class MatchItem:
     match_blanks: bool = False
 
     @property
-    def column(self) -> Column:
+    def own_column(self) -> Column:
+        return Column(self.field, self.method, self.match_blanks)
+
+    @property
+    def target_column(self) -> Column:
         return Column(self.target_field, self.method, self.match_blanks)
 
     def score(self, value: Any, other: Any) -> float:
@@ -50,8 +55,8 @@ class Way:
     """Items that all have to match, with what finding them takes."""
 
     items: tuple[MatchItem, ...]
+    #: Of the records searched.
     columns: tuple[Column, ...]
-    fields: tuple[str, ...]
     exact: bool
 
     @classmethod
@@ -59,8 +64,7 @@ class Way:
         items = tuple(items)
         return cls(
             items,
-            tuple(item.column for item in items),
-            tuple(item.field for item in items),
+            tuple(item.target_column for item in items),
             all(item.method == "exact" for item in items),
         )
 
@@ -90,6 +94,17 @@ class MatchingRule:
     def ways(self) -> tuple[Way, ...]:
         """What may match together, one for each alternative of the rule's logic."""
         return tuple(Way.of(self.items[number - 1] for number in way) for way in self.alternatives)
+
+    @cached_property
+    def blocking(self) -> Blocking:
+        """A blocking key for each of ``ways``, of the record being saved."""
+        return Blocking(tuple(item.own_column for item in way.items) for way in self.ways)
+
+    @cached_property
+    def found_by(self) -> Blocking:
+        """The same of the records searched."""
+        same = all(item.field == item.target_field for item in self.items)
+        return self.blocking if same else Blocking(way.columns for way in self.ways)
 
 
 @dataclass(frozen=True)
@@ -150,12 +165,13 @@ class Search:
     #: Show fields and differences of each match.
     details: bool = False
     all_fields: bool = False
-    _indexes: dict[Way, MatchIndex] = field(default_factory=dict)
+    _indexes: dict[tuple[Way, ...], tuple[Index, ...]] = field(default_factory=dict)
 
-    def index(self, way: Way, table: Table) -> MatchIndex:
-        found = self._indexes.get(way)
+    def indexes(self, ways: tuple[Way, ...], table: Table) -> tuple[Index, ...]:
+        """Of ``table``, one for each way."""
+        found = self._indexes.get(ways)
         if found is None:
-            found = self._indexes[way] = table.match_index(way.columns)
+            found = self._indexes[ways] = tuple(table.match_index(way.columns).ids for way in ways)
         return found
 
 
@@ -179,10 +195,11 @@ def find_duplicates(
 
 def _search(rule: MatchingRule, record: Mapping[str, Any], own_id: str | None, search: Search) -> MatchResult | None:
     table = search.tables.table(rule.target)
+    if not table.records:
+        return None
+    ways = rule.ways
     best: dict[str, float] = {}
-    for way in rule.ways:
-        index = search.index(way, table)
-        key = index.key(record, way.fields)
+    for way, index, key in zip(ways, search.indexes(ways, table), rule.blocking.keys(record), strict=True):
         candidates = index.find(key) if key is not None else ()
         if not candidates:
             continue

@@ -15,6 +15,9 @@ from functools import lru_cache
 from jellyfish import jaro_winkler_similarity, metaphone
 from rapidfuzz import fuzz
 
+#: The same values come again: in the other rules, when the row is saved, in the next row.
+remembered = lru_cache(maxsize=1 << 17)
+
 _WORDS = re.compile(r"[^\W_]+")
 _LEGAL_FORMS = frozenset(
     [
@@ -88,10 +91,15 @@ def _sound(text: str) -> str:
     return metaphone(text) or text
 
 
-@lru_cache(maxsize=262144)
+@remembered
 def _first_name(text: str) -> str:
     name = _plain(text)
     return _NICKNAMES.get(name, name)
+
+
+@remembered
+def _first_name_block(text: str) -> str:
+    return _first_name(text)[:1]
 
 
 def _score_first_names(left: str, right: str) -> float:
@@ -103,7 +111,7 @@ def _score_first_names(left: str, right: str) -> float:
     return _alike(one, other)
 
 
-@lru_cache(maxsize=262144)
+@remembered
 def _last_name_block(text: str) -> str:
     return _sound(_plain(text))[:4]
 
@@ -115,13 +123,13 @@ def _score_last_names(left: str, right: str) -> float:
     return max(_alike(one, other), 90.0 if _sound(one) == _sound(other) else 0.0)
 
 
-@lru_cache(maxsize=262144)
+@remembered
 def _company(text: str) -> str:
     words = _plain(text).split()
     return " ".join(word for word in words if word not in _LEGAL_FORMS) or " ".join(words)
 
 
-@lru_cache(maxsize=262144)
+@remembered
 def _company_block(text: str) -> str:
     return _sound(_company(text).split(" ")[0])[:5]
 
@@ -130,9 +138,14 @@ def _score_companies(left: str, right: str) -> float:
     return float(fuzz.token_sort_ratio(_company(left), _company(right)))
 
 
-@lru_cache(maxsize=262144)
+@remembered
 def _digits(text: str) -> str:
     return re.sub(r"\D", "", re.split(r"(?i)x|ext", text)[0])
+
+
+@remembered
+def _phone_block(text: str) -> str:
+    return _digits(text)[-7:]
 
 
 def _score_phones(left: str, right: str) -> float:
@@ -142,11 +155,12 @@ def _score_phones(left: str, right: str) -> float:
     return 85.0 if one[-7:] == other[-7:] else 0.0
 
 
-@lru_cache(maxsize=262144)
+@remembered
 def _street(text: str) -> str:
     return " ".join(_STREET_WORDS.get(word, word) for word in _plain(text).split())
 
 
+@remembered
 def _street_block(text: str) -> str:
     street = _street(text)
     number = re.search(r"\d+", street)
@@ -157,23 +171,19 @@ def _score_streets(left: str, right: str) -> float:
     return float(fuzz.token_sort_ratio(_street(left), _street(right)))
 
 
-@lru_cache(maxsize=262144)
+@remembered
 def _city_block(text: str) -> str:
     return _sound(_plain(text))[:3]
-
-
-def _exact(text: str) -> str:
-    return text.lower()
 
 
 METHODS: dict[str, Method] = {
     method.name: method
     for method in (
-        Method("exact", _exact, lambda left, right: 100.0 if left.lower() == right.lower() else 0.0, 100.0),
-        Method("first_name", lambda text: _first_name(text)[:1], _score_first_names, 85.0),
+        Method("exact", str.lower, lambda left, right: 100.0 if left.lower() == right.lower() else 0.0, 100.0),
+        Method("first_name", _first_name_block, _score_first_names, 85.0),
         Method("last_name", _last_name_block, _score_last_names, 90.0),
         Method("company_name", _company_block, _score_companies, 70.0),
-        Method("phone", lambda text: _digits(text)[-7:], _score_phones, 80.0),
+        Method("phone", _phone_block, _score_phones, 80.0),
         Method("street", _street_block, _score_streets, 80.0),
         Method("city", _city_block, lambda left, right: _alike(_plain(left), _plain(right)), 85.0),
     )

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Hashable, Iterable, Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from airflow_sf_dedup.emulator.duplicate_rules import DuplicateRule, Search, Way, find_duplicates
+from airflow_sf_dedup.emulator.duplicate_rules import DuplicateRule, MatchingRule, Search, find_duplicates
 from airflow_sf_dedup.emulator.match_index import Column
 from airflow_sf_dedup.emulator.org import Org
 from airflow_sf_dedup.emulator.results import DuplicateResult
@@ -49,7 +49,7 @@ def _sets_of(org: Org, rule: DuplicateRule, record_ids: list[str]) -> list[str]:
     index = items.match_index(_BY_RECORD)
     found = set()
     for record_id in record_ids:
-        for item_id in index.find(index.key({"RecordId": record_id})):
+        for item_id in index.find_like({"RecordId": record_id}):
             item = items.live(item_id)
             each = sets.live(item["DuplicateRecordSetId"]) if item else None
             if each is not None and each["DuplicateRuleId"] == rule.record_id:
@@ -74,7 +74,7 @@ def _join(org: Org, set_id: str, other: str) -> None:
 def _items(org: Org, set_id: str) -> Iterator[Record]:
     items = org.table("DuplicateRecordItem")
     index = items.match_index(_BY_SET)
-    for item_id in tuple(index.find(index.key({"DuplicateRecordSetId": set_id}))):
+    for item_id in tuple(index.find_like({"DuplicateRecordSetId": set_id})):
         item = items.live(item_id)
         if item is not None:
             yield item
@@ -101,7 +101,7 @@ def report_within_save(org: Org, saved: list[Reporting], now: str, user_id: str)
     rules = {rule.full_name: rule for row in saved for rule in row.rules}
     for rule in rules.values():
         rows = [row for row in saved if any(each is rule for each in row.rules)]
-        near = _near_another(org, rule, rows, search)
+        near = _near_another(org, rule, rows)
         for row in rows:
             record = org.record(row.record_id) if row.record_id in near else None
             if record is not None:
@@ -110,23 +110,26 @@ def report_within_save(org: Org, saved: list[Reporting], now: str, user_id: str)
                     report_duplicates(org, rule, result, row.record_id, now, user_id)
 
 
-def _near_another(org: Org, rule: DuplicateRule, rows: list[Reporting], search: Search) -> set[str]:
+def _near_another(org: Org, rule: DuplicateRule, rows: list[Reporting]) -> set[str]:
     """The ids of those rows that are worth comparing with another one."""
-    ways = [way for matching in rule.matching if matching.target == rule.sobject for way in matching.ways]
-    near: set[str] = set()
-    for way in ways:
-        near.update(_sharing(org, rule, way, rows, search))
-    return near
+    records = org.table(rule.sobject).records
+    return {
+        row.record_id
+        for matching in rule.matching
+        if matching.target == rule.sobject
+        for row in _sharing(matching, rows, records)
+    }
 
 
-def _sharing(org: Org, rule: DuplicateRule, way: Way, rows: list[Reporting], search: Search) -> Iterable[str]:
-    table = org.table(rule.sobject)
-    index = search.index(way, table)
-    own = {row.record_id: index.key(table.records[row.record_id], way.fields) for row in rows}
-    found = own
-    if any(item.field != item.target_field for item in way.items):
-        found = {each: index.key(table.records[each]) for each in own}
-    by_key: dict[Hashable, list[str]] = defaultdict(list)
-    for each, key in found.items():
-        by_key[key].append(each)
-    return [each for each, key in own.items() if key is not None and by_key.get(key, [each]) != [each]]
+def _sharing(matching: MatchingRule, rows: list[Reporting], records: Mapping[str, Record]) -> Iterator[Reporting]:
+    """Rows whose blocking key, one way or the other, is that of another row."""
+    found = [matching.found_by.keys(records[row.record_id]) for row in rows]
+    own = found
+    if matching.found_by is not matching.blocking:
+        own = [matching.blocking.keys(records[row.record_id]) for row in rows]
+    for way in range(len(matching.ways)):
+        by_key = Counter(keys[way] for keys in found)
+        for row, keys, found_keys in zip(rows, own, found, strict=True):
+            key = keys[way]
+            if key is not None and by_key[key] > (key == found_keys[way]):
+                yield row

@@ -8,7 +8,7 @@ from typing import Any
 
 from airflow_sf_dedup.core.record_ids import checksum
 from airflow_sf_dedup.emulator.index import Index
-from airflow_sf_dedup.emulator.match_index import Column, MatchIndex
+from airflow_sf_dedup.emulator.match_index import Column, MatchIndex, MatchIndexes
 from airflow_sf_dedup.emulator.schema import Field, Sobject
 
 Record = dict[str, Any]
@@ -48,15 +48,11 @@ class Table:
         self._last_number = 0
         self._last_auto_number = 0
         self._indexes = {each.name: Index() for each in sobject.indexed}
-        self._match_indexes: dict[tuple[Column, ...], MatchIndex] = {}
+        self._match_indexes = MatchIndexes()
 
     def match_index(self, columns: tuple[Column, ...]) -> MatchIndex:
         """The index over ``columns``, built on first use."""
-        if columns not in self._match_indexes:
-            index = self._match_indexes[columns] = MatchIndex(columns)
-            for record_id, record in self.records.items():
-                index.replace(record_id, None, record)
-        return self._match_indexes[columns]
+        return self._match_indexes.get(columns, self.records)
 
     def new_id(self) -> str:
         while True:
@@ -78,8 +74,7 @@ class Table:
             after = record.get(field.name) if record is not None else None
             if before != after:
                 self._reindex(field, record_id, before, after)
-        for index in self._match_indexes.values():
-            index.replace(record_id, old, record)
+        self._match_indexes.replace(record_id, old, record)
         if record is None:
             self.records.pop(record_id, None)
         else:
