@@ -96,15 +96,19 @@ class MatchingRule:
         return tuple(Way.of(self.items[number - 1] for number in way) for way in self.alternatives)
 
     @cached_property
+    def own_names(self) -> bool:
+        """Whether the record being saved has the same fields as the records searched."""
+        return all(item.field == item.target_field for item in self.items)
+
+    @cached_property
     def blocking(self) -> Blocking:
         """A blocking key for each of ``ways``, of the record being saved."""
         return Blocking(tuple(item.own_column for item in way.items) for way in self.ways)
 
     @cached_property
-    def found_by(self) -> Blocking:
+    def target_blocking(self) -> Blocking:
         """The same of the records searched."""
-        same = all(item.field == item.target_field for item in self.items)
-        return self.blocking if same else Blocking(way.columns for way in self.ways)
+        return Blocking(way.columns for way in self.ways)
 
 
 @dataclass(frozen=True)
@@ -165,14 +169,29 @@ class Search:
     #: Show fields and differences of each match.
     details: bool = False
     all_fields: bool = False
-    _indexes: dict[tuple[Way, ...], tuple[Index, ...]] = field(default_factory=dict)
+    _places: dict[tuple[Way, ...], Places] = field(default_factory=dict)
 
-    def indexes(self, ways: tuple[Way, ...], table: Table) -> tuple[Index, ...]:
-        """Of ``table``, one for each way."""
-        found = self._indexes.get(ways)
+    def places(self, rule: MatchingRule) -> Places:
+        found = self._places.get(rule.ways)
         if found is None:
-            found = self._indexes[ways] = tuple(table.match_index(way.columns).ids for way in ways)
+            found = self._places[rule.ways] = Places.of(rule, self.tables.table(rule.target))
         return found
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Where a matching rule looks: in ``indexes`` by those of the keys of ``blocking`` that ``positions`` names."""
+
+    blocking: Blocking
+    positions: tuple[int, ...]
+    indexes: tuple[Index, ...]
+
+    @classmethod
+    def of(cls, rule: MatchingRule, table: Table) -> Places:
+        indexes = tuple(table.match_index(way.columns) for way in rule.ways)
+        if not rule.own_names:
+            return cls(rule.blocking, tuple(range(len(indexes))), indexes)
+        return cls(table.blocking, tuple(table.blocking.positions[way.columns] for way in rule.ways), indexes)
 
 
 def find_duplicates(
@@ -197,9 +216,11 @@ def _search(rule: MatchingRule, record: Mapping[str, Any], own_id: str | None, s
     table = search.tables.table(rule.target)
     if not table.records:
         return None
-    ways = rule.ways
     best: dict[str, float] = {}
-    for way, index, key in zip(ways, search.indexes(ways, table), rule.blocking.keys(record), strict=True):
+    places = search.places(rule)
+    keys = places.blocking.keys(record)
+    for way, position, index in zip(rule.ways, places.positions, places.indexes, strict=True):
+        key = keys[position]
         candidates = index.find(key) if key is not None else ()
         if not candidates:
             continue

@@ -20,7 +20,7 @@ def recounted(tables: Mapping[str, Table], *items: Record | None) -> dict[str, R
     changed = {}
     for set_id in {item["DuplicateRecordSetId"] for item in items if item is not None}:
         found = tables[SET].records.get(set_id)
-        held = index.find_like({"DuplicateRecordSetId": set_id})
+        held = index.find(set_id.lower())
         count = sum(1 for each in held if tables[ITEM].live(each) is not None)
         if found is not None and found.get("RecordCount") != count:
             changed[set_id] = {**found, "RecordCount": count}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from airflow_sf_dedup.emulator.duplicate_rules import DuplicateRule, MatchingRule, Search, find_duplicates
@@ -49,7 +49,7 @@ def _sets_of(org: Org, rule: DuplicateRule, record_ids: list[str]) -> list[str]:
     index = items.match_index(_BY_RECORD)
     found = set()
     for record_id in record_ids:
-        for item_id in index.find_like({"RecordId": record_id}):
+        for item_id in index.find(record_id.lower()):
             item = items.live(item_id)
             each = sets.live(item["DuplicateRecordSetId"]) if item else None
             if each is not None and each["DuplicateRuleId"] == rule.record_id:
@@ -74,7 +74,7 @@ def _join(org: Org, set_id: str, other: str) -> None:
 def _items(org: Org, set_id: str) -> Iterator[Record]:
     items = org.table("DuplicateRecordItem")
     index = items.match_index(_BY_SET)
-    for item_id in tuple(index.find_like({"DuplicateRecordSetId": set_id})):
+    for item_id in tuple(index.find(set_id.lower())):
         item = items.live(item_id)
         if item is not None:
             yield item
@@ -101,7 +101,7 @@ def report_within_save(org: Org, saved: list[Reporting], now: str, user_id: str)
     rules = {rule.full_name: rule for row in saved for rule in row.rules}
     for rule in rules.values():
         rows = [row for row in saved if any(each is rule for each in row.rules)]
-        near = _near_another(org, rule, rows)
+        near = _near_another(org, rule, rows, search)
         for row in rows:
             record = org.record(row.record_id) if row.record_id in near else None
             if record is not None:
@@ -110,26 +110,25 @@ def report_within_save(org: Org, saved: list[Reporting], now: str, user_id: str)
                     report_duplicates(org, rule, result, row.record_id, now, user_id)
 
 
-def _near_another(org: Org, rule: DuplicateRule, rows: list[Reporting]) -> set[str]:
+def _near_another(org: Org, rule: DuplicateRule, rows: list[Reporting], search: Search) -> set[str]:
     """The ids of those rows that are worth comparing with another one."""
-    records = org.table(rule.sobject).records
+    records = [org.table(rule.sobject).records[row.record_id] for row in rows]
     return {
-        row.record_id
+        record["Id"]
         for matching in rule.matching
         if matching.target == rule.sobject
-        for row in _sharing(matching, rows, records)
+        for record in _sharing(matching, records, search)
     }
 
 
-def _sharing(matching: MatchingRule, rows: list[Reporting], records: Mapping[str, Record]) -> Iterator[Reporting]:
-    """Rows whose blocking key, one way or the other, is that of another row."""
-    found = [matching.found_by.keys(records[row.record_id]) for row in rows]
-    own = found
-    if matching.found_by is not matching.blocking:
-        own = [matching.blocking.keys(records[row.record_id]) for row in rows]
-    for way in range(len(matching.ways)):
-        by_key = Counter(keys[way] for keys in found)
-        for row, keys, found_keys in zip(rows, own, found, strict=True):
-            key = keys[way]
-            if key is not None and by_key[key] > (key == found_keys[way]):
-                yield row
+def _sharing(matching: MatchingRule, records: list[Record], search: Search) -> Iterator[Record]:
+    """Records whose blocking key is one way or the other that of another record too."""
+    places = search.places(matching)
+    own = [places.blocking.keys(record) for record in records]
+    found = own if matching.own_names else [matching.target_blocking.keys(record) for record in records]
+    for position in places.positions:
+        times = Counter(keys[position] for keys in found)
+        for record, keys, as_found in zip(records, own, found, strict=True):
+            key = keys[position]
+            if key is not None and times[key] > (key == as_found[position]):
+                yield record

@@ -8,7 +8,7 @@ from typing import Any
 
 from airflow_sf_dedup.core.record_ids import checksum
 from airflow_sf_dedup.emulator.index import Index
-from airflow_sf_dedup.emulator.match_index import Column, MatchIndex, MatchIndexes
+from airflow_sf_dedup.emulator.match_index import Blocking, Column, MatchIndexes
 from airflow_sf_dedup.emulator.schema import Field, Sobject
 
 Record = dict[str, Any]
@@ -50,9 +50,14 @@ class Table:
         self._indexes = {each.name: Index() for each in sobject.indexed}
         self._match_indexes = MatchIndexes()
 
-    def match_index(self, columns: tuple[Column, ...]) -> MatchIndex:
-        """The index over ``columns``, built on first use."""
+    def match_index(self, columns: tuple[Column, ...]) -> Index:
+        """Ids by the blocking key of ``columns``; built on first use."""
         return self._match_indexes.get(columns, self.records)
+
+    @property
+    def blocking(self) -> Blocking:
+        """Of all the columns that have a match index."""
+        return self._match_indexes.blocking
 
     def new_id(self) -> str:
         while True:
