@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import string
 
-_SUFFIX_ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZ012345"
+SUFFIX_ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZ012345"
 _UPPER_CASE_BIT = {ord(char): "1" if char.isupper() else "0" for char in string.ascii_letters + string.digits}
 _SHAPE = re.compile(r"[0-9A-Za-z]{15}(?:[0-9A-Za-z]{3})?")
 
@@ -17,7 +17,7 @@ _SHAPE = re.compile(r"[0-9A-Za-z]{15}(?:[0-9A-Za-z]{3})?")
 def checksum(first_15: str) -> str:
     """The three characters that carry the case of a 15-character id, five characters each."""
     bits = first_15.translate(_UPPER_CASE_BIT)[::-1]
-    return "".join(_SUFFIX_ALPHABET[int(bits[start : start + 5], 2)] for start in (10, 5, 0))
+    return "".join(SUFFIX_ALPHABET[int(bits[start : start + 5], 2)] for start in (10, 5, 0))
 
 
 def to_18(record_id: str) -> str:

@@ -7,6 +7,7 @@ When it is ready it prints one line of JSON on stdout: ``url``, ``access_token``
 from __future__ import annotations
 
 import argparse
+import gc
 import json
 import os
 import signal
@@ -89,6 +90,8 @@ def _serve(org: Org, options: argparse.Namespace) -> int:
 
 
 def _answer(emulator: EmulatedOrg, options: argparse.Namespace, said: Lines | None) -> None:
+    # The garbage collector would go through all the records to begin with again and again (0.2 s for 100,000).
+    gc.freeze()
     try:
         if said:
             said(welcome(emulator, options.org))

@@ -19,6 +19,8 @@ from rapidfuzz import fuzz
 remembered = lru_cache(maxsize=1 << 17)
 
 _WORDS = re.compile(r"[^\W_]+")
+_NO_DIGIT = re.compile(r"\D")
+_EXTENSION = re.compile(r"x|ext", re.IGNORECASE)
 _LEGAL_FORMS = frozenset(
     [
         "inc",
@@ -80,7 +82,7 @@ class Method:
 
 
 def _plain(text: str) -> str:
-    return " ".join(_WORDS.findall(text.lower()))
+    return text.lower() if text.isalpha() else " ".join(_WORDS.findall(text.lower()))
 
 
 def _alike(left: str, right: str) -> float:
@@ -140,7 +142,7 @@ def _score_companies(left: str, right: str) -> float:
 
 @remembered
 def _digits(text: str) -> str:
-    return re.sub(r"\D", "", re.split(r"(?i)x|ext", text)[0])
+    return _NO_DIGIT.sub("", _EXTENSION.split(text, 1)[0])
 
 
 @remembered

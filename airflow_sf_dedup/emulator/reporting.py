@@ -127,8 +127,11 @@ def _sharing(matching: MatchingRule, records: list[Record], search: Search) -> I
     own = [places.blocking.keys(record) for record in records]
     found = own if matching.own_names else [matching.target_blocking.keys(record) for record in records]
     for position in places.positions:
-        times = Counter(keys[position] for keys in found)
-        for record, keys, as_found in zip(records, own, found, strict=True):
-            key = keys[position]
-            if key is not None and times[key] > (key == as_found[position]):
+        wanted, there = [keys[position] for keys in own], [keys[position] for keys in found]
+        filled = [key for key in there if key is not None]
+        if matching.own_names and len(set(filled)) == len(filled):
+            continue
+        times = Counter(there)
+        for record, key, own_place in zip(records, wanted, there, strict=True):
+            if key is not None and times[key] > (key == own_place):
                 yield record

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
-from airflow_sf_dedup.core.record_ids import checksum
+from airflow_sf_dedup.core.record_ids import SUFFIX_ALPHABET, checksum
 from airflow_sf_dedup.emulator.index import Index
 from airflow_sf_dedup.emulator.match_index import Blocking, Column, MatchIndexes
 from airflow_sf_dedup.emulator.schema import Field, Sobject
@@ -21,12 +22,28 @@ _POD = "5g"
 
 def make_id(key_prefix: str, number: int) -> str:
     """The 18-character id number ``number`` of a key prefix; ids of one prefix sort by age."""
+    high, low = divmod(number, _LOW)
+    first_10, its_checksum = _first_10(key_prefix, high)
+    (left, left_bits), (right, right_bits) = _PAIRS[low // 62**2 % 62**2], _PAIRS[low % 62**2]
+    top = _DIGITS[low // 62**4]
+    bits = top.isupper() | left_bits << 1 | right_bits << 3
+    return f"{first_10}{top}{left}{right}{its_checksum}{SUFFIX_ALPHABET[bits]}"
+
+
+_LOW = 62**5
+#: Two digits, and which of them are upper-case letters.
+_PAIRS = [(one + other, one.isupper() | other.isupper() << 1) for one in _DIGITS for other in _DIGITS]
+
+
+@lru_cache(maxsize=1024)
+def _first_10(key_prefix: str, high: int) -> tuple[str, str]:
+    """The characters that ids have in common whose numbers are near each other, and what stands for their case."""
     digits = ""
-    while number or not digits:
-        number, digit = divmod(number, 62)
+    for _ in range(5):
+        high, digit = divmod(high, 62)
         digits = _DIGITS[digit] + digits
-    first_15 = f"{key_prefix}{_POD}{digits.rjust(10, '0')}"
-    return first_15 + checksum(first_15)
+    first_10 = key_prefix + _POD + digits
+    return first_10, checksum(first_10.ljust(15, "0"))[:2]
 
 
 @dataclass(frozen=True, slots=True)
