@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import base64
-import time
 from typing import Any
 
 from airflow_sf_dedup.emulator import bulk_shapes as shapes
 from airflow_sf_dedup.emulator.bulk_csv import DELIMITERS, BatchRefused, write_csv
-from airflow_sf_dedup.emulator.bulk_jobs import ENDED, JOB_PREFIX, Jobs, Progress, QueryJob
+from airflow_sf_dedup.emulator.bulk_jobs import ENDED, JOB_PREFIX, Progress, QueryJob
 from airflow_sf_dedup.emulator.bulk_requests import (
     change_state,
     csv_format,
@@ -20,7 +19,7 @@ from airflow_sf_dedup.emulator.bulk_requests import (
     read_state,
 )
 from airflow_sf_dedup.emulator.bulk_soql import find, read_query
-from airflow_sf_dedup.emulator.bulk_work import guarded, milliseconds, stamp, this_call, waited_in_queue
+from airflow_sf_dedup.emulator.bulk_work import stamp, start
 from airflow_sf_dedup.emulator.errors import ApiError
 from airflow_sf_dedup.emulator.http import Call, Response
 from airflow_sf_dedup.emulator.org import Org
@@ -34,9 +33,8 @@ def create(call: Call) -> Response:
     outermost(call)
     asked = read_object(call.request.json_object(), frozenset({"operation", "query", "object", "contentType"}))
     job, query = _read(call, asked)
-    jobs = call.org.jobs
-    jobs.add(job)
-    _start(call.org, jobs, job, query)
+    call.org.jobs.add(job)
+    start(call.org, call.org.jobs, job, lambda: _process(call.org, job, query))
     return Response(200, shapes.new_query_job(job))
 
 
@@ -79,28 +77,12 @@ def _checked(org: Org, soql: str) -> Query:
     return query
 
 
-def _start(org: Org, jobs: Jobs, job: QueryJob, query: Query) -> None:
-    began = time.perf_counter()
-
-    def end(state: str, error: str | None = None) -> None:
-        with job.lock:
-            if job.progress.state not in ENDED:
-                job.timing.total = milliseconds(began)
-                job.error = error
-                job.modified = stamp(org)
-                job.progress.end(state, unseen=org.physics.bulk_unseen)
-
-    def work() -> None:
-        if not waited_in_queue(org, jobs, job):
-            return
-        try:
-            found = find(org, query, deleted=job.operation == "queryAll")
-        except ApiError as error:
-            raise BatchRefused(f"Failed to process query: {error}") from None
-        job.header, job.rows = found.header, found.rows
-        end("JobComplete")
-
-    jobs.start(guarded(jobs, this_call(org), work, lambda error: end("Failed", error)), f"bulk-{job.job_id}")
+def _process(org: Org, job: QueryJob, query: Query) -> None:
+    try:
+        found = find(org, query, deleted=job.operation == "queryAll")
+    except ApiError as error:
+        raise BatchRefused(f"Failed to process query: {error}") from None
+    job.header, job.rows = found.header, found.rows
 
 
 def get_all(call: Call) -> Response:

@@ -56,6 +56,11 @@ def start_ingest(org: Org, jobs: Jobs, job: IngestJob) -> None:
     """Processes the upload in the background, for the call in progress."""
     job.modified = stamp(org)
     job.progress.queue("UploadComplete")
+    start(org, jobs, job, lambda: _ingest(org, jobs, job))
+
+
+def start(org: Org, jobs: Jobs, job: Job, work: Callable[[], None]) -> None:
+    """Works on a job in the background, for the call in progress, once it has been in the queue for its time."""
     began = time.perf_counter()
 
     def end(state: str, error: str | None = None) -> None:
@@ -66,15 +71,15 @@ def start_ingest(org: Org, jobs: Jobs, job: IngestJob) -> None:
                 job.modified = stamp(org)
                 job.progress.end(state, unseen=org.physics.bulk_unseen)
 
-    def work() -> None:
-        if waited_in_queue(org, jobs, job):
-            _ingest(org, jobs, job)
+    def run() -> None:
+        if _waited_in_queue(org, jobs, job):
+            work()
             end("JobComplete")
 
-    jobs.start(guarded(jobs, this_call(org), work, lambda error: end("Failed", error)), f"bulk-{job.job_id}")
+    jobs.start(guarded(jobs, this_call(org), run, lambda error: end("Failed", error)), f"bulk-{job.job_id}")
 
 
-def waited_in_queue(org: Org, jobs: Jobs, job: Job) -> bool:
+def _waited_in_queue(org: Org, jobs: Jobs, job: Job) -> bool:
     """Whether the job is still to be processed after its time in the queue."""
     if jobs.stopped.wait(org.physics.bulk_queue):
         return False
