@@ -34,7 +34,7 @@ from airflow_sf_dedup.emulator.http import Call, Request, Response
 from airflow_sf_dedup.emulator.http_rules import check_media_type, method_not_allowed, without_format
 from airflow_sf_dedup.emulator.in_progress import current
 from airflow_sf_dedup.emulator.org import Org
-from airflow_sf_dedup.emulator.rest_shapes import request_error
+from airflow_sf_dedup.emulator.refusing import in_rest
 
 Handler = Callable[..., Response]
 
@@ -177,9 +177,9 @@ def answer(org: Org, request: Request, user_id: str, *, url: str = "", inner: bo
         call = Call(org, request, version, user_id, _sender(org, user_id, url), inner, url, _answers)
         return route.handler(call, *captured)
     except MalformedValue as error:
-        return refusal(request.locate(error))
+        return in_rest(request.locate(error))
     except ApiError as error:
-        return refusal(error)
+        return in_rest(error)
 
 
 def _answers(name: str) -> bool:
@@ -196,10 +196,6 @@ def _enter(org: Org, route: Route) -> None:
 
 def _sender(org: Org, user_id: str, url: str) -> Callable[[Request], Response]:
     return lambda request: answer(org, request, user_id, url=url, inner=True)
-
-
-def refusal(error: ApiError) -> Response:
-    return Response(error.status, request_error(error), error.headers)
 
 
 def _version(request: Request) -> str:
