@@ -6,7 +6,7 @@ from typing import Any
 
 from airflow_sf_dedup.core.record_ids import to_18
 from airflow_sf_dedup.emulator import rest_shapes as shapes
-from airflow_sf_dedup.emulator.conditions import check_unmodified, described, has_record, last_modified
+from airflow_sf_dedup.emulator.conditions import check_unmodified, check_written, described, has_record, marks
 from airflow_sf_dedup.emulator.deleting import delete
 from airflow_sf_dedup.emulator.describe import describe_global, describe_sobject, sobject_info
 from airflow_sf_dedup.emulator.drafts import Draft
@@ -57,7 +57,7 @@ def get(call: Call, name: str, record_id: str) -> Response:
 
 def _answer_with(call: Call, sobject: Sobject, record: Record) -> Response:
     check_unmodified(call, record)
-    headers = {"Last-Modified": last_modified(record)}
+    headers = marks(call, record)
     if has_record(call, record):
         return Response(304, None, headers)
     return Response(200, _shown(call, sobject, record), headers, rows=1)
@@ -69,7 +69,7 @@ def update(call: Call, name: str, record_id: str) -> Response:
     if "Id" in draft.values:
         raise ApiError("INVALID_FIELD", "The Id field should not be specified in the sobject data.")
     record = record_of(call, sobject, record_id, written=True)
-    check_unmodified(call, record)
+    check_written(call, record)
     draft.values["Id"] = record["Id"]
     result = _save(call, draft, Update())
     return refused(call, result) if isinstance(result, Refused) else Response(204, rows=1)

@@ -247,3 +247,21 @@ def test_a_date_that_is_none_is_no_condition(client: Client) -> None:
     record_id = client.create("Account", **ACME)
     headers = {"If-Unmodified-Since": "yesterday", "If-Modified-Since": "yesterday"}
     assert client.send("GET", f"/sobjects/Account/{record_id}", headers=headers).status_code == 200
+
+
+def test_an_account_has_an_etag_that_changes_with_it(client: Client) -> None:
+    path = f"/sobjects/Account/{client.create('Account', **ACME)}"
+    tag = client.send("GET", path).headers["ETag"]
+    assert client.send("GET", path, headers={"If-None-Match": f'"other", {tag}'}).status_code == 304
+    assert client.send("GET", path, headers={"If-Match": tag}).status_code == 200
+    assert client.send("PATCH", path, json={"Name": "Beta"}, headers={"If-None-Match": tag}).status_code == 412
+    assert client.send("PATCH", path, json={"Name": "Beta"}, headers={"If-Match": tag}).status_code == 204
+    late = client.send("PATCH", path, json={"Name": "Gamma"}, headers={"If-Match": tag})
+    assert (late.status_code, late.json()[0]["errorCode"]) == (412, "PRECONDITION_FAILED")
+    assert client.send("GET", path, headers={"If-None-Match": tag}).json()["Name"] == "Beta"
+
+
+def test_other_records_have_no_etag(client: Client) -> None:
+    path = f"/sobjects/Contact/{client.create('Contact', LastName='Doe')}"
+    assert "ETag" not in client.send("GET", path).headers
+    assert client.send("PATCH", path, json={"LastName": "Roe"}, headers={"If-Match": '"x"'}).status_code == 204
