@@ -24,12 +24,14 @@ from airflow_sf_dedup.emulator import control, front
 from airflow_sf_dedup.emulator.accounting import Call
 from airflow_sf_dedup.emulator.call_log import Seen
 from airflow_sf_dedup.emulator.connections import Connections
+from airflow_sf_dedup.emulator.errors import ApiError
 from airflow_sf_dedup.emulator.exchange import Exchange
 from airflow_sf_dedup.emulator.fault_effects import Ending, Reply, Silence
 from airflow_sf_dedup.emulator.http import QueryFields, Request, Response, split_path
 from airflow_sf_dedup.emulator.http_rules import method_of
 from airflow_sf_dedup.emulator.in_progress import InProgress, answering
 from airflow_sf_dedup.emulator.org import Org
+from airflow_sf_dedup.emulator.refusing import refusal_at
 
 _LOG = logging.getLogger(__name__)
 _SMALLEST_GZIP = 4096
@@ -186,9 +188,8 @@ def _guarded(org: Org, request: Request, url: str) -> Response:
         return front.answer(org, request, url)
     except Exception as error:
         _LOG.exception("%s %s", request.method, "/".join(request.path))
-        return Response(
-            500, [{"message": f"An unexpected error occurred: {error!r}", "errorCode": "UNKNOWN_EXCEPTION"}]
-        )
+        message = f"An unexpected error occurred: {error!r}"
+        return refusal_at(request)(ApiError("UNKNOWN_EXCEPTION", message, status=500))
 
 
 def _inflated(request: Request) -> Request:

@@ -24,6 +24,7 @@ from airflow_sf_dedup.emulator.faults import Firing
 from airflow_sf_dedup.emulator.http import Request, Response
 from airflow_sf_dedup.emulator.in_progress import InProgress, Notes
 from airflow_sf_dedup.emulator.org import Org
+from airflow_sf_dedup.emulator.refusing import refusal_at
 
 #: Does the work of a call in another thread.
 Work = Callable[[InProgress], Awaitable[Response]]
@@ -36,6 +37,7 @@ _LATE: set[asyncio.Task[None]] = set()
 class Exchange:
     def __init__(self, org: Org, request: Request) -> None:
         self._org = org
+        self._request = request
         self._accounting = org.accounting
         self._generation = org.generation
         self.number = self._accounting.arrive()
@@ -48,12 +50,13 @@ class Exchange:
         call = self._call
         if call is None or not self.firings:
             return Reply(await self._carried_out(work))
-        ending = ending_before(self.firings, call)
+        refuse = refusal_at(self._request)
+        ending = ending_before(self.firings, refuse)
         if ending is not None:
             await _pause(delay_before(self.firings))
             self._leave(work)
             return ending
-        return ending_after(self.firings, call, await self._carried_out(work))
+        return ending_after(self.firings, call, await self._carried_out(work), refuse)
 
     def _leave(self, work: Work) -> None:
         """To be carried out later, if a fault says so, when nobody waits for the answer any more."""

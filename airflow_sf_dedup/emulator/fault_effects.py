@@ -15,8 +15,7 @@ from airflow_sf_dedup.emulator.errors import ApiError
 from airflow_sf_dedup.emulator.faults import Firing
 from airflow_sf_dedup.emulator.http import Response
 from airflow_sf_dedup.emulator.in_progress import UNKNOWN, retry_header, some
-from airflow_sf_dedup.emulator.rest_shapes import request_error
-from airflow_sf_dedup.emulator.soap_shapes import PARTNER, fault
+from airflow_sf_dedup.emulator.refusing import Refuse
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +53,14 @@ def _delay(firings: Sequence[Firing], when: str) -> float:
     return sum(each.random.uniform(*each["seconds"]) for each in late)
 
 
-def ending_before(firings: Sequence[Firing], call: Identity) -> Ending | None:
-    """How the call ends before anything was done; None if the org gets to see it. The first such fault counts."""
+def ending_before(firings: Sequence[Firing], refuse: Refuse) -> Ending | None:
+    """How the call ends before anything was done; None if the org gets to see it. The first such fault counts.
+
+    :param refuse: says in the API of the call that it is refused.
+    """
     for firing in firings:
         if firing.kind == "unavailable":
-            return Reply(_unavailable(firing, call))
+            return Reply(_unavailable(firing, refuse))
         if firing.kind in _ENDINGS and not firing["after_commit"]:
             return _ENDINGS[firing.kind](firing)
     return None
@@ -70,11 +72,13 @@ def carried_out_after(firings: Sequence[Firing]) -> float | None:
     return next((seconds for seconds in late if seconds is not None), None)
 
 
-def ending_after(firings: Sequence[Firing], call: Identity, response: Response) -> Ending:
+def ending_after(firings: Sequence[Firing], call: Identity, response: Response, refuse: Refuse) -> Ending:
     """How a call ends whose work is done."""
     for firing in firings:
         change = _CHANGES.get(firing.kind)
         response = change(firing, call, response) if change else response
+        if firing.kind == "unknown_error" and firing["after_commit"]:
+            response = refuse(ApiError("UNKNOWN_EXCEPTION", UNKNOWN, status=500))
     for firing in firings:
         if firing.kind in _ENDINGS and firing["after_commit"]:
             return _ENDINGS[firing.kind](firing)
@@ -109,7 +113,7 @@ _MAINTENANCE = (
 )
 
 
-def _unavailable(firing: Firing, call: Identity) -> Response:
+def _unavailable(firing: Firing, refuse: Refuse) -> Response:
     status, headers = firing["status"], retry_header(firing["retry_after"])
     if firing["body"] == "empty":
         return Response(status, None, headers)
@@ -117,14 +121,7 @@ def _unavailable(firing: Firing, call: Identity) -> Response:
         page = f"<html><head><title>{status}</title></head><body><h1>{status} Service Unavailable</h1></body></html>"
         return Response(status, page.encode(), headers, _HTML)
     message = "Unable to forward request at this time"
-    return _refusal(ApiError("SERVER_UNAVAILABLE", message, status=status, headers=headers), call)
-
-
-def _refusal(error: ApiError, call: Identity) -> Response:
-    if call.soap:
-        body = fault(PARTNER, error.code, error.message)
-        return Response(error.status, body, error.headers, "text/xml; charset=utf-8")
-    return Response(error.status, request_error(error), error.headers)
+    return refuse(ApiError("SERVER_UNAVAILABLE", message, status=status, headers=headers))
 
 
 def _truncated(firing: Firing, response: Response) -> Reply:
@@ -185,14 +182,7 @@ def _reorder(firing: Firing, call: Identity, response: Response) -> Response:
     return replace(response, body={"compositeResponse": answers})
 
 
-def _unknown_error(firing: Firing, call: Identity, response: Response) -> Response:
-    if not firing["after_commit"]:
-        return response
-    return _refusal(ApiError("UNKNOWN_EXCEPTION", UNKNOWN, status=500), call)
-
-
 _CHANGES: dict[str, Change] = {
     "drop_results": _drop_results,
     "reorder": _reorder,
-    "unknown_error": _unknown_error,
 }

@@ -11,11 +11,15 @@ from airflow_sf_dedup.emulator.http import Request, Response
 from airflow_sf_dedup.emulator.http_rules import method_not_allowed, without_format
 from airflow_sf_dedup.emulator.oauth_identity import identity, openid_configuration
 from airflow_sf_dedup.emulator.org import Org
-from airflow_sf_dedup.emulator.org_resources import versions
+from airflow_sf_dedup.emulator.org_resources import VERSIONS, versions
 from airflow_sf_dedup.emulator.partner_wsdl import partner_wsdl
+from airflow_sf_dedup.emulator.refusing import refusal_at
 from airflow_sf_dedup.emulator.soap_shapes import ENTERPRISE, PARTNER
 from airflow_sf_dedup.emulator.xml_answers import in_wanted_format
 
+_NO_SUCH_DOOR = "Destination URL not reset. The URL returned from login must be set in the SforceService"
+#: SOAP clients stay with the version they were made for.
+_SOAP_VERSIONS = range(7, VERSIONS.stop)
 _NAMESPACES = {"u": PARTNER, "c": ENTERPRISE}
 #: Where an org hands out its Partner WSDL to who is logged in; the emulator to anybody.
 _WSDL = frozenset({("soap", "wsdl.jsp"), ("services", "wsdl", "partner")})
@@ -30,7 +34,7 @@ def answer(org: Org, request: Request, url: str) -> Response:
     try:
         return _answer(org, request, url)
     except ApiError as error:
-        return routes.refusal(error)
+        return refusal_at(request)(error)
 
 
 def _answer(org: Org, request: Request, url: str) -> Response:
@@ -66,7 +70,7 @@ def _data(org: Org, request: Request, url: str) -> Response:
     try:
         user_id = authenticated(org, request.headers)
     except ApiError as error:
-        return in_wanted_format(request, routes.refusal(error))
+        return refusal_at(request)(error)
     answered = routes.answer(org, request, user_id, url=url)
     return _with_limits(org, in_wanted_format(request, answered))
 
@@ -88,11 +92,12 @@ def _soap(org: Org, request: Request, url: str) -> Response:
     """``/services/Soap/u/<version>[/<org id>]``; c is the Enterprise namespace."""
     door, version = (*request.path[2:4], "", "")[:2]
     namespace = _NAMESPACES.get(door.lower())
-    metadata = door.lower() == "m"
-    if (namespace is None and not metadata) or not re.fullmatch(r"\d{1,3}(?:\.\d)?", version):
-        raise not_found()
     if request.method != "POST":
         raise method_not_allowed(request.method, ("POST",))
+    if namespace is None and door.lower() != "m":
+        raise ApiError("UNKNOWN_EXCEPTION", _NO_SUCH_DOOR, status=500)
+    if not re.fullmatch(r"\d{1,3}(?:\.\d)?", version) or int(float(version)) not in _SOAP_VERSIONS:
+        raise ApiError("UNSUPPORTED_API_VERSION", "Invalid Api version specified on URL", status=500)
     if namespace is None:
         return metadata_api.answer(org, request.body, version=version)
     return soap.answer(org, request.body, namespace=namespace, version=float(version), url=url)

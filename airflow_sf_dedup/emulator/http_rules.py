@@ -13,6 +13,7 @@ _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"})
 #: In this order Salesforce lists them in a 405.
 _ORDER = ("HEAD", "GET", "POST", "PUT", "PATCH", "DELETE")
 _JSON = frozenset({"application/json", "text/json"})
+XML = frozenset({"application/xml", "text/xml"})
 
 
 def method_of(method: str, query: Mapping[str, str]) -> str:
@@ -37,19 +38,31 @@ _WITH_KEY = 4
 
 
 def wants_xml(request: Request) -> bool:
-    """Whether the answer has to be XML: by the ending of the URL, else by what the caller likes best."""
+    """Whether the answer has to be XML: by the ending of the URL, else by what the caller likes best.
+
+    Who does not say gets back what they send.
+    """
     last = request.path[-1].lower() if request.path else ""
     if without_format(request.path[3:]) != request.path[3:]:
         return last.endswith(".xml")
     accepted = _qualities(request.headers.get("accept", ""))
-    json = max((accepted.get(each, 0.0) for each in ("application/json", "application/*", "*/*")), default=0.0)
-    xml = max((accepted.get(each, 0.0) for each in ("application/xml", "text/xml")), default=0.0)
-    return xml > json
+    anything = ("application/*", "*/*")
+    json = max(accepted.get(each, 0.0) for each in ("application/json", *(() if sends_xml(request) else anything)))
+    xml = max(accepted.get(each, 0.0) for each in (*XML, *(anything if sends_xml(request) else ())))
+    return xml > json or (sends_xml(request) and not accepted)
+
+
+def sends_xml(request: Request) -> bool:
+    return bool(request.body) and isinstance(request.body, bytes) and _media_type(request) in XML
+
+
+def _media_type(request: Request) -> str:
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
 def _qualities(accept: str) -> dict[str, float]:
     found = {}
-    for part in accept.split(","):
+    for part in filter(str.strip, accept.split(",")):
         name, *parameters = (each.strip().lower() for each in part.split(";"))
         quality = next((each[2:] for each in parameters if each.startswith("q=")), "1")
         try:
@@ -66,7 +79,7 @@ def check_media_type(request: Request, *, also: frozenset[str] = frozenset()) ->
     """
     if not isinstance(request.body, bytes) or not request.body or request.method in ("GET", "HEAD"):
         return
-    given = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    given = _media_type(request)
     if given and given not in _JSON and given not in also:
         message = f"MediaType of '{given}' is not supported by this resource"
         raise ApiError("UNSUPPORTED_MEDIA_TYPE", message, status=415)

@@ -203,7 +203,6 @@ class _Merging(Changing):
                 self.delete(child.record_id, Reach((), ()))
             else:
                 self.change(child.record_id, "updated", **{child.field.name: master_id})
-                self.related.moved(child, master_id)
                 moved.append(child.record_id)
         return moved
 

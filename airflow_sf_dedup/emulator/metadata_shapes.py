@@ -22,7 +22,7 @@ _XSI = "http://www.w3.org/2001/XMLSchema-instance"
 
 
 def envelope(operation: str, results: str) -> bytes:
-    return _envelope(f"<{operation}Response>{results}</{operation}Response>")
+    return _envelope(f'<{operation}Response xmlns="{NAMESPACE}">{results}</{operation}Response>')
 
 
 def fault(code: str, message: str) -> bytes:
@@ -36,7 +36,7 @@ def fault(code: str, message: str) -> bytes:
 def _envelope(body: str) -> bytes:
     return (
         '<?xml version="1.0" encoding="UTF-8"?>'
-        f'<soapenv:Envelope xmlns:soapenv="{_SOAPENV}" xmlns:sf="{NAMESPACE}" xmlns="{NAMESPACE}" xmlns:xsi="{_XSI}">'
+        f'<soapenv:Envelope xmlns:soapenv="{_SOAPENV}" xmlns:sf="{NAMESPACE}" xmlns:xsi="{_XSI}">'
         f"<soapenv:Body>{body}</soapenv:Body></soapenv:Envelope>"
     ).encode()
 

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator
 
 from airflow_sf_dedup.emulator.query_columns import Column
 from airflow_sf_dedup.emulator.query_values import fitting
+from airflow_sf_dedup.emulator.references import pointing_at
 from airflow_sf_dedup.emulator.soql_tree import Both, Compare, Condition, Expression, In, Literal, SemiJoin
 from airflow_sf_dedup.emulator.store import Record, Table
+
+Ids = set[str] | frozenset[str]
+
+#: A set of ids is sorted and looked up: that pays for a third of the records, not for all of them.
+_WORTH_AN_INDEX = 3
 
 
 class Candidates:
@@ -27,9 +33,9 @@ class Candidates:
         self._joined = joined
         self._text = text
 
-    def records(self, where: Condition | None, *, deleted: bool) -> Iterable[Record]:
-        """In the order of their ids."""
-        ids = self._ids(where)
+    def records(self, *conditions: Condition | None, deleted: bool) -> Iterable[Record]:
+        """Those that may meet all of the conditions, in the order of their ids."""
+        ids = self._ids(*conditions)
         if ids is None:
             return self._table.all(deleted=deleted)
         found = (self._table.records.get(each) for each in sorted(ids))
@@ -38,17 +44,14 @@ class Candidates:
     def indexed(self, where: Condition | None) -> bool:
         return self._ids(where) is not None
 
-    def _ids(self, where: Condition | None) -> set[str] | frozenset[str] | None:
+    def _ids(self, *conditions: Condition | None) -> Ids | None:
         """The smallest set of ids that one of the conditions leaves."""
-        conditions = where.conditions if isinstance(where, Both) else (where,)
-        found = [ids for each in conditions if (ids := self._ids_of(each)) is not None]
+        found = [ids for each in _all_of(conditions) if (ids := self._ids_of(each)) is not None]
         return min(found, key=len, default=None)
 
-    def _ids_of(self, condition: Condition | None) -> set[str] | frozenset[str] | None:
+    def _ids_of(self, condition: Condition | None) -> Ids | None:
         if isinstance(condition, SemiJoin):
-            column = self._column(condition.left)
-            fits = column.plain_name == "Id" and not condition.negated
-            return self._joined(condition) if fits else None
+            return None if condition.negated else self._joining(self._column(condition.left), condition)
         literals = _equal_to(condition)
         if literals is None or not isinstance(condition, Compare | In):
             return None
@@ -56,13 +59,33 @@ class Candidates:
         if column.plain_name is None:
             return None
         values = [fitting(column, each, self._text, condition.left.position) for each in literals]
+        if None in values:
+            return None
         if column.field.kind == "id":
             return set(values)
+        if column.field.kind == "reference":
+            return self._pointing_at(column, values)
         field = column.field
         # An index that minds the case helps only where comparisons do.
         if not field.indexed or (field.case_sensitive and column.folded):
             return None
         return {each for value in values for each in self._table.holders(field, value, deleted=True)}
+
+    def _joining(self, column: Column, join: SemiJoin) -> Ids | None:
+        if column.plain_name is None:
+            return None
+        return self._joined(join) if column.field.kind == "id" else self._pointing_at(column, self._joined(join))
+
+    def _pointing_at(self, column: Column, ids: Collection[str]) -> Ids | None:
+        """The ids of those that point at one of ``ids``; None if they are so many that a scan is quicker."""
+        found = [pointing_at(self._table, column.field.name, each) for each in set(ids)]
+        few = sum(map(len, found)) * _WORTH_AN_INDEX <= len(self._table.records)
+        return set().union(*found) if few else None
+
+
+def _all_of(conditions: tuple[Condition | None, ...]) -> Iterator[Condition | None]:
+    for each in conditions:
+        yield from each.conditions if isinstance(each, Both) else (each,)
 
 
 def _equal_to(condition: Condition | None) -> tuple[Literal, ...] | None:

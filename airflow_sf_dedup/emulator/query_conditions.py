@@ -1,6 +1,7 @@
 """Does a record meet a condition? A condition in, a test out; its names and values are looked up once.
 
-A comparison with a null is false, except that what is null is equal to null and different from everything else.
+A comparison with a null is false, except that what is null is equal to null and to the empty text, and different from
+everything else. A null that stands for a boolean is false ("Use null in WHERE", SOQL reference).
 """
 
 from __future__ import annotations
@@ -37,6 +38,7 @@ Check = Callable[[Any], bool]
 class Conditions:
     """:param column: finds what an expression means for the things that are tested.
     :param joined: the values that a subquery of a condition selects.
+    :param ids_follow_empty_text: whether ids can be compared with the empty text, which comes before all of them.
     """
 
     def __init__(
@@ -46,11 +48,13 @@ class Conditions:
         *,
         text: str,
         now: datetime,
+        ids_follow_empty_text: bool,
     ) -> None:
         self._column = column
         self._joined = joined
         self._text = text
         self._now = now
+        self._ids_follow_empty_text = ids_follow_empty_text
 
     def test(self, condition: Condition) -> Test:
         """:raises ApiError: the condition cannot be asked of its field."""
@@ -83,9 +87,15 @@ class Conditions:
         value = self._value(column, condition.left, condition.literal)
         if condition.operator in ("=", "!="):
             return _unless(condition.operator == "!=", _equal(column, {value}))
+        if value is None and self._is_empty_text(column, condition.literal):
+            value = ""
         if value is None or column.field.kind in ("boolean", "multipicklist"):
             raise self._no_operator(column, condition.left)
         return _ordered(column, condition.operator, value)
+
+    def _is_empty_text(self, column: Column, literal: Literal) -> bool:
+        """Whether the literal is ``''`` and the field can be compared with it."""
+        return literal.kind == "string" and (column.field.kind in TEXT_KINDS or self._ids_follow_empty_text)
 
     def _value(self, column: Column, left: Expression, literal: Literal) -> Any:
         return fitting(column, literal, self._text, left.position)
@@ -150,6 +160,9 @@ def _unless(negated: bool, check: Check) -> Check:
 
 
 def _equal(column: Column, values: set[Any]) -> Check:
+    if column.field.kind == "boolean":
+        wanted = {bool(value) for value in values}
+        return lambda value: bool(value) in wanted
     if not column.folded:
         return frozenset(values).__contains__
     with_null = None in values

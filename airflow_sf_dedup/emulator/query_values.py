@@ -29,7 +29,8 @@ def fitting(column: Column, literal: Literal, text: str, position: int) -> Any:
         raise refusal(text, position, _mismatch(field, wanted), code="INVALID_FIELD")
     if field.kind in ("id", "reference"):
         return _record_id(literal.value, text, position)
-    return literal.value.replace(ESCAPED, "") if literal.kind == "string" else literal.value
+    # A text field that is empty is null.
+    return (literal.value.replace(ESCAPED, "") or None) if literal.kind == "string" else literal.value
 
 
 def _mismatch(field: Field, wanted: str) -> str:

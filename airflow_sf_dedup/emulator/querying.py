@@ -5,7 +5,7 @@ Everything a query names is looked up before any record is; so a query that cann
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +14,7 @@ from airflow_sf_dedup.emulator.errors import ApiError
 from airflow_sf_dedup.emulator.org import Org
 from airflow_sf_dedup.emulator.query_aggregates import Groups, refuse_many
 from airflow_sf_dedup.emulator.query_candidates import Candidates
-from airflow_sf_dedup.emulator.query_columns import Names, no_such_sobject
+from airflow_sf_dedup.emulator.query_columns import Column, Names, no_such_sobject
 from airflow_sf_dedup.emulator.query_conditions import Conditions, Test
 from airflow_sf_dedup.emulator.query_joins import check_joins, check_sides, joins, selected_path
 from airflow_sf_dedup.emulator.query_layout import Children, Node
@@ -22,7 +22,7 @@ from airflow_sf_dedup.emulator.query_selection import selection
 from airflow_sf_dedup.emulator.query_sorting import Key, ordered
 from airflow_sf_dedup.emulator.schema import Field, Sobject
 from airflow_sf_dedup.emulator.soql_text import refusal
-from airflow_sf_dedup.emulator.soql_tree import Function, Path, Query, SemiJoin
+from airflow_sf_dedup.emulator.soql_tree import Condition, Expression, Function, In, Literal, Path, Query, SemiJoin
 from airflow_sf_dedup.emulator.store import Record
 
 _MOST_GROUPS = 2000
@@ -189,17 +189,28 @@ class Prepared:
     def _tests(self) -> list[Test]:
         tests = list(self._narrowing)
         if self.query.where is not None:
-            now = self.org.clock()
-            conditions = Conditions(self.names.column, self._joined, text=self.query.text, now=now)
+            conditions = self._conditions(self.names.column)
             tests.append(conditions.test(self.query.where))
         if self._own:
             tests.append(lambda record: bool(record.get("OwnerId") == self.user_id))
         return tests
 
-    def matching(self) -> Iterable[Record]:
-        """The records that meet the conditions, found one after the other."""
+    def _conditions(self, column: Callable[[Expression], Column]) -> Conditions:
+        return Conditions(
+            column,
+            self._joined,
+            text=self.query.text,
+            now=self.org.clock(),
+            ids_follow_empty_text=self.org.quirks.ids_follow_empty_text,
+        )
+
+    def matching(self, narrowed: Condition | None = None) -> Iterable[Record]:
+        """The records that meet the conditions, found one after the other.
+
+        :param narrowed: what is known of all that are wanted.
+        """
         tests = self._tests()
-        found = self.candidates.records(self.query.where, deleted=self.deleted)
+        found = self.candidates.records(self.query.where, narrowed, deleted=self.deleted)
         for test in tests:
             found = filter(test, found)
         return found
@@ -226,18 +237,24 @@ class Prepared:
         name, query = self._link.name, self.query
         wanted = {record["Id"] for record in parents}
         found: dict[str, list[Record]] = {}
-        for record in ordered((each for each in self.matching() if each.get(name) in wanted), self._keys, None):
+        children = (each for each in self.matching(self._pointing_at(wanted)) if each.get(name) in wanted)
+        for record in ordered(children, self._keys, None):
             found.setdefault(record[name], []).append(record)
         end = None if query.limit is None else query.offset + query.limit
         found = {parent: kept for parent, rows in found.items() if (kept := rows[query.offset : end])}
         self._fill_children([record for rows in found.values() for record in rows])
         return found
 
+    def _pointing_at(self, parents: set[str]) -> In:
+        """A condition that the children of ``parents`` meet."""
+        assert self._link is not None  # noqa: S101 - only subqueries of children are asked
+        return In(Path((self._link.name,)), tuple(Literal("string", each) for each in parents), negated=False)
+
     def _grouped(self, groups: Groups) -> QueryAnswer:
         query = self.query
         found: Iterable[Any] = groups.of(self.matching())
         if query.having is not None:
-            conditions = Conditions(groups.column, self._joined, text=query.text, now=self.org.clock())
+            conditions = self._conditions(groups.column)
             found = filter(conditions.test(query.having), found)
         end = None if query.limit is None else query.offset + query.limit
         rows = [groups.row(group) for group in ordered(found, self._keys, end)[query.offset :]]

@@ -47,6 +47,8 @@ class Quirks:
     all_rows_in_api: bool = False
     #: ORDER BY knows the aliases of SELECT in a grouped query.
     aliases_in_order_by: bool = False
+    #: ``Id > ''`` is true of every record; else it is refused.
+    ids_follow_empty_text: bool = False
     #: An empty element in a SOAP record: ``ignored`` or ``null`` (clears the field).
     soap_empty_element: str = "ignored"
     #: Rules with the ``report`` operation see the other rows of one save, to which ``block`` and ``alert`` are blind.

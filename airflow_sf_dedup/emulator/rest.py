@@ -6,13 +6,14 @@ from typing import Any
 
 from airflow_sf_dedup.core.record_ids import to_18
 from airflow_sf_dedup.emulator import rest_shapes as shapes
-from airflow_sf_dedup.emulator.conditions import check_unmodified, described, has_record, last_modified
+from airflow_sf_dedup.emulator.conditions import check_unmodified, check_written, described, has_record, marks
 from airflow_sf_dedup.emulator.deleting import delete
 from airflow_sf_dedup.emulator.describe import describe_global, describe_sobject, sobject_info
-from airflow_sf_dedup.emulator.drafts import Draft, read_json
+from airflow_sf_dedup.emulator.drafts import Draft
 from airflow_sf_dedup.emulator.errors import ApiError, RowRefusal, not_found
 from airflow_sf_dedup.emulator.http import Call, Response
 from airflow_sf_dedup.emulator.org_resources import recent_items
+from airflow_sf_dedup.emulator.record_bodies import read_record
 from airflow_sf_dedup.emulator.rest_headers import save_options
 from airflow_sf_dedup.emulator.results import Refused, RowResult
 from airflow_sf_dedup.emulator.saving import save
@@ -43,7 +44,7 @@ def describe(call: Call, name: str) -> Response:
 
 
 def create(call: Call, name: str) -> Response:
-    draft = read_json(_sobject(call, name), call.request.json_object())
+    draft = read_record(_sobject(call, name), call.request)
     if "Id" in draft.values:
         raise ApiError("INVALID_FIELD", "The Id field should not be specified in the sobject data.")
     return answered(call, _save(call, draft, Create()), created_key=False)
@@ -56,7 +57,7 @@ def get(call: Call, name: str, record_id: str) -> Response:
 
 def _answer_with(call: Call, sobject: Sobject, record: Record) -> Response:
     check_unmodified(call, record)
-    headers = {"Last-Modified": last_modified(record)}
+    headers = marks(call, record)
     if has_record(call, record):
         return Response(304, None, headers)
     return Response(200, _shown(call, sobject, record), headers, rows=1)
@@ -64,11 +65,11 @@ def _answer_with(call: Call, sobject: Sobject, record: Record) -> Response:
 
 def update(call: Call, name: str, record_id: str) -> Response:
     sobject = _sobject(call, name)
-    draft = read_json(sobject, call.request.json_object())
+    draft = read_record(sobject, call.request)
     if "Id" in draft.values:
         raise ApiError("INVALID_FIELD", "The Id field should not be specified in the sobject data.")
     record = record_of(call, sobject, record_id, written=True)
-    check_unmodified(call, record)
+    check_written(call, record)
     draft.values["Id"] = record["Id"]
     result = _save(call, draft, Update())
     return refused(call, result) if isinstance(result, Refused) else Response(204, rows=1)
@@ -155,7 +156,7 @@ def upsert_draft(call: Call, name: str, field: str, value: str) -> tuple[Draft, 
     """What an upsert by a key in the URL writes, and the key's field."""
     sobject = _sobject(call, name)
     key = key_field(sobject, field)
-    draft = read_json(sobject, call.request.json_object())
+    draft = read_record(sobject, call.request)
     if key.name in draft.values:
         raise ApiError("INVALID_FIELD", f"The {key.name} field should not be specified in the sobject data.")
     draft.values[key.name] = _key_value(call, key, value)
@@ -164,7 +165,7 @@ def upsert_draft(call: Call, name: str, field: str, value: str) -> tuple[Draft, 
 
 def create_without_key(call: Call, name: str) -> Response:
     """``POST /sobjects/X/Id``: a create in the form of an upsert (v37 and later)."""
-    draft = read_json(_sobject(call, name), call.request.json_object())
+    draft = read_record(_sobject(call, name), call.request)
     return answered(call, _save(call, draft, Create()), created_key=True)
 
 

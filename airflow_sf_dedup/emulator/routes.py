@@ -31,10 +31,10 @@ from airflow_sf_dedup.emulator import (
 )
 from airflow_sf_dedup.emulator.errors import ApiError, MalformedValue, not_found
 from airflow_sf_dedup.emulator.http import Call, Request, Response
-from airflow_sf_dedup.emulator.http_rules import check_media_type, method_not_allowed, without_format
+from airflow_sf_dedup.emulator.http_rules import XML, check_media_type, method_not_allowed, without_format
 from airflow_sf_dedup.emulator.in_progress import current
 from airflow_sf_dedup.emulator.org import Org
-from airflow_sf_dedup.emulator.rest_shapes import request_error
+from airflow_sf_dedup.emulator.refusing import in_rest
 
 Handler = Callable[..., Response]
 
@@ -54,6 +54,11 @@ class Route(NamedTuple):
     def reads_any_media_type(self) -> bool:
         """Jobs and deployments say themselves which formats they read."""
         return self.path[:1] in (("jobs",), ("metadata",))
+
+    @property
+    def reads_xml(self) -> bool:
+        """One record may come as XML."""
+        return self.path[:1] == ("sobjects",) and "quickActions" not in self.path
 
     @property
     def counted(self) -> bool:
@@ -172,14 +177,14 @@ def answer(org: Org, request: Request, user_id: str, *, url: str = "", inner: bo
         route, captured = find(request.method, request.path[3:])
         if not inner:
             if not route.reads_any_media_type:
-                check_media_type(request)
+                check_media_type(request, also=XML if route.reads_xml else frozenset())
             _enter(org, route)
         call = Call(org, request, version, user_id, _sender(org, user_id, url), inner, url, _answers)
         return route.handler(call, *captured)
     except MalformedValue as error:
-        return refusal(request.locate(error))
+        return in_rest(request.locate(error))
     except ApiError as error:
-        return refusal(error)
+        return in_rest(error)
 
 
 def _answers(name: str) -> bool:
@@ -196,10 +201,6 @@ def _enter(org: Org, route: Route) -> None:
 
 def _sender(org: Org, user_id: str, url: str) -> Callable[[Request], Response]:
     return lambda request: answer(org, request, user_id, url=url, inner=True)
-
-
-def refusal(error: ApiError) -> Response:
-    return Response(error.status, request_error(error), error.headers)
 
 
 def _version(request: Request) -> str:

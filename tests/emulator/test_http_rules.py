@@ -78,6 +78,76 @@ def test_a_body_that_is_no_json_is_a_415_and_changes_nothing(client: Client) -> 
     assert client.query("SELECT Id FROM Account") == []
 
 
+SENDS_XML = {"Content-Type": "application/xml; charset=UTF-8"}
+XSI = 'xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance"'
+
+
+def in_xml(client: Client, method: str, path: str, body: str, **headers: str) -> requests.Response:
+    return client.send(
+        method, path, data=f'<?xml version="1.0" encoding="UTF-8"?>{body}'.encode(), headers=SENDS_XML | headers
+    )
+
+
+def test_a_record_may_be_created_in_xml(client: Client) -> None:
+    body = "<Lead><LastName>Müller</LastName><Company>A &amp; B</Company><NumberOfEmployees>5</NumberOfEmployees>"
+    answer = in_xml(client, "POST", "/sobjects/Lead", f"{body}<DoNotCall>true</DoNotCall></Lead>")
+
+    assert answer.status_code == 201
+    assert answer.headers["Content-Type"] == "application/xml;charset=UTF-8"
+    assert fromstring(answer.content).findtext("success") == "true"
+    lead = client.send("GET", f"/sobjects/Lead/{fromstring(answer.content).findtext('id')}").json()
+    assert (lead["LastName"], lead["Company"]) == ("Müller", "A & B")
+    assert (lead["NumberOfEmployees"], lead["DoNotCall"]) == (5, True)
+
+
+def test_a_record_may_be_updated_and_cleared_in_xml(client: Client) -> None:
+    record_id = client.create("Account", **ACME, Phone="1", Website="acme.example", Fax="2")
+    body = f'<root {XSI}><Phone>7</Phone><Website xsi:nil="true"/><Fax></Fax></root>'
+    assert in_xml(client, "PATCH", f"/sobjects/Account/{record_id}", body).status_code == 204
+    account = client.send("GET", f"/sobjects/Account/{record_id}").json()
+    assert [account[name] for name in ("Name", "Phone", "Website", "Fax")] == ["Acme", "7", None, None]
+
+
+def test_a_record_may_be_upserted_in_xml_and_point_at_another_by_its_key(client: Client) -> None:
+    account = client.create("Account", **ACME, External_Id__c="A1")
+    body = "<root><LastName>Doe</LastName><Account><External_Id__c>A1</External_Id__c></Account></root>"
+    for status in (201, 200):
+        answer = in_xml(client, "PATCH", "/sobjects/Contact/External_Id__c/C1", body)
+        assert (answer.status_code, fromstring(answer.content).findtext("created")) == (
+            status,
+            str(status == 201).lower(),
+        )
+    (contact,) = client.query("SELECT AccountId FROM Contact")
+    assert contact["AccountId"] == account
+
+
+def test_who_sends_xml_and_wants_json_gets_json(client: Client) -> None:
+    answer = in_xml(client, "POST", "/sobjects/Account", "<root><Name>A</Name></root>", Accept="application/json")
+    assert answer.json()["success"] is True
+
+
+REFUSED_XML = {
+    "no xml": ("<Account><Name>Acme</Account>", "XML_PARSER_ERROR"),
+    "an entity": ('<!DOCTYPE a [<!ENTITY n "x">]><Account><Name>&n;</Name></Account>', "XML_PARSER_ERROR"),
+    "no number": ("<Account><NumberOfEmployees>many</NumberOfEmployees></Account>", "XML_PARSER_ERROR"),
+    "no such field": ("<Account><Nmae>Acme</Nmae></Account>", "INVALID_FIELD"),
+    "no name": ("<Account><Phone>1</Phone></Account>", "REQUIRED_FIELD_MISSING"),
+}
+
+
+@pytest.mark.parametrize(("body", "code"), REFUSED_XML.values(), ids=REFUSED_XML)
+def test_xml_is_refused_in_xml(client: Client, body: str, code: str) -> None:
+    answer = client.send("POST", "/sobjects/Account", data=body.encode(), headers=SENDS_XML)
+    assert answer.status_code == 400
+    assert fromstring(answer.content).findtext("Error/errorCode") == code
+    assert client.query("SELECT Id FROM Account") == []
+
+
+def test_collections_are_json_only(client: Client) -> None:
+    answer = in_xml(client, "POST", "/composite/sobjects", "<records/>", Accept="application/json")
+    assert answer.status_code == 415
+
+
 def test_bodies_and_answers_may_be_compressed(client: Client) -> None:
     headers = {"Content-Encoding": "gzip", "Content-Type": "application/json"}
     sent = client.send("POST", "/sobjects/Account", data=gzip.compress(json.dumps(ACME).encode()), headers=headers)
@@ -177,3 +247,21 @@ def test_a_date_that_is_none_is_no_condition(client: Client) -> None:
     record_id = client.create("Account", **ACME)
     headers = {"If-Unmodified-Since": "yesterday", "If-Modified-Since": "yesterday"}
     assert client.send("GET", f"/sobjects/Account/{record_id}", headers=headers).status_code == 200
+
+
+def test_an_account_has_an_etag_that_changes_with_it(client: Client) -> None:
+    path = f"/sobjects/Account/{client.create('Account', **ACME)}"
+    tag = client.send("GET", path).headers["ETag"]
+    assert client.send("GET", path, headers={"If-None-Match": f'"other", {tag}'}).status_code == 304
+    assert client.send("GET", path, headers={"If-Match": tag}).status_code == 200
+    assert client.send("PATCH", path, json={"Name": "Beta"}, headers={"If-None-Match": tag}).status_code == 412
+    assert client.send("PATCH", path, json={"Name": "Beta"}, headers={"If-Match": tag}).status_code == 204
+    late = client.send("PATCH", path, json={"Name": "Gamma"}, headers={"If-Match": tag})
+    assert (late.status_code, late.json()[0]["errorCode"]) == (412, "PRECONDITION_FAILED")
+    assert client.send("GET", path, headers={"If-None-Match": tag}).json()["Name"] == "Beta"
+
+
+def test_other_records_have_no_etag(client: Client) -> None:
+    path = f"/sobjects/Contact/{client.create('Contact', LastName='Doe')}"
+    assert "ETag" not in client.send("GET", path).headers
+    assert client.send("PATCH", path, json={"LastName": "Roe"}, headers={"If-Match": '"x"'}).status_code == 204
