@@ -64,6 +64,8 @@ def find(org: Org, query: Query, *, deleted: bool) -> Found:
     with org.lock:
         answer = run(org, query, deleted=deleted)
         columns = tuple(_columns(answer.columns))
+        if any(column.field.parts for column in columns):
+            raise ApiError("FUNCTIONALITY_NOT_ENABLED", "Selecting compound data not supported in Bulk Query")
         header = [".".join(column.names) for column in columns]
         rows = [[cell(column.field.kind, column.get(record)) for column in columns] for record in answer.records]
     return Found(answer, columns, header, rows)

@@ -20,6 +20,7 @@ _SOAP_TYPES = {
     "time": "xsd:time",
     "id": "tns:ID",
     "reference": "tns:ID",
+    "address": "urn:address",
 }
 
 
@@ -96,7 +97,7 @@ def describe_field(field: Field) -> dict[str, Any]:
         "calculatedFormula": None,
         "cascadeDelete": field.on_delete == "cascade",
         "caseSensitive": field.case_sensitive,
-        "compoundFieldName": None,
+        "compoundFieldName": field.compound,
         "controllerName": None,
         "createable": field.createable,
         "custom": field.custom,

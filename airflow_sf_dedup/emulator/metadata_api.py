@@ -1,16 +1,17 @@
-"""The calls of the Metadata API, as far as duplicate and matching rules go."""
+"""The calls of the Metadata API, as far as duplicate and matching rules go; sObjects and fields can be looked at."""
 
 from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 from xml.etree.ElementTree import Element
 
 from airflow_sf_dedup.core.record_ids import to_18
 from airflow_sf_dedup.emulator import metadata_shapes as shapes
+from airflow_sf_dedup.emulator import schema_metadata
 from airflow_sf_dedup.emulator.deploying import cancel, change_rules, start_deployment, start_retrieval
 from airflow_sf_dedup.emulator.errors import ApiError
 from airflow_sf_dedup.emulator.http import Response
@@ -92,6 +93,16 @@ def _describe(context: Context) -> str:
         for kind in KINDS.values()
         if kind.name != MATCHING_RULE
     ]
+    kinds.append(
+        {
+            "childXmlNames": [schema_metadata.CUSTOM_FIELD],
+            "directoryName": "objects",
+            "inFolder": False,
+            "metaFile": False,
+            "suffix": "object",
+            "xmlName": schema_metadata.CUSTOM_OBJECT,
+        }
+    )
     result = {
         "metadataObjects": kinds,
         "organizationNamespace": "",
@@ -108,16 +119,28 @@ def _list(context: Context) -> str:
     org = context.org
     found: list[dict[str, Any]] = []
     for query in queries:
-        kind = _kind(text(query, "type") or "")
-        for full_name in kind.names(org.rules.book):
-            record_id = record_id_of(org.rules.book, kind.name, full_name)
-            file = RetrievedFile(kind.file_name(full_name), full_name, kind.name, record_id)
-            found.append(shapes.file_properties(org, file, org.default_user.user_id))
+        name = text(query, "type") or ""
+        files = _schema_files(org, name) if name in schema_metadata.SHOWN else _rule_files(org, _kind(name))
+        found += [shapes.file_properties(org, file, org.default_user.user_id) for file in files]
     return "".join(f"<result>{shapes.elements(each)}</result>" for each in found)
+
+
+def _rule_files(org: Org, kind: Kind) -> Iterator[RetrievedFile]:
+    for full_name in kind.names(org.rules.book):
+        record_id = record_id_of(org.rules.book, kind.name, full_name)
+        yield RetrievedFile(kind.file_name(full_name), full_name, kind.name, record_id)
+
+
+def _schema_files(org: Org, kind: str) -> Iterator[RetrievedFile]:
+    """SObjects and fields have no id in the org."""
+    for full_name in schema_metadata.names(org.schema, kind):
+        yield RetrievedFile(f"objects/{full_name.partition('.')[0]}.object", full_name, kind, "")
 
 
 def _kind(name: str) -> Kind:
     kind = KINDS.get(name)
+    if name in schema_metadata.SHOWN:
+        raise ApiError("INSUFFICIENT_ACCESS", f"{name} can only be read: the org's sObjects are those of its org file")
     if kind is None:
         raise ApiError("INVALID_TYPE", f"Unknown type: {name}")
     return kind
@@ -125,8 +148,11 @@ def _kind(name: str) -> Kind:
 
 def _read(context: Context) -> str:
     body = context.call.body
-    kind = _kind(text(body, "type") or text(body, "metadataType") or "")
+    type_name = text(body, "type") or text(body, "metadataType") or ""
     names = _limited(texts(body, "fullNames"))
+    if type_name in schema_metadata.SHOWN:
+        return f"<result>{''.join(_schema_record(context, type_name, name) for name in names)}</result>"
+    kind = _kind(type_name)
     book = context.org.rules.book
     records = (
         f'<records xsi:type="{kind.name}"><fullName>{name}</fullName>'
@@ -136,6 +162,13 @@ def _read(context: Context) -> str:
         for name in names
     )
     return f"<result>{''.join(records)}</result>"
+
+
+def _schema_record(context: Context, kind: str, name: str) -> str:
+    found = schema_metadata.shown(context.org.schema, kind, name, float(context.version))
+    if found is None:
+        return '<records xsi:nil="true"/>'
+    return f'<records xsi:type="{kind}">{shapes.elements(found)}</records>'
 
 
 def _as_read(context: Context, content: str) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from airflow_sf_dedup.emulator.addresses import with_addresses
 from airflow_sf_dedup.emulator.errors import OrgFileError
 from airflow_sf_dedup.emulator.field_spec import label_of, plural_of, read_field
 from airflow_sf_dedup.emulator.schema import Field, Schema, Sobject
@@ -105,8 +106,11 @@ def _read_fields(name: str, settings: Mapping[str, Any], setting: str) -> dict[s
     specs = _standard_specs(name, settings) | dict(own)
     fields = {each: read_field(each, spec, f"{setting}.fields.{each}") for each, spec in specs.items()}
     fields["Id"] = replace(fields["Id"], label=f"{label_of(name)} ID", id_lookup=False)
+    if not name.endswith("__c"):
+        fields = with_addresses(fields)
     if settings.get("name_parts"):
         fields["Name"] = _compound_name(settings["name_parts"], fields, setting)
+        fields |= {part: replace(fields[part], compound="Name") for part in settings["name_parts"]}
     elif not any(each.name_field for each in fields.values()) and "Name" in fields:
         fields["Name"] = replace(fields["Name"], name_field=True)
     return fields

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
+from airflow_sf_dedup.emulator.addresses import value_of
 from airflow_sf_dedup.emulator.errors import ApiError
 from airflow_sf_dedup.emulator.org import Org
 from airflow_sf_dedup.emulator.query_functions import DATE_FUNCTIONS, OF_DATETIMES, SHOWN, formatted
@@ -167,7 +168,7 @@ class Names:
         return found
 
     def _own(self, steps: tuple[Step, ...], field: Field) -> Getter:
-        return self._of_name(field) if steps else _plain(field.name)
+        return self._of_name(field) if steps else _plain(field)
 
     def _of_name(self, field: Field) -> Getter:
         by_prefix = self.org.schema.by_prefix
@@ -176,7 +177,7 @@ class Names:
         if field is _NAME_FIELDS["name"]:
             named = {prefix: sobject.name_field for prefix, sobject in by_prefix.items()}
             return lambda record: record.get(named[record["Id"][:3]])
-        return _plain(field.name)
+        return _plain(field)
 
     def _no_relationship(self, path: Path, name: str) -> ApiError:
         message = (
@@ -237,7 +238,10 @@ def _changed(get: Getter, change: Callable[[Any], Any]) -> Getter:
     return read
 
 
-def _plain(name: str) -> Getter:
+def _plain(field: Field) -> Getter:
+    if field.parts:
+        return lambda record: value_of(field, record)
+    name = field.name
     return lambda record: record.get(name)
 
 

@@ -10,5 +10,4 @@ from airflow_sf_dedup.emulator.store import Table
 
 def pointing_at(table: Table, reference: str, record_id: str) -> Collection[str]:
     """The ids of the records, live and deleted, that may hold ``record_id`` in the field ``reference``."""
-    index = table.match_index((Column(reference, "exact", False),))
-    return index.find(index.key({reference: record_id}))
+    return table.match_index((Column(reference, "exact", False),)).find(record_id.lower())

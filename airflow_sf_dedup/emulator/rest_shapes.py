@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from airflow_sf_dedup.emulator.addresses import value_of
 from airflow_sf_dedup.emulator.errors import ApiError
 from airflow_sf_dedup.emulator.results import (
     ROLLED_BACK,
@@ -31,7 +32,7 @@ def attributes(root: str, sobject: str, record_id: str | None) -> dict[str, str]
 def whole_record(root: str, sobject: Sobject, record: Record, fields: Iterable[Field]) -> dict[str, Any]:
     found: dict[str, Any] = {"attributes": attributes(root, sobject.name, record["Id"])}
     for field in fields:
-        found[field.name] = shown(field, record.get(field.name))
+        found[field.name] = shown(field, value_of(field, record))
     return found
 
 

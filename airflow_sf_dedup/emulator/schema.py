@@ -45,6 +45,10 @@ class Field:
     converted: tuple[str, ...] = ()
     #: How the parent calls the records that point at it by this field; None if the org file does not say.
     children_name: str | None = None
+    #: The compound field that shows this one too.
+    compound: str | None = None
+    #: What a compound address shows, and the field that each part is kept in.
+    parts: tuple[tuple[str, str], ...] = ()
 
     @property
     def custom(self) -> bool:
@@ -56,11 +60,11 @@ class Field:
 
     @property
     def filterable(self) -> bool:
-        return not self.long_text
+        return not self.long_text and not self.parts
 
     @property
     def sortable(self) -> bool:
-        return not self.long_text and self.kind != "multipicklist"
+        return self.filterable and self.kind != "multipicklist"
 
     @property
     def groupable(self) -> bool:
@@ -68,7 +72,7 @@ class Field:
 
     @property
     def aggregatable(self) -> bool:
-        return self.kind not in ("textarea", "boolean", "multipicklist")
+        return self.kind not in ("textarea", "boolean", "multipicklist", "address")
 
     @property
     def indexed(self) -> bool:

@@ -85,7 +85,7 @@ def _record(org: Org, table: Table, place: _Place, row: Mapping[str, Any], syste
 def _read(sobject: Sobject, place: _Place, row: Mapping[str, Any]) -> Draft:
     if not isinstance(row, Mapping):
         raise place.refuse("JSON_PARSER_ERROR", None, f"{row!r} should be a mapping of fields to values")
-    nested = _nested(row)
+    nested = {name: value for name, value in _nested(row).items() if not _compound(sobject, name)}
     try:
         draft = _draft(sobject, nested)
     except (MalformedText, MalformedValue) as error:
@@ -93,6 +93,12 @@ def _read(sobject: Sobject, place: _Place, row: Mapping[str, Any]) -> Draft:
     for refusal in draft.errors:
         raise place.refuse(refusal.code, *_named(refusal, nested, sobject))
     return draft
+
+
+def _compound(sobject: Sobject, name: str) -> bool:
+    """Whether a query answered this, which other fields of the row say too."""
+    field = sobject.find(name)
+    return field is not None and bool(field.parts)
 
 
 def _nested(row: Mapping[str, Any]) -> dict[str, Any]:

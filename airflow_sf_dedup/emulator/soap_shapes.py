@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 from xml.sax.saxutils import escape
 
+from airflow_sf_dedup.emulator.addresses import value_of
 from airflow_sf_dedup.emulator.org import Org
 from airflow_sf_dedup.emulator.query_layout import Children, Leaf, Node, Parent
 from airflow_sf_dedup.emulator.results import (
@@ -32,9 +33,12 @@ _XSI = "http://www.w3.org/2001/XMLSchema-instance"
 
 
 def element(name: str, value: Any) -> str:
-    """``<name>value</name>``; None becomes a nil element, a list one element for each."""
+    """``<name>value</name>``; None becomes a nil element, a compound address has an element for each part."""
     if value is None:
         return f'<{name} xsi:nil="true"/>'
+    if isinstance(value, dict):
+        parts = "".join(element(f"sf:{part}", each) for part, each in value.items())
+        return f'<{name} xsi:type="sf:address">{parts}</{name}>'
     return f"<{name}>{text(value)}</{name}>"
 
 
@@ -188,7 +192,7 @@ def whole_record(
 ) -> str:
     """A record of retrieve: type and Id first, then the fields asked for."""
     shown_fields = [field for field in fields if not (enterprise and field.name == "Id")]
-    inner = "".join(element(f"sf:{field.name}", _value(field, record.get(field.name))) for field in shown_fields)
+    inner = "".join(element(f"sf:{field.name}", _value(field, value_of(field, record))) for field in shown_fields)
     return _record(name, sobject.name, element("sf:Id", record["Id"]) + inner, enterprise=enterprise)
 
 

@@ -210,6 +210,8 @@ def json_reader(field: Field) -> Reader:
         return _json_number(field)
     if field.kind == "boolean":
         return _json_boolean
+    if field.parts:
+        return lambda value: value
     return _json_parsed(field, _PARSERS[field.kind])
 
 
@@ -292,6 +294,8 @@ def text_reader(field: Field) -> Callable[[str], Any]:
         return _id_rule(field)
     if field.kind in NUMBER_KINDS:
         return _text_number(field)
+    if field.parts:
+        return str
     return read_boolean if field.kind == "boolean" else _PARSERS[field.kind]
 
 

@@ -73,6 +73,7 @@ CASES: list[tuple[str, dict[str, Any], list[str]]] = [
 def test_what_the_standard_rules_find(
     org: EmulatedOrg, client: Client, sobject: str, fields: dict[str, Any], rules: list[str]
 ) -> None:
+    org.state.switch_rule("Account.Standard_Account_Duplicate_Rule", active=True)
     for name, known in KNOWN.items():
         org.seed(name, [known])
     answer = client.send("POST", f"/sobjects/{sobject}", json=fields)

@@ -81,10 +81,11 @@ def rule_file(active: str = "false", **changes: str) -> str:
     return f'<?xml version="1.0"?><DuplicateRule xmlns="{NAMESPACE}">{content}</DuplicateRule>'
 
 
-def call(client: Client, operation: str, body: str, *, token: str | None = None) -> requests.Response:
-    return client.soap(
-        f'<m:{operation} xmlns:m="{NAMESPACE}" xmlns="{NAMESPACE}">{body}</m:{operation}>', door="m/60.0", token=token
-    )
+def call(
+    client: Client, operation: str, body: str, *, token: str | None = None, version: str = "60.0"
+) -> requests.Response:
+    content = f'<m:{operation} xmlns:m="{NAMESPACE}" xmlns="{NAMESPACE}">{body}</m:{operation}>'
+    return client.soap(content, door=f"m/{version}", token=token)
 
 
 def found(answer: requests.Response, name: str) -> list[str | None]:
@@ -150,6 +151,7 @@ def test_simple_salesforce_reads_and_switches_a_rule(salesforce: Any, tls: Emula
     assert again.isActive is False
     described = salesforce.mdapi.describe_metadata()
     assert {each.xmlName: each.directoryName for each in described.metadataObjects} == {
+        "CustomObject": "objects",
         "DuplicateRule": "duplicateRules",
         "MatchingRules": "matchingRules",
     }
@@ -353,8 +355,34 @@ def test_a_package_that_cannot_be_deployed_says_why(
     assert is_active(client)
 
 
+def test_objects_and_fields_can_be_looked_at(salesforce: Any, client: Client) -> None:
+    service = salesforce.mdapi
+    names = [each.fullName for each in service.list_metadata([service.ListMetadataQuery(type="CustomObject")])]
+    assert {"Lead", "Invoice__c"} <= set(names)
+    invoice = service.CustomObject.read(["Invoice__c"])
+    assert (invoice.label, invoice.pluralLabel, invoice.nameField.type) == ("Invoice", "Invoices", "AutoNumber")
+    number = next(each for each in invoice.fields if each.fullName == "Invoice_Number__c")
+    assert (number.type, number.length, number.externalId, number.unique) == ("Text", 40, True, True)
+    nobody = call(client, "readMetadata", "<type>CustomField</type><fullNames>Lead.Nothing__c</fullNames>")
+    assert found(nobody, "records") == [None]
+
+
+def test_the_status_of_a_converted_lead_is_among_the_values_of_its_field(client: Client) -> None:
+    body = "<type>CustomField</type><fullNames>Lead.Status</fullNames>"
+    answer = call(client, "readMetadata", body, version="37.0")
+    values = zip(found(answer, "fullName")[1:], found(answer, "converted"), strict=True)
+    assert [name for name, converted in values if converted == "true"] == ["Closed - Converted"]
+    assert found(call(client, "readMetadata", body), "picklistValues") == []
+
+
+def test_objects_are_not_changed(client: Client) -> None:
+    component = '<metadata xsi:type="CustomObject"><fullName>New__c</fullName></metadata>'
+    answer = call(client, "createMetadata", component)
+    assert (answer.status_code, found(answer, "faultcode")) == (500, ["sf:INSUFFICIENT_ACCESS"])
+
+
 def test_what_is_not_there_is_refused(client: Client) -> None:
-    unknown = call(client, "readMetadata", "<type>CustomObject</type><fullNames>Lead</fullNames>")
+    unknown = call(client, "readMetadata", "<type>ApexClass</type><fullNames>Lead</fullNames>")
     assert (unknown.status_code, found(unknown, "faultcode")) == (500, ["sf:INVALID_TYPE"])
     assert call(client, "renameMetadata", "<type>DuplicateRule</type>").status_code == 500
     nothing = call(client, "readMetadata", "<type>DuplicateRule</type><fullNames>Lead.X</fullNames>")
