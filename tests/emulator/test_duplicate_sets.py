@@ -17,8 +17,9 @@ ALLOW = {"Sforce-Duplicate-Rule-Header": "allowSave=true"}
 
 def org_with(rule: dict[str, Any], **settings: Any) -> dict[str, Any]:
     matching = [{"rule": "By_Email", "fields": {"Email": "exact"}}]
+    fields = {"LastName": "text(80) required", "Email": "email"}
     return {
-        "sobjects": {"Lead": {"fields": {"LastName": "text(80) required", "Email": "email"}}},
+        "sobjects": {"Lead": {"mergeable": True, "fields": fields}},
         "duplicate_rules": {"Lead_Email": {"sobject": "Lead", "matching": matching, **REPORT, **rule}},
         **settings,
     }
@@ -157,3 +158,61 @@ def test_whether_report_sees_rows_of_one_save_is_a_quirk(started: Any) -> None:
     _, client = started(org_with({}, quirks={"report_sees_rows_of_one_save": False}))
     save(client, lead("A"), lead("B"))
     assert sets(client) == []
+
+
+def merged(client: Client, master: str, *victims: str) -> None:
+    ids = "".join(f"<recordToMergeIds>{each}</recordToMergeIds>" for each in victims)
+    request = f"<masterRecord><type>Lead</type><Id>{master}</Id></masterRecord>{ids}"
+    answer = client.soap(f'<merge xmlns="urn:partner.soap.sforce.com"><request>{request}</request></merge>')
+    assert "<success>true</success>" in answer.text, answer.text
+
+
+def test_a_merge_takes_the_victims_out_of_the_set(started: Any) -> None:
+    _, client = started(org_with({}))
+    a, b, c = (save(client, lead(name))[0]["id"] for name in "ABC")
+    assert sets(client) == [{a, b, c}]
+
+    merged(client, a, b)
+    assert sets(client) == [{a, c}]
+    merged(client, c, a)
+    assert sets(client) == [{c}]
+
+
+def test_a_merge_with_a_record_outside_of_the_set_leaves_the_master_in_it(started: Any) -> None:
+    org, client = started(org_with({}))
+    a, b = (save(client, lead(name))[0]["id"] for name in "AB")
+    (outside,) = org.seed("Lead", [{"LastName": "Z", "Email": "z@example.com"}])
+
+    merged(client, outside, b)
+
+    assert sets(client) == [{a, outside}]
+
+
+def test_a_merge_brings_sets_no_record_twice(started: Any) -> None:
+    _, client = started(org_with({}))
+    a, b = (save(client, lead(name))[0]["id"] for name in "AB")
+    c, d = (save(client, lead(name, "y@example.com"))[0]["id"] for name in "CD")
+
+    merged(client, a, c)
+
+    assert sorted(map(sorted, sets(client))) == sorted(map(sorted, [{a, b}, {a, d}]))
+
+
+def test_a_set_stays_when_its_records_go(started: Any) -> None:
+    _, client = started(org_with({}))
+    a, b = (save(client, lead(name))[0]["id"] for name in "AB")
+    for each, left in ((a, [{b}]), (b, [])):
+        assert client.send("DELETE", f"/sobjects/Lead/{each}").status_code == 204
+        assert sets(client) == left
+    assert [each["RecordCount"] for each in client.query("SELECT RecordCount FROM DuplicateRecordSet")] == [0]
+
+
+def test_a_set_takes_its_items_along_and_leaves_the_records(started: Any) -> None:
+    _, client = started(org_with({}))
+    a, b = (save(client, lead(name))[0]["id"] for name in "AB")
+    (found,) = client.query("SELECT Id FROM DuplicateRecordSet")
+
+    assert client.send("DELETE", f"/sobjects/DuplicateRecordSet/{found['Id']}").status_code == 204
+
+    assert client.query("SELECT Id FROM DuplicateRecordItem") == []
+    assert {each["Id"] for each in client.query("SELECT Id FROM Lead")} == {a, b}
