@@ -31,8 +31,7 @@ from airflow_sf_dedup.emulator.org import Org
 from airflow_sf_dedup.emulator.rule_book import ACTIVATING, ACTIVE, RuleBook
 from airflow_sf_dedup.emulator.rule_changes import KINDS, MATCHING_RULE, MATCHING_RULES, Kind, record_id_of
 from airflow_sf_dedup.emulator.rule_metadata import MetadataProblem
-from airflow_sf_dedup.emulator.soap_read import local
-from airflow_sf_dedup.emulator.xml_reading import parse
+from airflow_sf_dedup.emulator.xml_reading import local, parse
 
 _WILDCARD = "*"
 #: Matching rules go first: duplicate rules refer to them.

@@ -5,9 +5,9 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Any
 
-from airflow_sf_dedup.core.record_ids import checksum
 from airflow_sf_dedup.emulator.child_relationships import child_relationships
 from airflow_sf_dedup.emulator.schema import TEXT_KINDS, Field, Schema, Sobject
+from airflow_sf_dedup.emulator.store import record_type_id
 
 _SOAP_TYPES = {
     "boolean": "xsd:boolean",
@@ -194,10 +194,3 @@ def record_types(sobject: Sobject) -> list[dict[str, Any]]:
         }
         for position, name in enumerate(names)
     ]
-
-
-def record_type_id(sobject: Sobject, position: int) -> str:
-    if not position:
-        return "012000000000000AAA"
-    first_15 = f"0125g{sobject.key_prefix}{position:07d}"
-    return first_15 + checksum(first_15)

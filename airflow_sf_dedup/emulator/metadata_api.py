@@ -22,8 +22,9 @@ from airflow_sf_dedup.emulator.org import Org
 from airflow_sf_dedup.emulator.rule_book import RuleBook
 from airflow_sf_dedup.emulator.rule_changes import KINDS, MATCHING_RULE, Kind, record_id_of
 from airflow_sf_dedup.emulator.rule_metadata import NIL_FILTER, NIL_MAPPING, MetadataProblem, missing_component
-from airflow_sf_dedup.emulator.soap_read import SoapCall, SoapClientFault, local, read_envelope, text_of
-from airflow_sf_dedup.emulator.xml_reading import children, flag, text, texts
+from airflow_sf_dedup.emulator.soap_context import caller
+from airflow_sf_dedup.emulator.soap_read import SoapCall, SoapClientFault, read_envelope
+from airflow_sf_dedup.emulator.xml_reading import children, flag, local, text, text_of, texts
 
 _TYPE = "{http://www.w3.org/2001/XMLSchema-instance}type"
 _MOST_COMPONENTS = 10
@@ -63,10 +64,7 @@ def _response(status: int, body: bytes) -> Response:
 
 
 def _call(org: Org, call: SoapCall, version: str) -> str:
-    user_id = org.sessions.user_id(call.header("SessionHeader", "sessionId") or "")
-    if user_id is None:
-        message = "Invalid Session ID found in SessionHeader: Illegal Session. Session not found, missing session key"
-        raise ApiError("INVALID_SESSION_ID", message)
+    user_id = caller(org, call)
     operation = OPERATIONS.get(call.operation)
     if operation is None:
         raise SoapClientFault(f"No operation available for request {call.operation}")

@@ -12,8 +12,7 @@ from airflow_sf_dedup.emulator.errors import ApiError
 from airflow_sf_dedup.emulator.http import Request
 from airflow_sf_dedup.emulator.http_rules import sends_xml
 from airflow_sf_dedup.emulator.schema import Sobject
-from airflow_sf_dedup.emulator.soap_read import is_nil, local, text_of
-from airflow_sf_dedup.emulator.xml_reading import parse
+from airflow_sf_dedup.emulator.xml_reading import is_nil, local, parse, text_of
 
 
 def read_record(sobject: Sobject, request: Request) -> Draft:

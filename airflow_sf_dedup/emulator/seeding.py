@@ -6,14 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from airflow_sf_dedup.emulator.describe import record_type_id
 from airflow_sf_dedup.emulator.drafts import Draft, MalformedText, ParentKey, TextRecord, read_json, read_text
 from airflow_sf_dedup.emulator.errors import MalformedValue, RowRefusal, SeedError
 from airflow_sf_dedup.emulator.org_file import Definition
 from airflow_sf_dedup.emulator.results import RowError
 from airflow_sf_dedup.emulator.schema import Field, Schema, Sobject
 from airflow_sf_dedup.emulator.seed_files import Rows
-from airflow_sf_dedup.emulator.store import Record, Table, make_id
+from airflow_sf_dedup.emulator.store import Record, Table, make_id, record_type_id
 from airflow_sf_dedup.emulator.suggesting import did_you_mean
 from airflow_sf_dedup.emulator.values import json_reader
 

@@ -18,7 +18,7 @@ from airflow_sf_dedup.emulator.http import Response
 from airflow_sf_dedup.emulator.in_progress import current
 from airflow_sf_dedup.emulator.org import Org
 from airflow_sf_dedup.emulator.partner_wsdl import parameters
-from airflow_sf_dedup.emulator.soap_context import Answer, Context, Operation
+from airflow_sf_dedup.emulator.soap_context import Answer, Context, Operation, caller
 from airflow_sf_dedup.emulator.soap_read import SoapCall, SoapClientFault, check_names, read_envelope
 
 OPERATIONS: Mapping[str, Operation] = {
@@ -51,10 +51,7 @@ def _response(status: int, body: bytes, rows: int = 0, headers: Mapping[str, str
 def _answered(org: Org, call: SoapCall, namespace: str, version: float, url: str) -> Answer:
     if call.operation == "login":
         return soap_sessions.login(org, call, version, url, _DOORS[namespace])
-    user_id = org.sessions.user_id(call.header("SessionHeader", "sessionId") or "")
-    if user_id is None:
-        message = "Invalid Session ID found in SessionHeader: Illegal Session. Session not found, missing session key"
-        raise ApiError("INVALID_SESSION_ID", message)
+    user_id = caller(org, call)
     operation = OPERATIONS.get(call.operation)
     if operation is None:
         raise SoapClientFault(f"No operation available for request {call.operation}")

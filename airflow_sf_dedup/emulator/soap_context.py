@@ -13,7 +13,8 @@ from airflow_sf_dedup.emulator.org import Org
 from airflow_sf_dedup.emulator.replication import with_zone
 from airflow_sf_dedup.emulator.saving import SaveOptions
 from airflow_sf_dedup.emulator.schema import Field, Sobject
-from airflow_sf_dedup.emulator.soap_read import SoapCall, local, read_sobject, text_of
+from airflow_sf_dedup.emulator.soap_read import SoapCall, read_sobject
+from airflow_sf_dedup.emulator.xml_reading import local, text_of
 
 MOST_RECORDS = 200
 #: Before this version what is too long was cut off without being asked for.
@@ -74,6 +75,18 @@ class Answer:
 
 
 Operation = Callable[[Context], Answer]
+
+
+def caller(org: Org, call: SoapCall) -> str:
+    """The user whose session a call names.
+
+    :raises ApiError: INVALID_SESSION_ID.
+    """
+    user_id = org.sessions.user_id(call.header("SessionHeader", "sessionId") or "")
+    if user_id is None:
+        message = "Invalid Session ID found in SessionHeader: Illegal Session. Session not found, missing session key"
+        raise ApiError("INVALID_SESSION_ID", message)
+    return user_id
 
 
 def ids(context: Context) -> list[str]:

@@ -21,7 +21,8 @@ from airflow_sf_dedup.emulator.soap_context import (
     read_drafts,
     sobject_elements,
 )
-from airflow_sf_dedup.emulator.soap_read import SoapClientFault, check_names, local, text_of
+from airflow_sf_dedup.emulator.soap_read import SoapClientFault, check_names
+from airflow_sf_dedup.emulator.xml_reading import local, text_of
 
 _MOST_LOOKED_UP = 50
 #: The WSDL says ``request``, its documentation ``mergeRequests``; the real endpoint takes both.

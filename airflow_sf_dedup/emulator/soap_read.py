@@ -5,15 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
-from xml.etree.ElementTree import Element, ParseError
-
-from defusedxml import DefusedXmlException
-from defusedxml.ElementTree import fromstring
+from xml.etree.ElementTree import Element
 
 from airflow_sf_dedup.emulator.drafts import TextRecord
+from airflow_sf_dedup.emulator.xml_reading import is_nil, local, parse, text_of
 
-_NIL = "{http://www.w3.org/2001/XMLSchema-instance}nil"
 _DECLARED = re.compile(rb"<\?xml[^>]*encoding=[\"']([A-Za-z0-9._-]+)")
 
 
@@ -44,19 +40,6 @@ class SoapCall:
         return (self.header(name, option) or "").lower() in ("true", "1")
 
 
-def local(element: Element) -> str:
-    tag: Any = element.tag
-    return tag.rpartition("}")[2] if isinstance(tag, str) else ""
-
-
-def text_of(element: Element) -> str:
-    return element.text or ""
-
-
-def is_nil(element: Element) -> bool:
-    return element.get(_NIL) in ("true", "1")
-
-
 def check_names(element: Element, known: frozenset[str]) -> None:
     """:raises SoapClientFault: an element of another name is among the children."""
     for child in element:
@@ -83,10 +66,9 @@ def _parsed(body: bytes) -> Element:
     if declared and declared[1].lower() not in (b"utf-8", b"us-ascii", b"iso-8859-1"):
         raise SoapClientFault(f"encoding {declared[1].decode()} is not supported")
     try:
-        root: Element = fromstring(body)
-    except (ParseError, DefusedXmlException, ValueError, LookupError) as error:
+        return parse(body)
+    except ValueError as error:
         raise SoapClientFault(f"The content of elements must consist of well-formed character data: {error}") from None
-    return root
 
 
 @dataclass(frozen=True, slots=True)

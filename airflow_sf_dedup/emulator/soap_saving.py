@@ -22,8 +22,9 @@ from airflow_sf_dedup.emulator.soap_context import (
     read_drafts,
     sobject_elements,
 )
-from airflow_sf_dedup.emulator.soap_read import SoapClientFault, check_names, is_nil, local, text_of
+from airflow_sf_dedup.emulator.soap_read import SoapClientFault, check_names
 from airflow_sf_dedup.emulator.targets import Create, Update, Upsert, Verb
+from airflow_sf_dedup.emulator.xml_reading import is_nil, local, text_of
 
 _MOST_CONVERTED = 100
 _BYPASSES = {"Account": "bypassAccountDedupeCheck", "Contact": "bypassContactDedupeCheck"}

@@ -46,6 +46,14 @@ def _first_10(key_prefix: str, high: int) -> tuple[str, str]:
     return first_10, checksum(first_10.ljust(15, "0"))[:2]
 
 
+def record_type_id(sobject: Sobject, position: int) -> str:
+    """Of an sObject's record types; the first one is the master that every sObject has."""
+    if not position:
+        return "012000000000000AAA"
+    first_15 = f"012{_POD}{sobject.key_prefix}{position:07d}"
+    return first_15 + checksum(first_15)
+
+
 @dataclass(frozen=True, slots=True)
 class Kept:
     """What a table holds at one moment. Records are values, so that keeping them copies none."""

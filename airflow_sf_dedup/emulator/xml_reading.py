@@ -1,13 +1,14 @@
-"""An XML element of a Metadata document by the local names of what is in it."""
+"""XML by the local names of its elements; namespaces are not insisted upon."""
 
 from __future__ import annotations
 
+from typing import Any
 from xml.etree.ElementTree import Element, ParseError
 
 from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import fromstring
 
-from airflow_sf_dedup.emulator.soap_read import is_nil, local, text_of
+_NIL = "{http://www.w3.org/2001/XMLSchema-instance}nil"
 
 
 def parse(document: bytes) -> Element:
@@ -17,6 +18,19 @@ def parse(document: bytes) -> Element:
     except (ParseError, DefusedXmlException, ValueError, LookupError) as error:
         raise ValueError(str(error)) from None
     return root
+
+
+def local(element: Element) -> str:
+    tag: Any = element.tag
+    return tag.rpartition("}")[2] if isinstance(tag, str) else ""
+
+
+def text_of(element: Element) -> str:
+    return element.text or ""
+
+
+def is_nil(element: Element) -> bool:
+    return element.get(_NIL) in ("true", "1")
 
 
 def children(element: Element, name: str) -> list[Element]:
