@@ -7,9 +7,9 @@ recorded answers.
 
 try:
     from airflow_sf_dedup.emulator.errors import OrgFileError, SettingError
-    from airflow_sf_dedup.emulator.faults import Fault
-    from airflow_sf_dedup.emulator.org import Org
-    from airflow_sf_dedup.emulator.server import EmulatedOrg
+    from airflow_sf_dedup.emulator.faults.switches import Fault
+    from airflow_sf_dedup.emulator.server.running import EmulatedOrg
+    from airflow_sf_dedup.emulator.state.org import Org
 except ModuleNotFoundError as missing:
     raise ModuleNotFoundError(
         f"the emulator needs {missing.name}: pip install 'airflow-provider-sf-dedup[emulator]'", name=missing.name

@@ -16,17 +16,17 @@ from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
-from airflow_sf_dedup.emulator.call_log import Seen, line
-from airflow_sf_dedup.emulator.control import asks_emulator
+from airflow_sf_dedup.emulator.definition.org_file import DEFAULT_ORG
+from airflow_sf_dedup.emulator.definition.seed_files import UnreadableRows
 from airflow_sf_dedup.emulator.errors import ApiError, SettingError
-from airflow_sf_dedup.emulator.lines import Lines
-from airflow_sf_dedup.emulator.org import Org
-from airflow_sf_dedup.emulator.org_file import DEFAULT_ORG
-from airflow_sf_dedup.emulator.seed_files import UnreadableRows
-from airflow_sf_dedup.emulator.server import EmulatedOrg
-from airflow_sf_dedup.emulator.snapshot_files import load, save
+from airflow_sf_dedup.emulator.server.call_log import Seen, line
+from airflow_sf_dedup.emulator.server.control import asks_emulator
+from airflow_sf_dedup.emulator.server.lines import Lines
+from airflow_sf_dedup.emulator.server.running import EmulatedOrg
+from airflow_sf_dedup.emulator.server.welcome import summary, welcome
+from airflow_sf_dedup.emulator.state.org import Org
+from airflow_sf_dedup.emulator.state.snapshot_files import load, save
 from airflow_sf_dedup.emulator.suggesting import did_you_mean
-from airflow_sf_dedup.emulator.welcome import summary, welcome
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl, unquote
 import msgspec
 
 from airflow_sf_dedup.emulator.errors import ApiError, MalformedValue
-from airflow_sf_dedup.emulator.org import Org
+from airflow_sf_dedup.emulator.state.org import Org
 
 
 @dataclass(frozen=True, slots=True)

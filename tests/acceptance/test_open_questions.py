@@ -18,7 +18,7 @@ from airflow_sf_dedup.emulator import EmulatedOrg
 from airflow_sf_dedup.testing import run_dag
 from tests.acceptance.morning import known_to_the_org, leads, records, seed
 
-COMMON_ORG = Path(airflow_sf_dedup.emulator.__file__).with_name("default_org.yaml")
+COMMON_ORG = Path(airflow_sf_dedup.emulator.__file__).with_name("definition") / "default_org.yaml"
 
 QUIRKS: list[dict[str, Any]] = [
     {},

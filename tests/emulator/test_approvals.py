@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from airflow_sf_dedup.emulator.definition.org_file import read_org
 from airflow_sf_dedup.emulator.errors import OrgFileError
-from airflow_sf_dedup.emulator.org_file import read_org
 
 from .client import Client
 

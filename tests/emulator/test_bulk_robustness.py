@@ -10,9 +10,10 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from airflow_sf_dedup.emulator import Org, front
-from airflow_sf_dedup.emulator.calls import identify
+from airflow_sf_dedup.emulator import Org
 from airflow_sf_dedup.emulator.http import Request, Response, read_url
+from airflow_sf_dedup.emulator.server import front
+from airflow_sf_dedup.emulator.server.calls import identify
 
 ORG = Org.read()
 TOKEN = {"authorization": f"Bearer {ORG.access_token}"}

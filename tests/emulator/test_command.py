@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import requests
 
-from airflow_sf_dedup.emulator.org_file import DEFAULT_ORG
+from airflow_sf_dedup.emulator.definition.org_file import DEFAULT_ORG
 
 from .client import Client
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_sf_dedup.emulator.date_literals import days, is_date_literal
+from airflow_sf_dedup.emulator.soql.date_literals import days, is_date_literal
 
 #: A Wednesday.
 NOW = datetime(2026, 11, 25, 13, 30, tzinfo=UTC)

@@ -13,15 +13,15 @@ import yaml
 
 from airflow_sf_dedup.emulator import EmulatedOrg, Org
 from airflow_sf_dedup.emulator.__main__ import _parser
-from airflow_sf_dedup.emulator.control import CONTROLS
-from airflow_sf_dedup.emulator.fault_kinds import KINDS
-from airflow_sf_dedup.emulator.field_spec import _KINDS, _WORDS
-from airflow_sf_dedup.emulator.matching import METHODS
-from airflow_sf_dedup.emulator.org_file import _SETTINGS, Client, User
-from airflow_sf_dedup.emulator.org_rules import _MATCHING, _RULE
-from airflow_sf_dedup.emulator.org_schema import _SETTINGS as SOBJECT_SETTINGS
-from airflow_sf_dedup.emulator.physics import Physics
-from airflow_sf_dedup.emulator.quirks import _CHOICES, Quirks
+from airflow_sf_dedup.emulator.definition.fields import _KINDS, _WORDS
+from airflow_sf_dedup.emulator.definition.org_file import _SETTINGS, Client, User
+from airflow_sf_dedup.emulator.definition.physics import Physics
+from airflow_sf_dedup.emulator.definition.quirks import _CHOICES, Quirks
+from airflow_sf_dedup.emulator.definition.rules import _MATCHING, _RULE
+from airflow_sf_dedup.emulator.definition.sobjects import _SETTINGS as SOBJECT_SETTINGS
+from airflow_sf_dedup.emulator.faults.kinds import KINDS
+from airflow_sf_dedup.emulator.records.matching import METHODS
+from airflow_sf_dedup.emulator.server.control import CONTROLS
 
 DOCS = Path(__file__).parents[2] / "docs"
 EMULATOR = (DOCS / "emulator.md").read_text(encoding="utf-8")

@@ -16,10 +16,12 @@ from urllib.parse import urlsplit
 import pytest
 import requests
 
-from airflow_sf_dedup.emulator import EmulatedOrg, Fault, OrgFileError, SettingError, async_door, metadata_api
+from airflow_sf_dedup.emulator import EmulatedOrg, Fault, OrgFileError, SettingError
+from airflow_sf_dedup.emulator.bulk import async_door
 from airflow_sf_dedup.emulator.call_names import LOGINS, NAMES, READS, WRITES
-from airflow_sf_dedup.emulator.routes import ROUTES
-from airflow_sf_dedup.emulator.soap import OPERATIONS
+from airflow_sf_dedup.emulator.metadata import api as metadata_api
+from airflow_sf_dedup.emulator.server.routes import ROUTES
+from airflow_sf_dedup.emulator.soap.api import OPERATIONS
 
 from .client import Client, parsed, results, soap_record, soap_upsert, text
 

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_sf_dedup.core.record_ids import to_18
-from airflow_sf_dedup.emulator.match_index import Blocking, Column, MatchIndexes
-from airflow_sf_dedup.emulator.store import make_id
+from airflow_sf_dedup.emulator.records.match_index import Blocking, Column, MatchIndexes
+from airflow_sf_dedup.emulator.records.store import make_id
 
 
 @given(st.integers(0, 62**10 - 1))

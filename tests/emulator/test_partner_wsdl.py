@@ -249,7 +249,7 @@ def test_a_mistake_in_a_query_has_its_place(partner: Partner) -> None:
 
 
 def test_the_wsdl_describes_what_is_answered_and_nothing_else(partner: Partner) -> None:
-    from airflow_sf_dedup.emulator.soap import OPERATIONS
+    from airflow_sf_dedup.emulator.soap.api import OPERATIONS
 
     assert partner.operations == {*OPERATIONS, "login"}
 

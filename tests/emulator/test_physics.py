@@ -12,7 +12,7 @@ import pytest
 import requests
 
 from airflow_sf_dedup.emulator import EmulatedOrg, OrgFileError
-from airflow_sf_dedup.emulator.record_locks import RecordLocks
+from airflow_sf_dedup.emulator.state.record_locks import RecordLocks
 
 from .client import Client, results, soap_record, soap_upsert, text
 

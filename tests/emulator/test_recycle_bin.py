@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from airflow_sf_dedup.emulator import EmulatedOrg
-from airflow_sf_dedup.emulator.deleting import hard_delete
 from airflow_sf_dedup.emulator.results import Refused, Saved
+from airflow_sf_dedup.emulator.saving.deleting import hard_delete
 
 from .client import Client, results, text
 

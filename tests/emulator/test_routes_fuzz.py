@@ -10,10 +10,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from airflow_sf_dedup.emulator import Org, front
+from airflow_sf_dedup.emulator import Org
 from airflow_sf_dedup.emulator.http import Request, Response, read_url
-from airflow_sf_dedup.emulator.routes import ROUTES, Route
-from airflow_sf_dedup.emulator.store import make_id
+from airflow_sf_dedup.emulator.records.store import make_id
+from airflow_sf_dedup.emulator.server import front
+from airflow_sf_dedup.emulator.server.routes import ROUTES, Route
 
 ORG = Org.read()
 TOKEN = {"authorization": f"Bearer {ORG.access_token}"}

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from airflow_sf_dedup.emulator import EmulatedOrg
-from airflow_sf_dedup.emulator.soap_search import search_result
+from airflow_sf_dedup.emulator.soap.searching import search_result
 
 from .client import Client
 

@@ -8,7 +8,7 @@ import pytest
 import requests
 
 from airflow_sf_dedup.emulator import EmulatedOrg, Org
-from airflow_sf_dedup.emulator.snapshots import restore, take
+from airflow_sf_dedup.emulator.state.snapshots import restore, take
 
 from .client import Client
 

@@ -10,10 +10,11 @@ from defusedxml.ElementTree import fromstring
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from airflow_sf_dedup.emulator import Org, front
-from airflow_sf_dedup.emulator.deleting import delete
+from airflow_sf_dedup.emulator import Org
 from airflow_sf_dedup.emulator.http import Request, read_url
-from airflow_sf_dedup.emulator.soap import OPERATIONS
+from airflow_sf_dedup.emulator.saving.deleting import delete
+from airflow_sf_dedup.emulator.server import front
+from airflow_sf_dedup.emulator.soap.api import OPERATIONS
 
 ORG = Org.read()
 ORG.seed("Lead", [{"LastName": f"L{number}", "Company": "Acme"} for number in range(4)])

@@ -6,10 +6,11 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from airflow_sf_dedup.emulator import EmulatedOrg, Org, front
+from airflow_sf_dedup.emulator import EmulatedOrg, Org
 from airflow_sf_dedup.emulator.http import Request
-from airflow_sf_dedup.emulator.querying import run
-from airflow_sf_dedup.emulator.soql import parse
+from airflow_sf_dedup.emulator.query.querying import run
+from airflow_sf_dedup.emulator.server import front
+from airflow_sf_dedup.emulator.soql.parsing import parse
 
 from .client import Client
 

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from airflow_sf_dedup.emulator import Org
-from airflow_sf_dedup.emulator.querying import run
-from airflow_sf_dedup.emulator.soql import parse
+from airflow_sf_dedup.emulator.query.querying import run
+from airflow_sf_dedup.emulator.soql.parsing import parse
 
 ORG = {
     "sobjects": {

@@ -1,0 +1,1 @@
+"""What an org file says, as values."""

@@ -1,0 +1,1 @@
+"""Duplicate and matching rules: what they say, and what they find."""

@@ -1,0 +1,1 @@
+"""The Partner and the Enterprise API."""
