@@ -145,7 +145,8 @@ def define(settings: Mapping[str, Any], folder: Path, read: tuple[Path, ...] = (
     settings = _with_base(settings, folder, read)
     organization = section(settings, "organization")
     _check_names(organization, "organization", ("id", "name", "daily_api_requests"))
-    schema = read_schema({**section(_system(), "sobjects")}, section(settings, "sobjects"))
+    quirks = Quirks.read(section(settings, "quirks"))
+    schema = read_schema({**section(_system(), "sobjects")}, _own_sobjects(settings, quirks))
     users = _read_users(settings.get("users") or [{"username": "admin@example.com", "password": "password"}])
     return Definition(
         org_id=_read_id(organization.get("id", "00D5g0000000001EAA"), "organization.id"),
@@ -159,11 +160,19 @@ def define(settings: Mapping[str, Any], folder: Path, read: tuple[Path, ...] = (
         approval_processes=read_approval_processes(
             section(settings, "approval_processes"), schema, {user.username: user.user_id for user in users}
         ),
-        quirks=Quirks.read(section(settings, "quirks")),
+        quirks=quirks,
         physics=_named(lambda: Physics().changed(section(settings, "physics"))),
         faults=_named(lambda: FaultPlan.read(settings.get("faults") or [])),
         records=_read_records(section(settings, "records"), schema, folder),
     )
+
+
+def _own_sobjects(settings: Mapping[str, Any], quirks: Quirks) -> dict[str, Any]:
+    sobjects = dict(section(settings, "sobjects"))
+    case = sobjects.get("Case")
+    if quirks.merge_cases and isinstance(case, Mapping):
+        sobjects["Case"] = {**case, "mergeable": True}
+    return sobjects
 
 
 def _with_base(settings: Mapping[str, Any], folder: Path, read: tuple[Path, ...]) -> dict[str, Any]:

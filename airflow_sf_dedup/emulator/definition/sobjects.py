@@ -38,6 +38,7 @@ _WITHOUT_OWNER = frozenset(
         "MatchingRuleItem",
         "DuplicateRecordItem",
         "CampaignMember",
+        "CaseComment",
         "RecordType",
         "Product2",
     }

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from airflow_sf_dedup.emulator.records.drafts import Draft
-from airflow_sf_dedup.emulator.records.schema import Sobject
 from airflow_sf_dedup.emulator.records.store import Record
 from airflow_sf_dedup.emulator.results import Refused
 from airflow_sf_dedup.emulator.saving.cascading import Reach
@@ -89,14 +88,10 @@ def _by_faults(org: Org, rows: list[MergeRequest | Refused]) -> list[MergeReques
 # --- may it be done? --------------------------------------------------------------------------------------
 
 
-def mergeable(org: Org, sobject: Sobject) -> bool:
-    return sobject.mergeable or (sobject.name == "Case" and org.quirks.merge_cases)
-
-
 def _checked(org: Org, request: MergeRequest) -> Refused | None:
     """Why a request cannot be carried out; None when it can."""
     master = request.master
-    if not mergeable(org, master.sobject):
+    if not master.sobject.mergeable:
         message = f"entity type {master.sobject.name} does not support merge"
         return refused("INVALID_TYPE_FOR_OPERATION", message, record_id=request.record_id)
     if master.errors:
