@@ -9,6 +9,7 @@ import pytest
 
 from airflow_sf_dedup.emulator import EmulatedOrg
 
+from . import bulk
 from .client import Client
 
 
@@ -237,3 +238,16 @@ def test_a_relationship_that_leads_nowhere_is_a_404(client: Client, family: tupl
         "Contact/0035g0000000999AAA/Account",
     ):
         assert client.send("GET", f"/sobjects/{path}").status_code == 404
+
+
+def test_bulk_jobs_use_up_their_limits(client: Client) -> None:
+    def left(name: str) -> int:
+        limit = client.send("GET", "/limits").json()[name]
+        assert sorted(limit) == ["Max", "Remaining"]
+        return int(limit["Max"] - limit["Remaining"])
+
+    assert (left("DailyBulkApiBatches"), left("DailyBulkV2QueryJobs")) == (0, 0)
+    bulk.load(client, "Name\nAcme\n")
+    query = {"operation": "query", "query": "SELECT Id FROM Account"}
+    assert client.send("POST", "/jobs/query", json=query).status_code == 200
+    assert (left("DailyBulkApiBatches"), left("DailyBulkV2QueryJobs")) == (1, 1)

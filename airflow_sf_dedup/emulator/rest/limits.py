@@ -18,9 +18,7 @@ _UNTOUCHED = {
     "DailyAnalyticsUploadedFilesSizeMB": 51200,
     "DailyAsyncApexExecutions": 250000,
     "DailyAsyncApexTests": 500,
-    "DailyBulkApiBatches": 15000,
     "DailyBulkV2QueryFileStorageMB": 976562,
-    "DailyBulkV2QueryJobs": 10000,
     "DailyDeliveredPlatformEvents": 10000,
     "DailyDurableGenericStreamingApiEvents": 10000,
     "DailyDurableStreamingApiEvents": 10000,
@@ -57,6 +55,11 @@ _UNTOUCHED = {
     "SingleEmail": 15,
     "StreamingApiConcurrentClients": 20,
 }
+#: What is used up with each of these calls; a Bulk 2.0 upload becomes a batch inside.
+_USED_BY_CALL = {
+    "DailyBulkApiBatches": (15000, ("POST /async/job/{job}/batch", "PUT /jobs/ingest/{job}/batches")),
+    "DailyBulkV2QueryJobs": (10000, ("POST /jobs/query",)),
+}
 _DATA_MB, _FILE_MB = 1073, 1073
 #: Salesforce counts two kilobytes for a record of most sobjects.
 _RECORDS_PER_MB = 512
@@ -66,6 +69,8 @@ def limits(call: Call) -> Response:
     accounting = call.org.accounting
     records = sum(len(table.records) for table in call.org.tables.values())
     body = {name: _allowance(most, most) for name, most in _UNTOUCHED.items()}
+    for name, (most, calls) in _USED_BY_CALL.items():
+        body[name] = _allowance(most, most - sum(accounting.by_call[each] for each in calls))
     body["DailyApiRequests"] = _allowance(accounting.daily_limit, accounting.daily_limit - accounting.api_calls)
     body["DataStorageMB"] = _allowance(_DATA_MB, _DATA_MB - records // _RECORDS_PER_MB)
     body["FileStorageMB"] = _allowance(_FILE_MB, _FILE_MB)
