@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Hashable
+from collections.abc import Callable, Collection, Hashable
 
 
 class Index:
     def __init__(self) -> None:
         self._ids: dict[Hashable, str | dict[str, None]] = {}
+
+    @property
+    def get(self) -> Callable[[Hashable], str | dict[str, None] | None]:
+        """The ids under a key as they are kept: one id, several as the keys of a mapping, or None."""
+        return self._ids.get
 
     def find(self, key: Hashable) -> Collection[str]:
         """The ids under ``key``, in the order in which they were added."""

@@ -15,7 +15,7 @@ from functools import lru_cache
 from jellyfish import jaro_winkler_similarity, metaphone
 from rapidfuzz import fuzz
 
-#: The same values come again: in the other rules, when the row is saved, in the next row.
+#: Names and cities come again and again.
 remembered = lru_cache(maxsize=1 << 17)
 
 _WORDS = re.compile(r"[^\W_]+")
@@ -140,12 +140,10 @@ def _score_companies(left: str, right: str) -> float:
     return float(fuzz.token_sort_ratio(_company(left), _company(right)))
 
 
-@remembered
 def _digits(text: str) -> str:
     return _NO_DIGIT.sub("", _EXTENSION.split(text, 1)[0])
 
 
-@remembered
 def _phone_block(text: str) -> str:
     return _digits(text)[-7:]
 
@@ -157,12 +155,10 @@ def _score_phones(left: str, right: str) -> float:
     return 85.0 if one[-7:] == other[-7:] else 0.0
 
 
-@remembered
 def _street(text: str) -> str:
     return " ".join(_STREET_WORDS.get(word, word) for word in _plain(text).split())
 
 
-@remembered
 def _street_block(text: str) -> str:
     street = _street(text)
     number = re.search(r"\d+", street)

@@ -7,13 +7,12 @@ compares changes; a record never matches itself; a matching rule reports at most
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Protocol
 
 from airflow_sf_dedup.emulator.records.boolean_logic import Alternatives
-from airflow_sf_dedup.emulator.records.index import Index
 from airflow_sf_dedup.emulator.records.match_index import Blocking, Column
 from airflow_sf_dedup.emulator.records.matching import METHODS
 from airflow_sf_dedup.emulator.records.schema import Sobject
@@ -180,18 +179,21 @@ class Search:
 
 @dataclass(frozen=True, slots=True)
 class Places:
-    """Where a matching rule looks: in ``indexes`` by those of the keys of ``blocking`` that ``positions`` names."""
+    """Where a matching rule looks."""
 
     blocking: Blocking
-    positions: tuple[int, ...]
-    indexes: tuple[Index, ...]
+    #: Each way with the place of its key among those of ``blocking``, and what is under a key.
+    looks: tuple[tuple[Way, int, Callable[[Hashable], str | dict[str, None] | None]], ...]
 
     @classmethod
     def of(cls, rule: MatchingRule, table: Table) -> Places:
-        indexes = tuple(table.match_index(way.columns) for way in rule.ways)
-        if not rule.own_names:
-            return cls(rule.blocking, tuple(range(len(indexes))), indexes)
-        return cls(table.blocking, tuple(table.blocking.positions[way.columns] for way in rule.ways), indexes)
+        indexes = [table.match_index(way.columns) for way in rule.ways]
+        if rule.own_names:
+            blocking, positions = table.blocking, [table.blocking.positions[way.columns] for way in rule.ways]
+        else:
+            blocking, positions = rule.blocking, list(range(len(rule.ways)))
+        gets = (index.get for index in indexes)
+        return cls(blocking, tuple(zip(rule.ways, positions, gets, strict=True)))
 
 
 def find_duplicates(
@@ -219,11 +221,12 @@ def _search(rule: MatchingRule, record: Mapping[str, Any], own_id: str | None, s
     best: dict[str, float] = {}
     places = search.places(rule)
     keys = places.blocking.keys(record)
-    for way, position, index in zip(rule.ways, places.positions, places.indexes, strict=True):
+    for way, position, get in places.looks:
         key = keys[position]
-        candidates = index.find(key) if key is not None else ()
-        if not candidates:
+        found = get(key) if key is not None else None
+        if found is None:
             continue
+        candidates = (found,) if isinstance(found, str) else found
         for record_id, score in _matches(way, record, table, candidates, own_id, search):
             if score >= rule.threshold and score > best.get(record_id, -1.0):
                 best[record_id] = score

@@ -126,7 +126,7 @@ def _sharing(matching: MatchingRule, records: list[Record], search: Search) -> I
     places = search.places(matching)
     own = [places.blocking.keys(record) for record in records]
     found = own if matching.own_names else [matching.target_blocking.keys(record) for record in records]
-    for position in places.positions:
+    for _, position, _ in places.looks:
         wanted, there = [keys[position] for keys in own], [keys[position] for keys in found]
         filled = [key for key in there if key is not None]
         if matching.own_names and len(set(filled)) == len(filled):

@@ -9,7 +9,7 @@ upserts of one new key gets DUPLICATE_VALUE.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -89,10 +89,10 @@ def plan(org: Org, drafts: list[Draft], verb: Verb, options: SaveOptions) -> lis
 
 @dataclass(frozen=True)
 class _Rules:
-    """The duplicate rules of one sobject that have a say in one save, each with whether a match stops the row."""
+    """The duplicate rules of one sobject that have a say in one save: whether a match stops the row, or is reported."""
 
-    on_insert: tuple[tuple[DuplicateRule, bool], ...]
-    on_update: tuple[tuple[DuplicateRule, bool], ...]
+    on_insert: tuple[tuple[DuplicateRule, bool, bool], ...]
+    on_update: tuple[tuple[DuplicateRule, bool, bool], ...]
     search: Search
     #: Who saves.
     user: Record
@@ -101,11 +101,7 @@ class _Rules:
     def at_work(cls, org: Org, sobject: str, options: SaveOptions) -> _Rules:
         rules = org.rules_for(sobject) if options.duplicate_rules else ()
         on_insert, on_update = (
-            tuple(
-                (rule, rule.stops(created=created, allow_save=options.allow_save))
-                for rule in rules
-                if rule.stops(created=created, allow_save=options.allow_save) or rule.reports(created=created)
-            )
+            tuple(each for each in _what_they_do(rules, options, created=created) if each[1] or each[2])
             for created in (True, False)
         )
         search = Search(
@@ -115,6 +111,13 @@ class _Rules:
             all_fields=org.quirks.record_details == "all",
         )
         return cls(on_insert, on_update, search, org.record(options.user_id) or {})
+
+
+def _what_they_do(
+    rules: Iterable[DuplicateRule], options: SaveOptions, *, created: bool
+) -> Iterator[tuple[DuplicateRule, bool, bool]]:
+    for rule in rules:
+        yield rule, rule.stops(created=created, allow_save=options.allow_save), rule.reports(created=created)
 
 
 def _plan_row(org: Org, draft: Draft, target: Target, options: SaveOptions, rules: _Rules) -> Plan | Refused:
@@ -214,7 +217,7 @@ def _changes(org: Org, draft: Draft, target: Target, options: SaveOptions) -> di
         changes = values.copy()
     changes.pop("Id", None)
     if sobject.name_parts and not values.keys().isdisjoint(sobject.name_parts):
-        changes["Name"] = compound_name(sobject, {**(target.record or {}), **changes})
+        changes["Name"] = compound_name(sobject, {**target.record, **changes} if target.record else changes)
     rule = org.definition.assignment_rules.get(sobject.name) if options.assign else None
     if rule is not None:
         changes["OwnerId"] = rule.owner_id
@@ -235,13 +238,13 @@ def _run_rules(row: Plan, before: Record | None, after: Record, rules: _Rules) -
     """The errors of the rules that stop the row; the others are left in ``row.reported``."""
     created = before is None
     errors = []
-    for rule, stops in rules.on_insert if created else rules.on_update:
+    for rule, stops, reports in rules.on_insert if created else rules.on_update:
         if before is not None and not _concerns(rule, before, row.changes):
             continue
         if rule.filter is not None and not rule.filter.holds(after, rules.user):
             continue
         result = find_duplicates(rule, after, row.record_id, rules.search, created=created)
-        if rule.reports(created=created):
+        if reports:
             row.reporting.append(rule)
         if result is not None and stops:
             errors.append(RowError("DUPLICATES_DETECTED", rule.alert_text, (), result))
