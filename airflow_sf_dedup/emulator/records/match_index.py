@@ -44,8 +44,8 @@ class Blocking:
             blank if value is None else block(value if type(value) is str else str(value))
             for value, (block, blank) in zip(values, self._blocks, strict=True)
         ]
-        keys = (pick(blocks) for pick in self._picks)
-        return tuple(None if type(key) is tuple and None in key else key for key in keys)
+        keys = [pick(blocks) for pick in self._picks]
+        return tuple([None if type(key) is tuple and None in key else key for key in keys])
 
 
 class MatchIndexes:

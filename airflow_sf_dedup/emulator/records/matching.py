@@ -19,8 +19,7 @@ from rapidfuzz import fuzz
 remembered = lru_cache(maxsize=1 << 17)
 
 _WORDS = re.compile(r"[^\W_]+")
-_NO_DIGIT = re.compile(r"\D")
-_EXTENSION = re.compile(r"x|ext", re.IGNORECASE)
+_NO_DIGITS = re.compile(r"\D+")
 _LEGAL_FORMS = frozenset(
     [
         "inc",
@@ -141,7 +140,8 @@ def _score_companies(left: str, right: str) -> float:
 
 
 def _digits(text: str) -> str:
-    return _NO_DIGIT.sub("", _EXTENSION.split(text, 1)[0])
+    """Without the extension: ``555-0100 x12`` is 5550100."""
+    return _NO_DIGITS.sub("", text.lower().partition("x")[0])
 
 
 def _phone_block(text: str) -> str:

@@ -22,6 +22,7 @@ from airflow_sf_dedup.emulator.rules.filters import RuleFilter
 
 MOST_MATCHES = 100
 _WORTH_SCORING = 2_000
+_CERTAIN = 100.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +44,9 @@ class MatchItem:
     def score(self, value: Any, other: Any) -> float:
         """How alike two values are in percent; zero below what the method calls alike."""
         if value is None or other is None:
-            return 100.0 if self.match_blanks and value is None and other is None else 0.0
+            return _CERTAIN if self.match_blanks and value is None and other is None else 0.0
+        if value == other:
+            return _CERTAIN
         method = METHODS[self.method]
         score = method.score(str(value), str(other))
         return score if score >= method.minimum else 0.0
@@ -81,11 +84,11 @@ class MatchingRule:
     #: The logic as it was written; None where all items have to match.
     logic: str | None = None
 
-    @property
+    @cached_property
     def engine(self) -> str:
         return "ExactMatchEngine" if self.exact else "FuzzyMatchEngine"
 
-    @property
+    @cached_property
     def exact(self) -> bool:
         return all(item.method == "exact" for item in self.items)
 
@@ -227,7 +230,8 @@ def _search(rule: MatchingRule, record: Mapping[str, Any], own_id: str | None, s
         if found is None:
             continue
         candidates = (found,) if isinstance(found, str) else found
-        for record_id, score in _matches(way, record, table, candidates, own_id, search):
+        new = [each for each in candidates if best.get(each) != _CERTAIN] if best else candidates
+        for record_id, score in _matches(way, record, table, new, own_id, search):
             if score >= rule.threshold and score > best.get(record_id, -1.0):
                 best[record_id] = score
     if not best:
@@ -250,7 +254,7 @@ def _matches(
         other = table.records[record_id]
         if record_id == own_id or (other["IsDeleted"] and not search.deleted_match):
             continue
-        score = 100.0 if way.exact else _confidence(way, record, other)
+        score = _CERTAIN if way.exact else _confidence(way, record, other)
         if score:
             yield record_id, score
         left -= 1
