@@ -90,8 +90,9 @@ def _serve(org: Org, options: argparse.Namespace) -> int:
 
 
 def _answer(emulator: EmulatedOrg, options: argparse.Namespace, said: Lines | None) -> None:
-    # The garbage collector would go through all the records to begin with again and again (0.2 s for 100,000).
+    # A row leaves next to no garbage in circles, and looking for it among 100,000 records takes 0.2 s each time.
     gc.freeze()
+    gc.set_threshold(50_000, 50)
     try:
         if said:
             said(welcome(emulator, options.org))
