@@ -91,3 +91,36 @@ def test_the_standard_lead_rule_looks_at_contacts_too(org: EmulatedOrg, client: 
     [match] = error["duplicateResut"]["matchResults"]
     assert (match["entityType"], match["rule"]) == ("Contact", "Standard_Contact_Match_Rule_v1_1")
     assert [each["record"]["Id"] for each in match["matchRecords"]] == [contact]
+
+
+@pytest.mark.parametrize(
+    ("sobject", "fields", "picklist", "values"),
+    [
+        ("Case", {}, "Status", {"New": (False,), "Closed": (True,)}),
+        ("Task", {}, "Status", {"In Progress": (False,), "Completed": (True,)}),
+        (
+            "Opportunity",
+            {"Name": "Deal", "CloseDate": "2026-01-31"},
+            "StageName",
+            {"Prospecting": (False, False), "Closed Lost": (True, False), "Closed Won": (True, True)},
+        ),
+    ],
+)
+def test_what_is_closed_says_so(
+    org: EmulatedOrg,
+    client: Client,
+    sobject: str,
+    fields: dict[str, Any],
+    picklist: str,
+    values: dict[str, tuple[bool, ...]],
+) -> None:
+    flags = ["IsClosed", "IsWon"][: len(next(iter(values.values())))]
+    first = next(iter(values))
+    record_id = client.create(sobject, **fields, **{picklist: first})
+    for value, expected in values.items():
+        assert client.send("PATCH", f"/sobjects/{sobject}/{record_id}", json={picklist: value}).status_code == 204
+        assert tuple(org.record(record_id)[flag] for flag in flags) == expected
+        [seeded] = org.seed(sobject, [{**fields, picklist: value}])
+        assert tuple(org.record(seeded)[flag] for flag in flags) == expected
+    found = client.query(f"SELECT Id FROM {sobject} WHERE IsClosed = true")
+    assert record_id in {each["Id"] for each in found}

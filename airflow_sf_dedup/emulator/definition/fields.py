@@ -5,7 +5,7 @@ url, picklist, multipicklist, checkbox, int, number, currency, percent, date, da
 master_detail, auto_number, id. Words: required, external_id, unique, case_sensitive, case_insensitive, id_lookup,
 restricted, read_only, create_only, name, default(…), label(…), relationship(…), children(…), cascade (deleted with
 what it points at), restrict (keeps what it points at from being deleted), converted(…) (the statuses of converted
-leads).
+leads), closed(…) and won(…) (the values with which IsClosed and IsWon are true).
 """
 
 from __future__ import annotations
@@ -50,6 +50,11 @@ _KINDS: dict[str, dict[str, Any]] = {
     "auto_number": {"kind": "string", "length": 30, "auto_number": True, "createable": False, "updateable": False},
 }
 
+
+def _values(argument: str) -> tuple[str, ...]:
+    return tuple(value.strip() for value in argument.split("|"))
+
+
 _WORDS: dict[str, Callable[[str], dict[str, Any]]] = {
     "required": lambda _: {"nillable": False},
     "external_id": lambda _: {"external_id": True, "id_lookup": True},
@@ -66,7 +71,9 @@ _WORDS: dict[str, Callable[[str], dict[str, Any]]] = {
     "relationship": lambda argument: {"relationship_name": argument},
     "cascade": lambda _: {"on_delete": "cascade"},
     "restrict": lambda _: {"on_delete": "restrict"},
-    "converted": lambda argument: {"converted": tuple(value.strip() for value in argument.split("|"))},
+    "converted": lambda argument: {"converted": _values(argument)},
+    "closed": lambda argument: {"closed": _values(argument)},
+    "won": lambda argument: {"won": _values(argument)},
     "children": lambda argument: {"children_name": argument},
 }
 
@@ -137,9 +144,9 @@ def _kind(kind: str, argument: str, setting: str) -> dict[str, Any]:
     if not argument:
         return attributes
     if kind in ("picklist", "multipicklist"):
-        return {**attributes, "values": tuple(value.strip() for value in argument.split("|"))}
+        return {**attributes, "values": _values(argument)}
     if attributes["kind"] == "reference":
-        return {**attributes, "reference_to": tuple(name.strip() for name in argument.split("|"))}
+        return {**attributes, "reference_to": _values(argument)}
     return {**attributes, **_size(attributes, argument, setting)}
 
 

@@ -43,6 +43,9 @@ class Field:
     on_delete: str = "set_null"
     #: Values of a lead's status that stand for a converted lead.
     converted: tuple[str, ...] = ()
+    #: Values that close a record, and those with which it is won.
+    closed: tuple[str, ...] = ()
+    won: tuple[str, ...] = ()
     #: How the parent calls the records that point at it by this field; None if the org file does not say.
     children_name: str | None = None
     #: The compound field that shows this one too.
@@ -121,6 +124,16 @@ class Sobject:
     def name_field(self) -> str:
         """The field that names a record: ``Name``, ``CaseNumber``, ``Subject``."""
         return next((name for name, each in self.fields.items() if each.name_field), "Name")
+
+    @cached_property
+    def flags(self) -> tuple[tuple[str, str, tuple[str, ...]], ...]:
+        """Checkboxes that follow from a picklist: the checkbox, the picklist, and the values that set it."""
+        return tuple(
+            (flag, each.name, values)
+            for each in self.fields.values()
+            for flag, values in (("IsClosed", each.closed), ("IsWon", each.won))
+            if values and flag in self.fields
+        )
 
     @cached_property
     def by_relationship(self) -> dict[str, Field]:

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from airflow_sf_dedup.emulator.records.derived import compound_name
 from airflow_sf_dedup.emulator.records.schema import Sobject
 from airflow_sf_dedup.emulator.results import DuplicateResult, MatchResult
 from airflow_sf_dedup.emulator.rules.duplicate_rules import DuplicateRule, Search, find_duplicates
 from airflow_sf_dedup.emulator.state.org import Org
-from airflow_sf_dedup.emulator.state.seeding import compound_name
 
 
 def would_match(

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from airflow_sf_dedup.emulator.records.derived import compound_name, flags
 from airflow_sf_dedup.emulator.records.drafts import Draft
 from airflow_sf_dedup.emulator.records.schema import Field, Sobject
 from airflow_sf_dedup.emulator.records.store import Record
@@ -31,7 +32,7 @@ from airflow_sf_dedup.emulator.state.in_progress import current
 from airflow_sf_dedup.emulator.state.ledger import Change
 from airflow_sf_dedup.emulator.state.org import Org
 from airflow_sf_dedup.emulator.state.row_refusals import by_fault, out_of_cpu_time
-from airflow_sf_dedup.emulator.state.seeding import compound_name, system_fields
+from airflow_sf_dedup.emulator.state.seeding import system_fields
 from airflow_sf_dedup.emulator.state.two_steps import Step, in_two_steps
 from airflow_sf_dedup.emulator.state.unique import taken
 
@@ -218,6 +219,8 @@ def _changes(org: Org, draft: Draft, target: Target, options: SaveOptions) -> di
     changes.pop("Id", None)
     if sobject.name_parts and not values.keys().isdisjoint(sobject.name_parts):
         changes["Name"] = compound_name(sobject, {**target.record, **changes} if target.record else changes)
+    if sobject.flags:
+        changes |= flags(sobject, {**target.record, **changes} if target.record else changes)
     rule = org.definition.assignment_rules.get(sobject.name) if options.assign else None
     if rule is not None:
         changes["OwnerId"] = rule.owner_id

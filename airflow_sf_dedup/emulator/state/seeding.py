@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_sf_dedup.emulator.definition.org_file import Definition
 from airflow_sf_dedup.emulator.definition.seed_files import Rows
 from airflow_sf_dedup.emulator.errors import MalformedValue, RowRefusal, SeedError
+from airflow_sf_dedup.emulator.records.derived import compound_name, flags
 from airflow_sf_dedup.emulator.records.drafts import Draft, MalformedText, ParentKey, TextRecord, read_json, read_text
 from airflow_sf_dedup.emulator.records.schema import Field, Schema, Sobject
 from airflow_sf_dedup.emulator.records.store import Record, Table, make_id, record_type_id
@@ -21,11 +22,6 @@ if TYPE_CHECKING:
 
 _EPOCH = "2020-01-01T00:00:00.000+0000"
 _ADMINISTRATOR, _STANDARD = make_id("00e", 1), make_id("00e", 2)
-
-
-def compound_name(sobject: Sobject, record: Mapping[str, Any]) -> str | None:
-    parts = (record.get(part) for part in sobject.name_parts)
-    return " ".join(part for part in parts if part) or None
 
 
 def system_fields(sobject: Sobject, now: str, user_id: str) -> Record:
@@ -76,6 +72,7 @@ def _record(org: Org, table: Table, place: _Place, row: Mapping[str, Any], syste
     record["Id"] = values.get("Id") or table.new_id()
     if sobject.name_parts:
         record["Name"] = compound_name(sobject, record)
+    record |= flags(sobject, record)
     for each in sobject.auto_numbers:
         record.setdefault(each, f"{table.next_number():08d}")
     return record
