@@ -20,10 +20,12 @@ The tree is named by what the caller does next::
     ├── KeysInFlightError            other tasks have keys of the load in flight; it passes
     ├── StagingError                 a staged partition is gone or is not what was staged
     └── LoadFailedError              the load is over and too many of its rows did not succeed
+        └── RepeatsRefusedError      nothing was sent: keys repeat and ``on_repeat`` is ``fail``; mend the source
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -129,4 +131,15 @@ class StagingError(SalesforceDedupError):
 
 
 class LoadFailedError(SalesforceDedupError):
-    """More rows failed than the thresholds allow; the audit table has every one of them."""
+    """More rows failed than the thresholds allow; the audit table has every one of them.
+
+    :param codes: error code → how many of the rows that did not succeed have it; rows without a code are left out.
+    """
+
+    def __init__(self, message: str, *, codes: Mapping[str, int] | None = None) -> None:
+        super().__init__(message)
+        self.codes = dict(codes or {})
+
+
+class RepeatsRefusedError(LoadFailedError):
+    """Keys repeat in the source and ``on_repeat`` is ``fail``: nothing was sent, and a retry meets the same repeats."""

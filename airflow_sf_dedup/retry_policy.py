@@ -41,8 +41,9 @@ class SalesforceRetryPolicy(RetryPolicy):
     the task raised                                      Airflow
     ==================================================== ==========================================================
     a wrong setting, refused credentials, a missing      fails it at once
-    permission, a staged file that is gone, or a load
-    that its own ``api_budget`` or ``api_floor_pct`` ended
+    permission, a staged file that is gone, a load that
+    its own ``api_budget`` or ``api_floor_pct`` ended, or
+    keys that repeat under ``on_repeat="fail"``
     ``LimitReachedError``                                retries after ``retry_after``, or an hour
     ``TransientCallError``, ``OutcomeUnknownError``,     retries after ``retry_after``, or about 1, 2, 4 … minutes
     an audit database that is away
@@ -84,7 +85,7 @@ class SalesforceRetryPolicy(RetryPolicy):
                 return _told(error.retry_after) or self._growing(A_MINUTE, try_number)
             case AuditUnreachableError() | OperationalError():
                 return self._growing(A_MINUTE, try_number)
-            case LoadFailedError() if "UNABLE_TO_LOCK_ROW" in str(error):
+            case LoadFailedError() if "UNABLE_TO_LOCK_ROW" in error.codes:
                 return self._growing(LOCK_STORM, try_number)
             case _:
                 return None

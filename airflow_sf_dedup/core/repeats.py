@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from airflow_sf_dedup.core.records import Record, row_hash
-from airflow_sf_dedup.errors import LoadFailedError, SettingError
+from airflow_sf_dedup.errors import RepeatsRefusedError, SettingError
 
 #: Keys and rows of each that an error names.
 _SHOWN = 5
@@ -58,14 +58,14 @@ def check_on_repeat(on_repeat: str) -> str:
     raise SettingError(f"on_repeat: {on_repeat!r} is none of {', '.join(_POLICIES)}.{hint}", setting="on_repeat")
 
 
-def refuse_repeats(repeated: int, examples: Iterable[Sequence[int]]) -> LoadFailedError:
+def refuse_repeats(repeated: int, examples: Iterable[Sequence[int]]) -> RepeatsRefusedError:
     """The error of ``on_repeat="fail"``.
 
     :param repeated: number of keys that occur more than once.
     :param examples: row numbers of some of them, key by key.
     """
     shown = "; ".join(", ".join(map(str, rows[:_SHOWN])) + (", …" if len(rows) > _SHOWN else "") for rows in examples)
-    return LoadFailedError(
+    return RepeatsRefusedError(
         f"on_repeat='fail': {repeated} {'key occurs' if repeated == 1 else 'keys occur'} more than once, "
         f"in rows {shown}. Nothing was sent. Remove the repeats from the source, or choose another on_repeat."
     )

@@ -104,6 +104,13 @@ def why_failed(totals: Totals) -> str:
     return ", ".join(parts) + (f" and {more} further reasons" if more > 0 else "")
 
 
+def failed_codes(totals: Totals) -> Counter[str]:
+    """Error codes of the rows that ``max_failed`` counts, and how many rows have each."""
+    return _summed(
+        {code: rows} for (action, code, _), rows in totals.reasons.items() if code and action in COUNTED_AS_FAILED
+    )
+
+
 def _in_words(code: str | None, reason: str | None) -> str:
     return f"{code} ({reason})" if code and reason else code or reason or ""
 

@@ -83,7 +83,7 @@ def partition_source(
     :param on_staged: told, partition by partition, how many rows are sent together: all its rows, or with
         ``in_order`` those of one wave.
     :raises SettingError: a parameter, the source or the org does not fit.
-    :raises LoadFailedError: a key repeats and ``on_repeat`` is ``fail``.
+    :raises RepeatsRefusedError: a key repeats and ``on_repeat`` is ``fail``.
     """
     check_partitions(partitions)
     check_on_repeat(on_repeat)

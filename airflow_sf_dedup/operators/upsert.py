@@ -253,10 +253,17 @@ class SalesforceUpsertOperator(HidesRows, BaseOperator):
 
         :raises LoadFailedError: more rows failed than allowed; all of them are in the audit by now.
         """
-        from airflow_sf_dedup.journeys.collect import failed_rows, may_still_be_sent, where_to_look, why_failed
+        from airflow_sf_dedup.journeys.collect import (
+            failed_codes,
+            failed_rows,
+            may_still_be_sent,
+            where_to_look,
+            why_failed,
+        )
 
         judged_here = self.max_failed is not None or self.records is not None
         failed = failed_rows(totals) if judged_here else may_still_be_sent(totals)
         if failed > (thresholds.max_failed or 0):
             place = where_to_look([document["load_id"]], document["audit"]["audit_conn_id"])
-            raise LoadFailedError(f"{failed:,} of {totals.rows:,} rows failed: {why_failed(totals)}. {place}")
+            message = f"{failed:,} of {totals.rows:,} rows failed: {why_failed(totals)}. {place}"
+            raise LoadFailedError(message, codes=failed_codes(totals))

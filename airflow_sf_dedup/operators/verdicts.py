@@ -14,6 +14,7 @@ from airflow_sf_dedup.errors import (
     LoginRefusedError,
     OwnLimitReachedError,
     PermissionRefusedError,
+    RepeatsRefusedError,
     SettingError,
     StagingError,
 )
@@ -27,6 +28,7 @@ NEEDS_A_PERSON = (
     StagingError,
     OwnLimitReachedError,
     KeysInFlightError,
+    RepeatsRefusedError,
 )
 
 

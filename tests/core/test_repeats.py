@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from airflow_sf_dedup.core.ordering import order_of
 from airflow_sf_dedup.core.records import Record, row_hash
 from airflow_sf_dedup.core.repeats import ON_REPEAT, check_on_repeat, refuse_repeats, settle_repeats
-from airflow_sf_dedup.errors import LoadFailedError, SettingError
+from airflow_sf_dedup.errors import RepeatsRefusedError, SettingError
 
 
 def record(row_number: int, **fields: Any) -> Record:
@@ -89,7 +89,7 @@ def test_an_unknown_policy_is_refused_with_the_known_ones(on_repeat: Any) -> Non
 
 def test_the_error_of_fail_counts_keys_and_names_rows() -> None:
     error = refuse_repeats(12, [[1, 9], list(range(2, 12))])
-    assert isinstance(error, LoadFailedError)
+    assert isinstance(error, RepeatsRefusedError)
     assert "12 keys" in str(error)
     assert "1, 9; 2, 3, 4, 5, 6, …" in str(error)
 

@@ -19,6 +19,7 @@ from airflow_sf_dedup.journeys.collect import (
     Thresholds,
     account_for_missing_rows,
     complaints,
+    failed_codes,
     failed_rows,
     join,
     latest_loads,
@@ -100,6 +101,20 @@ def test_two_reasons_of_one_code_are_told_apart() -> None:
 
 def test_failed_invalid_unknown_and_not_sent_rows_count_as_failed() -> None:
     assert failed_rows(totals(**{action.value: 1 for action in Action})) == 4
+
+
+def test_codes_are_counted_over_all_reasons_of_the_rows_that_failed() -> None:
+    found = Totals(
+        {Action.FAILED: 20, Action.INVALID: 1, Action.SKIPPED: 4},
+        {
+            (Action.FAILED, "X", None): 2,
+            (Action.FAILED, "X", "tries_used_up"): 1,
+            **{(Action.FAILED, f"CODE_{number}", None): 1 for number in range(17)},
+            (Action.INVALID, None, "missing_key"): 1,
+            (Action.SKIPPED, "X", "stale"): 4,
+        },
+    )
+    assert failed_codes(found) == {"X": 3, **{f"CODE_{number}": 1 for number in range(17)}}
 
 
 @pytest.mark.parametrize("value", [-1, True, "3"])

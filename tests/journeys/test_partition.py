@@ -27,7 +27,7 @@ from airflow_sf_dedup.core.partitioning import PartitionRef
 from airflow_sf_dedup.core.records import Record
 from airflow_sf_dedup.core.repeats import ON_REPEAT
 from airflow_sf_dedup.core.sobjects import Field, SObject
-from airflow_sf_dedup.errors import LoadFailedError, PreflightError, SettingError, SourceError
+from airflow_sf_dedup.errors import PreflightError, RepeatsRefusedError, SettingError, SourceError
 from airflow_sf_dedup.journeys.partition import partition_source
 from airflow_sf_dedup.sources import source_of
 from airflow_sf_dedup.sources.staging import StagingArea, read_manifest, read_partition
@@ -288,7 +288,7 @@ def test_in_order_keeps_all_rows_wave_by_wave(tmp_path: Path) -> None:
 def test_fail_names_rows_and_stages_nothing(tmp_path: Path) -> None:
     audit = Remembered()
     rows = [{"Key__c": key} for key in ("secret", "B", "SECRET", "b", "C")]
-    with pytest.raises(LoadFailedError, match=r"2 keys occur more than once, in rows 1, 3; 2, 4\.") as refused:
+    with pytest.raises(RepeatsRefusedError, match=r"2 keys occur more than once, in rows 1, 3; 2, 4\.") as refused:
         Partitioned(tmp_path, rows, on_repeat="fail", audit=audit)
     assert "secret" not in str(refused.value).lower()
     assert audit.changes == {}

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from airflow.sdk import DAG
+from airflow.sdk import DAG, RetryDecision
 
 from airflow_sf_dedup import SalesforceUpsertOperator, salesforce_upsert
 from airflow_sf_dedup.audit.engine import engine_for
@@ -19,6 +19,7 @@ from airflow_sf_dedup.errors import KeysInFlightError
 from airflow_sf_dedup.locks.base import Claimant, KeyScope
 from airflow_sf_dedup.locks.key_claims import SqlKeyClaims
 from airflow_sf_dedup.operators.rescheduling import SHORTEST_WAIT, SPREAD, come_back_later, has_waited
+from airflow_sf_dedup.retry_policy import SalesforceRetryPolicy
 from airflow_sf_dedup.testing import run_dag
 from tests.acceptance.morning import leads
 
@@ -143,6 +144,31 @@ def test_rows_that_stay_locked_bring_the_task_back_and_are_sent_again(
     tries = {ti.task_id: ti.try_number for ti in run.get_task_instances()}
     assert tries["salesforce_upsert.upsert"] == 2
     assert audit_rows("SELECT action, try_number, count(*) FROM sf_dedup_entry GROUP BY 1, 2") == [("created", 2, 1)]
+
+
+class Noting(SalesforceRetryPolicy):
+    """Lets the task fail, and notes the codes of its error."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.codes: list[Any] = []
+
+    def evaluate(self, exception: BaseException, *args: Any, **kwargs: Any) -> RetryDecision:
+        self.codes.append(getattr(exception, "codes", None))
+        return RetryDecision.fail("noted")
+
+
+def test_a_red_upsert_task_says_by_code_how_many_rows_failed(salesforce_org: EmulatedOrg) -> None:
+    rows = leads(4)
+    rows[0]["LastName"] = rows[3]["LastName"] = None
+    rows[2]["External_Id__c"] = ""
+    noting = Noting()
+    with DAG("codes", schedule=None) as dag:
+        SalesforceUpsertOperator(task_id="upsert", records=rows, retries=1, retry_policy=noting, **LEAD)
+
+    run_dag(dag)
+
+    assert noting.codes == [{"UNUSABLE_KEY": 1, "REQUIRED_FIELD_MISSING": 2}]
 
 
 @pytest.mark.parametrize(

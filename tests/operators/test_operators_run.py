@@ -259,8 +259,9 @@ def test_mapped_loads_of_a_run_are_one_audit_and_are_read_back_together(
         ([{"External_Id__c": "A-1"}], {"external_id_field": "Email"}),
         (leads(2), {"on_duplicate": "update_existing(fields=['Emial'])"}),
         (leads(2), {"masked_fields": ["external_id__c"]}),
+        ([*leads(2), *leads(2)], {"on_repeat": "fail"}),
     ],
-    ids=["unknown column", "no file", "no key field", "field of a policy", "masked key"],
+    ids=["unknown column", "no file", "no key field", "field of a policy", "masked key", "repeated keys"],
 )
 def test_what_a_person_has_to_mend_is_not_retried(
     salesforce_org: EmulatedOrg, source: Any, settings: dict[str, Any]

@@ -24,12 +24,14 @@ FAILED_AT_ONCE = [
     errors.PermissionRefusedError("x"),
     errors.StagingError("x"),
     errors.OwnLimitReachedError("x", retry_after=5),
+    errors.RepeatsRefusedError("x", codes={"UNABLE_TO_LOCK_ROW": 1}),
 ]
 LEFT_TO_AIRFLOW = [
     ValueError("x"),
     SystemExit(1),
     errors.RequestRefusedError("x"),
-    errors.LoadFailedError("3 of 9 rows failed: 3 failed STRING_TOO_LONG"),
+    errors.LoadFailedError("3 of 9 rows failed", codes={"STRING_TOO_LONG": 3}),
+    errors.LoadFailedError("1 of 9 rows failed: 1 failed X, see UNABLE_TO_LOCK_ROW in the handbook", codes={"X": 1}),
 ]
 SECONDS = [
     (errors.LimitReachedError("x"), 1, 3600),
@@ -43,7 +45,7 @@ SECONDS = [
     (errors.TransientCallError("x"), 0, 60),
     (errors.OutcomeUnknownError("x", retry_after=90.0), 2, 90),
     (AuditUnreachableError("postgresql://host/db", "refused"), 2, 120),
-    (errors.LoadFailedError("2 of 9 rows failed: 2 failed UNABLE_TO_LOCK_ROW"), 1, 180),
+    (errors.LoadFailedError("6 of 9 rows failed", codes={"STRING_TOO_LONG": 4, "UNABLE_TO_LOCK_ROW": 2}), 1, 180),
 ]
 
 
