@@ -27,15 +27,18 @@ from airflow_sf_dedup.errors import SettingError
 #: Airflow's own switch; with it, as in ``airflow connections get``, connections are also sought in its database.
 _CONTEXT, _SERVER = "_AIRFLOW_PROCESS_CONTEXT", "server"
 
+#: A hundred years; the calendar begins not long before.
+_OLDEST = timedelta(days=36_500)
 _UNITS = {"h": "hours", "d": "days", "w": "weeks"}
 
 
 def age(text: str) -> timedelta:
     """Read an age such as ``90d``, ``12h`` or ``4w``."""
-    found = re.fullmatch(r"(\d{1,6})([hdw])", text.strip())
-    if found is None:
-        raise argparse.ArgumentTypeError(f"{text!r} is no age; write 90d, 12h or 4w.")
-    return timedelta(**{_UNITS[found[2]]: int(found[1])})
+    found = re.fullmatch(r"([0-9]{1,6})([hdw])", text.strip())
+    read = timedelta(**{_UNITS[found[2]]: int(found[1])}) if found else None
+    if read is None or read > _OLDEST:
+        raise argparse.ArgumentTypeError(f"{text!r} is no age up to {_OLDEST.days}d; write 90d, 12h or 4w.")
+    return read
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -7,12 +7,10 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
+from airflow_sf_dedup.core.numeric_settings import PARTITIONS
 from airflow_sf_dedup.errors import SettingError
 
 PARTITION_REF_VERSION = 1
-
-#: Airflow maps a task over at most this many items (``[core] max_map_length``, as it is delivered).
-MOST_PARTITIONS = 1024
 
 
 def check_partitions(partitions: int) -> int:
@@ -20,13 +18,7 @@ def check_partitions(partitions: int) -> int:
 
     :raises SettingError: it is no whole number from 1 to 1024.
     """
-    if isinstance(partitions, int) and not isinstance(partitions, bool) and 1 <= partitions <= MOST_PARTITIONS:
-        return partitions
-    raise SettingError(
-        f"partitions: expected a whole number from 1 to {MOST_PARTITIONS} (Airflow's max_map_length), "
-        f"got {partitions!r}",
-        setting="partitions",
-    )
+    return PARTITIONS.read(partitions)
 
 
 def partition_of(folded: str, partitions: int) -> int:

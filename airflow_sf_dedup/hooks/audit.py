@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from airflow_sf_dedup.core.numeric_settings import PAGE_SIZE
 from airflow_sf_dedup.errors import SettingError
 
 if TYPE_CHECKING:
@@ -121,16 +122,17 @@ def duplicate_entries(
 
     :param audit: what an upsert or audit task returned; of a partition or of a whole run.
     :param action: only these actions, such as ``"awaiting_review"`` or ``["failed", "invalid"]``.
-    :param page_size: rows held in memory at a time.
-    :raises SettingError: ``audit`` is no such document, or an action is not known.
+    :param page_size: rows held in memory at a time, 1 to 100,000.
+    :raises SettingError: ``audit`` is no such document, an action is not known, or ``page_size`` no such number.
     """
     if not isinstance(audit, Mapping) or "audit" not in audit:
         raise SettingError("audit: expected the output of an upsert or audit task", setting="audit")
     actions = None if action is None else _actions([action] if isinstance(action, str) else action)
+    size = PAGE_SIZE.read(page_size)
     coordinates = audit["audit"]
     store = open_audit(coordinates["audit_conn_id"])
     for load_id in _load_ids(store, coordinates):
-        yield from store.entries(load_id, actions=actions, partition=audit.get("partition"), page_size=page_size)
+        yield from store.entries(load_id, actions=actions, partition=audit.get("partition"), page_size=size)
 
 
 def _load_ids(store: SqlAudit, coordinates: Mapping[str, Any]) -> list[str]:

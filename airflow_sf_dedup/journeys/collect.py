@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 from itertools import islice
 from typing import Any, TypeVar
 
 from airflow_sf_dedup.audit.base import Audit, Load, Totals
 from airflow_sf_dedup.core.entries import COUNTED_AS_FAILED, Action, Entry
+from airflow_sf_dedup.core.numeric_settings import OF_OPERATORS
 from airflow_sf_dedup.core.partitioning import PartitionRef
 from airflow_sf_dedup.core.records import Record
-from airflow_sf_dedup.errors import SettingError
 from airflow_sf_dedup.journeys.entry_maker import TRIES_USED_UP
 from airflow_sf_dedup.journeys.summary import MOST_REASONS, fitting, reasons_of
 
@@ -28,7 +28,10 @@ MOST_NAMED = 10
 
 @dataclass(frozen=True, slots=True)
 class Thresholds:
-    """From when on a load is red. ``None``: never for that reason."""
+    """From when on a load is red. ``None``: never for that reason.
+
+    :raises SettingError: one is no number that it may be.
+    """
 
     #: Rows that are failed, invalid, unknown or not sent.
     max_failed: int | None = 0
@@ -38,10 +41,8 @@ class Thresholds:
     max_awaiting_review: int | None = None
 
     def __post_init__(self) -> None:
-        for name in ("max_failed", "max_failed_pct", "max_awaiting_review"):
-            value = getattr(self, name)
-            if value is not None and (isinstance(value, bool) or not isinstance(value, int | float) or value < 0):
-                raise SettingError(f"{name}={value!r} is not a number from 0 on", setting=name)
+        for field in fields(self):
+            object.__setattr__(self, field.name, OF_OPERATORS[field.name].read(getattr(self, field.name)))
 
 
 def failed_rows(totals: Totals) -> int:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from airflow_sf_dedup.errors import OwnLimitReachedError, SettingError
+from airflow_sf_dedup.core.numeric_settings import API_BUDGET, API_FLOOR_PCT
+from airflow_sf_dedup.errors import OwnLimitReachedError
 from airflow_sf_dedup.salesforce.call_count import LimitInfo
 
 
@@ -15,19 +16,15 @@ class CallLimits:
 
     :param api_budget: calls of all tasks of a load together; ``None``: any number.
     :param api_floor_pct: percent of the org's daily calls that others must find left, 0 to 100.
+    :raises SettingError: one is no number that it may be.
     """
 
     api_budget: int | None = None
     api_floor_pct: float | None = None
 
-    def check(self) -> None:
-        """:raises SettingError: a limit is no number it can be."""
-        budget, floor = self.api_budget, self.api_floor_pct
-        if budget is not None and (isinstance(budget, bool) or not isinstance(budget, int) or budget < 1):
-            raise SettingError(f"api_budget={budget!r} is not a number of calls from 1 on", setting="api_budget")
-        is_number = isinstance(floor, int | float) and not isinstance(floor, bool)
-        if floor is not None and not (is_number and 0 <= floor <= 100):
-            raise SettingError(f"api_floor_pct={floor!r} is not a percentage from 0 to 100", setting="api_floor_pct")
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "api_budget", API_BUDGET.read(self.api_budget))
+        object.__setattr__(self, "api_floor_pct", API_FLOOR_PCT.read(self.api_floor_pct))
 
 
 @dataclass(frozen=True, slots=True)

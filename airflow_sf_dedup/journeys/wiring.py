@@ -15,6 +15,7 @@ from airflow_sf_dedup.audit.sql import SqlAudit
 from airflow_sf_dedup.core.clock import utc_now
 from airflow_sf_dedup.core.entries import WRITTEN
 from airflow_sf_dedup.core.keys import KeyRule
+from airflow_sf_dedup.core.numeric_settings import MAX_IN_FLIGHT
 from airflow_sf_dedup.core.partitioning import PartitionRef
 from airflow_sf_dedup.core.record_ids import is_record_id
 from airflow_sf_dedup.core.records import Record
@@ -41,9 +42,6 @@ from airflow_sf_dedup.salesforce.session import SalesforceSession
 from airflow_sf_dedup.salesforce.soap import SoapUpsertLookup
 from airflow_sf_dedup.salesforce.wire import WriteOptions
 from airflow_sf_dedup.sources.staging import StagedLoad
-
-#: More calls at a time than this one task must not make: an org grants 25 long ones to all its clients.
-MOST_IN_FLIGHT = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,12 +75,7 @@ class WriteSettings:
         _one_of("audit_values", self.audit_values, tuple(AuditValues))
         if isinstance(self.masked_fields, str):
             raise SettingError("masked_fields: expected a list of field names", setting="masked_fields")
-        in_flight = self.max_in_flight
-        if isinstance(in_flight, bool) or not isinstance(in_flight, int) or not 1 <= in_flight <= MOST_IN_FLIGHT:
-            raise SettingError(
-                f"max_in_flight={in_flight!r} is not a number from 1 to {MOST_IN_FLIGHT}", setting="max_in_flight"
-            )
-        self.limits.check()
+        MAX_IN_FLIGHT.read(self.max_in_flight)
 
 
 @dataclass(frozen=True, slots=True)

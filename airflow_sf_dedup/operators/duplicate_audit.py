@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator, TriggerRule
 
+from airflow_sf_dedup.operators.parameters import ChecksParameters
 from airflow_sf_dedup.operators.rows import HidesRows, hidden
+from airflow_sf_dedup.operators.spelling import check_literals
 from airflow_sf_dedup.operators.upsert import XCOM_KEY
 from airflow_sf_dedup.operators.verdicts import failing_at_once
 
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
     from airflow_sf_dedup.journeys.collect import Thresholds
 
 
-class SalesforceDuplicateAuditOperator(HidesRows, BaseOperator):
+class SalesforceDuplicateAuditOperator(ChecksParameters, HidesRows, BaseOperator):
     """The run's verdict: one ``duplicate_audit`` XCom, red by thresholds, never green after a failure.
 
     It runs also when a task before it failed, and reads the audit table rather than the XComs that
@@ -46,13 +48,14 @@ class SalesforceDuplicateAuditOperator(HidesRows, BaseOperator):
         **kwargs: Any,
     ) -> None:
         kwargs.setdefault("trigger_rule", TriggerRule.ALL_DONE)
+        self._check_names(kwargs)
         super().__init__(**kwargs)
         self.upserts = hidden(upserts)
         self.max_failed = max_failed
         self.max_failed_pct = max_failed_pct
         self.max_awaiting_review = max_awaiting_review
         self.audit_conn_id = audit_conn_id
-        self._thresholds()
+        check_literals(vars(self))
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Judge the run; what is said of it is pushed before the task goes red.

@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING, Any
 from airflow_sf_dedup.audit.base import Load, Totals
 from airflow_sf_dedup.core.clock import utc_now
 from airflow_sf_dedup.core.entries import UNSETTLED, Action
+from airflow_sf_dedup.core.numeric_settings import CLAIM_LIFETIME, STAGING_RETENTION_DAYS
 from airflow_sf_dedup.core.partitioning import PartitionRef
 from airflow_sf_dedup.errors import CallError, SettingError
+from airflow_sf_dedup.hooks.configuration import configured
 from airflow_sf_dedup.journeys.entry_maker import TaskMark
 
 if TYPE_CHECKING:
@@ -99,7 +101,6 @@ def stage(
     from airflow_sf_dedup.sources.read import source_of
 
     limits = CallLimits(settings.api_budget, settings.api_floor_pct)
-    limits.check()
     sobject = describe(session, settings.sobject)
     audit = open_audit(settings.audit_conn_id, upgrade=True)
     staging = staging_area(settings.staging_path)
@@ -180,9 +181,7 @@ def close_load(audit: SqlAudit, load: Load) -> Totals:
 
 
 def _retention_days() -> int:
-    from airflow.sdk import conf
-
-    return int(conf.getint("sf_dedup", "staging_retention_days", fallback=7))
+    return configured(STAGING_RETENTION_DAYS, 7)
 
 
 def _map_index(context: Context) -> int:
@@ -273,16 +272,9 @@ def clear_number(context: Context) -> int:
 
 
 def _claim_lifetime() -> timedelta:
-    from airflow.sdk import conf
-
     from airflow_sf_dedup.locks.key_claims import LIFETIME
 
-    seconds = conf.getfloat("sf_dedup", "claim_lifetime", fallback=LIFETIME.total_seconds())
-    if seconds <= 0:
-        raise SettingError(
-            f"[sf_dedup] claim_lifetime={seconds:g} is not a number of seconds", setting="claim_lifetime"
-        )
-    return timedelta(seconds=seconds)
+    return timedelta(seconds=configured(CLAIM_LIFETIME, LIFETIME.total_seconds()))
 
 
 def refuse_mismatch(ref: PartitionRef, given: Mapping[str, Any]) -> None:

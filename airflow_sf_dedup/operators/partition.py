@@ -7,7 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
 
+from airflow_sf_dedup.core.numeric_settings import PARTITIONS
+from airflow_sf_dedup.operators.parameters import ChecksParameters
 from airflow_sf_dedup.operators.rows import HidesRows, hidden
+from airflow_sf_dedup.operators.spelling import check_literals
 from airflow_sf_dedup.operators.verdicts import failing_at_once
 
 if TYPE_CHECKING:
@@ -16,7 +19,7 @@ if TYPE_CHECKING:
     from airflow_sf_dedup.operators.loading import LoadSettings
 
 
-class SalesforcePartitionOperator(HidesRows, BaseOperator):
+class SalesforcePartitionOperator(ChecksParameters, HidesRows, BaseOperator):
     """Check the org, settle repeated keys, and stage the rows in partitions.
 
     Returns a list of partition references for ``SalesforceUpsertOperator.partial(…).expand(partition=…)``;
@@ -74,6 +77,7 @@ class SalesforcePartitionOperator(HidesRows, BaseOperator):
         api_floor_pct: float | None = None,
         **kwargs: Any,
     ) -> None:
+        self._check_names(kwargs)
         super().__init__(**kwargs)
         self.source = hidden(source)
         self.sobject = sobject
@@ -88,6 +92,7 @@ class SalesforcePartitionOperator(HidesRows, BaseOperator):
         self.audit_conn_id = audit_conn_id
         self.api_budget = api_budget
         self.api_floor_pct = api_floor_pct
+        check_literals(vars(self))
 
     def execute(self, context: Context) -> list[dict[str, Any]]:
         """Stage the source; answers the references to its partitions.
@@ -109,7 +114,7 @@ class SalesforcePartitionOperator(HidesRows, BaseOperator):
         return LoadSettings(
             sobject=self.sobject,
             external_id_field=self.external_id_field,
-            partitions=self.partitions,
+            partitions=PARTITIONS.read(self.partitions),
             on_repeat=self.on_repeat,
             group_by=self.group_by,
             newer_than=self.newer_than,

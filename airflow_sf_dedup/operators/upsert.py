@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
 
+from airflow_sf_dedup.core.numeric_settings import CLAIM_TIMEOUT
 from airflow_sf_dedup.errors import KeysInFlightError, LoadFailedError, SettingError
+from airflow_sf_dedup.operators.parameters import ChecksParameters
 from airflow_sf_dedup.operators.rescheduling import come_back_later, give_up, has_waited
 from airflow_sf_dedup.operators.rows import HidesRows, hidden
-from airflow_sf_dedup.operators.spelling import check_spelling
+from airflow_sf_dedup.operators.spelling import check_literals
 from airflow_sf_dedup.operators.verdicts import failing_at_once
 
 if TYPE_CHECKING:
@@ -24,11 +26,8 @@ if TYPE_CHECKING:
 
 XCOM_KEY = "duplicate_audit"
 
-#: Seconds.
-_A_YEAR = 31_536_000
 
-
-class SalesforceUpsertOperator(HidesRows, BaseOperator):
+class SalesforceUpsertOperator(ChecksParameters, HidesRows, BaseOperator):
     """Upsert rows by their key; every row ends as one entry of the audit.
 
     Returns, and pushes as the XCom ``duplicate_audit``, the document described in
@@ -109,8 +108,8 @@ class SalesforceUpsertOperator(HidesRows, BaseOperator):
         staging_path: str | None = None,
         **kwargs: Any,
     ) -> None:
+        self._check_names(kwargs)
         super().__init__(**kwargs)
-        check_spelling(on_duplicate)
         self.partition = partition
         self.records = hidden(records)
         self.on_duplicate = on_duplicate
@@ -133,6 +132,7 @@ class SalesforceUpsertOperator(HidesRows, BaseOperator):
         self.newer_than = newer_than
         self.allow_non_unique_key = allow_non_unique_key
         self.staging_path = staging_path
+        check_literals(vars(self))
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Write the rows, push what became of them, and go red if too many failed.
@@ -150,6 +150,7 @@ class SalesforceUpsertOperator(HidesRows, BaseOperator):
 
         settings = self._write_settings()
         settings.check()
+        claim_timeout = CLAIM_TIMEOUT.read(self.claim_timeout)
         thresholds = self._thresholds()
         refs, load_id, session = self._refs(context)
         try:
@@ -157,11 +158,11 @@ class SalesforceUpsertOperator(HidesRows, BaseOperator):
                 upsert_partition(ref, settings, session=session, context=context)
         except KeysInFlightError as error:
             # What an earlier try of this load left behind ends for certain, and soon.
-            if error.left_until is not None or not has_waited(context, self.claim_timeout):
+            if error.left_until is not None or not has_waited(context, claim_timeout):
                 self.log.info("%s", error)
                 come_back_later(error)
             self._push(context, load_id, session.api_calls)
-            give_up(error, self.claim_timeout)
+            give_up(error, claim_timeout)
         except BaseException:
             self._push(context, load_id, session.api_calls)
             raise
@@ -178,9 +179,6 @@ class SalesforceUpsertOperator(HidesRows, BaseOperator):
         from airflow_sf_dedup.journeys.limits import CallLimits
         from airflow_sf_dedup.journeys.wiring import WriteSettings
 
-        timeout = self.claim_timeout
-        if isinstance(timeout, bool) or not isinstance(timeout, int | float) or not 0 <= timeout < _A_YEAR:
-            raise SettingError(f"claim_timeout={timeout!r} is not a number of seconds", setting="claim_timeout")
         return WriteSettings(
             on_duplicate=self.on_duplicate,
             api=self.api,

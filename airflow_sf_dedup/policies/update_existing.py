@@ -14,6 +14,7 @@ from airflow_sf_dedup.core.decisions import (
     certain_match,
     uncertainty,
 )
+from airflow_sf_dedup.core.numeric_settings import MIN_CONFIDENCE
 from airflow_sf_dedup.errors import SettingError
 from airflow_sf_dedup.policies.base import Composable
 
@@ -49,16 +50,10 @@ class UpdateExisting(Composable):
                 )
         else:
             object.__setattr__(self, "fields", _names(self.fields))
-        if isinstance(self.min_confidence, bool) or not isinstance(self.min_confidence, int | float):
-            raise SettingError(
-                f"update_existing: min_confidence={self.min_confidence!r} is not a number",
-                setting="on_duplicate",
-            )
-        if not 0 <= self.min_confidence <= 100:
-            raise SettingError(
-                f"update_existing: min_confidence={self.min_confidence!r} is not in 0 to 100 percent",
-                setting="on_duplicate",
-            )
+        least = MIN_CONFIDENCE.read(
+            self.min_confidence, named="update_existing: min_confidence", setting="on_duplicate"
+        )
+        object.__setattr__(self, "min_confidence", least)
 
     def arguments(self) -> dict[str, object]:
         """The parameters that differ from their defaults."""

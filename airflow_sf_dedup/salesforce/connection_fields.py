@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
+from airflow_sf_dedup.core.numeric_settings import TIMEOUT, number_in
 from airflow_sf_dedup.core.record_ids import to_18
 from airflow_sf_dedup.errors import SettingError
 from airflow_sf_dedup.salesforce.settings import (
@@ -43,7 +44,6 @@ _SALESFORCE = ".salesforce.com"
 _SHARED_DOMAINS = ("login", "test")
 #: Stands for a My Domain where the instance is on this machine, which all logins then go to; none has this name.
 _LOOPBACK_DOMAIN = "loopback.invalid"
-_LONGEST_TIMEOUT = 3600.0
 _VERSION = re.compile(r"v?(\d{1,4})(?:\.0)?")
 _DOMAIN = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?")
 _PEM = re.compile(r"-----BEGIN ([A-Z ]+)-----(.*?)-----END \1-----", re.DOTALL)
@@ -116,12 +116,9 @@ class _Fields:
         if value is None:
             return default
         try:
-            seconds = float(value)
-        except (TypeError, ValueError):
-            raise self.error(name, "must be a number of seconds") from None
-        if not 0 < seconds <= _LONGEST_TIMEOUT:
-            raise self.error(name, f"must be more than 0 and at most {_LONGEST_TIMEOUT:g} seconds")
-        return seconds
+            return TIMEOUT.take(number_in(value) if isinstance(value, str) else value)
+        except ValueError:
+            raise self.error(name, f"must be {TIMEOUT.allowed}") from None
 
     def api_version(self) -> str:
         """``version`` is the name in Airflow's connection, ``api_version`` in ours."""

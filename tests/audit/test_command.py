@@ -116,7 +116,7 @@ def test_show_needs_to_know_what(url, capsys):
     assert "--load" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("text", ["90", "d", "-1d", "1y"])
+@pytest.mark.parametrize("text", ["90", "d", "-1d", "1y", "1.5d", "nand", "1e3d", "36501d", "999999w"])
 def test_an_odd_age_is_refused(url, text):
     with pytest.raises(SystemExit) as leaving:
         main(["purge", "--url", url, f"--older-than={text}"])

@@ -117,7 +117,7 @@ def test_codes_are_counted_over_all_reasons_of_the_rows_that_failed() -> None:
     assert failed_codes(found) == {"X": 3, **{f"CODE_{number}": 1 for number in range(17)}}
 
 
-@pytest.mark.parametrize("value", [-1, True, "3"])
+@pytest.mark.parametrize("value", [-1, True, "3", float("nan"), float("inf")])
 @pytest.mark.parametrize("name", ["max_failed", "max_failed_pct", "max_awaiting_review"])
 def test_a_threshold_that_is_no_number_is_refused_by_name(name: str, value: Any) -> None:
     with pytest.raises(SettingError, match=name):

@@ -63,7 +63,10 @@ def test_an_org_that_does_not_tell_its_limit_stops_nothing(info: LimitInfo | Non
         ({"api_budget": True}, "api_budget"),
         ({"api_budget": 2.5}, "api_budget"),
         ({"api_budget": "many"}, "api_budget"),
+        ({"api_budget": float("nan")}, "api_budget"),
+        ({"api_budget": 10**30}, "api_budget"),
         ({"api_floor_pct": -1}, "api_floor_pct"),
+        ({"api_floor_pct": float("nan")}, "api_floor_pct"),
         ({"api_floor_pct": 101}, "api_floor_pct"),
         ({"api_floor_pct": "20"}, "api_floor_pct"),
         ({"api_floor_pct": True}, "api_floor_pct"),
@@ -71,5 +74,5 @@ def test_an_org_that_does_not_tell_its_limit_stops_nothing(info: LimitInfo | Non
 )
 def test_a_limit_that_is_none_is_a_clear_error(limits: dict[str, Any], named: str) -> None:
     with pytest.raises(SettingError, match=named) as raised:
-        CallLimits(**limits).check()
+        CallLimits(**limits)
     assert raised.value.setting == named

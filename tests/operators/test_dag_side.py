@@ -2,20 +2,32 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import subprocess
 import sys
+from math import inf, nan
+from typing import Any
 
 import pytest
 from airflow.sdk import DAG
 from airflow.sdk.exceptions import AirflowFailException
 
-from airflow_sf_dedup import SalesforcePartitionOperator, SalesforceUpsertOperator, UpdateExisting, salesforce_upsert
+from airflow_sf_dedup import (
+    SalesforceDuplicateAuditOperator,
+    SalesforcePartitionOperator,
+    SalesforceUpsertOperator,
+    UpdateExisting,
+    salesforce_upsert,
+)
+from airflow_sf_dedup.core.numeric_settings import OF_OPERATORS
 from airflow_sf_dedup.errors import SettingError
+from airflow_sf_dedup.operators.parameters import parameters
 from airflow_sf_dedup.policies import AskReviewer
 
 SECRET = "jane@example.com"
 ROWS = [{"External_Id__c": "A-1", "Email": SECRET}]
+LEAD: dict[str, Any] = {"sobject": "Lead", "external_id_field": "External_Id__c"}
 
 HEAVY = ("requests", "simple_salesforce", "pandas", "zeep", "alembic", "psycopg", "fsspec", "starlette", "uvicorn")
 
@@ -87,11 +99,10 @@ def test_a_misspelt_setting_is_refused_when_the_dag_is_parsed() -> None:
         ({"audit_values": "some"}, "audit_values"),
         ({"masked_fields": "Email"}, "masked_fields"),
         ({"assignment_rules": "zzz"}, "assignment_rules"),
-        ({"max_failed": -1}, "max_failed"),
         ({"partition": {"load_id": "x"}}, "partition"),
         ({}, "sobject"),
     ],
-    ids=["api", "lookup", "audit values", "masked fields", "rule", "max_failed", "partition and records", "no sobject"],
+    ids=["api", "lookup", "audit values", "masked fields", "rule", "partition and records", "no sobject"],
 )
 def test_a_wrong_setting_is_named_before_any_call_and_not_retried(settings: dict[str, object], named: str) -> None:
     operator = SalesforceUpsertOperator(task_id="upsert", records=ROWS, **settings)
@@ -108,9 +119,46 @@ def test_a_misspelt_policy_is_refused_when_the_dag_is_parsed(spelling: object) -
         salesforce_upsert(source=ROWS, sobject="Lead", external_id_field="X", on_duplicate=spelling)
 
 
-def test_an_unreadable_threshold_is_refused_when_the_dag_is_parsed() -> None:
-    with DAG("load", schedule=None), pytest.raises(SettingError, match="max_failed"):
-        salesforce_upsert(source=ROWS, sobject="Lead", external_id_field="X", max_failed="0")
+NO_NUMBERS = {
+    "partitions": [0, 1025, 2.5, nan, "8", True, None],
+    "max_failed": [-1, 0.5, nan, inf, "0", "{{ params.most }}", True],
+    "max_failed_pct": [-1, 100.5, nan, "1", False],
+    "max_awaiting_review": [-1, 1.5, nan, inf, "many"],
+    "max_in_flight": [0, 11, 1.5, nan, "2", True, None],
+    "api_budget": [0, 2.5, nan, inf, "200", True],
+    "api_floor_pct": [-1, 101, nan, inf, "20", True],
+    "claim_timeout": [-1, nan, inf, 1e300, "soon", True, None],
+}
+OPERATORS = [SalesforcePartitionOperator, SalesforceUpsertOperator, SalesforceDuplicateAuditOperator]
+USES = [(name, each) for each in OPERATORS for name in NO_NUMBERS if name in parameters(each)]
+
+
+@pytest.mark.parametrize("name", NO_NUMBERS)
+def test_what_is_no_number_that_a_setting_may_be_is_refused_when_the_dag_is_parsed(name: str) -> None:
+    for value in NO_NUMBERS[name]:
+        with DAG("load", schedule=None), pytest.raises(SettingError, match=f"^{name}=.*: expected ") as refused:
+            salesforce_upsert(source=ROWS, sobject="Lead", external_id_field="X", **{name: value})
+        assert refused.value.setting == name
+
+
+@pytest.mark.parametrize(("name", "operator"), USES)
+def test_also_of_an_operator_of_its_own_and_in_partial(name: str, operator: Any) -> None:
+    needed: dict[str, Any] = {"source": ROWS, **LEAD} if operator is SalesforcePartitionOperator else {}
+    for value in NO_NUMBERS[name]:
+        with pytest.raises(SettingError, match=name):
+            operator(task_id="one", **needed, **{name: value})
+        with pytest.raises(SettingError, match=name):
+            operator.partial(task_id="many", **{name: value})
+
+
+def test_every_numeric_setting_of_the_operators_is_tried_here() -> None:
+    numeric = {
+        name
+        for operator in OPERATORS
+        for name, parameter in inspect.signature(operator.__init__).parameters.items()
+        if "int" in str(parameter.annotation) or "float" in str(parameter.annotation)
+    }
+    assert numeric == NO_NUMBERS.keys() == OF_OPERATORS.keys()
 
 
 def test_the_operators_are_built_from_plain_yaml_values() -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from airflow.sdk import DAG, RetryDecision
+from airflow.sdk import DAG, RetryDecision, task
 
 from airflow_sf_dedup import SalesforceUpsertOperator, salesforce_upsert
 from airflow_sf_dedup.audit.engine import engine_for
@@ -19,7 +19,7 @@ from airflow_sf_dedup.errors import KeysInFlightError
 from airflow_sf_dedup.locks.base import Claimant, KeyScope
 from airflow_sf_dedup.locks.key_claims import SqlKeyClaims
 from airflow_sf_dedup.operators.rescheduling import SHORTEST_WAIT, SPREAD, come_back_later, has_waited
-from airflow_sf_dedup.retry_policy import SalesforceRetryPolicy
+from airflow_sf_dedup.retry_policy import SALESFORCE_RETRY_POLICY, SalesforceRetryPolicy
 from airflow_sf_dedup.testing import run_dag
 from tests.acceptance.morning import leads
 
@@ -231,24 +231,60 @@ def test_an_older_file_does_not_overwrite_what_a_newer_one_wrote(
 
 
 @pytest.mark.parametrize(
-    ("settings", "named"),
-    [
-        ({"max_in_flight": 0}, "max_in_flight"),
-        ({"max_in_flight": 11}, "max_in_flight"),
-        ({"api_budget": 0}, "api_budget"),
-        ({"api_floor_pct": 101}, "api_floor_pct"),
-        ({"claim_timeout": "soon"}, "claim_timeout"),
-    ],
+    "setting",
+    ["max_in_flight", "max_failed", "api_budget", "api_floor_pct", "claim_timeout"],
 )
-def test_a_setting_that_cannot_be_is_named_before_anything_is_sent(
-    salesforce_org: EmulatedOrg, settings: dict[str, Any], named: str, capsys: pytest.CaptureFixture[str]
+def test_a_number_that_a_task_gives_is_read_before_anything_is_sent(
+    salesforce_org: EmulatedOrg, setting: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    """Mapped over, so that no parse of the Dag file sees it."""
+
+    @task
+    def numbers() -> list[float]:
+        return [-1]
+
     with DAG("wrong", schedule=None) as dag:
-        SalesforceUpsertOperator(task_id="upsert", records=leads(1), retries=2, **LEAD, **settings)
+        SalesforceUpsertOperator.partial(
+            task_id="upsert", records=leads(1), retries=2, retry_policy=SALESFORCE_RETRY_POLICY, **LEAD
+        ).expand(**{setting: numbers()})
 
     run = run_dag(dag)
 
-    assert named in capsys.readouterr().out
-
-    assert [(ti.state, ti.try_number) for ti in run.get_task_instances()] == [("failed", 1)]
+    assert f"{setting}=-1: expected" in capsys.readouterr().out
+    [upsert] = [ti for ti in run.get_task_instances() if ti.task_id == "upsert"]
+    assert (upsert.state, upsert.try_number) == ("failed", 1)
     assert salesforce_org.state.stats()["api_calls"] == 0
+
+
+@pytest.mark.parametrize(
+    ("option", "text"),
+    [
+        ("STAGING_RETENTION_DAYS", "0"),
+        ("STAGING_RETENTION_DAYS", "-7"),
+        ("STAGING_RETENTION_DAYS", "1.5"),
+        ("STAGING_RETENTION_DAYS", "nan"),
+        ("STAGING_RETENTION_DAYS", "a week"),
+        ("CLAIM_LIFETIME", "0"),
+        ("CLAIM_LIFETIME", "nan"),
+        ("CLAIM_LIFETIME", "inf"),
+        ("CLAIM_LIFETIME", "1e300"),
+        ("CLAIM_LIFETIME", "soon"),
+        ("CLAIM_LIFETIME", ""),
+    ],
+)
+def test_a_configured_number_that_cannot_be_ends_the_load_before_a_row_is_sent(
+    salesforce_org: EmulatedOrg,
+    option: str,
+    text: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv(f"AIRFLOW__SF_DEDUP__{option}", text)
+    with DAG("configured", schedule=None) as dag:
+        SalesforceUpsertOperator(task_id="upsert", records=leads(1), retries=2, **LEAD)
+
+    run = run_dag(dag)
+
+    assert f"[sf_dedup] {option.lower()}=" in capsys.readouterr().out
+    assert [(ti.state, ti.try_number) for ti in run.get_task_instances()] == [("failed", 1)]
+    assert salesforce_org.state.records("Lead") == []

@@ -209,6 +209,8 @@ UNUSABLE = {
     "timeout no number": ("read_timeout", {**TOKEN, "read_timeout": "long"}, {}, "seconds"),
     "timeout of nothing": ("connect_timeout", {**TOKEN, "connect_timeout": 0}, {}, "seconds"),
     "timeout without end": ("read_timeout", {**TOKEN, "read_timeout": "inf"}, {}, "seconds"),
+    "timeout of an unknown length": ("read_timeout", {**TOKEN, "read_timeout": "nan"}, {}, "seconds"),
+    "timeout switched on": ("connect_timeout", {**TOKEN, "connect_timeout": True}, {}, "seconds"),
     "expected org": ("expected_org_id", {**TOKEN, "expected_org_id": "production"}, {}, "record id"),
     "organization": ("organization_id", {"organization_id": "mine"}, USER, "record id"),
     "key no pem": ("private_key", {"consumer_key": "k", "private_key": "hidden"}, LOADER, "PEM"),
