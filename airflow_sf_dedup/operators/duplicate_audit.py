@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator, TriggerRule
 
+from airflow_sf_dedup.operators.judged import Judgement, judgement_of
 from airflow_sf_dedup.operators.parameters import ChecksParameters
-from airflow_sf_dedup.operators.rows import HidesRows, hidden
+from airflow_sf_dedup.operators.rows import HidesRows
 from airflow_sf_dedup.operators.spelling import check_literals
 from airflow_sf_dedup.operators.upsert import XCOM_KEY
 from airflow_sf_dedup.operators.verdicts import failing_at_once
@@ -22,12 +23,16 @@ if TYPE_CHECKING:
 
 
 class SalesforceDuplicateAuditOperator(ChecksParameters, HidesRows, BaseOperator):
-    """The run's verdict: one ``duplicate_audit`` XCom, red by thresholds, never green after a failure.
+    """A load's verdict: one ``duplicate_audit`` XCom, red by thresholds, never green after a failure.
 
     It runs also when a task before it failed, and reads the audit table rather than the XComs that
     happen to be there. Rows that a killed task left without an entry are audited as ``unknown``.
 
-    :param upserts: the output of the upsert task, mapped or plain. (templated)
+    It judges the loads behind ``upserts``, and those on the way to it that no other audit task is given; what
+    lies before an earlier audit task is that one's affair.
+
+    :param upserts: the output of the upsert task, mapped or plain, or a list of several; without it, of the tasks
+        right before this one. (templated)
     :param max_failed: most rows that may be failed, invalid, unknown or not sent; None: any number.
     :param max_failed_pct: the same in percent of all rows, 0 to 100.
     :param max_awaiting_review: most rows that may await a person; None: any number.
@@ -50,7 +55,7 @@ class SalesforceDuplicateAuditOperator(ChecksParameters, HidesRows, BaseOperator
         kwargs.setdefault("trigger_rule", TriggerRule.ALL_DONE)
         self._check_names(kwargs)
         super().__init__(**kwargs)
-        self.upserts = hidden(upserts)
+        self.upserts = upserts
         self.max_failed = max_failed
         self.max_failed_pct = max_failed_pct
         self.max_awaiting_review = max_awaiting_review
@@ -104,47 +109,50 @@ class SalesforceDuplicateAuditOperator(ChecksParameters, HidesRows, BaseOperator
 
     def _results(self) -> list[Mapping[str, Any]]:
         """What the upsert tasks returned, as far as they did."""
-        given = [self.upserts] if isinstance(self.upserts, Mapping) else self.upserts or ()
-        return [result for result in given if isinstance(result, Mapping) and "load_id" in result]
+        return [result for result in _flat(self.upserts) if "load_id" in result]
 
     def _audit_conn_id(self) -> str | None:
         if self.audit_conn_id is not None:
             return self.audit_conn_id
         for result in self._results():
             return result["audit"]["audit_conn_id"]  # type: ignore[no-any-return]
-        for task in self._load_tasks():
+        for task in self._judgement().tasks.values():
             if (conn_id := _setting(task, "audit_conn_id")) is not None:
                 return str(conn_id)
         return None
 
-    def _load_tasks(self) -> Iterable[Any]:
-        """The partition and upsert tasks before this one."""
-        kinds = {"SalesforcePartitionOperator", "SalesforceUpsertOperator"}
-        return [task for task in self.get_flat_relatives(upstream=True) if task.task_type in kinds]
+    def _judgement(self) -> Judgement:
+        """What this task judges, and what it waits for."""
+        dag = self.get_dag()
+        return judgement_of(self.task_id, dag.task_dict, SalesforceDuplicateAuditOperator) if dag else Judgement()
 
     def _not_done(self, context: Context) -> list[str]:
         """Tasks before this one that did not succeed, a sentence each."""
-        ti = context["ti"]
-        task_ids = {task.task_id for task in self._load_tasks()} | set(self.upstream_task_ids)
-        if not task_ids:
-            return []
-        states = ti.get_task_states(dag_id=ti.dag_id, task_ids=sorted(task_ids), run_ids=[ti.run_id])
-        of_run = states.get(ti.run_id, {})
+        ti, judgement = context["ti"], self._judgement()
+        of_run: dict[str, Any] = {}
+        for map_index, task_ids in judgement.instances(ti.map_index).items():
+            states = ti.get_task_states(
+                dag_id=ti.dag_id, task_ids=sorted(task_ids), run_ids=[ti.run_id], map_index=map_index
+            )
+            of_run |= states.get(ti.run_id, {})
         return [
-            f"task {_instance(name, task_ids)} is {state or 'not run'}"
+            f"task {_instance(name, judgement.awaited)} is {state or 'not run'}"
             for name, state in sorted(of_run.items())
             if str(state) not in ("success", "skipped")
         ]
 
     def _loads(self, audit: SqlAudit, context: Context) -> list[Load]:
-        """The newest load of each task instance before this one, and those that results name."""
+        """The newest load of each task instance that this one judges, and those that results name."""
         from airflow_sf_dedup.journeys.collect import latest_loads
 
-        ti = context["ti"]
+        ti, judgement = context["ti"], self._judgement()
         named = {result["load_id"] for result in self._results()}
-        tasks = {task.task_id for task in self._load_tasks()}
         found = {load.load_id: load for load_id in named if (load := audit.load(load_id))}
-        found |= {load.load_id: load for load in audit.loads_of_run(ti.dag_id, ti.run_id) if load.task_id in tasks}
+        found |= {
+            load.load_id: load
+            for load in audit.loads_of_run(ti.dag_id, ti.run_id)
+            if judgement.judges(load.task_id, load.settings.get("map_index", -1), by=ti.map_index)
+        }
         return latest_loads(found.values())
 
     def _no_load(self, not_done: list[str]) -> dict[str, Any]:
@@ -169,6 +177,15 @@ class SalesforceDuplicateAuditOperator(ChecksParameters, HidesRows, BaseOperator
             found += complaints(load, totals, thresholds)
             summaries.append(summarise(audit, load, totals, audit_conn_id=audit_conn_id))
         return join(summaries, loads), found
+
+
+def _flat(value: Any) -> Iterator[Mapping[str, Any]]:
+    """The documents in one, in a list of them, or in a list of the outputs of mapped tasks."""
+    if isinstance(value, Mapping):
+        yield value
+    elif isinstance(value, Sequence) and not isinstance(value, str):
+        for part in value:
+            yield from _flat(part)
 
 
 def _instance(name: str, task_ids: Iterable[str]) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from airflow.sdk import XComArg
+
 
 class Rows(Sequence[Any]):
     """A list of rows that shows as ``<5000 rows>``.
@@ -50,8 +52,13 @@ class HidesRows:
         if isinstance(content, Rows):
             return content
         rendered = super().render_template(content, *args, **kwargs)  # type: ignore[misc]
-        is_a_setting = isinstance(content, list | tuple)
+        is_a_setting = isinstance(content, list | tuple) and not _has_references(content)
         return hidden(rendered) if not is_a_setting and _is_rows(rendered) else rendered
+
+
+def _has_references(content: list[Any] | tuple[Any, ...]) -> bool:
+    """Whether some of it is the output of other tasks."""
+    return any(True for _ in XComArg.iter_xcom_references(content))
 
 
 def _is_rows(value: Any) -> bool:
