@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_sf_dedup.operators.spelling import check_literals
 
 if TYPE_CHECKING:
-    from airflow.sdk.bases.operator import OperatorPartial
+    from airflow.sdk.definitions.mappedoperator import OperatorPartial
 
 
 class ChecksParameters:
@@ -34,7 +34,7 @@ class ChecksParameters:
 
     @classmethod
     def _check_names(cls, given: Mapping[str, Any]) -> None:
-        refuse_unknown(cls.__name__, given, parameters(cls))
+        refuse_unknown(cls.__name__, given, parameters(cls))  # type: ignore[arg-type]
 
 
 @cache
@@ -45,7 +45,7 @@ def parameters(operator: type[Any], *, own: bool = False) -> frozenset[str]:
         parameter.name
         for each in classes
         if "__init__" in vars(each)
-        for parameter in inspect.signature(each.__init__).parameters.values()
+        for parameter in inspect.signature(vars(each)["__init__"]).parameters.values()
         if parameter.name != "self" and parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
     )
 
