@@ -18,6 +18,7 @@ from airflow_sf_dedup import SALESFORCE_RETRY_POLICY
 from airflow_sf_dedup.emulator import EmulatedOrg
 from airflow_sf_dedup.testing import run_dag
 from airflow_sf_dedup.testing.airflow_runs import ensure_metadata_database
+from dags_examples.parents_first import parents_first
 from dags_examples.small_records import small_records
 from dags_examples.upsert_leads import upsert_leads
 
@@ -45,12 +46,12 @@ def bag(monkeypatch: pytest.MonkeyPatch) -> DagBag:
 
 def test_airflow_finds_the_dags_and_nothing_else(bag: DagBag) -> None:
     assert bag.import_errors == {}
-    assert set(bag.dags) == {"quickstart", "upsert_leads", "small_records"}
+    assert set(bag.dags) == {"quickstart", "upsert_leads", "small_records", "parents_first"}
 
 
 def test_every_task_that_talks_to_the_org_is_retried_as_its_error_says(bag: DagBag) -> None:
     ours = [task for dag in bag.dags.values() for task in dag.tasks if task.task_type.startswith("Salesforce")]
-    assert len(ours) == 7
+    assert len(ours) == 13
     assert {(task.task_id, task.retry_policy) for task in ours} == {
         (task.task_id, SALESFORCE_RETRY_POLICY) for task in ours
     }
@@ -115,6 +116,15 @@ def test_records_of_a_task_are_loaded_in_one(salesforce_org: EmulatedOrg) -> Non
 
     assert run.state == "success"
     assert {record["LastName"] for record in salesforce_org.state.records("Lead")} == {"Nowak", "Weiß"}
+
+
+def test_contacts_find_the_accounts_that_were_loaded_before_them(salesforce_org: EmulatedOrg) -> None:
+    run = run_dag(parents_first())
+
+    assert run.state == "success"
+    names = {account["Id"]: account["Name"] for account in salesforce_org.records("Account")}
+    found = {contact["LastName"]: names[contact["AccountId"]] for contact in salesforce_org.records("Contact")}
+    assert found == {"Nowak": "Nowak Optics", "Zając": "Nowak Optics", "Weiß": "Weiß & Söhne GmbH"}
 
 
 def test_an_example_runs_from_the_command_line(salesforce_org: EmulatedOrg, tmp_path: Path) -> None:
