@@ -95,11 +95,13 @@ def _config() -> dict[str, Any]:
                 example="s3://conn_id@bucket/sf_dedup/",
             ),
             "staging_retention_days": _option(
-                "Days after which staged partitions are removed, settled or not.", kind="integer", default="7"
+                "Days after which staged partitions are removed, settled or not; a whole number from 1 on.",
+                kind="integer",
+                default="7",
             ),
             "claim_lifetime": _option(
                 "Seconds for which a key stays claimed by a task that died, or whose call got no answer. Salesforce "
-                "ends a call after ten minutes; a shorter time lets two calls of one key meet.",
+                "ends a call after ten minutes; a shorter time lets two calls of one key meet. From 1 to 604800.",
                 kind="float",
                 default="720",
             ),

@@ -19,6 +19,7 @@ from airflow_sf_dedup import (
     salesforce_upsert,
 )
 from airflow_sf_dedup.emulator import EmulatedOrg
+from airflow_sf_dedup.errors import SettingError
 from airflow_sf_dedup.testing import run_dag
 from tests.acceptance.morning import calls, known_to_the_org, leads, records, seed, stats
 from tests.operators.conftest import xcom
@@ -165,6 +166,13 @@ def test_a_downstream_task_reads_the_entries_with_their_matches(salesforce_org: 
     run_dag(dag)
 
     assert json.loads(report.read_text()) == [[1, "several_matches", sorted(ids)]]
+
+
+@pytest.mark.parametrize("size", [0, -1, 2.5, float("nan"), "500", None], ids=repr)
+def test_a_page_size_that_cannot_be_is_refused_by_name(size: Any) -> None:
+    document = {"audit": {"audit_conn_id": None, "load_id": "load"}}
+    with pytest.raises(SettingError, match="^page_size="):
+        next(duplicate_entries(document, page_size=size))
 
 
 def test_a_partition_of_another_sobject_is_refused(salesforce_org: EmulatedOrg, audit_rows: AuditRows) -> None:
