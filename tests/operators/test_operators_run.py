@@ -171,7 +171,7 @@ def test_a_downstream_task_reads_the_entries_with_their_matches(salesforce_org: 
 @pytest.mark.parametrize("size", [0, -1, 2.5, float("nan"), "500", None], ids=repr)
 def test_a_page_size_that_cannot_be_is_refused_by_name(size: Any) -> None:
     document = {"audit": {"audit_conn_id": None, "load_id": "load"}}
-    with pytest.raises(SettingError, match="^page_size="):
+    with pytest.raises(SettingError, match=r"^page_size="):
         next(duplicate_entries(document, page_size=size))
 
 
