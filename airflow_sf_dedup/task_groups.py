@@ -57,7 +57,8 @@ def salesforce_upsert(
         check_literals({**said, **settings})
         group.default_args.update((name, value) for name, value in _retries().items() if name not in said)
         partition = SalesforcePartitionOperator(task_id="partition", dag=group.dag, **shares.partition)
-        upsert = SalesforceUpsertOperator.partial(task_id="upsert", dag=group.dag, **shares.upsert).expand(
+        names = {name: said[name] for name in ("map_index_template",) if name in said}
+        upsert = SalesforceUpsertOperator.partial(task_id="upsert", dag=group.dag, **{**names, **shares.upsert}).expand(
             partition=partition.output
         )
         audit = SalesforceDuplicateAuditOperator(task_id="audit", upserts=upsert.output, dag=group.dag, **shares.audit)

@@ -14,12 +14,12 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 from rich.console import Console
-from rich.table import Table
 from sqlalchemy import URL
 from sqlalchemy.exc import DBAPIError
 
-from airflow_sf_dedup.audit.base import AuditUnreachableError, Load, SentAgain, Totals
+from airflow_sf_dedup.audit.base import AuditUnreachableError, Load
 from airflow_sf_dedup.audit.engine import engine_for
+from airflow_sf_dedup.audit.report import lines_of, report_of
 from airflow_sf_dedup.audit.sql import SqlAudit
 from airflow_sf_dedup.audit.upgrade import REVISIONS, ensure_current, first_line, place_of, upgrade
 from airflow_sf_dedup.errors import SettingError
@@ -112,11 +112,7 @@ def _erase(audit: SqlAudit, args: argparse.Namespace, console: Console) -> int:
 def _show(audit: SqlAudit, args: argparse.Namespace, console: Console) -> int:
     loads = _loads(audit, args)
     for load in loads:
-        totals = audit.totals(load.load_id)
-        console.print(_headline(load, totals))
-        console.print(_table(totals))
-        if (again := audit.sent_again(load.load_id)).rows:
-            console.print(_repeats(again))
+        console.print("\n".join(lines_of(report_of(audit, load))))
     if not loads:
         console.print("The audit has no such load.")
     return 0 if loads else 1
@@ -129,37 +125,6 @@ def _loads(audit: SqlAudit, args: argparse.Namespace) -> list[Load]:
     if args.dag and args.run:
         return audit.loads_of_run(args.dag, args.run)
     raise SettingError("show needs --load, or --dag and --run.", setting="load")
-
-
-def _headline(load: Load, totals: Totals) -> str:
-    read = "unknown" if load.rows_read is None else str(load.rows_read)
-    predicted = "" if load.predicted_calls is None else f" ({load.predicted_calls} predicted)"
-    return (
-        f"Load {load.load_id}: {load.sobject} by {load.external_id_field}, {load.dag_id} {load.run_id}\n"
-        f"rows read {read}, entries {totals.rows}, API calls {load.api_calls}{predicted}"
-    )
-
-
-def _repeats(again: SentAgain) -> str:
-    return (
-        f"{again.rows} rows were sent more than once: "
-        f"at most {again.most_attempts} times, over {again.longest_wait_seconds:.1f} s"
-    )
-
-
-def _table(totals: Totals) -> Table:
-    table = Table("action", "error code", "reason")
-    table.add_column("rows", justify="right")
-    explained = {
-        (action.value, code or "", reason or ""): rows for (action, code, reason), rows in totals.reasons.items()
-    }
-    for action, rows in totals.actions.items():
-        plain = rows - sum(count for (name, *_), count in explained.items() if name == action.value)
-        if plain:
-            explained[action.value, "", ""] = plain
-    for cells, rows in sorted(explained.items()):
-        table.add_row(*cells, str(rows))
-    return table
 
 
 _COMMANDS = {"upgrade": _upgrade, "purge": _purge, "erase": _erase, "show": _show}

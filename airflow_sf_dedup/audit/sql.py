@@ -180,6 +180,18 @@ class SqlAudit:
         with reading(self.engine) as connection:
             return SentAgain(*connection.execute(query).one())
 
+    def rows_by_rule(self, load_id: str) -> Mapping[str, int]:
+        """Duplicate rule to the number of rows of a load that it named records for, most first."""
+        columns, rows = tables.match.c, func.count(tables.match.c.row_number.distinct())
+        query = (
+            select(columns.duplicate_rule, rows)
+            .where(columns.load_id == load_id, columns.duplicate_rule.is_not(None))
+            .group_by(columns.duplicate_rule)
+            .order_by(rows.desc(), columns.duplicate_rule)
+        )
+        with reading(self.engine) as connection:
+            return {rule: int(count) for rule, count in connection.execute(query)}
+
     def totals(self, load_id: str, partition: int | None = None) -> Totals:
         """Count the entries of a load, or of one of its partitions."""
         columns = (tables.entry.c.action, tables.entry.c.error_code, tables.entry.c.reason)

@@ -127,6 +127,8 @@ MAX_FAILED = _or_none(_whole("max_failed", 0))
 MAX_FAILED_PCT = _or_none(_percent("max_failed_pct"))
 #: Rows that may await a person.
 MAX_AWAITING_REVIEW = _or_none(_whole("max_awaiting_review", 0))
+#: The same in percent of all rows.
+MAX_AWAITING_REVIEW_PCT = _or_none(_percent("max_awaiting_review_pct"))
 #: Calls of one task at a time; an org grants 25 long ones to all its clients.
 MAX_IN_FLIGHT = _whole("max_in_flight", 1, 10)
 #: API calls of a load; an org has some millions a day at most.
@@ -154,6 +156,7 @@ OF_OPERATORS: Mapping[str, Number[Any]] = {
         MAX_FAILED,
         MAX_FAILED_PCT,
         MAX_AWAITING_REVIEW,
+        MAX_AWAITING_REVIEW_PCT,
         MAX_IN_FLIGHT,
         API_BUDGET,
         API_FLOOR_PCT,

@@ -22,8 +22,15 @@ T = TypeVar("T")
 #: Why a row was not sent although nothing interrupted the load: an earlier row of its key failed.
 BEHIND_A_FAILED_ROW = "earlier_row_not_settled"
 
-#: Loads that a message names.
-MOST_NAMED = 10
+#: Complaints that a message holds.
+MOST_COMPLAINTS = 3
+
+#: Reasons that a complaint names.
+MOST_WHY = 3
+
+#: Rows awaiting a person from which on a green load warns, and percent of the rows from which on a small one does.
+MANY_WAITING = 1000
+MANY_WAITING_PCT = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +46,8 @@ class Thresholds:
     max_failed_pct: float | None = None
     #: Rows that await a person.
     max_awaiting_review: int | None = None
+    #: The same in percent of all rows, 0 to 100.
+    max_awaiting_review_pct: float | None = None
 
     def __post_init__(self) -> None:
         for field in fields(self):
@@ -84,23 +93,58 @@ def _conservation(load: Load, totals: Totals) -> Iterator[str]:
 
 def _too_many_failed(totals: Totals, thresholds: Thresholds) -> Iterator[str]:
     failed = failed_rows(totals)
-    percent = 100 * failed / totals.rows if totals.rows else 0.0
-    if thresholds.max_failed is not None and failed > thresholds.max_failed:
-        yield f"{failed:,} of {totals.rows:,} rows failed (max_failed={thresholds.max_failed}): {why_failed(totals)}"
-    if thresholds.max_failed_pct is not None and percent > thresholds.max_failed_pct:
-        yield f"{percent:.2f} % of the rows failed (max_failed_pct={thresholds.max_failed_pct}): {why_failed(totals)}"
+    exceeded = _exceeded(failed, totals, ("max_failed", "max_failed_pct"), thresholds)
+    if exceeded:
+        yield f"{failed:,} of {totals.rows:,} rows failed ({exceeded}): {why_failed(totals)}"
 
 
 def _too_many_waiting(totals: Totals, thresholds: Thresholds) -> Iterator[str]:
     waiting = totals.actions.get(Action.AWAITING_REVIEW, 0)
-    if thresholds.max_awaiting_review is not None and waiting > thresholds.max_awaiting_review:
-        yield f"{waiting:,} rows await a person (max_awaiting_review={thresholds.max_awaiting_review})"
+    exceeded = _exceeded(waiting, totals, ("max_awaiting_review", "max_awaiting_review_pct"), thresholds)
+    if exceeded:
+        yield f"{waiting:,} of {totals.rows:,} rows await a person ({exceeded})"
+
+
+def _exceeded(rows: int, totals: Totals, names: tuple[str, str], thresholds: Thresholds) -> str:
+    """The settings that so many rows exceed, with their values; blank: none."""
+    most, most_pct = (getattr(thresholds, name) for name in names)
+    found = []
+    if most is not None and rows > most:
+        found.append(f"{names[0]}={most}")
+    if most_pct is not None and _percent(rows, totals) > most_pct:
+        found.append(f"{names[1]}={most_pct:g}, it is {_percent(rows, totals):.2f} %")
+    return "; ".join(found)
+
+
+def _percent(rows: int, totals: Totals) -> float:
+    return 100 * rows / totals.rows if totals.rows else 0.0
+
+
+def warnings_of(totals: Totals) -> list[str]:
+    """What a person should know of a load that is green all the same, a sentence each."""
+    failed, waiting = failed_rows(totals), totals.actions.get(Action.AWAITING_REVIEW, 0)
+    said = []
+    if failed:
+        said.append(f"green, but {failed:,} of {totals.rows:,} rows are not in the org: {why_failed(totals)}")
+    if waiting >= MANY_WAITING or _percent(waiting, totals) >= MANY_WAITING_PCT:
+        said.append(
+            f"green, but {waiting:,} of {totals.rows:,} rows await a person; "
+            "max_awaiting_review or max_awaiting_review_pct turns such a load red"
+        )
+    return said
+
+
+def in_short(complaints: Sequence[str]) -> str:
+    """The complaints as one short message; the log before it has them all."""
+    more = len(complaints) - MOST_COMPLAINTS
+    return "; ".join(complaints[:MOST_COMPLAINTS]) + (f"; and {more} more: see the log" if more > 0 else "")
 
 
 def why_failed(totals: Totals) -> str:
     """The commonest reasons of the rows that ``max_failed`` counts."""
     failed = Totals(totals.actions, {key: rows for key, rows in totals.reasons.items() if key[0] in COUNTED_AS_FAILED})
-    parts = [f"{r['rows']:,} {r['action']} {_in_words(r['code'], r['reason'])}".strip() for r in reasons_of(failed, 8)]
+    named = reasons_of(failed, MOST_WHY)
+    parts = [f"{r['rows']:,} {r['action']} {_in_words(r['code'], r['reason'])}".strip() for r in named]
     more = len(failed.reasons) - len(parts)
     return ", ".join(parts) + (f" and {more} further reasons" if more > 0 else "")
 
@@ -114,18 +158,6 @@ def failed_codes(totals: Totals) -> Counter[str]:
 
 def _in_words(code: str | None, reason: str | None) -> str:
     return f"{code} ({reason})" if code and reason else code or reason or ""
-
-
-def where_to_look(load_ids: Iterable[str], audit_conn_id: str | None) -> str:
-    """The sentence that leads from a red task to its rows."""
-    some = list(load_ids)
-    ids = ", ".join([f"'{load_id}'" for load_id in some[:MOST_NAMED]] + ["…"] * (len(some) > MOST_NAMED))
-    place = f"connection {audit_conn_id!r}" if audit_conn_id else "the embedded audit file"
-    return (
-        f"See {place}: SELECT row_number, key, action, error_code, error_message, reason "
-        f"FROM sf_dedup_entry WHERE load_id IN ({ids}) "
-        "AND action IN ('failed', 'invalid', 'unknown', 'not_sent')"
-    )
 
 
 def latest_loads(loads: Iterable[Load]) -> list[Load]:

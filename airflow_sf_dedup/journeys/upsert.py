@@ -28,6 +28,7 @@ from airflow_sf_dedup.journeys.key_conflicts import Conflict, KeyConflicts, is_o
 from airflow_sf_dedup.journeys.lost_answers import LostAnswers
 from airflow_sf_dedup.journeys.newest import NewestOnly
 from airflow_sf_dedup.journeys.patience import Patience, seconds_before_try
+from airflow_sf_dedup.journeys.progress import Progress
 from airflow_sf_dedup.journeys.remembering import Remembers
 from airflow_sf_dedup.journeys.sending import Answered, Sender
 from airflow_sf_dedup.locks.base import Holder
@@ -84,8 +85,8 @@ class Upsert:
     unknown: frozenset[int] = frozenset()
     #: Record id to folded key, of the matched records that an earlier try of the load may have stamped.
     stamped: Mapping[str, str] = field(default_factory=dict)
-    #: Told the number of rows that got their entry, call by call.
-    progress: Callable[[int], None] = lambda rows: None
+    #: Told the entries of rows, call by call.
+    progress: Progress = field(default_factory=Progress)
 
     def run(self, records: Iterable[Record]) -> None:
         """Send what is not settled yet, wave by wave.
@@ -96,6 +97,7 @@ class Upsert:
         :raises KeysInFlightError: other processes had keys in flight to the end; see there for the rows' entries.
         """
         run = _Run(self, self.audit.settled_rows(self.load_id, self.partition, failed_in_try=self.try_number))
+        self.progress.begin(len(run.settled))
         waves = groupby(records, key=lambda record: record.wave)
         rest = (record for _, wave in waves for record in wave if record.row_number not in run.settled)
         try:
@@ -126,7 +128,7 @@ class Upsert:
         )
         while some := list(islice(entries, ENTRIES_TOGETHER)):
             self.memory.remember(self.load_id, some)
-            self.progress(len(some))
+            self.progress.note(some)
 
     def sender(self) -> Sender[Record]:
         """Sends rows by their keys."""
@@ -417,7 +419,7 @@ class _Run:
             self._note(entries)
 
     def _note(self, entries: list[Entry]) -> None:
-        self._task.progress(len(entries))
+        self._task.progress.note(entries)
         for entry in entries:
             if entry.action in _KEEPS_BACK and entry.key is not None:
                 self._behind[self._fold(entry.key)] = entry.action

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator
@@ -29,6 +30,7 @@ from airflow_sf_dedup.journeys.limits import CallLimits, CallMeter
 from airflow_sf_dedup.journeys.lost_answers import ReRead
 from airflow_sf_dedup.journeys.newest import NewestOnly
 from airflow_sf_dedup.journeys.patience import seconds_before_try
+from airflow_sf_dedup.journeys.progress import Progress
 from airflow_sf_dedup.journeys.remembering import Intents, Memory
 from airflow_sf_dedup.journeys.upsert import Upsert
 from airflow_sf_dedup.locks.base import Claimant, KeyScope
@@ -42,6 +44,8 @@ from airflow_sf_dedup.salesforce.session import SalesforceSession
 from airflow_sf_dedup.salesforce.soap import SoapUpsertLookup
 from airflow_sf_dedup.salesforce.wire import WriteOptions
 from airflow_sf_dedup.sources.staging import StagedLoad
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,6 +191,7 @@ def upsert_of(
         sleep=clocks.sleep,
         wait=clocks.wait,
         now=now,
+        progress=Progress(ref.rows, calls=lambda: session.api_calls, say=_log.info),
     )
 
 

@@ -12,12 +12,14 @@ from airflow_sf_dedup.operators.parameters import ChecksParameters
 from airflow_sf_dedup.operators.rows import HidesRows
 from airflow_sf_dedup.operators.spelling import check_literals
 from airflow_sf_dedup.operators.upsert import XCOM_KEY
+from airflow_sf_dedup.operators.verdict_log import say_verdict
 from airflow_sf_dedup.operators.verdicts import failing_at_once
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from airflow_sf_dedup.audit.base import Load
+    from airflow_sf_dedup.audit.report import Report
     from airflow_sf_dedup.audit.sql import SqlAudit
     from airflow_sf_dedup.journeys.collect import Thresholds
 
@@ -36,6 +38,7 @@ class SalesforceDuplicateAuditOperator(ChecksParameters, HidesRows, BaseOperator
     :param max_failed: most rows that may be failed, invalid, unknown or not sent; None: any number.
     :param max_failed_pct: the same in percent of all rows, 0 to 100.
     :param max_awaiting_review: most rows that may await a person; None: any number.
+    :param max_awaiting_review_pct: the same in percent of all rows, 0 to 100.
     :param audit_conn_id: the audit's connection; by default the one that the tasks before it use. (templated)
     """
 
@@ -49,6 +52,7 @@ class SalesforceDuplicateAuditOperator(ChecksParameters, HidesRows, BaseOperator
         max_failed: int | None = 0,
         max_failed_pct: float | None = None,
         max_awaiting_review: int | None = None,
+        max_awaiting_review_pct: float | None = None,
         audit_conn_id: str | None = None,
         **kwargs: Any,
     ) -> None:
@@ -59,6 +63,7 @@ class SalesforceDuplicateAuditOperator(ChecksParameters, HidesRows, BaseOperator
         self.max_failed = max_failed
         self.max_failed_pct = max_failed_pct
         self.max_awaiting_review = max_awaiting_review
+        self.max_awaiting_review_pct = max_awaiting_review_pct
         self.audit_conn_id = audit_conn_id
         check_literals(vars(self))
 
@@ -74,6 +79,7 @@ class SalesforceDuplicateAuditOperator(ChecksParameters, HidesRows, BaseOperator
         from airflow.sdk.exceptions import AirflowFailException
 
         from airflow_sf_dedup.hooks.audit import open_audit
+        from airflow_sf_dedup.journeys.collect import in_short
 
         audit_conn_id = self._audit_conn_id()
         audit = open_audit(audit_conn_id, upgrade=True)
@@ -81,21 +87,12 @@ class SalesforceDuplicateAuditOperator(ChecksParameters, HidesRows, BaseOperator
         loads = self._loads(audit, context)
         if not loads:
             return self._no_load(not_done)
-        document, complaints = self._collect(audit, loads, audit_conn_id)
+        document, complaints, reports = self._collect(audit, loads, audit_conn_id)
         context["ti"].xcom_push(key=XCOM_KEY, value=document)
-        self.log.info(
-            "%d rows: %s; %d API calls, %s were predicted",
-            document["rows"],
-            document["actions"],
-            document["api_calls"],
-            document["predicted_calls"] or "none",
-        )
         complaints += not_done
+        say_verdict(reports, complaints, audit_conn_id)
         if complaints:
-            from airflow_sf_dedup.journeys.collect import where_to_look
-
-            place = where_to_look([load.load_id for load in loads], audit_conn_id)
-            raise AirflowFailException(f"{'; '.join(complaints)}. {place}")
+            raise AirflowFailException(in_short(complaints))
         return document
 
     def _thresholds(self) -> Thresholds:
@@ -105,6 +102,7 @@ class SalesforceDuplicateAuditOperator(ChecksParameters, HidesRows, BaseOperator
             max_failed=self.max_failed,
             max_failed_pct=self.max_failed_pct,
             max_awaiting_review=self.max_awaiting_review,
+            max_awaiting_review_pct=self.max_awaiting_review_pct,
         )
 
     def _results(self) -> list[Mapping[str, Any]]:
@@ -164,7 +162,9 @@ class SalesforceDuplicateAuditOperator(ChecksParameters, HidesRows, BaseOperator
 
     def _collect(
         self, audit: SqlAudit, loads: Sequence[Load], audit_conn_id: str | None
-    ) -> tuple[dict[str, Any], list[str]]:
+    ) -> tuple[dict[str, Any], list[str], list[Report]]:
+        """The run's document, why it is red, and the loads' reports, those that are red first."""
+        from airflow_sf_dedup.audit.report import report_of
         from airflow_sf_dedup.journeys.collect import complaints, join
         from airflow_sf_dedup.journeys.summary import summarise
         from airflow_sf_dedup.operators.loading import close_load
@@ -172,11 +172,15 @@ class SalesforceDuplicateAuditOperator(ChecksParameters, HidesRows, BaseOperator
         thresholds = self._thresholds()
         found: list[str] = []
         summaries: list[dict[str, Any]] = []
+        red: list[Report] = []
+        green: list[Report] = []
         for load in loads:
             totals = close_load(audit, load)
-            found += complaints(load, totals, thresholds)
+            why = complaints(load, totals, thresholds)
+            found += why
             summaries.append(summarise(audit, load, totals, audit_conn_id=audit_conn_id))
-        return join(summaries, loads), found
+            (red if why else green).append(report_of(audit, load, totals))
+        return join(summaries, loads), found, red + green
 
 
 def _flat(value: Any) -> Iterator[Mapping[str, Any]]:

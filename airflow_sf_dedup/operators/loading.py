@@ -94,6 +94,7 @@ def stage(
     source: Any, settings: LoadSettings, *, session: SalesforceSession, load_id: str, context: Context
 ) -> list[PartitionRef]:
     """Check the org and stage the source in partitions."""
+    from airflow_sf_dedup.audit.report import what_was_read
     from airflow_sf_dedup.hooks.audit import open_audit
     from airflow_sf_dedup.journeys.limits import CallLimits
     from airflow_sf_dedup.journeys.partition import partition_source
@@ -127,6 +128,7 @@ def stage(
         )
         if refs:
             staging.write_refs(load_id, refs)
+        _log.info("%s", what_was_read(sum(ref.rows for ref in refs), len(refs), audit.totals(load_id)))
         _predict(load, rows_together, len(refs), limits, session=session, audit=audit)
     finally:
         if audit.load(load_id):

@@ -105,7 +105,6 @@ class SalesforcePartitionOperator(ChecksParameters, HidesRows, BaseOperator):
             settings = self._settings()
             session = session_of(settings.salesforce_conn_id)
             refs = stage(self.source, settings, session=session, load_id=new_load_id(), context=context)
-        self.log.info("%d rows staged in %d partitions", sum(ref.rows for ref in refs), len(refs))
         return [ref.to_json() for ref in refs]
 
     def _settings(self) -> LoadSettings:

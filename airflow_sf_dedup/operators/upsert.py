@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
 
 from airflow_sf_dedup.core.numeric_settings import CLAIM_TIMEOUT
 from airflow_sf_dedup.errors import KeysInFlightError, LoadFailedError, SettingError
+from airflow_sf_dedup.operators.instance_names import MAP_INDEX_TEMPLATE, size_label
 from airflow_sf_dedup.operators.parameters import ChecksParameters
 from airflow_sf_dedup.operators.rescheduling import come_back_later, give_up, has_waited
 from airflow_sf_dedup.operators.rows import HidesRows, hidden
 from airflow_sf_dedup.operators.spelling import check_literals
+from airflow_sf_dedup.operators.verdict_log import say_report
 from airflow_sf_dedup.operators.verdicts import failing_at_once
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
+    from airflow.sdk.definitions.mappedoperator import OperatorPartial
 
     from airflow_sf_dedup.audit.base import Totals
     from airflow_sf_dedup.core.partitioning import PartitionRef
@@ -132,7 +135,20 @@ class SalesforceUpsertOperator(ChecksParameters, HidesRows, BaseOperator):
         self.newer_than = newer_than
         self.allow_non_unique_key = allow_non_unique_key
         self.staging_path = staging_path
+        #: Of a mapped task, what its name ends with once it has run.
+        self._outcome = ""
         check_literals(vars(self))
+
+    @classmethod
+    def partial(cls, **kwargs: Any) -> OperatorPartial:
+        """As of every operator of the package; instances are named by their partition unless the Dag says otherwise."""
+        kwargs.setdefault("map_index_template", MAP_INDEX_TEMPLATE)
+        return super().partial(**kwargs)
+
+    @property
+    def instance_name(self) -> str:
+        """What ``map_index_template`` shows: ``2 of 8 · 625 rows``, and after the run what was blocked and failed."""
+        return size_label(self.partition if self.records is None else self.records) + self._outcome
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Write the rows, push what became of them, and go red if too many failed.
@@ -167,7 +183,7 @@ class SalesforceUpsertOperator(ChecksParameters, HidesRows, BaseOperator):
             self._push(context, load_id, session.api_calls)
             raise
         document, totals = self._push(context, load_id, session.api_calls)
-        self._judge(document, totals, thresholds)
+        self._judge(totals, thresholds)
         return document
 
     def _thresholds(self) -> Thresholds:
@@ -229,8 +245,10 @@ class SalesforceUpsertOperator(ChecksParameters, HidesRows, BaseOperator):
         return stage(self.records, settings, session=session, load_id=load_id, context=context), load_id, session
 
     def _push(self, context: Context, load_id: str, api_calls: int) -> tuple[dict[str, Any], Totals]:
+        from airflow_sf_dedup.audit.report import Report
         from airflow_sf_dedup.hooks.audit import open_audit
         from airflow_sf_dedup.journeys.summary import summarise
+        from airflow_sf_dedup.operators.instance_names import outcome_label
         from airflow_sf_dedup.operators.loading import close_load
 
         staged = self.partition if self.records is None else {}
@@ -243,25 +261,19 @@ class SalesforceUpsertOperator(ChecksParameters, HidesRows, BaseOperator):
         totals = audit.totals(load_id, partition) if self.records is None else close_load(audit, load)
         document = summarise(audit, load, totals, audit_conn_id=audit_conn_id, partition=partition, api_calls=api_calls)
         context["ti"].xcom_push(key=XCOM_KEY, value=document)
-        self.log.info("%d rows: %s", document["rows"], document["actions"])
+        self._outcome = outcome_label(totals)
+        say_report(Report(load, totals, partition=partition), audit_conn_id)
         return document, totals
 
-    def _judge(self, document: Mapping[str, Any], totals: Totals, thresholds: Thresholds) -> None:
+    def _judge(self, totals: Totals, thresholds: Thresholds) -> None:
         """Red by ``max_failed``, or for rows that a retry can still send.
 
         :raises LoadFailedError: more rows failed than allowed; all of them are in the audit by now.
         """
-        from airflow_sf_dedup.journeys.collect import (
-            failed_codes,
-            failed_rows,
-            may_still_be_sent,
-            where_to_look,
-            why_failed,
-        )
+        from airflow_sf_dedup.journeys.collect import failed_codes, failed_rows, may_still_be_sent, why_failed
 
         judged_here = self.max_failed is not None or self.records is not None
         failed = failed_rows(totals) if judged_here else may_still_be_sent(totals)
         if failed > (thresholds.max_failed or 0):
-            place = where_to_look([document["load_id"]], document["audit"]["audit_conn_id"])
-            message = f"{failed:,} of {totals.rows:,} rows failed: {why_failed(totals)}. {place}"
+            message = f"{failed:,} of {totals.rows:,} rows failed: {why_failed(totals)}"
             raise LoadFailedError(message, codes=failed_codes(totals))

@@ -21,10 +21,11 @@ from airflow_sf_dedup.journeys.collect import (
     complaints,
     failed_codes,
     failed_rows,
+    in_short,
     join,
     latest_loads,
     may_still_be_sent,
-    where_to_look,
+    warnings_of,
     why_failed,
 )
 from airflow_sf_dedup.journeys.summary import MOST_BYTES
@@ -50,12 +51,17 @@ RED: dict[str, tuple[Totals, dict[str, Any], list[str]]] = {
     "percent passed": (
         totals(created=94, failed=6),
         {"max_failed": None, "max_failed_pct": 5},
-        ["6.00 % of the rows failed (max_failed_pct=5): 6 failed CODE"],
+        ["6 of 100 rows failed (max_failed_pct=5, it is 6.00 %): 6 failed CODE"],
     ),
     "too many waiting": (
         totals(created=97, awaiting_review=3),
         {"max_awaiting_review": 2},
-        ["3 rows await a person (max_awaiting_review=2)"],
+        ["3 of 100 rows await a person (max_awaiting_review=2)"],
+    ),
+    "percent of those that wait": (
+        totals(created=97, awaiting_review=3),
+        {"max_awaiting_review_pct": 2.5},
+        ["3 of 100 rows await a person (max_awaiting_review_pct=2.5, it is 3.00 %)"],
     ),
     "rows lost": (totals(created=98), {"max_failed": None}, ["2 of 100 rows have no entry in the audit"]),
     "rows too many": (totals(created=101), {}, ["the audit has 101 rows, but only 100 were read"]),
@@ -118,17 +124,34 @@ def test_codes_are_counted_over_all_reasons_of_the_rows_that_failed() -> None:
 
 
 @pytest.mark.parametrize("value", [-1, True, "3", float("nan"), float("inf")])
-@pytest.mark.parametrize("name", ["max_failed", "max_failed_pct", "max_awaiting_review"])
+@pytest.mark.parametrize("name", ["max_failed", "max_failed_pct", "max_awaiting_review", "max_awaiting_review_pct"])
 def test_a_threshold_that_is_no_number_is_refused_by_name(name: str, value: Any) -> None:
     with pytest.raises(SettingError, match=name):
         Thresholds(**{name: value})
 
 
-def test_the_reader_is_led_from_the_red_task_to_the_rows() -> None:
-    text = where_to_look(["a", "b"], "audit_db")
-    assert "'audit_db'" in text
-    assert "load_id IN ('a', 'b')" in text
-    assert "embedded" in where_to_look(["a"], None)
+@pytest.mark.parametrize(
+    ("found", "expected"),
+    [
+        (totals(created=100), []),
+        (totals(created=95, awaiting_review=5), []),
+        (totals(created=90, awaiting_review=10), ["green, but 10 of 100 rows await a person"]),
+        (totals(created=90_000, awaiting_review=1_000), ["green, but 1,000 of 91,000 rows await a person"]),
+        (totals(created=98, failed=1, unknown=1), ["green, but 2 of 100 rows are not in the org"]),
+        (totals(failed=50, awaiting_review=50), ["are not in the org", "await a person"]),
+        (totals(), []),
+    ],
+    ids=["good", "few wait", "many of few wait", "many wait", "failed within the limits", "both", "no rows"],
+)
+def test_a_green_load_that_a_person_should_look_at_says_so(found: Totals, expected: list[str]) -> None:
+    said = warnings_of(found)
+    assert len(said) == len(expected)
+    assert all(words in sentence for words, sentence in zip(expected, said, strict=True))
+
+
+def test_many_complaints_are_one_short_message() -> None:
+    assert in_short(["a", "b"]) == "a; b"
+    assert in_short([str(number) for number in range(1024)]) == "0; 1; 2; and 1021 more: see the log"
 
 
 def test_of_the_loads_of_one_task_instance_the_newest_counts() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -36,6 +36,7 @@ from airflow_sf_dedup.journeys.duplicates import Duplicates
 from airflow_sf_dedup.journeys.entry_maker import EntryMaker, TaskMark
 from airflow_sf_dedup.journeys.lost_answers import ReRead
 from airflow_sf_dedup.journeys.newest import NewestOnly
+from airflow_sf_dedup.journeys.progress import Progress
 from airflow_sf_dedup.journeys.remembering import Intents, Memory
 from airflow_sf_dedup.journeys.upsert import PATIENCE, Upsert
 from airflow_sf_dedup.locks.base import Claimant, Grant, KeyScope
@@ -83,6 +84,17 @@ class NoClaims:
 
     def leave(self, scope: KeyScope, claimant: Claimant, keys: Iterable[str], *, unknown: bool = False) -> None:
         pass
+
+
+class Telling(Progress):
+    """Tells how many rows got their entry, call by call."""
+
+    def __init__(self, seen: Callable[[int], None]) -> None:
+        super().__init__()
+        self._seen = seen
+
+    def note(self, entries: Sequence[Entry]) -> None:
+        self._seen(len(entries))
 
 
 class Task:
@@ -155,7 +167,7 @@ class Task:
             duplicates=duplicates,
             stamped=record_claims.claimed(self.load.load_id, ORG_ID) if try_number > 1 else {},
             sleep=sleep,
-            progress=self._progress,
+            progress=Telling(self._progress),
         )
 
     def _progress(self, rows: int) -> None:
@@ -633,10 +645,10 @@ def test_a_task_that_is_ended_amid_a_call_leaves_no_row_without_an_entry(
     def up(_: int) -> None:
         raise TimeIsUp
 
-    upsert.progress = up
+    upsert.progress = Telling(up)
     if max_in_flight == 1:
         org.refuse = lambda keys: up(0) if "key-3" in keys else None  # type: ignore[func-returns-value]
-        upsert.progress = task._progress
+        upsert.progress = Telling(task._progress)
     with pytest.raises(TimeIsUp):
         upsert.run([*(row(number) for number in range(1, 8)), row(8, "key-1", wave=1)])
     entries = task.entries()
@@ -657,7 +669,7 @@ def test_rows_that_are_all_kept_back_are_remembered_as_they_come(task: Task, org
     other.scope = task.scope
     seen: list[int] = []
     upsert = other.upsert()
-    upsert.load_id, upsert.progress = other.load.load_id, seen.append
+    upsert.load_id, upsert.progress = other.load.load_id, Telling(seen.append)
     upsert.run(replace(row(number + 10, f"key-{number}"), order="n:1") for number in range(1, 7))
     assert seen == [2, 2, 2]
     assert [e.reason for e in task.entries().values()][6:] == ["stale"] * 6

@@ -124,6 +124,7 @@ NO_NUMBERS = {
     "max_failed": [-1, 0.5, nan, inf, "0", "{{ params.most }}", True],
     "max_failed_pct": [-1, 100.5, nan, "1", False],
     "max_awaiting_review": [-1, 1.5, nan, inf, "many"],
+    "max_awaiting_review_pct": [-1, 100.5, nan, "5", True],
     "max_in_flight": [0, 11, 1.5, nan, "2", True, None],
     "api_budget": [0, 2.5, nan, inf, "200", True],
     "api_floor_pct": [-1, 101, nan, inf, "20", True],

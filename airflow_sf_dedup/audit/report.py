@@ -1,0 +1,128 @@
+"""A load as a person reads it: the same lines in a terminal and in a task's log.
+
+They hold counts and names, never a key or a value of a row.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from io import StringIO
+
+from rich.console import Console
+from rich.table import Table
+
+from airflow_sf_dedup.audit.base import Load, SentAgain, Totals
+from airflow_sf_dedup.audit.sql import SqlAudit
+from airflow_sf_dedup.core.entries import COUNTED_AS_FAILED, Action
+
+#: Rules that a report names.
+MOST_RULES = 8
+
+#: Wider than any table of these columns gets.
+_WIDTH = 240
+
+#: What a person looks up first, in this order.
+_LOOKED_UP = (*sorted(COUNTED_AS_FAILED), Action.AWAITING_REVIEW)
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What is said of a load, or of one of its partitions."""
+
+    load: Load
+    totals: Totals
+    sent_again: SentAgain | None = None
+    #: Duplicate rule to the number of rows that it named records for, most first.
+    rules: Mapping[str, int] = field(default_factory=dict)
+    #: ``None``: of the whole load.
+    partition: int | None = None
+
+
+def report_of(audit: SqlAudit, load: Load, totals: Totals | None = None) -> Report:
+    """The report of a whole load.
+
+    :param totals: where they are counted already.
+    """
+    counted = audit.totals(load.load_id) if totals is None else totals
+    return Report(load, counted, audit.sent_again(load.load_id), audit.rows_by_rule(load.load_id))
+
+
+def lines_of(report: Report) -> list[str]:
+    """Head, table, and what is worth a sentence."""
+    lines = [*_head(report), *_table(report.totals)]
+    if report.sent_again and report.sent_again.rows:
+        lines.append(_repeats(report.sent_again))
+    if report.rules:
+        lines.append(f"blocked by {_rules(report.rules)}")
+    return lines
+
+
+def next_steps(report: Report, audit_conn_id: str | None) -> list[str]:
+    """The command and the statement that lead from a load to its rows."""
+    load_id, totals = report.load.load_id, report.totals
+    place = f" --audit-conn-id {shlex.quote(audit_conn_id)}" if audit_conn_id else ""
+    lines = [f"Again: python -m airflow_sf_dedup.audit show --load {load_id}{place}"]
+    actions = [action for action in _LOOKED_UP if totals.actions.get(action)]
+    if actions:
+        named = ", ".join(f"'{action}'" for action in actions)
+        part = "" if report.partition is None else f" AND partition = {report.partition}"
+        lines.append(
+            "Rows: SELECT row_number, key, action, error_code, error_message, reason FROM sf_dedup_entry "
+            f"WHERE load_id = '{load_id}'{part} AND action IN ({named}) ORDER BY row_number"
+        )
+    return lines
+
+
+def what_was_read(staged: int, partitions: int, totals: Totals) -> str:
+    """What the partition task made of its source, in one line.
+
+    :param totals: of the rows that are not staged: ``invalid`` and ``superseded``.
+    """
+    reasons = sorted(totals.reasons.items(), key=lambda item: (-item[1], str(item[0])))
+    away = [f"{rows:,} {action} ({reason or code})" for (action, code, reason), rows in reasons]
+    return f"{staged + totals.rows:,} rows read: " + ", ".join([f"{staged:,} staged in {partitions} partitions", *away])
+
+
+def _head(report: Report) -> list[str]:
+    load, part = report.load, ""
+    if report.partition is not None:
+        part = f", partition {report.partition + 1} of {load.settings.get('partitions', '?')}"
+    target = f"{load.sobject} by {load.external_id_field} into org {load.org_id}"
+    head = [f"Load {load.load_id}{part}: {target}, {load.dag_id} {load.run_id}"]
+    if report.partition is None:
+        read = "unknown" if load.rows_read is None else f"{load.rows_read:,}"
+        predicted = "" if load.predicted_calls is None else f" ({load.predicted_calls:,} predicted)"
+        head.append(f"rows read {read}, entries {report.totals.rows:,}, API calls {load.api_calls:,}{predicted}")
+    return head
+
+
+def _table(totals: Totals) -> list[str]:
+    table = Table("action", "error code", "reason")
+    table.add_column("rows", justify="right")
+    explained = {
+        (action.value, code or "", reason or ""): rows for (action, code, reason), rows in totals.reasons.items()
+    }
+    for action, rows in totals.actions.items():
+        plain = rows - sum(count for (name, *_), count in explained.items() if name == action.value)
+        if plain:
+            explained[action.value, "", ""] = plain
+    for cells, rows in sorted(explained.items()):
+        table.add_row(*cells, f"{rows:,}")
+    drawn = Console(file=StringIO(), width=_WIDTH, color_system=None, markup=False, highlight=False)
+    drawn.print(table)
+    return drawn.file.getvalue().splitlines()  # type: ignore[attr-defined, no-any-return]
+
+
+def _repeats(again: SentAgain) -> str:
+    return (
+        f"{again.rows:,} rows were sent more than once: "
+        f"at most {again.most_attempts} times, over {again.longest_wait_seconds:.1f} s"
+    )
+
+
+def _rules(rules: Mapping[str, int]) -> str:
+    named = [f"{rule} ({rows:,} rows)" for rule, rows in list(rules.items())[:MOST_RULES]]
+    more = len(rules) - len(named)
+    return ", ".join(named) + (f" and {more} further rules" if more else "")

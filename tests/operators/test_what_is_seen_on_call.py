@@ -1,0 +1,133 @@
+"""The verdict in the log, the sentence on the exception, and the names of mapped instances."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from airflow.sdk import DAG
+
+from airflow_sf_dedup import SalesforceUpsertOperator, salesforce_upsert
+from airflow_sf_dedup.audit.__main__ import main
+from airflow_sf_dedup.emulator import EmulatedOrg
+from airflow_sf_dedup.operators.instance_names import MAP_INDEX_TEMPLATE, size_label
+from airflow_sf_dedup.testing import run_dag
+from tests.acceptance.morning import known_to_the_org, leads, seed
+
+Said = Callable[[str], list[str]]
+
+LEAD = {"sobject": "Lead", "external_id_field": "External_Id__c"}
+
+
+def load(rows: list[dict[str, Any]], **settings: Any) -> DAG:
+    with DAG("load", schedule=None) as dag:
+        salesforce_upsert(source=rows, **{**LEAD, "partitions": 2, "retries": 0, **settings})
+    return dag
+
+
+@pytest.fixture
+def said(caplog: pytest.LogCaptureFixture) -> Callable[[str], list[str]]:
+    """Answers the lines of a level that our own modules have logged."""
+    caplog.set_level(logging.INFO)
+    return lambda level: [
+        record.getMessage()
+        for record in caplog.records
+        if record.name.startswith("airflow_sf_dedup") and record.levelname == level
+    ]
+
+
+@pytest.mark.parametrize("red", [False, True], ids=["green", "red"])
+def test_the_log_says_what_the_command_prints(
+    salesforce_org: EmulatedOrg, said: Said, capsys: pytest.CaptureFixture[str], red: bool
+) -> None:
+    rows = leads(10)
+    if red:
+        del rows[3]["LastName"]
+    run = run_dag(load(rows))
+    assert (run.state == "failed") is red
+    logged = said("INFO")
+    command = next(line for line in reversed(logged) if line.startswith("Again: "))
+    capsys.readouterr()
+    assert main(["show", *command.split(" show ")[1].split()]) == 0
+    printed = [line.rstrip() for line in capsys.readouterr().out.splitlines()]
+    start = len(logged) - 1 - logged[::-1].index(printed[0])
+    assert logged[start : start + len(printed)] == printed
+
+
+def test_the_exception_of_a_red_load_is_one_short_sentence(salesforce_org: EmulatedOrg, said: Said) -> None:
+    rows = leads(10)
+    del rows[3]["LastName"]
+    dag = load(rows)
+    raised: list[str] = []
+    dag.get_task("salesforce_upsert.audit").on_failure_callback = [
+        lambda context: raised.append(str(context["exception"]))
+    ]
+    run_dag(dag)
+    complaint = "1 of 10 rows failed (max_failed=0): 1 failed REQUIRED_FIELD_MISSING"
+    assert said("ERROR") == [complaint]
+    assert raised == [complaint]
+
+
+def test_a_green_load_with_failed_and_many_waiting_rows_warns(salesforce_org: EmulatedOrg, said: Said) -> None:
+    rows = leads(10)
+    seed(salesforce_org.url, "Lead", known_to_the_org(rows, 4))
+    del rows[9]["LastName"]
+    assert run_dag(load(rows, max_failed=5)).state == "success"
+    warnings = "\n".join(said("WARNING"))
+    assert "green, but 1 of 10 rows are not in the org: 1 failed REQUIRED_FIELD_MISSING" in warnings
+    assert "green, but 4 of 10 rows await a person" in warnings
+
+
+def test_the_partition_task_says_what_it_read(salesforce_org: EmulatedOrg, said: Said) -> None:
+    rows = [*leads(4), leads(1)[0], {"External_Id__c": "", "LastName": "X", "Company": "Y"}]
+    run_dag(load(rows, max_failed=1))
+    expected = "6 rows read: 4 staged in 2 partitions, 1 invalid (missing_key), 1 superseded (on_repeat_last)"
+    assert expected in said("INFO")
+
+
+def test_mapped_instances_are_named_by_their_size_and_what_was_blocked_and_failed(salesforce_org: EmulatedOrg) -> None:
+    rows = leads(30)
+    seed(salesforce_org.url, "Lead", known_to_the_org(rows, 30))
+    del rows[29]["LastName"]
+    run = run_dag(load(rows, max_failed=1, partitions=1))
+    names = [ti.rendered_map_index for ti in run.get_task_instances() if ti.map_index >= 0]
+    assert names == ["1 of 1 · 30 rows · 29 blocked · 1 failed"]
+
+
+@pytest.mark.parametrize(
+    ("work", "name"),
+    [
+        ({"partition": 1, "partitions": 8, "rows": 1625}, "2 of 8 · 1,625 rows"),
+        ([{"A": 1}] * 3, "3 rows"),
+        ({"load_id": "damaged"}, ""),
+        (None, ""),
+        ("{{ params.rows }}", ""),
+    ],
+)
+def test_an_instance_is_named_by_its_work(work: Any, name: str) -> None:
+    assert size_label(work) == name
+
+
+def test_what_the_dag_says_of_names_stands() -> None:
+    with DAG("own", schedule=None, default_args={"map_index_template": "by default"}) as dag:
+        salesforce_upsert(source=leads(1), group_id="a", **LEAD)
+        salesforce_upsert(source=leads(1), group_id="b", map_index_template="by the call", **LEAD)
+    assert dag.get_task("a.upsert").map_index_template == "by default"
+    assert dag.get_task("b.upsert").map_index_template == "by the call"
+    with DAG("plain", schedule=None) as dag:
+        salesforce_upsert(source=leads(1), **LEAD)
+        SalesforceUpsertOperator.partial(task_id="records", **LEAD).expand(records=[leads(1)])
+    for task_id in ("salesforce_upsert.upsert", "records"):
+        assert dag.get_task(task_id).map_index_template == MAP_INDEX_TEMPLATE
+
+
+def test_no_line_holds_a_value_of_a_row(salesforce_org: EmulatedOrg, said: Said) -> None:
+    rows = leads(10)
+    seed(salesforce_org.url, "Lead", known_to_the_org(rows, 4))
+    run_dag(load(rows))
+    lines = "\n".join([*said("INFO"), *said("WARNING"), *said("ERROR")])
+    assert "10 rows read" in lines
+    values = {str(row[name]) for row in rows for name in ("External_Id__c", "Email") if row.get(name)}
+    assert [value for value in values if value in lines] == []
