@@ -19,9 +19,10 @@ from sqlalchemy.exc import DBAPIError
 
 from airflow_sf_dedup.audit.base import AuditUnreachableError, Load
 from airflow_sf_dedup.audit.engine import engine_for
+from airflow_sf_dedup.audit.refusals import first_line, place_of
 from airflow_sf_dedup.audit.report import lines_of, report_of
 from airflow_sf_dedup.audit.sql import SqlAudit
-from airflow_sf_dedup.audit.upgrade import REVISIONS, ensure_current, first_line, place_of, upgrade
+from airflow_sf_dedup.audit.upgrade import REVISIONS, ensure_current, upgrade
 from airflow_sf_dedup.errors import SettingError
 
 #: Airflow's own switch; with it, as in ``airflow connections get``, connections are also sought in its database.
@@ -90,7 +91,7 @@ def _upgrade(audit: SqlAudit, _args: argparse.Namespace, console: Console) -> in
     # Airflow's logging writes what Alembic does to standard output.
     logging.getLogger("alembic").setLevel(logging.WARNING)
     upgrade(audit.engine)
-    console.print(f"The audit tables in {place_of(audit.engine)} are at revision {REVISIONS[-1]}.")
+    console.print(f"The audit tables in {place_of(audit.engine.url)} are at revision {REVISIONS[-1]}.")
     return 0
 
 

@@ -13,6 +13,7 @@ from typing import Any
 from sqlalchemy import URL, Connection, Engine, Pool, create_engine, event
 from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_random
 
+from airflow_sf_dedup.audit.refusals import file_rights, refusals_named, refused
 from airflow_sf_dedup.audit.url import url_from_text
 
 #: Seconds that a writer waits for another writer of a SQLite file.
@@ -70,7 +71,10 @@ def _postgres_engine(url: URL) -> Engine:
 
 
 def _sqlite_engine(url: URL) -> Engine:
-    create_private_file(Path(str(url.database)))
+    try:
+        create_private_file(Path(str(url.database)))
+    except OSError as error:
+        raise refused(error, url, file_rights) from error
     engine = create_engine(
         url,
         pool_size=1,
@@ -129,12 +133,16 @@ def _begin_sqlite(connection: Connection) -> None:
 @contextmanager
 def writing(engine: Engine) -> Iterator[Connection]:
     """A transaction that writes: in SQLite the only one of its kind at a time. Committed on leaving."""
-    with engine.connect().execution_options(**{_WRITES: True}) as connection, connection.begin():
+    with (
+        refusals_named(engine.url),
+        engine.connect().execution_options(**{_WRITES: True}) as connection,
+        connection.begin(),
+    ):
         yield connection
 
 
 @contextmanager
 def reading(engine: Engine) -> Iterator[Connection]:
     """A short transaction that reads one state."""
-    with engine.connect() as connection, connection.begin():
+    with refusals_named(engine.url), engine.connect() as connection, connection.begin():
         yield connection

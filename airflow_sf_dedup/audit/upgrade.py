@@ -11,6 +11,7 @@ from sqlalchemy.exc import OperationalError
 
 from airflow_sf_dedup.audit.base import AuditUnreachableError
 from airflow_sf_dedup.audit.engine import reading, writing
+from airflow_sf_dedup.audit.refusals import first_line, place_of
 from airflow_sf_dedup.errors import SettingError
 
 #: Its own name, so that the audit may share a database with others that use Alembic.
@@ -55,7 +56,7 @@ def ensure_current(engine: Engine) -> None:
     _refuse_newer(engine, revision)
     state = "are missing" if revision is None else f"are of revision {revision}, {REVISIONS[-1]} is needed"
     raise SettingError(
-        f"The audit tables {state} in {place_of(engine)}. Create or upgrade them with `{COMMAND}`, "
+        f"The audit tables {state} in {place_of(engine.url)}. Create or upgrade them with `{COMMAND}`, "
         "adding --audit-conn-id or --url for a database other than the embedded file.",
         setting="audit_conn_id",
     )
@@ -75,12 +76,7 @@ def _reaching(engine: Engine) -> Iterator[None]:
     try:
         yield
     except OperationalError as error:
-        raise AuditUnreachableError(place_of(engine), first_line(error.orig or error)) from error
-
-
-def first_line(error: BaseException) -> str:
-    """What an error says first; libpq adds lines of advice."""
-    return str(error).strip().partition("\n")[0]
+        raise AuditUnreachableError(place_of(engine.url), first_line(error.orig or error)) from error
 
 
 def _revision(connection: Connection) -> str | None:
@@ -93,16 +89,10 @@ def _revision(connection: Connection) -> str | None:
 def _refuse_newer(engine: Engine, revision: str | None) -> None:
     if revision is not None and revision not in REVISIONS:
         raise SettingError(
-            f"The audit tables in {place_of(engine)} are of revision {revision}, which this version does not know: "
+            f"The audit tables in {place_of(engine.url)} are of revision {revision}, which this version does not know: "
             "a newer airflow-provider-sf-dedup made them. Upgrade the package on this machine.",
             setting="audit_conn_id",
         )
-
-
-def place_of(engine: Engine) -> str:
-    """The database's URL, fit to be shown."""
-    # Only the password before the host is hidden by SQLAlchemy.
-    return engine.url.difference_update_query(["password", "sslpassword"]).render_as_string(hide_password=True)
 
 
 def _run_migrations(connection: Connection) -> None:

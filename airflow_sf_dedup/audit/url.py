@@ -60,6 +60,10 @@ LIBPQ_PARAMETERS = frozenset(
 )
 
 
+#: What a connection has fields for: libpq's name to the field's.
+_FIELDS = {"host": "host", "port": "port", "user": "login", "password": "password", "dbname": "schema"}
+
+
 def _refused(message: str) -> SettingError:
     return SettingError(f"{message} {SUPPORTED}", setting="audit_conn_id")
 
@@ -81,6 +85,8 @@ def _postgres(
     schema: str | None,
     extra: Mapping[str, Any],
 ) -> URL:
+    fields = {"host": host, "port": port, "user": login, "password": password, "dbname": schema}
+    host, port, login, password, schema = _merged(fields, extra, "the extra")
     query = _libpq_query(extra)
     host = unquote(host) if host and "%2f" in host.lower() else host
     if host and host.startswith("/"):
@@ -94,6 +100,23 @@ def _postgres(
         database=schema or None,
         query=query,
     )
+
+
+def _merged(fields: Mapping[str, Any], more: Mapping[str, Any], what: str) -> tuple[Any, ...]:
+    """Host, port, user, password and database, each from its field, or where that is blank from ``more``.
+
+    :raises SettingError: both say something, and not the same.
+    """
+    merged = dict(fields)
+    for name in fields.keys() & more.keys():
+        value = str(more[name])
+        if fields[name] and str(fields[name]) != value:
+            raise _refused(f"audit_conn_id: {what} {name!r} and the {_FIELDS[name]} say two things; leave one out.")
+        merged[name] = value
+    if merged["port"] and not str(merged["port"]).isdecimal():
+        raise _refused(f"audit_conn_id: {what} 'port' is no number.")
+    merged["port"] = int(merged["port"]) if merged["port"] else None
+    return tuple(merged.values())
 
 
 def _sqlite(host: str | None, schema: str | None) -> URL:
@@ -141,7 +164,30 @@ def url_from_text(text: str | URL) -> URL:
         raise _refused("The audit's URL cannot be read as a database URL.") from None
     kind = url.drivername.partition("+")[0]
     if kind in ("postgres", "postgresql"):
-        return url.set(drivername=POSTGRES)
+        return _postgres_url(url)
     if kind == "sqlite":
         return _sqlite(url.database, None)
     raise _refused(f"The audit cannot live in {url.drivername!r}.")
+
+
+def _postgres_url(url: URL) -> URL:
+    """A URL whose parameters libpq knows; those that the URL has a place for may stand there or here."""
+    for name in url.query:
+        if name not in LIBPQ_PARAMETERS and name not in _FIELDS:
+            raise _refused(f"The audit's URL has a parameter {name!r}, which PostgreSQL does not know.")
+    parts = {
+        "host": url.host,
+        "port": url.port,
+        "user": url.username,
+        "password": None if url.password is None else str(url.password),
+        "dbname": url.database,
+    }
+    # Several hosts, or a socket's folder, may stand in the query alone.
+    named = {name: value for name, value in url.query.items() if isinstance(value, str) and name != "host"}
+    _, port, user, password, database = _merged({**parts, "host": None}, named, "the URL's parameter")
+    kept = {name: value for name, value in url.query.items() if name == "host" or name not in _FIELDS}
+    if url.host and url.query.get("host", url.host) != url.host:
+        raise _refused("audit_conn_id: the URL's parameter 'host' and its host say two things; leave one out.")
+    return URL.create(
+        POSTGRES, username=user, password=password, host=url.host, port=port, database=database, query=kept
+    )

@@ -53,6 +53,54 @@ def test_what_cannot_hold_the_audit_is_refused_with_what_can(parts):
 
 
 @pytest.mark.parametrize(
+    ("field", "name", "value", "expected"),
+    [
+        ("host", "host", "db", "postgresql+psycopg://db"),
+        ("port", "port", "6432", "postgresql+psycopg://:6432"),
+        ("login", "user", "u", "postgresql+psycopg://u@"),
+        ("password", "password", "p", "postgresql+psycopg://:p@"),
+        ("schema", "dbname", "a", "postgresql+psycopg:///a"),
+    ],
+)
+def test_what_has_a_field_may_stand_in_the_extra_or_in_the_query_and_is_never_dropped(field, name, value, expected):
+    url = url_from_parts(conn_type="postgres", extra={name: value})
+    assert getattr(url, {"login": "username", "schema": "database"}.get(field, field)) == type(
+        getattr(url, {"login": "username", "schema": "database"}.get(field, field))
+    )(value)
+    spelt = url_from_text(f"postgresql:///?{name}={value}")
+    assert value in (str(spelt.host), str(spelt.port), spelt.username, str(spelt.password), spelt.database) or (
+        spelt.query.get(name) == value
+    )
+    assert url_from_parts(conn_type="postgres", **{field: value}, extra={name: value}) == url
+    with pytest.raises(SettingError, match=rf"{name}'.*two things"):
+        url_from_parts(conn_type="postgres", **{field: "9"}, extra={name: value})
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "postgresql://u@h/d?user=v",
+        "postgresql://u@h/d?port=1&dbname=e",
+        "postgresql://h:1/d?port=2",
+        "postgresql://h/d?host=g",
+    ],
+)
+def test_a_url_that_says_two_things_is_refused(text):
+    with pytest.raises(SettingError, match="two things"):
+        url_from_text(text)
+
+
+def test_a_parameter_that_libpq_does_not_know_is_refused_by_name():
+    with pytest.raises(SettingError, match="'sslmod'"):
+        url_from_text("postgresql://h/d?sslmod=require")
+
+
+@pytest.mark.parametrize("text", ["postgresql:///d?host=/tmp/pg", "postgresql://u@/d?host=a&host=b&port=1&port=2"])
+def test_hosts_and_sockets_in_the_query_stay_there(text):
+    assert url_from_text(text).query["host"] in ("/tmp/pg", ("a", "b"))
+
+
+@pytest.mark.parametrize(
     ("text", "driver"),
     [
         ("postgres://u@h/d", "postgresql+psycopg"),
