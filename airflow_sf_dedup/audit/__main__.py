@@ -1,5 +1,7 @@
 """``python -m airflow_sf_dedup.audit``: upgrade, purge, erase and show the audit.
 
+What it prints is printable, whoever wrote it into the database: no escape sequence of an org reaches a terminal.
+
 Exit codes: 0 done; 1 nothing was found to show or erase; 2 a parameter, connection or database is unusable.
 """
 
@@ -22,7 +24,11 @@ from airflow_sf_dedup.audit.base import AuditUnreachableError, Load, SentAgain, 
 from airflow_sf_dedup.audit.engine import engine_for
 from airflow_sf_dedup.audit.sql import SqlAudit
 from airflow_sf_dedup.audit.upgrade import REVISIONS, ensure_current, first_line, place_of, upgrade
+from airflow_sf_dedup.core.printable import printable
 from airflow_sf_dedup.errors import SettingError
+
+#: Characters of a name or a code; Airflow's ids have at most 250.
+_CELL_LENGTH = 255
 
 #: Airflow's own switch; with it, as in ``airflow connections get``, connections are also sought in its database.
 _CONTEXT, _SERVER = "_AIRFLOW_PROCESS_CONTEXT", "server"
@@ -99,7 +105,7 @@ def _purge(audit: SqlAudit, args: argparse.Namespace, console: Console) -> int:
     console.print(f"{purged.loads} loads with {purged.entries} entries purged.")
     if purged.kept:
         console.print(f"{len(purged.kept)} old loads kept: rows of theirs still wait (--force deletes them).")
-        console.print("\n".join(purged.kept))
+        console.print("\n".join(map(printable, purged.kept)))
     return 0
 
 
@@ -134,8 +140,10 @@ def _loads(audit: SqlAudit, args: argparse.Namespace) -> list[Load]:
 def _headline(load: Load, totals: Totals) -> str:
     read = "unknown" if load.rows_read is None else str(load.rows_read)
     predicted = "" if load.predicted_calls is None else f" ({load.predicted_calls} predicted)"
+    names = (load.load_id, load.sobject, load.external_id_field, load.dag_id, load.run_id)
+    load_id, sobject, field, dag_id, run_id = (printable(name, _CELL_LENGTH) for name in names)
     return (
-        f"Load {load.load_id}: {load.sobject} by {load.external_id_field}, {load.dag_id} {load.run_id}\n"
+        f"Load {load_id}: {sobject} by {field}, {dag_id} {run_id}\n"
         f"rows read {read}, entries {totals.rows}, API calls {load.api_calls}{predicted}"
     )
 
@@ -158,7 +166,7 @@ def _table(totals: Totals) -> Table:
         if plain:
             explained[action.value, "", ""] = plain
     for cells, rows in sorted(explained.items()):
-        table.add_row(*cells, str(rows))
+        table.add_row(*(printable(cell, _CELL_LENGTH) for cell in cells), str(rows))
     return table
 
 
@@ -178,7 +186,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         problem = str(error)
     except (DBAPIError, OSError) as error:
         problem = f"The audit's database: {first_line(getattr(error, 'orig', None) or error)}"
-    Console(stderr=True, highlight=False, soft_wrap=True, markup=False).print(problem)
+    Console(stderr=True, highlight=False, soft_wrap=True, markup=False).print(printable(problem))
     return 2
 
 
