@@ -6,7 +6,8 @@ The tree is named by what the caller does next::
     ├── SettingError                 fix a parameter, a connection or the org; a retry cannot help
     │   ├── PreflightError           the org does not fit the load (object, field, permission)
     │   ├── SourceError              the source cannot be read (file, encoding, column, row)
-    │   └── WrongOrgError            the connection leads to another org than ``expected_org_id``
+    │   └── UnusableConnectionError  found out by a call, and so a CallError too: nothing was sent
+    │       └── WrongOrgError        the connection leads to another org than ``expected_org_id`` or its last login
     ├── CallError                    a call to Salesforce did not do its work
     │   ├── LoginRefusedError        credentials are wrong; never retried, it would lock the user out
     │   ├── RequestRefusedError      Salesforce refused the whole request; the same bytes fail again
@@ -53,10 +54,6 @@ class SourceError(SettingError):
     """The source cannot be read as records."""
 
 
-class WrongOrgError(SettingError):
-    """The connection leads to another org than the one it is pinned to."""
-
-
 class CallError(SalesforceDedupError):
     """A call to Salesforce failed.
 
@@ -74,6 +71,21 @@ class CallError(SalesforceDedupError):
         self.retry_after = retry_after
         #: Whether the call may have been carried out, at this sending or at an earlier one.
         self.in_doubt = False
+
+
+class UnusableConnectionError(SettingError, CallError):
+    """A call could not be made, because the connection is not what it should be; nothing was sent.
+
+    A person has to change the setting. For the load it is a call that failed: its rows are ``not_sent``.
+    """
+
+    def __init__(self, message: str, *, setting: str | None = None, code: str = "") -> None:
+        super().__init__(message, setting=setting)
+        self.code = code
+
+
+class WrongOrgError(UnusableConnectionError):
+    """The connection leads to another org than the one it is pinned to, or than the one that it led to before."""
 
 
 class LoginRefusedError(CallError):

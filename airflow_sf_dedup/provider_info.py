@@ -46,9 +46,10 @@ def _connection_type() -> dict[str, Any]:
         "hook-class-name": "airflow_sf_dedup.hooks.salesforce.SalesforceDedupHook",
         "hook-name": "Salesforce (duplicates handled)",
         "ui-field-behaviour": {
-            "hidden-fields": ["schema", "port"],
-            "relabeling": {"host": "My Domain URL", "login": "Username"},
-            "placeholders": {"host": "https://acme.my.salesforce.com", "login": "loader@acme.com"},
+            # The port is shown because Airflow's Test button refuses a connection that has none: docs/connections.md.
+            "hidden-fields": ["schema"],
+            "relabeling": {"host": "My Domain URL", "login": "Username", "port": "Port (443, for the Test button)"},
+            "placeholders": {"host": "https://acme.my.salesforce.com", "login": "loader@acme.com", "port": "443"},
         },
         "conn-fields": {
             "consumer_key": _field("Consumer key", "Of the connected app; for JWT and client credentials."),

@@ -1,5 +1,7 @@
 """``python -m airflow_sf_dedup.audit``: upgrade, purge, erase and show the audit.
 
+What it prints is printable, whoever wrote it into the database: no escape sequence of an org reaches a terminal.
+
 Exit codes: 0 done; 1 nothing was found to show or erase; 2 a parameter, connection or database is unusable.
 """
 
@@ -100,7 +102,7 @@ def _purge(audit: SqlAudit, args: argparse.Namespace, console: Console) -> int:
     console.print(f"{purged.loads} loads with {purged.entries} entries purged.")
     if purged.kept:
         console.print(f"{len(purged.kept)} old loads kept: rows of theirs still wait (--force deletes them).")
-        console.print("\n".join(purged.kept))
+        console.print("\n".join(map(printable, purged.kept)))
     return 0
 
 
@@ -144,7 +146,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         problem = str(error)
     except (DBAPIError, OSError) as error:
         problem = f"The audit's database: {first_line(getattr(error, 'orig', None) or error)}"
-    Console(stderr=True, highlight=False, soft_wrap=True, markup=False).print(problem)
+    Console(stderr=True, highlight=False, soft_wrap=True, markup=False).print(printable(problem))
     return 2
 
 

@@ -1,6 +1,7 @@
 """A load as a person reads it: the same lines in a terminal and in a task's log.
 
-They hold counts and names, never a key or a value of a row.
+They hold counts and names, never a key or a value of a row, and nothing that a terminal obeys: rows may have been
+written by an earlier version, or by hand.
 """
 
 from __future__ import annotations
@@ -16,9 +17,13 @@ from rich.table import Table
 from airflow_sf_dedup.audit.base import Load, SentAgain, Totals
 from airflow_sf_dedup.audit.sql import SqlAudit
 from airflow_sf_dedup.core.entries import COUNTED_AS_FAILED, Action
+from airflow_sf_dedup.core.printable import printable
 
 #: Rules that a report names.
 MOST_RULES = 8
+
+#: Characters of a name or a code; Airflow's ids have at most 250.
+_CELL_LENGTH = 255
 
 #: Wider than any table of these columns gets.
 _WIDTH = 240
@@ -89,8 +94,9 @@ def _head(report: Report) -> list[str]:
     load, part = report.load, ""
     if report.partition is not None:
         part = f", partition {report.partition + 1} of {load.settings.get('partitions', '?')}"
-    target = f"{load.sobject} by {load.external_id_field} into org {load.org_id}"
-    head = [f"Load {load.load_id}{part}: {target}, {load.dag_id} {load.run_id}"]
+    names = (load.load_id, load.sobject, load.external_id_field, load.org_id, load.dag_id, load.run_id)
+    load_id, sobject, field_, org_id, dag_id, run_id = (printable(name, _CELL_LENGTH) for name in names)
+    head = [f"Load {load_id}{part}: {sobject} by {field_} into org {org_id}, {dag_id} {run_id}"]
     if report.partition is None:
         read = "unknown" if load.rows_read is None else f"{load.rows_read:,}"
         predicted = "" if load.predicted_calls is None else f" ({load.predicted_calls:,} predicted)"
@@ -109,7 +115,7 @@ def _table(totals: Totals) -> list[str]:
         if plain:
             explained[action.value, "", ""] = plain
     for cells, rows in sorted(explained.items()):
-        table.add_row(*cells, f"{rows:,}")
+        table.add_row(*(printable(cell, _CELL_LENGTH) for cell in cells), f"{rows:,}")
     drawn = Console(file=StringIO(), width=_WIDTH, color_system=None, markup=False, highlight=False)
     drawn.print(table)
     return drawn.file.getvalue().splitlines()  # type: ignore[attr-defined, no-any-return]
@@ -123,6 +129,6 @@ def _repeats(again: SentAgain) -> str:
 
 
 def _rules(rules: Mapping[str, int]) -> str:
-    named = [f"{rule} ({rows:,} rows)" for rule, rows in list(rules.items())[:MOST_RULES]]
+    named = [f"{printable(rule, _CELL_LENGTH)} ({rows:,} rows)" for rule, rows in list(rules.items())[:MOST_RULES]]
     more = len(rules) - len(named)
     return ", ".join(named) + (f" and {more} further rules" if more else "")

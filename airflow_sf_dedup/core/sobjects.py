@@ -7,6 +7,9 @@ from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Any
 
+from airflow_sf_dedup.core.api_names import is_api_name
+from airflow_sf_dedup.core.printable import NAME_LENGTH, said
+
 
 @dataclass(frozen=True, slots=True)
 class Field:
@@ -33,11 +36,15 @@ class Field:
 
     @classmethod
     def from_describe(cls, field: Mapping[str, Any]) -> Field:
-        """Read one entry of ``describe``'s ``fields``."""
+        """Read one entry of ``describe``'s ``fields``.
+
+        :raises ValueError: its name is no API name; or another error of this kind, where it is no description.
+        """
+        name, parent = _api_name(field["name"]), field.get("relationshipName")
         return cls(
-            name=field["name"],
-            label=field.get("label") or field["name"],
-            type=field.get("type") or "string",
+            name=name,
+            label=said(field.get("label"), NAME_LENGTH) or name,
+            type=said(field.get("type"), NAME_LENGTH) or "string",
             length=int(field.get("length") or 0),
             scale=int(field.get("scale") or 0),
             external_id=bool(field.get("externalId")),
@@ -46,8 +53,8 @@ class Field:
             createable=bool(field.get("createable", True)),
             updateable=bool(field.get("updateable", True)),
             id_lookup=bool(field.get("idLookup")),
-            relationship_name=field.get("relationshipName") or None,
-            reference_to=tuple(field.get("referenceTo") or ()),
+            relationship_name=parent if is_api_name(parent) else None,
+            reference_to=tuple(filter(is_api_name, field.get("referenceTo") or ())),
         )
 
 
@@ -62,9 +69,12 @@ class SObject:
 
     @classmethod
     def from_describe(cls, describe: Mapping[str, Any]) -> SObject:
-        """Read the answer of ``GET /sobjects/X/describe``."""
+        """Read the answer of ``GET /sobjects/X/describe``.
+
+        :raises ValueError: a name in it is no API name; or another error of this kind, where it is no description.
+        """
         return cls(
-            name=describe["name"],
+            name=_api_name(describe["name"]),
             fields=tuple(Field.from_describe(field) for field in describe["fields"]),
             createable=bool(describe.get("createable", True)),
             updateable=bool(describe.get("updateable", True)),
@@ -115,3 +125,10 @@ class SObject:
             createable=document["createable"],
             updateable=document["updateable"],
         )
+
+
+def _api_name(name: Any) -> str:
+    """Names go into queries and URLs, also those that an org tells of itself."""
+    if not is_api_name(name):
+        raise ValueError("what should be an API name is none")
+    return str(name)

@@ -38,7 +38,8 @@ def audit_url(audit_conn_id: str | None) -> URL:
     return url_from_parts(
         conn_type=connection.conn_type or "",
         host=connection.host,
-        port=connection.port,
+        # Airflow's form stores 0 for an empty field.
+        port=connection.port or None,
         login=connection.login,
         password=connection.password,
         schema=connection.schema,

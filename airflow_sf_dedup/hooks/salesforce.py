@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -51,8 +52,9 @@ class SalesforceDedupHook(BaseHook):
             connection.conn_type or "",
             connection.login,
             connection.password,
-            _host(connection),
+            connection.host,
             self._extra(connection),
+            port=connection.port,
         )
         for secret in settings.secrets():
             mask_secret(secret)
@@ -67,13 +69,15 @@ class SalesforceDedupHook(BaseHook):
             session.check_org()
             return True, f"Connected to org {session.org_id} at {session.instance_url}; {_calls_left(session)}"
         except SalesforceDedupError as error:
-            return False, str(error)
+            return False, _for_people(str(error), self.salesforce_conn_id)
 
     @cached_property
     def _session(self) -> SalesforceSession:
+        from airflow.sdk.log import mask_secret
+
         from airflow_sf_dedup.salesforce.session import SalesforceSession
 
-        return SalesforceSession(self.settings())
+        return SalesforceSession(self.settings(), mask=mask_secret)
 
     def _extra(self, connection: Connection) -> dict[str, Any]:
         import json
@@ -93,12 +97,13 @@ class SalesforceDedupHook(BaseHook):
         return extra
 
 
-def _host(connection: Connection) -> str | None:
-    """The host with the port, which a connection written as a URI keeps apart."""
-    host = connection.host
-    if not host or not connection.port:
-        return host
-    return f"{host}:{connection.port}"
+def _for_people(message: str, conn_id: str) -> str:
+    """A message that does not name the connection by a name that only Airflow's *Test* button knows.
+
+    It puts the connection into the environment under eight random letters and digits, and tells nobody its real id.
+    """
+    is_made_up = len(conn_id) == 8 and conn_id.isalnum() and f"AIRFLOW_CONN_{conn_id.upper()}" in os.environ
+    return message.replace(f"connection {conn_id!r}", "this connection") if is_made_up else message
 
 
 def _calls_left(session: SalesforceSession) -> str:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from airflow_sf_dedup.core.outcomes import DuplicatesFound, Failed, Outcome, Saved, Unanswered
+from airflow_sf_dedup.core.printable import printable
 from airflow_sf_dedup.errors import CallError, RequestRefusedError
 from airflow_sf_dedup.salesforce.answers import error_for
 from airflow_sf_dedup.salesforce.base import ChunkAnswer, ChunkRefused
 from airflow_sf_dedup.salesforce.duplicate_value import DuplicateValue, kind_of
 from airflow_sf_dedup.salesforce.error_codes import Handling, rule_for
+from airflow_sf_dedup.salesforce.leaving import TEXT_LENGTH
 
 #: Statuses of a refusal that may be one row's fault; SOAP faults all have 500. Others speak of the resource.
 _OF_A_ROW = frozenset({None, 400, 413, 500})
@@ -69,7 +71,7 @@ def error_of(refusal: ChunkRefused) -> CallError:
     """What the refusal of a chunk means for a call; one without a code is named by its HTTP status."""
     word, _, status = refusal.code.partition("_")
     by_status = int(status) if word == "HTTP" and status.isdecimal() else None
-    return error_for(refusal.code, refusal.message, status=by_status)
+    return error_for(refusal.code, printable(refusal.message, TEXT_LENGTH), status=by_status)
 
 
 def took_too_long(error: CallError) -> bool:

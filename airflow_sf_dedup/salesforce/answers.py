@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from xml.etree.ElementTree import Element
 
@@ -18,6 +18,7 @@ import msgspec
 from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import ParseError, fromstring
 
+from airflow_sf_dedup.core.printable import said
 from airflow_sf_dedup.errors import (
     CallError,
     LimitReachedError,
@@ -30,8 +31,8 @@ from airflow_sf_dedup.errors import (
 from airflow_sf_dedup.salesforce.error_codes import ErrorRule, Handling, Remedy, rule_for, rule_for_status
 from airflow_sf_dedup.salesforce.http_date import http_date
 
-#: Characters of Salesforce's message that an error keeps; some messages repeat the whole value they refuse.
-MESSAGE_LENGTH = 500
+#: Seconds of the longest ``Retry-After`` that is believed, a week; no limit of Salesforce lasts longer than a day.
+_LONGEST_RETRY_AFTER = 7 * 86_400.0
 
 
 class SessionExpiredError(LoginRefusedError):
@@ -44,8 +45,9 @@ class Answer:
 
     status: int
     #: Names in lower case.
-    headers: Mapping[str, str]
-    content: bytes
+    headers: Mapping[str, str] = field(repr=False)
+    #: That of a login holds its token.
+    content: bytes = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +70,7 @@ def read_rest(answer: Answer, *, now: Callable[[], float] = time.time, expects: 
         raise _refused(answer, now=now)
     try:
         document = _decoded(answer.content) if answer.content.strip() else None
-    except ValueError:
+    except (ValueError, RecursionError):
         raise _unusable(answer, "JSON") from None
     if not isinstance(document, expects):
         raise _unusable(answer, f"a JSON {'array' if expects is list else 'object'}")
@@ -95,7 +97,7 @@ def refusal_in(content: bytes) -> Refusal:
         return _refusal_in_xml(text)
     try:
         body = _decoded(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return Refusal()
     return _refusal_in_json(body)
 
@@ -114,7 +116,7 @@ def error_for(
     :param is_fault: it came as a SOAP fault; these all have status 500, which adds nothing to the code.
     """
     rule = _rule(code, message, None if is_fault and code else status)
-    text = f"{code or rule.code}: {message[:MESSAGE_LENGTH] or rule.reason}"
+    text = f"{code or rule.code}: {message or rule.reason}"
     return _error_class(rule)(text, code=code or rule.code, status=status, retry_after=retry_after)
 
 
@@ -124,12 +126,13 @@ def retry_after(headers: Mapping[str, str], *, now: Callable[[], float] = time.t
     A date is one of the answerer's clock, which the answer's own ``Date`` shows.
     """
     value = headers.get("retry-after", "").strip()
-    if value.isdecimal():
-        return float(value)
+    if value.isascii() and value.isdecimal():
+        return min(float(value), _LONGEST_RETRY_AFTER)
     moment, answered = http_date(value), http_date(headers.get("date", ""))
     if moment is None:
         return None
-    return max(0.0, moment.timestamp() - (now() if answered is None else answered.timestamp()))
+    seconds = moment.timestamp() - (now() if answered is None else answered.timestamp())
+    return min(max(0.0, seconds), _LONGEST_RETRY_AFTER)
 
 
 def child_text(element: Element, name: str) -> str:
@@ -141,10 +144,10 @@ def child_text(element: Element, name: str) -> str:
 
 
 def read_xml(content: bytes) -> Element | None:
-    """The root element; ``None`` when it is no XML, or XML that declares entities."""
+    """The root element; ``None`` when it is no XML, XML that declares entities, or in an encoding that is none."""
     try:
         root: Element = fromstring(content)
-    except (ParseError, DefusedXmlException, ValueError):
+    except (ParseError, DefusedXmlException, ValueError, LookupError):
         return None
     return root
 
@@ -178,16 +181,16 @@ def _redirected(answer: Answer) -> CallError:
     # Followed, a redirect would turn a write into a GET, or carry the token to another host.
     where = answer.headers.get("location", "an unnamed place").split("?")[0]
     return RequestRefusedError(
-        f"HTTP {answer.status}: redirected to {where[:200]}; check the instance URL of the connection",
+        f"HTTP {answer.status}: redirected; check the instance URL of the connection, it leads to {where}",
         code="REDIRECTED",
         status=answer.status,
     )
 
 
 def _unusable(answer: Answer, expected: str) -> CallError:
-    kind = answer.headers.get("content-type", "no content type")[:80]
+    kind = answer.headers.get("content-type", "no content type")
     return OutcomeUnknownError(
-        f"the answer (HTTP {answer.status}, {kind}, {len(answer.content)} bytes) is not {expected}",
+        f"the answer (HTTP {answer.status}, {len(answer.content)} bytes) is not {expected} but {kind}",
         code="UNREADABLE_ANSWER",
         status=answer.status,
     )
@@ -197,9 +200,8 @@ def _refusal_in_json(body: Any) -> Refusal:
     first = body[0] if isinstance(body, list) and body else body
     if not isinstance(first, dict):
         return Refusal()
-    code = first.get("errorCode") or first.get("statusCode") or first.get("error") or ""
-    message = first.get("message") or first.get("error_description") or ""
-    return Refusal(str(code), message if isinstance(message, str) else json.dumps(message))
+    code = first.get("errorCode") or first.get("statusCode") or first.get("error")
+    return Refusal(said(code), said(first.get("message") or first.get("error_description")))
 
 
 def _refusal_in_xml(content: bytes) -> Refusal:
@@ -208,7 +210,8 @@ def _refusal_in_xml(content: bytes) -> Refusal:
     if fault is None:
         return Refusal()
     code = child_text(fault, "exceptionCode") or child_text(fault, "faultcode").rpartition(":")[2]
-    return Refusal(code, child_text(fault, "exceptionMessage") or child_text(fault, "faultstring"))
+    message = child_text(fault, "exceptionMessage") or child_text(fault, "faultstring")
+    return Refusal(said(code), said(message))
 
 
 def _local_name(element: Element) -> str:

@@ -8,7 +8,8 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-_USAGE = re.compile(r"api-usage=(\d+)/(\d+)")
+#: Twelve digits are a thousand times the largest allocation that Salesforce sells.
+_USAGE = re.compile(r"(?<![\w-])api-usage=([0-9]{1,12})/([0-9]{1,12})(?![0-9])")
 #: Resources whose second part tells more than the first. Never a third: that may be a customer's key.
 _TWO_PARTS = ("composite", "jobs", "ui-api", "tooling")
 #: Requests that an org does not count: OAuth, identity, and the list of versions.

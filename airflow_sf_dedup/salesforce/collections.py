@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from airflow_sf_dedup.core.api_names import api_name
 from airflow_sf_dedup.core.records import Record
 from airflow_sf_dedup.salesforce import wire
 from airflow_sf_dedup.salesforce.base import ChunkAnswer, RecordUpdate, nobody
@@ -38,11 +39,11 @@ class CollectionsApi:
     ) -> None:
         self.repeatable = repeatable
         self._session = session
-        self._sobject = sobject
+        self._sobject = api_name(sobject, "sobject")
         self._options = options
         base = f"/services/data/v{session.api_version}/composite/sobjects"
         self._update_url = base
-        self._upsert_url = f"{base}/{sobject}/{external_id_field}"
+        self._upsert_url = f"{base}/{self._sobject}/{api_name(external_id_field, 'external_id_field')}"
 
     def upsert(
         self, chunks: Sequence[Sequence[Record]], *, allow_save: bool = False, on_late: Callable[[], None] = nobody
@@ -66,16 +67,16 @@ class CollectionsApi:
         self, request: Mapping[str, Any], sizes: Sequence[int], on_late: Callable[[], None], *, repeatable: bool = True
     ) -> list[ChunkAnswer]:
         lost = LostSendings(on_late)
-        answer = self._session.rest(
+        answers: list[ChunkAnswer] = self._session.rest(
             "POST",
             "composite",
             body=request,
             repeatable=repeatable,
             repeat_timeouts=False,
             expects=dict,
+            read=lambda answer: wire.read_composite(answer, sizes),
             on_repeat=lost,
         )
-        answers = wire.read_composite(answer, sizes)
         return [wire.after_a_lost_answer(each) for each in answers] if lost.in_doubt else answers
 
 

@@ -46,6 +46,11 @@ _SHARED_DOMAINS = ("login", "test")
 _LOOPBACK_DOMAIN = "loopback.invalid"
 _VERSION = re.compile(r"v?(\d{1,4})(?:\.0)?")
 _DOMAIN = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?")
+#: A name, an IPv4 address, or what stands between the brackets of an IPv6 address.
+_HOST = re.compile(r"[a-z0-9._-]+|[0-9a-f:.]+(?:%25[a-z0-9._~-]+)?")
+_PORTS = {"http": 80, "https": 443}
+#: Visible ASCII and blanks (RFC 9110, 5.5).
+_HEADER = re.compile(r"[ -~]+")
 _PEM = re.compile(r"-----BEGIN ([A-Z ]+)-----(.*?)-----END \1-----", re.DOTALL)
 
 
@@ -56,9 +61,12 @@ def from_parts(
     password: str | None,
     host: str | None,
     extra: Mapping[str, Any],
+    *,
+    port: int | None = None,
 ) -> ConnectionSettings:
     """The settings in the parts of an Airflow connection.
 
+    :param port: of the host, where that does not hold it; 0, which forms store for an empty field, is none.
     :raises SettingError: a field is unusable or missing; the message names the connection and the field.
     """
     if conn_type not in _TYPES:
@@ -66,7 +74,8 @@ def from_parts(
             f"connection {conn_id!r}: conn_type must be {' or '.join(_TYPES)}, not {conn_type!r}",
             setting="conn_type",
         )
-    fields = _Fields(conn_id, extra, host=host if conn_type == _OWN_TYPE else None)
+    own = conn_type == _OWN_TYPE
+    fields = _Fields(conn_id, extra, host=host if own else None, port=port if own else None)
     values = {"login": (login or "").strip() or None, "password": password or None, **_extras(fields)}
     own_domain = values["domain"] or fields.domain_of_instance()
     way = _login_way(conn_id, {**values, "domain": own_domain})
@@ -78,10 +87,11 @@ def from_parts(
 class _Fields:
     """The extras of one connection; each reader knows one form and says what is wrong with another."""
 
-    def __init__(self, conn_id: str, extra: Mapping[str, Any], *, host: str | None) -> None:
+    def __init__(self, conn_id: str, extra: Mapping[str, Any], *, host: str | None, port: int | None) -> None:
         self._conn_id = conn_id
         self._extra = extra
         self._host = (host or "").strip()
+        self._port = port or None
 
     def error(self, name: str, problem: str) -> SettingError:
         return SettingError(f"connection {self._conn_id!r}: {name} {problem}", setting=name)
@@ -101,6 +111,13 @@ class _Fields:
         if not isinstance(value, str):
             raise self.error(name, f"must be text, not {type(value).__name__}")
         return value.strip()
+
+    def header_text(self, name: str) -> str | None:
+        """Text that goes into a header of each call. The message does not show it: it may be a token."""
+        value = self.text(name)
+        if value is not None and not _HEADER.fullmatch(value):
+            raise self.error(name, "has characters that no header can carry; it is made of ASCII letters and signs")
+        return value
 
     def record_id(self, name: str) -> str | None:
         value = self.text(name)
@@ -154,7 +171,7 @@ class _Fields:
         instance = self.instance_url()
         if instance and is_loopback(instance):
             return _LOOPBACK_DOMAIN
-        url = self._safe_origin("host", self._host) if self._host else ""
+        url = self._origin_of_host() if self._host else ""
         host = urlsplit(url).hostname or ""
         return host.removesuffix(_SALESFORCE) if host.endswith(_SALESFORCE) else None
 
@@ -163,7 +180,11 @@ class _Fields:
         for name in ("instance_url", "instance"):
             if value := self.text(name):
                 return self._safe_origin(name, value)
-        return self._safe_origin("host", self._host) if self._host else None
+        return self._origin_of_host() if self._host else None
+
+    def _origin_of_host(self) -> str:
+        """The host with its port, which a connection written as a URI, and Airflow's form, keep apart."""
+        return self._safe_origin("host", self._host, port=self._port)
 
     def loopback_org(self) -> str | None:
         """The local org that stands in for salesforce.com; an instance on this machine always does."""
@@ -176,27 +197,36 @@ class _Fields:
             raise self.error("loopback_org", "must be an address of this machine, such as http://127.0.0.1:8089")
         return url
 
-    def _safe_origin(self, name: str, value: str) -> str:
+    def _safe_origin(self, name: str, value: str, *, port: int | None = None) -> str:
         """Scheme, host and port; https unless the host is this machine."""
-        url = self._origin(name, value)
+        url = self._origin(name, value, port=port)
         if url.startswith("http:") and not is_loopback(url):
             raise self.error(name, "must begin with https://; plain http is for addresses of this machine only")
         return url
 
-    def _origin(self, name: str, value: str) -> str:
-        """Scheme, host and port; https where no scheme is given."""
-        url = value if "://" in value else f"https://{value}"
+    def _origin(self, name: str, value: str, *, port: int | None = None) -> str:
+        """Scheme, host and port; https where no scheme is given, no port where it is the scheme's own."""
         try:
-            parts = urlsplit(url)
-            port = f":{parts.port}" if parts.port else ""
+            parts = urlsplit(value if "://" in value else f"https://{value}")
+            own_port = parts.port or None
         except ValueError:
             raise self.error(name, "is not a URL") from None
-        if parts.scheme not in ("http", "https") or not parts.hostname or parts.username:
+        if parts.scheme not in ("http", "https") or not parts.hostname or parts.username is not None:
             raise self.error(name, "must be a URL such as https://acme.my.salesforce.com")
+        if not _HOST.fullmatch(parts.hostname):
+            raise self.error(name, "is no name or address of a host")
         if parts.hostname.endswith(".lightning.force.com"):
             raise self.error(name, "is a page address; the API answers at https://….my.salesforce.com")
         host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
-        return f"{parts.scheme}://{host}{port}"
+        number = self._one_port(own_port, port) or _PORTS[parts.scheme]
+        return f"{parts.scheme}://{host}" + ("" if number == _PORTS[parts.scheme] else f":{number}")
+
+    def _one_port(self, in_host: int | None, apart: int | None) -> int | None:
+        if apart is not None and not 1 <= apart <= 65_535:
+            raise self.error("port", f"is {apart}; a port is a number from 1 to 65535")
+        if in_host and apart and in_host != apart:
+            raise self.error("port", f"is {apart}, but the host ends in :{in_host}; leave out one of them")
+        return in_host or apart
 
     def proxies(self) -> dict[str, str] | None:
         """One proxy URL for all, or a mapping of scheme to URL, as an object or as JSON text."""
@@ -247,7 +277,7 @@ def _extras(fields: _Fields) -> dict[str, Any]:
         "private_key_file_path": fields.text("private_key_file_path"),
         "organization_id": fields.record_id("organization_id"),
         "instance_url": fields.instance_url(),
-        "access_token": fields.text("access_token") or fields.text("session_id"),
+        "access_token": fields.header_text("access_token") or fields.header_text("session_id"),
         "proxies": fields.proxies(),
         "api_version": fields.api_version(),
         "connect_timeout": fields.seconds("connect_timeout", DEFAULT_CONNECT_TIMEOUT),
@@ -255,7 +285,7 @@ def _extras(fields: _Fields) -> dict[str, Any]:
         "expected_org_id": fields.record_id("expected_org_id"),
         "ca_bundle": fields.text("ca_bundle"),
         "loopback_org": fields.loopback_org(),
-        "client_id": fields.text("client_id"),
+        "client_id": fields.header_text("client_id"),
     }
 
 

@@ -2,8 +2,9 @@
 
 Sources: *Error codes* is the list of status codes of the SOAP API developer guide, *REST status codes* the
 page of the REST API developer guide, *OAuth errors* the help page "OAuth 2.0 authorization errors", *seen* what
-public clients met. ``when`` narrows a line to messages that contain that text (compared without case); texts
-are not part of Salesforce's contract, so such a line only refines the line of the bare code.
+public clients met, *this package* a word of our own. ``when`` narrows a line to messages that contain that text
+(compared without case); texts are not part of Salesforce's contract, so such a line only refines the line of the
+bare code.
 """
 
 from __future__ import annotations
@@ -124,6 +125,7 @@ _CODES = "Error codes"
 _REST = "REST status codes"
 _OAUTH = "OAuth errors"
 _SEEN = "seen"
+_OURS = "this package"
 _INSIDE = "a trigger or a flow"
 
 #: How a lock reads in the message of another code.
@@ -227,6 +229,7 @@ RULES: tuple[ErrorRule, ...] = (
     _never("CLIENT", "a SOAP fault that names no code: the envelope is wrong", "SOAP 1.1"),
     _call("SERVER", "a SOAP fault that names no code: an error inside Salesforce", "SOAP 1.1", unknown=True),
     _never("MALFORMED_QUERY", "the query is wrong", _CODES),
+    _fatal("UNSENDABLE", "its address or a header of it cannot be sent as HTTP", _OURS),
     # -- the row: races and locks ------------------------------------------------------------------
     _row("UNABLE_TO_LOCK_ROW", "another transaction holds the record or its parent", _CODES),
     _row("ALL_OR_NONE_OPERATION_ROLLED_BACK", "another row of the call failed, not this one", _CODES),

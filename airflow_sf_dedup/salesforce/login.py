@@ -7,7 +7,8 @@ of the call.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -21,19 +22,25 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from simple_salesforce.exceptions import SalesforceAuthenticationFailed
 from simple_salesforce.login import SalesforceLogin
 
+from airflow_sf_dedup.core.printable import said
 from airflow_sf_dedup.core.record_ids import record_id_in
-from airflow_sf_dedup.errors import LoginRefusedError, SettingError, TransientCallError
-from airflow_sf_dedup.salesforce.answers import Answer, child_text, error_for, read_xml, refusal_in
-from airflow_sf_dedup.salesforce.settings import (
-    LAST_SOAP_LOGIN_VERSION,
-    ConnectionSettings,
-    LoginWay,
-    is_loopback,
-    without_secrets,
+from airflow_sf_dedup.errors import (
+    LoginRefusedError,
+    SalesforceDedupError,
+    TransientCallError,
+    UnusableConnectionError,
 )
+from airflow_sf_dedup.salesforce.answers import Answer, child_text, error_for, read_xml, refusal_in
+from airflow_sf_dedup.salesforce.instances import InstanceRefusedError, instance_of_login
+from airflow_sf_dedup.salesforce.secrets import Secrets
+from airflow_sf_dedup.salesforce.settings import LAST_SOAP_LOGIN_VERSION, ConnectionSettings, LoginWay, is_loopback
 from airflow_sf_dedup.salesforce.transport import send
 
 _SALESFORCE = ".salesforce.com"
+#: What a header can carry as it is. Salesforce's tokens are made of fewer characters (RFC 6750, 2.1, and ``!``).
+_TOKEN = re.compile(r"[!-~]{1,10000}")
+#: How the names of members end that hold a secret, such as ``refresh_token`` or ``lightning_sid``.
+_SECRET_MEMBER = re.compile(r".*(?:token|sid|sid_client|signature|secret|assertion|password)", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,29 +59,47 @@ class Login:
         return f"Login(instance_url={self.instance_url!r}, org_id={self.org_id!r})"
 
 
-def log_in(settings: ConnectionSettings, http_session: requests.Session) -> Login:
+def log_in(settings: ConnectionSettings, http_session: requests.Session, secrets: Secrets | None = None) -> Login:
     """Log in the way the connection is made for.
 
-    :raises LoginRefusedError: Salesforce does not accept the credentials.
-    :raises TransientCallError: the login server could not be reached or was busy.
-    :raises SettingError: the private key cannot be used.
+    :param secrets: learns what the login sends and what it brings. Errors still hold both; see :mod:`.leaving`.
+    :raises LoginRefusedError: Salesforce does not accept the credentials, or leads where no token may go.
+    :raises TransientCallError: the login server could not be reached, was busy, or answered what cannot be read.
+    :raises UnusableConnectionError: the private key cannot be used.
     """
+    secrets = secrets or Secrets()
     if settings.login_way is LoginWay.ACCESS_TOKEN:
-        return Login(settings.access_token or "", settings.instance_url or "")
-    client = _LoginClient(settings, http_session)
+        login = Login(settings.access_token or "", settings.instance_url or "")
+    else:
+        login = _logged_in(settings, _LoginClient(settings, http_session, secrets), secrets)
+    secrets.learn_token(login.access_token)
+    return login
+
+
+def _logged_in(settings: ConnectionSettings, client: _LoginClient, secrets: Secrets) -> Login:
     try:
-        token, _host = SalesforceLogin(session=cast(requests.Session, client), **_arguments(settings))
+        token, _host = SalesforceLogin(
+            session=cast(requests.Session, client), **_arguments(settings, _signing_key(settings, secrets))
+        )
+        return _read_login(settings, token, client.answer)
     except SalesforceAuthenticationFailed as error:
         raise _refused(settings, "", str(error)) from None
-    return _read_login(settings, token, client.answer)
+    except SalesforceDedupError:
+        raise
+    except Exception as error:
+        # simple-salesforce reads the answer as well, and lets through what its parsers raise.
+        raise TransientCallError(
+            f"connection {settings.conn_id!r}: the login failed ({type(error).__name__})", code="LOGIN_FAILED"
+        ) from error
 
 
 class _LoginClient:
     """The one method of a ``requests.Session`` that simple-salesforce uses; keeps the answer it hands on."""
 
-    def __init__(self, settings: ConnectionSettings, http: requests.Session) -> None:
+    def __init__(self, settings: ConnectionSettings, http: requests.Session, secrets: Secrets) -> None:
         self._settings = settings
         self._http = http
+        self._secrets = secrets
         self.answer = Answer(0, {}, b"")
 
     def post(self, url: str, data: Any, *, headers: Any = None, proxies: Any = None) -> requests.Response:
@@ -82,16 +107,31 @@ class _LoginClient:
 
         :param proxies: ignored; the session has its own.
         """
+        if isinstance(data, Mapping):
+            self._secrets.learn(*_secret_members(data))
         try:
             self.answer = send(self._http, "POST", url, data=_encoded(data), headers=headers)
         except TransientCallError as error:
             # Even when its outcome is unknown: a login that is lost can be repeated without harm.
             raise TransientCallError(f"the login failed: {error}", code=error.code) from error
+        self._secrets.learn(*_secrets_in(self.answer.content))
         _check(self._settings, self.answer)
         return _as_response(self.answer)
 
 
-def _arguments(settings: ConnectionSettings) -> dict[str, Any]:
+def _secrets_in(content: bytes) -> Iterator[str]:
+    """Everything secret that an answer to a login brings."""
+    if content.lstrip().startswith(b"<"):
+        root = read_xml(content)
+        return iter(()) if root is None else iter([child_text(root, "sessionId")])
+    return _secret_members(_json_object(content))
+
+
+def _secret_members(document: Mapping[str, Any]) -> Iterator[str]:
+    return (value for name, value in document.items() if _SECRET_MEMBER.fullmatch(name) and isinstance(value, str))
+
+
+def _arguments(settings: ConnectionSettings, key: RSAPrivateKey | None) -> dict[str, Any]:
     """The arguments of ``SalesforceLogin`` for one way only: it chooses by what is given."""
     match settings.login_way:
         case LoginWay.PASSWORD_AND_TOKEN:
@@ -101,7 +141,7 @@ def _arguments(settings: ConnectionSettings) -> dict[str, Any]:
         case LoginWay.PASSWORD_AND_CONSUMER:
             return {**_password(settings), **_consumer(settings)}
         case LoginWay.JWT:
-            return _jwt(settings)
+            return _jwt(settings, key)
         case _:
             return _consumer(settings)
 
@@ -125,11 +165,11 @@ def _soap(settings: ConnectionSettings) -> dict[str, Any]:
     return {**_password(settings), "sf_version": f"{version}.0", "client_id": client_id}
 
 
-def _jwt(settings: ConnectionSettings) -> dict[str, Any]:
+def _jwt(settings: ConnectionSettings, key: RSAPrivateKey | None) -> dict[str, Any]:
     return {
         "username": settings.login,
         "consumer_key": settings.consumer_key,
-        "privatekey": _signing_key(settings),
+        "privatekey": key,
         "domain": settings.domain or _audience(settings.instance_url),
         "instance_url": _token_host(settings.instance_url),
     }
@@ -148,10 +188,14 @@ def _token_host(instance_url: str | None) -> str | None:
     return (urlsplit(instance_url).hostname or "").removesuffix(_SALESFORCE) or None
 
 
-def _signing_key(settings: ConnectionSettings) -> RSAPrivateKey:
+def _signing_key(settings: ConnectionSettings, secrets: Secrets) -> RSAPrivateKey | None:
+    """The key that signs JWTs, where the connection logs in by one."""
+    if settings.login_way is not LoginWay.JWT:
+        return None
     # Read here because simple-salesforce lets each library's own error through; it takes a key that is read as well.
     name = "private_key" if settings.private_key else "private_key_file_path"
     text = settings.private_key or _read_key_file(settings)
+    secrets.learn(text)
     try:
         key = load_pem_private_key(text.encode(), password=None)
     except (ValueError, TypeError):
@@ -169,8 +213,10 @@ def _read_key_file(settings: ConnectionSettings) -> str:
         raise _key_error(settings, "private_key_file_path", f"cannot be read: {reason}") from None
 
 
-def _key_error(settings: ConnectionSettings, name: str, problem: str) -> SettingError:
-    return SettingError(f"connection {settings.conn_id!r}: {name} {problem}", setting=name)
+def _key_error(settings: ConnectionSettings, name: str, problem: str) -> UnusableConnectionError:
+    return UnusableConnectionError(
+        f"connection {settings.conn_id!r}: {name} {problem}", setting=name, code="UNUSABLE_KEY"
+    )
 
 
 def _check(settings: ConnectionSettings, answer: Answer) -> None:
@@ -189,12 +235,9 @@ def _check(settings: ConnectionSettings, answer: Answer) -> None:
 
 
 def _refused(settings: ConnectionSettings, code: str, message: str) -> LoginRefusedError:
-    text = f"{code}: {message[:300]}" if code else message[:300]
+    text = f"{code}: {message}" if code else message
     return LoginRefusedError(
-        without_secrets(
-            f"connection {settings.conn_id!r}: login by {settings.login_way.value} was refused, {text}",
-            settings,
-        ),
+        f"connection {settings.conn_id!r}: login by {settings.login_way.value} was refused, {text}",
         code=code or "LOGIN_REFUSED",
     )
 
@@ -216,22 +259,23 @@ def _read_login(settings: ConnectionSettings, token: str, answer: Answer) -> Log
         body = _json_object(answer.content)
         url = body["instance_url"]
         # ``id`` is https://login.salesforce.com/id/<org id>/<user id>.
-        org_id, user_id = ("", "", *str(body.get("id")).split("/"))[-2:]
+        org_id, user_id = ("", "", *said(body.get("id")).split("/"))[-2:]
+    if not _TOKEN.fullmatch(token):
+        raise _refused(settings, "", "the login's token has characters that no header can carry")
     return Login(token, _checked_instance(settings, url), record_id_in(org_id), record_id_in(user_id))
 
 
 def _checked_instance(settings: ConnectionSettings, url: str) -> str:
-    parts = urlsplit(url)
-    if parts.scheme != "https" and not is_loopback(url):
-        raise _refused(settings, "", f"the login leads to {parts.scheme}://{parts.hostname}, which is not https")
-    # SOAP once answered with a host for the API alone, which REST does not know.
-    return f"{parts.scheme}://{parts.netloc.replace('-api.salesforce.com', _SALESFORCE)}"
+    try:
+        return instance_of_login(url, is_local=settings.loopback_org is not None)
+    except InstanceRefusedError as error:
+        raise _refused(settings, "", str(error)) from None
 
 
 def _json_object(content: bytes) -> Mapping[str, Any]:
     try:
         body = msgspec.json.decode(content)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return {}
     return body if isinstance(body, dict) else {}
 

@@ -7,6 +7,9 @@ from datetime import datetime, timedelta
 
 from airflow_sf_dedup.salesforce.http_date import http_date
 
+#: Years that a clock can show; what leaves no room for a calculation is no time.
+_YEARS = range(2000, 9000)
+
 
 class OrgClock:
     """The ``Date`` of the newest answer (RFC 9110, 6.6.1; whole seconds), and what has passed since.
@@ -21,7 +24,7 @@ class OrgClock:
     def note(self, headers: Mapping[str, str]) -> None:
         """Keep the time of an answer that has just come; names of ``headers`` in lower case, or in any."""
         moment = http_date(headers.get("date", ""))
-        if moment is not None:
+        if moment is not None and moment.year in _YEARS:
             self._read = moment, self._monotonic()
 
     def now(self) -> datetime | None:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
+from airflow_sf_dedup.core.api_names import api_name
 from airflow_sf_dedup.core.keys import KeyRule
 from airflow_sf_dedup.core.record_ids import record_id_in
 from airflow_sf_dedup.core.sobjects import SObject
@@ -28,6 +29,11 @@ _ORIGIN_FIELDS = ("Id", "CreatedDate", "CreatedById", "LastModifiedDate", "LastM
 #: Most ids of one collections retrieve (REST API guide: "Get Multiple Records with sObject Collections").
 _MOST_IDS = 2000
 
+#: Rows of the smallest page that Salesforce gives where there are more (SOAP guide, "QueryOptions").
+ROWS_OF_A_PAGE = 200
+#: Pages that a query may have beside those that its keys fill: a key that is not unique has any number of holders.
+FEWEST_PAGES = 10
+
 #: A recycle bin that the user may not look into tells nothing; the records stay unreadable.
 _NOT_ASKED = (RequestRefusedError, PermissionRefusedError)
 
@@ -40,13 +46,14 @@ T = TypeVar("T")
 def describe(session: SalesforceSession, sobject: str) -> SObject:
     """The sObject as the org describes it to this user.
 
+    :raises SettingError: ``sobject`` is no API name.
     :raises PreflightError: there is no such sObject, or the user may not see it.
-    :raises TransientCallError: the answer describes nothing.
+    :raises OutcomeUnknownError: the answer describes nothing.
     """
+    path = f"sobjects/{api_name(sobject, 'sobject')}/describe"
     try:
-        return SObject.from_describe(session.rest("GET", f"sobjects/{sobject}/describe", expects=dict))
-    except (LookupError, TypeError, AttributeError, ValueError) as error:
-        raise TransientCallError("the answer to a describe is no description", code="UNREADABLE_ANSWER") from error
+        described: SObject = session.rest("GET", path, expects=dict, read=SObject.from_describe)
+        return described
     except CallError as error:
         if error.status == 404 or error.code in ("NOT_FOUND", "INVALID_TYPE"):
             raise PreflightError(
@@ -80,7 +87,8 @@ class OrgReader:
 
     def _retrieve(self, sobject: str, ids: Sequence[str], fields: Sequence[str]) -> Iterator[StoredRecord]:
         body = {"ids": list(ids), "fields": list(fields)}
-        documents = self._session.rest("POST", f"composite/sobjects/{sobject}", body=body, expects=list)
+        path = f"composite/sobjects/{api_name(sobject, 'sobject')}"
+        documents = self._session.rest("POST", path, body=body, expects=list)
         for document in documents:
             if isinstance(document, dict) and (record_id := _id_of(document)):
                 yield _stored(record_id, document)
@@ -88,9 +96,9 @@ class OrgReader:
     def _deleted(self, sobject: str, ids: Sequence[str]) -> list[StoredRecord]:
         """Of ids that retrieve does not answer, those that are in the recycle bin."""
         in_list = ",".join(f"'{record_id}'" for record_id in ids)
-        statement = f"SELECT Id, IsDeleted FROM {sobject} WHERE Id IN ({in_list})"
+        statement = f"SELECT Id, IsDeleted FROM {api_name(sobject, 'sobject')} WHERE Id IN ({in_list})"
         try:
-            rows = list(self._query(soap_wire.query_all_body, statement))
+            rows = list(self._query(soap_wire.query_all_body, statement, asked_for=len(ids)))
         except _NOT_ASKED:
             return []
         return [
@@ -135,23 +143,35 @@ class OrgReader:
         held: dict[str, list[str]] = defaultdict(list)
         askable = list(filter(soap_wire.can_carry_text, keys))
         for statement in soql.selects_by_key(self._sobject.name, self._key_rule.field, askable):
-            for row in self._query(body_of, statement + condition):
+            for row in self._query(body_of, statement + condition, asked_for=len(askable)):
                 if record_id := _id_of(row):
                     held[self._key_rule.fold_stored(row.get(self._key_rule.field.name))].append(record_id)
         return {key: tuple(ids) for key in keys if (ids := held.get(self._key_rule.fold(key)))}
 
-    def _query(self, body_of: Any, statement: str) -> Iterator[dict[str, str | None]]:
-        body = body_of(statement)
-        while body:
+    def _query(self, body_of: Any, statement: str, *, asked_for: int) -> Iterator[dict[str, str | None]]:
+        """The rows of a query, page by page.
+
+        :param asked_for: keys or ids that the statement names.
+        :raises TransientCallError: the query does not end.
+        """
+        body, locators = body_of(statement), set[str]()
+        while True:
             rows, locator = self._page(body)
             yield from rows
-            body = soap_wire.query_more_body(locator) if locator else None
+            if not locator:
+                return
+            if locator in locators or len(locators) >= FEWEST_PAGES + asked_for // ROWS_OF_A_PAGE:
+                raise TransientCallError("a query's answer leads on and on", code="ENDLESS_QUERY")
+            locators.add(locator)
+            body = soap_wire.query_more_body(locator)
 
     def _page(self, body: str) -> tuple[list[dict[str, str | None]], str | None]:
-        answer = self._session.soap(
-            lambda token: soap_wire.envelope(token, soap_wire.QUERY_HEADERS, body), action="query"
+        page: tuple[list[dict[str, str | None]], str | None] = self._session.soap(
+            lambda token: soap_wire.envelope(token, soap_wire.QUERY_HEADERS, body),
+            action="query",
+            read=lambda answer: soap_wire.read_query(parse(answer)),
         )
-        return soap_wire.read_query(parse(answer))
+        return page
 
 
 def _id_of(document: Mapping[str, Any]) -> str | None:

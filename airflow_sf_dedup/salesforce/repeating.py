@@ -14,11 +14,9 @@ from tenacity.wait import wait_base, wait_exponential, wait_exponential_jitter, 
 
 from airflow_sf_dedup.errors import (
     CallError,
-    LimitReachedError,
-    LoginRefusedError,
     OutcomeUnknownError,
-    PermissionRefusedError,
     RequestRefusedError,
+    SalesforceDedupError,
     TransientCallError,
 )
 
@@ -35,8 +33,6 @@ WAIT_WHEN_CROWDED = wait_exponential(multiplier=5, max=60) + wait_random(0, 5)
 _CROWDED = frozenset({"REQUEST_LIMIT_EXCEEDED"})
 #: Seconds. A longer Retry-After is not waited for here: the error carries it, and Airflow waits minutes.
 LONGEST_RETRY_AFTER = 60.0
-
-_SAYS_NOTHING_OF_EARLIER_TRIES = (TransientCallError, LimitReachedError, LoginRefusedError, PermissionRefusedError)
 
 
 class GateClosedError(Exception):
@@ -91,11 +87,12 @@ def repeating(
     )
     try:
         return retrying(call)
-    except _SAYS_NOTHING_OF_EARLIER_TRIES as error:
-        reason: Exception = error
     except RequestRefusedError as error:
         error.in_doubt = any(each.in_doubt for each in errors)
         raise
+    except SalesforceDedupError as error:
+        # Whatever it says of this try, such as that a new login leads to another org, it says nothing of earlier ones.
+        reason: Exception = error
     except GateClosedError as closed:
         reason = closed.reason
     whole = _as_a_whole(reason, errors)

@@ -1,7 +1,8 @@
 """The one way to an org: REST and SOAP calls over one login, repeated where that is safe, and counted.
 
 A session may be shared by threads. It logs in at the first call, and again when the token has expired: once
-for all threads, and never twice in a row for one call.
+for all threads, and never twice in a row for one call. Each login leads to the same org, or nothing is sent.
+Whatever goes wrong leaves as an error of this package, and no error holds a secret.
 """
 
 from __future__ import annotations
@@ -9,37 +10,42 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 from typing import Any, TypeVar
-from urllib.parse import quote
 
 import msgspec
 import requests
 from tenacity.wait import wait_base
 
-from airflow_sf_dedup.core.record_ids import record_id_in
 from airflow_sf_dedup.errors import (
     CallError,
     LoginRefusedError,
     OutcomeUnknownError,
     RequestRefusedError,
+    SalesforceDedupError,
     SettingError,
-    WrongOrgError,
 )
 from airflow_sf_dedup.salesforce.answers import Answer, SessionExpiredError, read_rest, read_soap
 from airflow_sf_dedup.salesforce.call_count import CallCount, LimitInfo, is_counted, kind_of
+from airflow_sf_dedup.salesforce.leaving import leaving
 from airflow_sf_dedup.salesforce.login import Login, log_in
 from airflow_sf_dedup.salesforce.org_clock import OrgClock
+from airflow_sf_dedup.salesforce.org_identity import OnlyOrg, identified
 from airflow_sf_dedup.salesforce.repeating import ATTEMPTS, WAIT, GateClosedError, repeating
+from airflow_sf_dedup.salesforce.secrets import Secrets, mask_nothing
 from airflow_sf_dedup.salesforce.settings import ConnectionSettings
 from airflow_sf_dedup.salesforce.shared_login import SharedLogin
 from airflow_sf_dedup.salesforce.transport import open_http, send
 
 _T = TypeVar("_T")
 _ENCODER = msgspec.json.Encoder(decimal_format="number")
-_ORGANIZATION = "query?q=" + quote("SELECT Id FROM Organization LIMIT 1")
+
+
+def as_it_is(answer: Any) -> Any:
+    """The answer itself."""
+    return answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +69,8 @@ class SalesforceSession:
     :param monotonic: seconds of a clock that never jumps, for :meth:`org_now`.
     :param attempts: tries of one call in all.
     :param wait: seconds between two tries, as tenacity has it.
+    :param mask: told of each secret, once it is known: those of the connection, and each token of a login before it
+        is used.
     """
 
     def __init__(
@@ -74,27 +82,29 @@ class SalesforceSession:
         monotonic: Callable[[], float] = time.monotonic,
         attempts: int = ATTEMPTS,
         wait: wait_base = WAIT,
+        mask: Callable[[str], None] = mask_nothing,
     ) -> None:
         self.settings = settings
         self._now = now
         self._repeating = partial(repeating, sleep=sleep, attempts=attempts, wait=wait)
-        self._http = open_http(settings)
-        self._login = SharedLogin(lambda: log_in(settings, self._http))
-        self._count = CallCount()
+        self._secrets = Secrets(settings.secrets(), mask=mask)
         self._clock = OrgClock(monotonic)
-        self._http.hooks["response"].append(self._note_time)
+        self._http = open_http(settings, secrets=self._secrets, on_answer=self._note_time)
+        self._only_org = OnlyOrg(settings.conn_id, settings.expected_org_id)
+        self._login = SharedLogin(self._admitted_login)
+        self._count = CallCount()
         self._gates: tuple[Callable[[], None], ...] = ()
         self._org_lock = threading.RLock()
-        self._org_id: str | None = None
-        self._user_id: str | None = None
-        self._org_is_checked = settings.expected_org_id is None
+        #: The login of a mere access token, once its org was asked for.
+        self._identified: Login | None = None
 
     # -- what it knows ----------------------------------------------------------------------------
 
     @property
     def instance_url(self) -> str:
         """Scheme and host of the API, such as ``https://acme.my.salesforce.com``. Logs in if need be."""
-        return self._current_login().instance_url
+        with leaving(self._secrets):
+            return self._current_login().instance_url
 
     @property
     def api_version(self) -> str:
@@ -103,14 +113,15 @@ class SalesforceSession:
 
     @property
     def org_id(self) -> str:
-        """18 characters; asked for once, see :meth:`check_org`.
+        """18 characters; asked for once, where the login does not say.
 
         :raises CallError: the org does not say.
+        :raises WrongOrgError: the connection leads to another org than ``expected_org_id``.
         """
-        with self._org_lock:
-            if self._org_id is None:
-                self._org_id = self._current_login().org_id or self._org_id_of_user() or self._org_id_by_query()
-            return self._org_id
+        with leaving(self._secrets), self._org_lock:
+            if self._identified is None:
+                self._identified = self._repeating(self._identified_login, repeatable=True)
+            return self._identified.org_id or ""
 
     @property
     def user_id(self) -> str | None:
@@ -119,8 +130,9 @@ class SalesforceSession:
         The answers to OAuth and SOAP logins say; of a mere access token userinfo does, once the org's id was asked
         for. Makes no call.
         """
-        login = self._login.known
-        return (login.user_id if login else None) or self._user_id
+        known = self._login.known
+        asked = self._identified
+        return (known.user_id if known else None) or (asked.user_id if asked else None)
 
     def org_now(self) -> datetime | None:
         """The org's own time, UTC, to the second; ``None`` before its first answer. Makes no call."""
@@ -142,19 +154,12 @@ class SalesforceSession:
         return self._count.limit_info
 
     def check_org(self) -> None:
-        """Make sure that this is the expected org. Done by itself before the first call.
+        """Make sure that this is the expected org. Done by itself at each login.
 
         :raises WrongOrgError: it is another one.
         """
-        expected = self.settings.expected_org_id
-        with self._org_lock:
-            if expected is not None and self.org_id != expected:
-                raise WrongOrgError(
-                    f"connection {self.settings.conn_id!r}: expected_org_id is {expected}, but the "
-                    f"connection leads to org {self.org_id}; nothing was written",
-                    setting="expected_org_id",
-                )
-            self._org_is_checked = True
+        with leaving(self._secrets):
+            self._current_login()
 
     # -- what it does -----------------------------------------------------------------------------
 
@@ -163,7 +168,8 @@ class SalesforceSession:
 
         What it raises reaches the caller as it is: nothing is sent, and nothing is repeated. Only when an earlier
         try of the same call may have been carried out, the call ends as ``OutcomeUnknownError`` with that as its
-        cause. A gate may be called by several threads at once. The calls of :meth:`simple_salesforce` pass no gate.
+        cause. A gate may be called by several threads at once, and makes no call of this session itself. The calls of
+        :meth:`simple_salesforce` pass no gate.
         """
         self._gates = (*self._gates, gate)
 
@@ -177,6 +183,7 @@ class SalesforceSession:
         repeatable: bool = True,
         repeat_timeouts: bool = True,
         expects: type = object,
+        read: Callable[[Any], Any] = as_it_is,
         on_repeat: Callable[[CallError], None] | None = None,
     ) -> Any:
         """One REST call, JSON in and out; ``None`` for an empty answer.
@@ -190,32 +197,37 @@ class SalesforceSession:
         :param repeat_timeouts: False: not sent again when no answer came in time; the caller sends less next.
         :param expects: the type of the JSON of an answer, such as ``dict``. Another, an empty answer as well, is one
             that cannot be read.
+        :param read: makes of that JSON what is returned. Whatever it raises, the answer is one that cannot be read.
         :param on_repeat: told of each error after which the call is sent again.
         :raises CallError: the call did not do its work.
-        :raises WrongOrgError: the connection leads to another org than ``expected_org_id``.
+        :raises WrongOrgError: the connection leads to another org than ``expected_org_id``, or than its last login.
         """
-        self._check_org_once()
-        call = self._rest_call(method, path, body, headers)
-        read = partial(self._read_rest, expects=expects)
-        return self._answer(call, read, repeatable=repeatable, repeat_timeouts=repeat_timeouts, on_repeat=on_repeat)
+        with leaving(self._secrets):
+            return self._answer(
+                self._rest_call(method, path, body, headers),
+                lambda answer: read(self._read_rest(answer, expects=expects)),
+                repeatable=repeatable,
+                repeat_timeouts=repeat_timeouts,
+                on_repeat=on_repeat,
+            )
 
     def soap(
         self,
         body: Callable[[str], bytes],
         *,
         action: str = "",
+        read: Callable[[bytes], Any] = as_it_is,
         repeatable: bool = True,
         repeat_timeouts: bool = True,
         on_repeat: Callable[[CallError], None] | None = None,
-    ) -> bytes:
-        """One call of the SOAP Partner API; the answer's envelope.
+    ) -> Any:
+        """One call of the SOAP Partner API; the answer's envelope, as bytes.
 
         :param body: builds the envelope around an access token; called again after a new login.
         :param action: the operation, such as ``upsert``; named in the counts.
-        :param repeatable: as for :meth:`rest`; ``repeat_timeouts`` and ``on_repeat`` likewise.
+        :param repeatable: as for :meth:`rest`; ``read``, ``repeat_timeouts`` and ``on_repeat`` likewise.
         :raises CallError: the call did not do its work; faults are read into the same errors as REST's.
         """
-        self._check_org_once()
         headers = {
             "Content-Type": "text/xml; charset=UTF-8",
             "SOAPAction": f'"{action}"',
@@ -228,23 +240,30 @@ class SalesforceSession:
             headers=lambda login: headers,
             body=lambda login: body(login.access_token),
         )
-        return self._answer(
-            call, self._read_soap, repeatable=repeatable, repeat_timeouts=repeat_timeouts, on_repeat=on_repeat
-        )
+        with leaving(self._secrets):
+            return self._answer(
+                call,
+                lambda answer: read(read_soap(answer, now=self._now)),
+                repeatable=repeatable,
+                repeat_timeouts=repeat_timeouts,
+                on_repeat=on_repeat,
+            )
 
     def simple_salesforce(self) -> Any:
         """A ``simple_salesforce.Salesforce`` on this session's present token, for what it does well.
 
-        It has its own connections (its ``deploy`` changes shared headers), our time-outs, proxies and route.
-        It does not log in again: ask for a new one when the token has expired. Its calls are counted.
+        It has its own connections (its ``deploy`` changes shared headers), our time-outs, proxies, route and bounds,
+        and follows no redirect. It does not log in again: ask for a new one when the token has expired. Its calls are
+        counted.
         """
-        from simple_salesforce.api import Salesforce
+        from airflow_sf_dedup.salesforce.simple_client import OrgClient
 
-        self._check_org_once()
-        login = self._current_login()
-        http = open_http(self.settings, instance_url=login.instance_url)
-        http.hooks["response"].append(self._count_response)
-        return Salesforce(
+        with leaving(self._secrets):
+            login = self._current_login()
+            http = open_http(
+                self.settings, instance_url=login.instance_url, secrets=self._secrets, on_answer=self._take_note
+            )
+        return OrgClient(
             instance_url=login.instance_url,
             session_id=login.access_token,
             session=http,
@@ -301,37 +320,47 @@ class SalesforceSession:
         try:
             return self._exchange(call, renewed, read)
         except SessionExpiredError as error:
-            raise LoginRefusedError(
-                f"connection {self.settings.conn_id!r}: the org accepts no token of this login, not "
-                f"even a new one: {error}",
-                code=error.code,
-                status=error.status,
-            ) from error
+            raise self._accepted_nowhere(error) from error
 
     def _renewed(self, expired: Login, error: SessionExpiredError) -> Login:
         if not self.settings.can_log_in_again:
-            raise LoginRefusedError(
-                f"connection {self.settings.conn_id!r}: its access_token has expired, and an access "
-                f"token alone cannot log in again: {error}",
-                code=error.code,
-                status=error.status,
-            ) from error
+            raise self._accepted_nowhere(error) from error
         return self._login.renew(expired)
+
+    def _accepted_nowhere(self, error: SessionExpiredError) -> LoginRefusedError:
+        why = (
+            "the org accepts no token of this login, not even a new one"
+            if self.settings.can_log_in_again
+            else "its access_token has expired, and an access token alone cannot log in again"
+        )
+        text = f"connection {self.settings.conn_id!r}: {why}: {error}"
+        return LoginRefusedError(text, code=error.code, status=error.status)
 
     def _exchange(self, call: _Call, login: Login, read: Callable[[Answer], _T]) -> _T:
         """Send once, read and count."""
-        url = login.instance_url + call.path
         self._pass_gates(call)
         try:
-            answer = send(self._http, call.method, url, data=call.body(login), headers=call.headers(login))
-            self._count.note_limits(answer.headers)
-            result = read(answer)
-        except CallError as error:
-            if _reached_the_org(error):
-                self._count_call(call)
+            answer = self._sent(call, login)
+        except OutcomeUnknownError:
+            self._count_call(call)
+            raise
+        self._count.note_limits(answer.headers)
+        try:
+            result = _understood(answer, read)
+        except SessionExpiredError:
+            # With an expired token the org does not know for whom to count.
+            raise
+        except CallError:
+            self._count_call(call)
             raise
         self._count_call(call)
         return result
+
+    def _sent(self, call: _Call, login: Login) -> Answer:
+        """The answer, without the token that some gateways send back."""
+        url = login.instance_url + call.path
+        answer = send(self._http, call.method, url, data=_written(call, login), headers=call.headers(login))
+        return replace(answer, content=self._secrets.blot_answer(answer.content))
 
     def _pass_gates(self, call: _Call) -> None:
         if not is_counted(call.path):
@@ -346,8 +375,9 @@ class SalesforceSession:
         return self._repeating(self._login.current, repeatable=True)
 
     def _absolute(self, path: str) -> str:
-        if "://" in path.partition("?")[0]:
-            raise SettingError(f"the path of a call must not be a URL: {path[:80]!r}", setting="path")
+        resource = path.partition("?")[0].lower().replace("%2e", ".")
+        if "://" in resource or ".." in resource.split("/"):
+            raise SettingError(f"the path of a call must not be a URL, nor lead upwards: {path[:80]!r}", setting="path")
         if path.startswith("/services/"):
             return path
         return f"/services/data/v{self.api_version}/{path.lstrip('/')}"
@@ -359,61 +389,60 @@ class SalesforceSession:
     def _read_rest(self, answer: Answer, expects: type = object) -> Any:
         return read_rest(answer, now=self._now, expects=expects)
 
-    def _read_soap(self, answer: Answer) -> bytes:
-        return read_soap(answer, now=self._now)
-
     def _count_call(self, call: _Call) -> None:
         if is_counted(call.path):
             self._count.add(call.kind)
 
-    def _note_time(self, response: requests.Response, **_options: Any) -> None:
+    def _note_time(self, response: requests.Response) -> None:
         """Logins tell the time as well: a worker that dies in its first call has left it with its claims."""
         self._clock.note(response.headers)
 
-    def _count_response(self, response: requests.Response, **_options: Any) -> None:
+    def _take_note(self, response: requests.Response) -> None:
+        """Of an answer to a call that does not pass through here."""
         path = response.request.path_url
         if is_counted(path) and response.status_code != 401:
             self._count.add(kind_of(response.request.method or "", path))
         self._count.note_limits({name.lower(): value for name, value in response.headers.items()})
+        response._content = self._secrets.blot_answer(response.content)
 
     # -- which org it is --------------------------------------------------------------------------
 
-    def _check_org_once(self) -> None:
-        if not self._org_is_checked:
-            self.check_org()
-
-    def _org_id_of_user(self) -> str | None:
-        """By OAuth's userinfo, which no limit counts; a SOAP login may not ask it. The query tells what is wrong."""
-        call = self._rest_call("GET", "/services/oauth2/userinfo", None, None)
+    def _admitted_login(self) -> Login:
+        """A new login, once it is sure that it leads to the right org."""
+        login = log_in(self.settings, self._http, self._secrets)
+        if not self.settings.can_log_in_again and self.settings.expected_org_id is None:
+            # It is the only login there will be.
+            return login
         try:
-            user = self._repeating(
-                lambda: self._exchange(call, self._login.current(), self._read_rest), repeatable=True
-            )
-        except CallError:
-            return None
-        self._user_id = _record_id_in(user, "user_id")
-        return _record_id_in(user, "organization_id")
+            return self._only_org.admit(login, self._ask)
+        except SessionExpiredError as error:
+            raise self._accepted_nowhere(error) from error
 
-    def _org_id_by_query(self) -> str:
-        call = self._rest_call("GET", _ORGANIZATION, None, None)
-        result = self._answer(call, self._read_rest, repeatable=True)
-        records = result.get("records") if isinstance(result, dict) else None
-        org_id = _record_id_in(records[0], "Id") if isinstance(records, list) and records else None
-        if org_id is None:
-            raise RequestRefusedError("the org does not tell its id", code="NO_ORG_ID")
-        return org_id
+    def _identified_login(self) -> Login:
+        try:
+            return identified(self._login.current(), self._ask)
+        except SessionExpiredError as error:
+            raise self._accepted_nowhere(error) from error
+
+    def _ask(self, login: Login, path: str) -> Any:
+        return self._exchange(self._rest_call("GET", path, None, None), login, self._read_rest)
 
 
-def _reached_the_org(error: CallError) -> bool:
-    """Whether the org may have counted the call; with an expired token it does not know whom to count for."""
-    if isinstance(error, SessionExpiredError):
-        return False
-    return error.status is not None or isinstance(error, OutcomeUnknownError)
+def _understood(answer: Answer, read: Callable[[Answer], _T]) -> _T:
+    """What is read of an answer; where nobody can read it, nobody knows what became of the call.
 
-
-def _record_id_in(found: Any, name: str) -> str | None:
-    value = found.get(name) if isinstance(found, dict) else None
-    return record_id_in(value)
+    :raises CallError: the answer is a refusal, or cannot be read.
+    """
+    try:
+        return read(answer)
+    except SalesforceDedupError:
+        raise
+    except Exception as error:
+        raise OutcomeUnknownError(
+            f"the answer (HTTP {answer.status}, {len(answer.content)} bytes) cannot be read ({type(error).__name__})",
+            code="UNREADABLE_ANSWER",
+            status=answer.status,
+        ) from error
 
 
 def _encoded(body: Any) -> bytes | None:
@@ -421,8 +450,18 @@ def _encoded(body: Any) -> bytes | None:
         return body
     try:
         return _ENCODER.encode(body)
-    except (TypeError, ValueError) as error:
-        # Of a lone surrogate, for example. The text of the error could hold the value.
-        raise RequestRefusedError(
-            f"the body cannot be written as JSON ({type(error).__name__})", code="UNWRITABLE_BODY"
-        ) from None
+    except Exception as error:
+        raise _unwritable("JSON", error) from None
+
+
+def _written(call: _Call, login: Login) -> bytes | None:
+    """The body of a call with that login."""
+    try:
+        return call.body(login)
+    except Exception as error:
+        raise _unwritable("XML", error) from None
+
+
+def _unwritable(form: str, error: Exception) -> RequestRefusedError:
+    """Of a lone surrogate, for example. The text of the error could hold the value."""
+    return RequestRefusedError(f"the body cannot be written as {form} ({type(error).__name__})", code="UNWRITABLE_BODY")

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from ipaddress import ip_address
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 #: The first API version whose REST calls know the duplicate-rule header (REST guide, "Duplicate Rules Header").
 OLDEST_API_VERSION = 52
@@ -79,15 +80,25 @@ class ConnectionSettings:
         """Every value that must not be shown, longest first, so that a part never uncovers a whole."""
         values = [self.password, self.security_token, self.consumer_key, self.consumer_secret]
         values += [self.private_key, self.access_token]
-        values += [urlsplit(proxy).password for proxy in (self.proxies or {}).values()]
+        if self.consumer_key and self.consumer_secret:
+            values.append(_basic(self.consumer_key, self.consumer_secret))
+        for proxy in (self.proxies or {}).values():
+            values += _proxy_secrets(proxy)
         return tuple(sorted({value for value in values if value}, key=len, reverse=True))
 
 
-def without_secrets(text: str, settings: ConnectionSettings) -> str:
-    """``text`` with every secret of the connection blotted out."""
-    for secret in settings.secrets():
-        text = text.replace(secret, "***")
-    return text
+def _basic(user: str, password: str) -> str:
+    """What stands in an ``Authorization: Basic`` header (RFC 7617)."""
+    return b64encode(f"{user}:{password}".encode()).decode()
+
+
+def _proxy_secrets(proxy: str) -> list[str | None]:
+    """The password in a proxy's URL, as it is spelled there and as it is sent."""
+    parts = urlsplit(proxy)
+    if not parts.password:
+        return []
+    user, password = unquote(parts.username or ""), unquote(parts.password)
+    return [parts.password, password, _basic(user, password)]
 
 
 def is_loopback(url: str) -> bool:

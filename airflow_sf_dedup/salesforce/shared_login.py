@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from copy import copy
 
-from airflow_sf_dedup.errors import LoginRefusedError
+from airflow_sf_dedup.errors import LoginRefusedError, WrongOrgError
 from airflow_sf_dedup.salesforce.login import Login
 
 
@@ -13,14 +14,14 @@ class SharedLogin:
     """Logs in when first asked, and again when told that the token has expired.
 
     A refusal is remembered: with many threads, a wrong password would else be tried once by each of them, and
-    the user locked out.
+    the user locked out. A login to another org than the session's is not tried again either.
     """
 
     def __init__(self, log_in: Callable[[], Login]) -> None:
         self._log_in = log_in
         self._lock = threading.Lock()
         self._login: Login | None = None
-        self._refusal: LoginRefusedError | None = None
+        self._refusal: LoginRefusedError | WrongOrgError | None = None
 
     @property
     def known(self) -> Login | None:
@@ -31,6 +32,7 @@ class SharedLogin:
         """The login in force.
 
         :raises LoginRefusedError: the credentials are wrong.
+        :raises WrongOrgError: they lead to another org.
         """
         return self._login or self._renewed(None)
 
@@ -43,10 +45,11 @@ class SharedLogin:
             if self._login is not expired and self._login is not None:
                 return self._login
             if self._refusal is not None:
-                raise LoginRefusedError(str(self._refusal), code=self._refusal.code)
+                # A copy: threads that raise one exception write into each other's traceback.
+                raise copy(self._refusal)
             try:
                 self._login = self._log_in()
-            except LoginRefusedError as refusal:
+            except (LoginRefusedError, WrongOrgError) as refusal:
                 self._refusal = refusal
                 raise
             return self._login

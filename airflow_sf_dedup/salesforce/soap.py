@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from xml.etree.ElementTree import Element
 
+from airflow_sf_dedup.core.api_names import api_name
 from airflow_sf_dedup.core.outcomes import DuplicatesFound, Outcome
 from airflow_sf_dedup.core.records import Record
 from airflow_sf_dedup.core.sobjects import SObject
@@ -41,7 +42,7 @@ class SoapUpsertLookup:
         self._repeatable = repeatable
         self._session = session
         self._sobject = sobject
-        self._external_id_field = external_id_field
+        self._external_id_field = api_name(external_id_field, "external_id_field")
         self._options = options
 
     def look_up(self, records: Sequence[Record], *, on_late: Callable[[], None] = nobody) -> ChunkAnswer:
@@ -55,14 +56,14 @@ class SoapUpsertLookup:
         body = soap_wire.upsert_body(records, self._sobject, self._external_id_field)
         headers = soap_wire.write_headers(self._options)
         lost = LostSendings(on_late)
-        answer = self._session.soap(
+        outcomes: list[Outcome] = self._session.soap(
             lambda token: soap_wire.envelope(token, headers, body),
             action="upsert",
+            read=lambda answer: soap_wire.read_upsert(parse(answer), len(records)),
             repeatable=self._repeatable,
             repeat_timeouts=False,
             on_repeat=lost,
         )
-        outcomes = soap_wire.read_upsert(parse(answer), len(records))
         return [wire.in_doubt(outcome) for outcome in outcomes] if lost.in_doubt else outcomes
 
 

@@ -1,13 +1,14 @@
-"""The HTTP below a session: bounded time-outs, proxies, trust, and the way to an org on this machine.
+"""The HTTP below a session: bounded answers, proxies, trust, and the way to an org on this machine.
 
 requests lets environment variables win over what a session was told (its ``proxies`` and ``verify``) and has
-no time-out of its own, so the adapter, which every request passes last, has the final word.
+no time-out of its own, so the adapter, which every request passes last, has the final word. Whatever goes wrong
+on the way becomes an error of this package, which says whether the request may have been carried out.
 """
 
 from __future__ import annotations
 
 import ssl
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from http.cookiejar import DefaultCookiePolicy
 from importlib.metadata import PackageNotFoundError, version
@@ -17,7 +18,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 import requests
 from requests.adapters import HTTPAdapter
-from urllib3.exceptions import InvalidHeader as UnusableHeaderError
+from urllib3 import PoolManager
 from urllib3.exceptions import NewConnectionError, ReadTimeoutError
 
 from airflow_sf_dedup.errors import (
@@ -26,21 +27,37 @@ from airflow_sf_dedup.errors import (
     SalesforceDedupError,
     SettingError,
     TransientCallError,
+    UnusableConnectionError,
 )
+from airflow_sf_dedup.salesforce import bounded_http
 from airflow_sf_dedup.salesforce.answers import Answer
+from airflow_sf_dedup.salesforce.leaving import causes_of, leaving
+from airflow_sf_dedup.salesforce.secrets import Secrets
 from airflow_sf_dedup.salesforce.settings import ConnectionSettings, is_loopback
 
 #: Connections that are kept open; more threads than this open and close their own.
 POOL_SIZE = 16
 
 
-def open_http(settings: ConnectionSettings, *, instance_url: str | None = None) -> requests.Session:
-    """A session for all calls to one org. Threads may share it: it keeps no cookies.
+def ignore(response: requests.Response) -> None:
+    """Nobody looks at answers."""
+
+
+def open_http(
+    settings: ConnectionSettings,
+    *,
+    instance_url: str | None = None,
+    secrets: Secrets | None = None,
+    on_answer: Callable[[requests.Response], None] = ignore,
+) -> requests.Session:
+    """A session for all calls to one org. Threads may share it: it keeps no cookies and follows no redirect.
 
     :param instance_url: given for clients that always dial https; they reach a plain http instance too.
+    :param secrets: blotted out of all errors; by default those of the connection.
+    :param on_answer: called with each answer, once it is read whole and before anybody else sees it.
     :raises SettingError: the CA bundle is no file.
     """
-    http = requests.Session()
+    http = OrgHttp(secrets or Secrets(settings.secrets()), on_answer)
     http.headers["User-Agent"] = f"airflow-provider-sf-dedup/{_own_version()}"
     http.headers["Accept-Encoding"] = "gzip"
     http.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
@@ -52,6 +69,28 @@ def open_http(settings: ConnectionSettings, *, instance_url: str | None = None) 
     return http
 
 
+class OrgHttp(requests.Session):
+    """A session whose answers are read whole, within bounds; whoever uses it, no redirect takes a token elsewhere."""
+
+    def __init__(self, secrets: Secrets, on_answer: Callable[[requests.Response], None]) -> None:
+        super().__init__()
+        self._secrets = secrets
+        self._on_answer = on_answer
+
+    def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
+        """Send it and read the answer to its end."""
+        bounded_http.nothing_has_left()
+        with leaving(self._secrets):
+            response = super().send(request, **{**kwargs, "stream": True})
+            bounded_http.read_whole(response)
+            self._on_answer(response)
+        return response
+
+    def get_redirect_target(self, resp: requests.Response) -> str | None:
+        """None: followed, a redirect would turn a write into a GET, or carry the token to another host."""
+        return None
+
+
 class OrgAdapter(HTTPAdapter):
     """Sends a request as the connection's settings say, whatever the caller left out."""
 
@@ -61,6 +100,20 @@ class OrgAdapter(HTTPAdapter):
         self._ca_bundle = _checked_ca_bundle(settings)
         self._reroute = partial(reroute, loopback_org=settings.loopback_org, instance_url=instance_url)
         super().__init__(pool_connections=4, pool_maxsize=POOL_SIZE)
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        """Use connections that read answers within bounds."""
+        super().init_poolmanager(*args, **kwargs)
+        self.poolmanager.pool_classes_by_scheme = bounded_http.POOLS
+
+    def proxy_manager_for(self, proxy: str, **kwargs: Any) -> PoolManager:
+        """The same by way of a proxy; a SOCKS proxy has connections of its own, which tell nothing of themselves."""
+        manager: PoolManager = super().proxy_manager_for(proxy, **kwargs)
+        if proxy.lower().startswith("socks"):
+            bounded_http.something_may_leave()
+        else:
+            manager.pool_classes_by_scheme = bounded_http.POOLS
+        return manager
 
     def send(
         self,
@@ -108,24 +161,43 @@ def send(
     """Send one request and read its answer to the end. Redirects are not followed.
 
     :raises TransientCallError: it surely did not reach Salesforce.
+    :raises RequestRefusedError: it cannot be sent at all.
     :raises OutcomeUnknownError: it may have been carried out.
     """
     try:
-        response = http.request(method, url, data=data, headers=headers, allow_redirects=False)
-    except requests.RequestException as error:
-        raise error_of_transport(error) from error
+        response = http.request(method, url, data=data, headers=headers)
+    except Exception as error:
+        raise error_of_transport(error, url, has_left=bounded_http.has_left()) from error
     names = {name.lower(): value for name, value in response.headers.items()}
     return Answer(response.status_code, names, response.content)
 
 
-def error_of_transport(error: requests.RequestException) -> SalesforceDedupError:
-    """What a failure below HTTP means for the call."""
-    host = urlsplit(getattr(error.request, "url", None) or "").hostname or "Salesforce"
-    causes = list(_causes(error))
+def error_of_transport(error: Exception, url: str, *, has_left: bool) -> SalesforceDedupError:
+    """What a failure below HTTP means for the call.
+
+    :param has_left: a part of the request, at least, was handed to the network.
+    """
+    if isinstance(error, SalesforceDedupError):
+        return error
+    host, causes = _host_of(url), list(causes_of(error))
+    if (surely_before := _before_sending(error, causes, host)) is not None:
+        return surely_before
+    if has_left:
+        return _after_sending(causes, host)
+    if isinstance(error, OSError) and not isinstance(error, ValueError):
+        return TransientCallError(f"no connection to {host}", code="CONNECT_FAILED")
+    return RequestRefusedError(
+        f"the request to {host} cannot be sent as HTTP ({type(error).__name__})", code="UNSENDABLE"
+    )
+
+
+def _before_sending(error: Exception, causes: list[BaseException], host: str) -> SalesforceDedupError | None:
+    """What can only go wrong before anything is sent."""
     if any(isinstance(cause, ssl.SSLCertVerificationError) for cause in causes):
-        return SettingError(
+        return UnusableConnectionError(
             f"the certificate of {host} is not trusted; ca_bundle in the connection names the one to trust",
             setting="ca_bundle",
+            code="UNTRUSTED_CERTIFICATE",
         )
     if isinstance(error, requests.ConnectTimeout):
         return TransientCallError(f"no connection to {host} in time", code="CONNECT_TIMEOUT")
@@ -133,25 +205,24 @@ def error_of_transport(error: requests.RequestException) -> SalesforceDedupError
         return TransientCallError(f"no way through the proxy to {host}", code="PROXY_FAILED")
     if any(isinstance(cause, NewConnectionError) for cause in causes):
         return TransientCallError(f"no connection to {host}", code="CONNECT_FAILED")
+    return None
+
+
+def _after_sending(causes: list[BaseException], host: str) -> OutcomeUnknownError:
+    unreadable = next((cause for cause in causes if isinstance(cause, bounded_http.AnswerUnreadableError)), None)
+    if unreadable is not None:
+        return OutcomeUnknownError(f"{host}: {unreadable}", code="UNREADABLE_ANSWER")
     # requests has a time-out of its own only for the head of an answer; one amid its body is a broken connection.
-    if isinstance(error, requests.ReadTimeout) or any(isinstance(cause, ReadTimeoutError) for cause in causes):
+    if any(isinstance(cause, requests.ReadTimeout | ReadTimeoutError | TimeoutError) for cause in causes):
         return OutcomeUnknownError(f"{host} did not answer in time", code="READ_TIMEOUT")
-    # Headers of an answer that contradict each other; requests says it as if they were the request's.
-    if isinstance(error, ValueError) and not any(isinstance(cause, UnusableHeaderError) for cause in causes):
-        return RequestRefusedError("the request cannot be sent as HTTP", code="UNSENDABLE")
     return OutcomeUnknownError(f"the connection to {host} broke", code="CONNECTION_BROKEN")
 
 
-def _causes(error: BaseException) -> Iterator[BaseException]:
-    """The error and what it wraps, as requests and urllib3 wrap: in arguments, ``reason`` or the context."""
-    seen: set[int] = set()
-    waiting: list[Any] = [error]
-    while waiting:
-        cause = waiting.pop()
-        if isinstance(cause, BaseException) and id(cause) not in seen:
-            seen.add(id(cause))
-            yield cause
-            waiting += [*cause.args, getattr(cause, "reason", None), cause.__cause__, cause.__context__]
+def _host_of(url: str) -> str:
+    try:
+        return urlsplit(url).hostname or "Salesforce"
+    except ValueError:
+        return "Salesforce"
 
 
 def _at_origin(url: str, origin: str) -> str:

@@ -1,7 +1,8 @@
 """The REST shapes of writes and their answers.
 
 Nothing here sends, sleeps or decides. Whatever Salesforce says about a row becomes exactly one
-outcome, in row order; what cannot be attributed to a row is ``Unanswered``, never ``Saved``.
+outcome, in row order; what cannot be attributed to a row is ``Unanswered``, never ``Saved``. Its words become ours
+here, bounded and printable; ids are ids and names of sObjects are names, or they are nothing.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from airflow_sf_dedup.core.api_names import is_api_name
 from airflow_sf_dedup.core.outcomes import (
     DuplicatesFound,
     Failed,
@@ -20,11 +22,14 @@ from airflow_sf_dedup.core.outcomes import (
     Saved,
     Unanswered,
 )
+from airflow_sf_dedup.core.printable import NAME_LENGTH, said
 from airflow_sf_dedup.core.record_ids import is_record_id, record_id_in, to_18
 from airflow_sf_dedup.core.records import Record
 from airflow_sf_dedup.salesforce.base import ChunkAnswer, ChunkRefused, RecordUpdate
 from airflow_sf_dedup.salesforce.error_codes import rule_for
 
+#: Fields kept of those that an error names; one that names more speaks of the row.
+_MOST_FIELDS = 100
 _RECORD_ID = re.compile(r"(?<![0-9A-Za-z_])[0-9A-Za-z]{15}(?:[0-9A-Za-z]{3})?(?![0-9A-Za-z_])")
 
 
@@ -108,7 +113,7 @@ def read_composite(document: Any, sizes: Sequence[int]) -> list[ChunkAnswer]:
     """
     answers: dict[str, list[Mapping[str, Any]]] = {}
     for part in _mappings(document.get("compositeResponse") if isinstance(document, Mapping) else None):
-        answers.setdefault(str(part.get("referenceId")), []).append(part)
+        answers.setdefault(said(part.get("referenceId"), NAME_LENGTH), []).append(part)
     return [_read_only_chunk(answers.get(f"chunk{index}", []), size) for index, size in enumerate(sizes)]
 
 
@@ -165,8 +170,8 @@ def _unanswered(reason: str, size: int) -> list[Outcome]:
 def read_error(body: Any) -> tuple[str, str]:
     """Code and message of an error body, which is a list or, in places, a bare object."""
     first = next(iter(_mappings(body if isinstance(body, list) else [body])), {})
-    code = first.get("errorCode") or first.get("statusCode") or ""
-    return str(code), str(first.get("message") or "")
+    code = first.get("errorCode") or first.get("statusCode")
+    return said(code, NAME_LENGTH), said(first.get("message"))
 
 
 def read_row(row: Any) -> Outcome:
@@ -197,19 +202,23 @@ def read_errors(errors: Sequence[Mapping[str, Any]]) -> Outcome:
     other = [error for error in errors if _code(error) != "DUPLICATES_DETECTED"]
     if not other:
         return _duplicates(errors)
-    code, message = _code(other[0]), str(other[0].get("message") or "")
+    code, message = _code(other[0]), said(other[0].get("message"))
     if code == "DUPLICATE_EXTERNAL_ID":
         return KeyHeldByMany(message, record_ids_in(message))
-    fields = other[0].get("fields")
-    return Failed(code, message, tuple(map(str, fields)) if isinstance(fields, list) else ())
+    return Failed(code, message, _names(other[0].get("fields")))
+
+
+def _names(fields: Any) -> tuple[str, ...]:
+    names = (said(name, NAME_LENGTH) for name in fields[:_MOST_FIELDS]) if isinstance(fields, list) else ()
+    return tuple(filter(None, names))
 
 
 def _code(error: Mapping[str, Any]) -> str:
-    return str(error.get("statusCode") or error.get("errorCode") or "UNKNOWN_ERROR")
+    return said(error.get("statusCode") or error.get("errorCode"), NAME_LENGTH) or "UNKNOWN_ERROR"
 
 
 def _duplicates(errors: Sequence[Mapping[str, Any]]) -> DuplicatesFound:
-    message = str(errors[0].get("message") or "")
+    message = said(errors[0].get("message"))
     results = [result for result in map(duplicate_result, errors) if result is not None]
     if not results:
         return DuplicatesFound(message)
@@ -262,9 +271,10 @@ def _match(result: Mapping[str, Any], matched_by: Mapping[str, Any], matched: Ma
         return None
     attributes = record.get("attributes")
     attributes = attributes if isinstance(attributes, Mapping) else {}
+    sobject = record.get("type") or attributes.get("type") or matched_by.get("entityType")
     return Match(
         record_id=record_id,
-        sobject=str(record.get("type") or attributes.get("type") or matched_by.get("entityType") or ""),
+        sobject=sobject if is_api_name(sobject) else "",
         duplicate_rule=_text(result.get("duplicateRule")),
         matching_rule=_text(matched_by.get("rule")),
         engine=_text(matched_by.get("matchEngine")),
@@ -280,7 +290,7 @@ def _confidence(value: Any) -> float | None:
 
 
 def _text(value: Any) -> str | None:
-    return value if isinstance(value, str) and value else None
+    return (said(value, NAME_LENGTH) or None) if isinstance(value, str) else None
 
 
 def record_ids_in(message: str) -> tuple[str, ...]:

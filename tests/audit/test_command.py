@@ -40,6 +40,17 @@ def test_show_prints_actions_and_reasons(url, audit, capsys):
     assert [line.split("│")[1:-1][3].strip() for line in shown.splitlines() if "│" in line] == ["2", "1"]
 
 
+def test_no_escape_sequence_of_an_org_reaches_the_terminal(url, audit, capsys):
+    loud = "\x1b]0;owned\x07\x9b2J\u202eX"
+    load = a_load(dag_id=loud, run_id=loud, sobject=loud, rows_read=1)
+    audit.open_load(load)
+    audit.remember(load.load_id, [an_entry(1, Action.FAILED, error_code=loud, reason=loud)])
+    assert main(["show", "--url", url, "--load", load.load_id]) == 0
+    shown = capsys.readouterr().out
+    assert not any(escape in shown for escape in "\x1b\x07\x9b\u202e")
+    assert all(line.isprintable() for line in shown.splitlines())
+
+
 def test_show_says_what_was_predicted_and_what_was_sent_again(url, audit, capsys):
     load = a_load(api_calls=14, predicted_calls=12)
     audit.open_load(load)

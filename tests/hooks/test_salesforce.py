@@ -10,6 +10,7 @@ from airflow.sdk import BaseHook, Connection
 from airflow_sf_dedup.emulator import EmulatedOrg
 from airflow_sf_dedup.errors import SettingError
 from airflow_sf_dedup.hooks.salesforce import SalesforceDedupHook
+from airflow_sf_dedup.provider_info import get_provider_info
 from airflow_sf_dedup.salesforce.settings import LoginWay
 
 OTHER_ORG = "00D5g000004XXXXEA4"
@@ -140,6 +141,39 @@ def test_an_extra_that_is_no_json_object_is_named(extra):
     with pytest.raises(SettingError, match=r"'salesforce_default'.*extra") as raised:
         hook.settings()
     assert raised.value.setting == "extra"
+
+
+@pytest.mark.parametrize("port", [0, None, 443], ids=["as the form stores an empty field", "none", "as the form asks"])
+def test_the_port_of_a_form_changes_nothing(connection, port):
+    extra = {"access_token": "hidden-token"}
+    connection(conn_type="salesforce_dedup", host="https://acme.my.salesforce.com", port=port, extra=extra)
+    assert SalesforceDedupHook().settings().instance_url == "https://acme.my.salesforce.com"
+
+
+def test_our_form_asks_for_the_port_that_airflows_test_button_compares():
+    """It posts 0 where none is stored, and refuses a connection whose stored port differs from that."""
+    behaviour = get_provider_info()["connection-types"][0]["ui-field-behaviour"]
+    assert "port" not in behaviour["hidden-fields"]
+    assert behaviour["placeholders"]["port"] == "443"
+
+
+def test_a_connection_is_not_named_by_the_random_id_of_the_test_button(monkeypatch):
+    host = "https://acme.my.salesforce.com"
+    stored = Connection(conn_id="my_org", conn_type="salesforce_dedup", host=host, extra='{"version": "45.0"}')
+    monkeypatch.setenv("AIRFLOW_CONN_AB3DEFGH", stored.get_uri())
+    ok, message = SalesforceDedupHook("aB3dEfgh").test_connection()
+    assert not ok
+    assert message.startswith("this connection: version is 45.0")
+    assert "aB3dEfgh" not in message
+
+
+def test_the_token_of_a_login_is_masked_in_logs_from_then_on(by_password):
+    from airflow.sdk.log import redact
+
+    session = SalesforceDedupHook().get_conn()
+    session.check_org()
+    token = session.simple_salesforce().session_id
+    assert redact(f"it is {token}") == "it is ***"
 
 
 def test_secrets_are_masked_in_logs_from_then_on(by_password):

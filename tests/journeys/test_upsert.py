@@ -29,6 +29,7 @@ from airflow_sf_dedup.errors import (
     PermissionRefusedError,
     RequestRefusedError,
     TransientCallError,
+    WrongOrgError,
 )
 from airflow_sf_dedup.journeys import upsert as upsert_module
 from airflow_sf_dedup.journeys.claiming import HeldKeys
@@ -285,7 +286,14 @@ def test_a_row_that_fails_again_goes_on_holding_its_later_rows(task: Task, org: 
     assert task.actions() == [Action.CREATED, Action.CREATED]
 
 
-@pytest.mark.parametrize(("error", "lost"), [(SILENT, Action.UNKNOWN), (DOWN, Action.NOT_SENT)], ids=["silent", "down"])
+ELSEWHERE = WrongOrgError("a new login leads to another org", code="WRONG_ORG")
+
+
+@pytest.mark.parametrize(
+    ("error", "lost"),
+    [(SILENT, Action.UNKNOWN), (DOWN, Action.NOT_SENT), (ELSEWHERE, Action.NOT_SENT)],
+    ids=["silent", "down", "another org"],
+)
 def test_what_is_known_is_committed_before_the_error_is_raised(
     task: Task, org: FakeOrg, error: CallError, lost: Action
 ) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from airflow_sf_dedup.errors import (
+    CallError,
     LimitReachedError,
     LoginRefusedError,
     OutcomeUnknownError,
@@ -282,3 +283,15 @@ def test_simple_salesforce_works_on_the_token_of_the_session_even_with_a_plain_h
     assert sent.path == "/services/data/v62.0/query/?q=SELECT+Id+FROM+Lead"
     assert sent.headers["authorization"] == "Bearer token"
     assert session.calls_by_kind == {"GET query": 1}
+
+
+@pytest.mark.parametrize("member", ["errorCode", "message"])
+@pytest.mark.parametrize("status", [400, 401, 403, 500, 503])
+def test_what_an_org_says_of_a_call_is_bounded_and_printable(session, canned_org, reply, member, status):
+    loud = "\x1b]0;owned\x07\x9b2J\u202e\n" + "X" * 3_000_000
+    canned_org.answers(reply(status, [{"errorCode": "X", "message": "m", member: loud}]))
+    with pytest.raises(CallError) as raised:
+        session.rest("POST", "composite", body={})
+    assert len(str(raised.value)) + len(raised.value.code) < 1000
+    assert str(raised.value).isprintable()
+    assert raised.value.code.isprintable()

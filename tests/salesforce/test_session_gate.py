@@ -104,7 +104,11 @@ def test_a_new_login_does_not_let_a_call_past_the_gate(canned_org, reply):
     extra = {"consumer_key": "k", "consumer_secret": "s", "instance_url": canned_org.url}
     session = SalesforceSession(from_parts("sf", "salesforce_dedup", None, None, None, extra), sleep=lambda s: None)
     canned_org.answers(
-        reply(200, {"access_token": "new", "instance_url": canned_org.url}), path="/services/oauth2/token"
+        reply(
+            200,
+            {"access_token": "new", "instance_url": canned_org.url, "id": "https://x/id/00D5g000004XXXXEA4/"},
+        ),
+        path="/services/oauth2/token",
     )
     canned_org.answers(reply(401, [{"errorCode": "INVALID_SESSION_ID", "message": "expired"}]), path="/services/data")
     gate = Budget(1, OwnLimitReachedError("budget"))

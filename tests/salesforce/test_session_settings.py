@@ -1,5 +1,7 @@
 """What a connection may say, and what is said about one that cannot work."""
 
+import base64
+
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
@@ -206,6 +208,10 @@ UNUSABLE = {
     "proxies a list": ("proxies", {**TOKEN, "proxies": ["http://u:hidden@p"]}, {}, "mapping"),
     "proxies of another scheme": ("proxies", {**TOKEN, "proxies": {"ftp": "http://u:hidden@p"}}, {}, "mapping"),
     "proxies without a host": ("proxies", {**TOKEN, "proxies": "http://"}, {}, "mapping"),
+    "token no header can carry": ("access_token", {**TOKEN, "access_token": "hidden\u20ac"}, {}, "header"),
+    "session id of two lines": ("session_id", {"session_id": "hidden\nx", "instance": "a.b"}, {}, "header"),
+    "client name no header can carry": ("client_id", {**TOKEN, "client_id": "l\u00e4dt"}, {}, "header"),
+    "host with odd letters": ("instance_url", {**TOKEN, "instance_url": "https://acme my.example"}, {}, "host"),
     "timeout no number": ("read_timeout", {**TOKEN, "read_timeout": "long"}, {}, "seconds"),
     "timeout of nothing": ("connect_timeout", {**TOKEN, "connect_timeout": 0}, {}, "seconds"),
     "timeout without end": ("read_timeout", {**TOKEN, "read_timeout": "inf"}, {}, "seconds"),
@@ -239,6 +245,43 @@ UNUSABLE = {
 }
 
 
+PORTS = {
+    "none": ("https://acme.my.salesforce.com", None, "https://acme.my.salesforce.com"),
+    "zero": ("https://acme.my.salesforce.com", 0, "https://acme.my.salesforce.com"),
+    "the scheme's own": ("https://acme.my.salesforce.com", 443, "https://acme.my.salesforce.com"),
+    "the scheme's own, no scheme": ("acme.my.salesforce.com", 443, "https://acme.my.salesforce.com"),
+    "the scheme's own in the host": ("https://acme.my.salesforce.com:443/", 0, "https://acme.my.salesforce.com"),
+    "apart": ("http://127.0.0.1", 8089, "http://127.0.0.1:8089"),
+    "with a path": ("http://127.0.0.1/", 8089, "http://127.0.0.1:8089"),
+    "in the host": ("http://127.0.0.1:8089", 0, "http://127.0.0.1:8089"),
+    "zero in the host": ("http://127.0.0.1:0", 8089, "http://127.0.0.1:8089"),
+    "twice the same": ("http://127.0.0.1:8089", 8089, "http://127.0.0.1:8089"),
+    "of an IPv6 address": ("http://[::1]", 8089, "http://[::1]:8089"),
+}
+
+
+@pytest.mark.parametrize(("host", "port", "origin"), PORTS.values(), ids=PORTS.keys())
+def test_a_port_may_stand_in_the_host_or_apart_and_zero_is_none(host, port, origin):
+    settings = from_parts("my_org", "salesforce_dedup", None, None, host, {"access_token": "token"}, port=port)
+    assert settings.instance_url == origin
+
+
+@pytest.mark.parametrize(
+    ("host", "port", "says"),
+    [
+        ("http://127.0.0.1:8089", 8090, "port is 8090, but the host ends in :8089"),
+        ("127.0.0.1:8089", 443, "port is 443, but the host ends in :8089"),
+        ("https://acme.my.salesforce.com", 70_000, "port is 70000"),
+        ("https://acme.my.salesforce.com", -1, "port is -1"),
+    ],
+)
+def test_ports_that_differ_or_are_none_are_told_as_what_they_are(host, port, says):
+    with pytest.raises(SettingError, match="'my_org'") as raised:
+        from_parts("my_org", "salesforce_dedup", None, None, host, {"access_token": "token"}, port=port)
+    assert says in str(raised.value)
+    assert raised.value.setting == "port"
+
+
 @pytest.mark.parametrize(("field", "extra", "columns", "says"), UNUSABLE.values(), ids=UNUSABLE.keys())
 def test_an_unusable_field_is_named_with_its_connection_and_without_any_secret(field, extra, columns, says):
     with pytest.raises(SettingError) as raised:
@@ -266,4 +309,12 @@ def test_no_secret_shows_in_the_repr(pem):
     )
     assert "hidden" not in repr(settings)
     assert "PRIVATE" not in repr(settings)
-    assert set(settings.secrets()) == {*(f"hidden-{n}" for n in range(1, 7)), settings.private_key}
+    assert {*(f"hidden-{n}" for n in range(1, 7)), settings.private_key} <= set(settings.secrets())
+
+
+def test_what_a_basic_header_is_made_of_is_as_secret_as_its_parts():
+    settings = read(
+        {**TOKEN, "consumer_key": "key", "consumer_secret": "word", "proxies": "http://us%65r:p%40ss@proxy:3128"}
+    )
+    basic = {base64.b64encode(each).decode() for each in (b"key:word", b"user:p@ss")}
+    assert basic | {"p%40ss", "p@ss"} <= set(settings.secrets())

@@ -238,3 +238,54 @@ def test_bodies_keep_absent_and_null_apart() -> None:
     ]
     update = RecordUpdate(ID, {"Key__c": "A"})
     assert wire.update_body("Lead", [update])["records"] == [{"attributes": {"type": "Lead"}, "id": ID, "Key__c": "A"}]
+
+
+# -- what an org says is bounded and printable -------------------------------------------------------------------
+
+LOUD = "\x1b]0;owned\x07\x9b2J\u202e" + "X" * 3_000_000
+MATCHED = {"record": {"Id": "00Q000000000001", "type": "Lead"}, "matchConfidence": 90.0}
+
+
+def error(**members):
+    return {"success": False, "errors": [{"statusCode": "X", "message": "m", **members}]}
+
+
+def found(**members):
+    result = {"duplicateRule": "R", "matchResults": [{"rule": "M", "matchEngine": "E", "matchRecords": [MATCHED]}]}
+    return error(statusCode="DUPLICATES_DETECTED", duplicateResult={**result, **members})
+
+
+SAID = {
+    "code": error(statusCode=LOUD),
+    "message": error(message=LOUD),
+    "fields": error(fields=[LOUD] * 10_000),
+    "rule": found(duplicateRule=LOUD),
+    "matching rule": found(matchResults=[{"rule": LOUD, "matchEngine": LOUD, "matchRecords": [MATCHED]}]),
+    "message of a duplicate": {**found(), "errors": [{**found()["errors"][0], "message": LOUD}]},
+    "message of a key held by many": error(statusCode="DUPLICATE_EXTERNAL_ID", message=LOUD),
+}
+
+
+@pytest.mark.parametrize("row", SAID.values(), ids=SAID.keys())
+def test_what_an_org_says_of_a_row_is_bounded_and_printable(row):
+    shown = repr(wire.read_row(row))
+    assert len(shown) < 150_000
+    assert not any(escape in shown for escape in ("\\x1b", "\\x9b", "\\x07", "\\u202e"))
+
+
+def test_the_refusal_of_a_chunk_is_bounded_and_printable():
+    body = [{"errorCode": LOUD, "message": LOUD}]
+    refused = wire.read_chunk({"httpStatusCode": 403, "body": body}, 1)
+    assert isinstance(refused, ChunkRefused)
+    assert len(refused.message) <= 20_000
+    assert (refused.code + refused.message).isprintable()
+
+
+@pytest.mark.parametrize(
+    "name", ["Lead WHERE Id", "../oauth2", "", 5, LOUD], ids=["soql", "path", "empty", "number", "long"]
+)
+def test_a_match_of_what_is_no_sobject_has_none(name):
+    match = {**MATCHED, "record": {"Id": "00Q000000000001", "type": name}}
+    row = found(matchResults=[{"rule": "M", "matchEngine": "E", "matchRecords": [match]}])
+    outcome = wire.read_row(row)
+    assert [match.sobject for match in outcome.matches or ()] == [""]
