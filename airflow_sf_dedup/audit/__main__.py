@@ -25,6 +25,7 @@ from airflow_sf_dedup.audit.refusals import first_line, place_of
 from airflow_sf_dedup.audit.report import lines_of, report_of
 from airflow_sf_dedup.audit.sql import SqlAudit
 from airflow_sf_dedup.audit.upgrade import REVISIONS, ensure_current, upgrade
+from airflow_sf_dedup.core.printable import printable
 from airflow_sf_dedup.errors import SettingError
 
 #: Airflow's own switch; with it, as in ``airflow connections get``, connections are also sought in its database.
