@@ -172,6 +172,9 @@ class AuditReader(Protocol):
     def unknown_rows(self, load_id: str, partition: int) -> frozenset[int]:
         """The rows of a partition whose entry says ``unknown``: they may be in the org."""
 
+    def rows_without_entry(self, load_id: str, last: int) -> Iterator[int]:
+        """The row numbers from 1 to ``last`` that have no entry, in their order."""
+
     def totals(self, load_id: str, partition: int | None = None) -> Totals:
         """Count the entries of a load, or of one of its partitions."""
 

@@ -36,6 +36,9 @@ CHANGEABLE = frozenset(
     {"policy", "api", "settings", "rows_read", "partitions", "ended_at", "api_calls", "predicted_calls"}
 )
 
+#: Row numbers that are read at a time to find those without an entry.
+_NUMBERS_AT_A_TIME = 50_000
+
 _PLAIN = frozenset({Action.CREATED, Action.UPDATED, Action.UNCHANGED})
 _UNSETTLED = sorted(action.value for action in UNSETTLED)
 
@@ -169,6 +172,21 @@ class SqlAudit:
         query = select(tables.entry.c.row_number).where(*_of(load_id, [Action.UNKNOWN], partition))
         with reading(self.engine) as connection:
             return frozenset(connection.scalars(query))
+
+    def rows_without_entry(self, load_id: str, last: int) -> Iterator[int]:
+        """The row numbers from 1 to ``last`` that have no entry; numbers of entries are read page by page."""
+        expected = 1
+        while expected <= last:
+            end = min(last, expected + _NUMBERS_AT_A_TIME - 1)
+            numbers = self._row_numbers(load_id, expected, end)
+            yield from (number for number in range(expected, end + 1) if number not in numbers)
+            expected = end + 1
+
+    def _row_numbers(self, load_id: str, first: int, last: int) -> set[int]:
+        number = tables.entry.c.row_number
+        query = select(number).where(tables.entry.c.load_id == load_id, number.between(first, last))
+        with reading(self.engine) as connection:
+            return set(connection.scalars(query))
 
     def sent_again(self, load_id: str) -> SentAgain:
         """How many rows of a load were sent more than once by their last try, how often and how long."""

@@ -38,7 +38,7 @@ class PartitionRef:
     rows: int
     #: Where the rows are staged, as NDJSON.
     path: str
-    #: BLAKE2b-128 of the staged bytes, 32 hex digits.
+    #: BLAKE2b-128 of what lists the digests of the staged bytes, 32 hex digits.
     checksum: str
     sobject: str
     external_id_field: str

@@ -14,6 +14,7 @@ from airflow_sf_dedup.core.entries import COUNTED_AS_FAILED, Action, Entry
 from airflow_sf_dedup.core.numeric_settings import OF_OPERATORS
 from airflow_sf_dedup.core.partitioning import PartitionRef
 from airflow_sf_dedup.core.records import Record
+from airflow_sf_dedup.errors import StagingError
 from airflow_sf_dedup.journeys.entry_maker import TRIES_USED_UP
 from airflow_sf_dedup.journeys.summary import MOST_REASONS, fitting, reasons_of
 
@@ -21,6 +22,9 @@ T = TypeVar("T")
 
 #: Why a row was not sent although nothing interrupted the load: an earlier row of its key failed.
 BEHIND_A_FAILED_ROW = "earlier_row_not_settled"
+
+#: Entries of rows without one that are written at a time.
+ENTRIES_TOGETHER = 1000
 
 #: Complaints that a message holds.
 MOST_COMPLAINTS = 3
@@ -73,9 +77,13 @@ def _may_pass(action: Action, reason: str | None) -> bool:
     return action in (Action.UNKNOWN, Action.NOT_SENT) and reason != BEHIND_A_FAILED_ROW
 
 
-def complaints(load: Load, totals: Totals, thresholds: Thresholds) -> list[str]:
-    """Why the load is red, a sentence each; none: it is green."""
+def complaints(load: Load, totals: Totals, thresholds: Thresholds, *, unreadable: Sequence[str] = ()) -> list[str]:
+    """Why the load is red, a sentence each; none: it is green.
+
+    :param unreadable: why staged rows could not be read.
+    """
     return [
+        *unreadable,
         *_conservation(load, totals),
         *_too_many_failed(totals, thresholds),
         *_too_many_waiting(totals, thresholds),
@@ -173,19 +181,31 @@ def account_for_missing_rows(
     load: Load,
     staged: Iterable[tuple[PartitionRef, Iterable[Record]]],
     clock: Callable[[], datetime],
-) -> int:
-    """Give every staged row without an entry one as ``unknown``; answers how many there were.
+) -> list[str]:
+    """Give every row without an entry one as ``unknown``; answers why staged rows could not be read, where so.
 
-    A task that was killed leaves rows of which nobody knows whether their call went through.
+    A task that was killed leaves rows of which nobody knows whether their call went through. Of those whose staged
+    partition cannot be read the entries have no key: their numbers alone are known, for rows are numbered through.
     """
-    missing = 0
+    unreadable: list[str] = []
     for ref, records in staged:
-        known = {entry.row_number for entry in audit.entries(load.load_id, partition=ref.partition, page_size=5000)}
-        entries = (_unknown(record, ref, clock()) for record in records if record.row_number not in known)
-        while some := list(islice(entries, 1000)):
-            audit.remember(load.load_id, some)
-            missing += len(some)
-    return missing
+        try:
+            _remember_missing(audit, load, ref, records, clock)
+        except StagingError as error:
+            unreadable.append(str(error))
+    gaps = audit.rows_without_entry(load.load_id, load.rows_read or 0)
+    while some := list(islice(gaps, ENTRIES_TOGETHER)):
+        audit.remember(load.load_id, [_unreadable(number, clock()) for number in some])
+    return unreadable
+
+
+def _remember_missing(
+    audit: Audit, load: Load, ref: PartitionRef, records: Iterable[Record], clock: Callable[[], datetime]
+) -> None:
+    known = {entry.row_number for entry in audit.entries(load.load_id, partition=ref.partition, page_size=5000)}
+    missing = (_unknown(record, ref, clock()) for record in records if record.row_number not in known)
+    while some := list(islice(missing, ENTRIES_TOGETHER)):
+        audit.remember(load.load_id, some)
 
 
 def _unknown(record: Record, ref: PartitionRef, at: datetime) -> Entry:
@@ -199,6 +219,17 @@ def _unknown(record: Record, ref: PartitionRef, at: datetime) -> Entry:
         error_message="the task that had the row ended without saying what became of it",
         reason="task_ended_early",
         partition=ref.partition,
+    )
+
+
+def _unreadable(row_number: int, at: datetime) -> Entry:
+    return Entry(
+        row_number=row_number,
+        action=Action.UNKNOWN,
+        at=at,
+        error_code="NO_ENTRY",
+        error_message="the task that had the row did not say what became of it, and what was staged cannot be read",
+        reason="staged_row_unreadable",
     )
 
 

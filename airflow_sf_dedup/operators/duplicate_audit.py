@@ -175,8 +175,9 @@ class SalesforceDuplicateAuditOperator(ChecksParameters, HidesRows, BaseOperator
         red: list[Report] = []
         green: list[Report] = []
         for load in loads:
-            totals = close_load(audit, load)
-            why = complaints(load, totals, thresholds)
+            closed = close_load(audit, load)
+            totals = closed.totals
+            why = complaints(load, totals, thresholds, unreadable=closed.unreadable)
             found += why
             summaries.append(summarise(audit, load, totals, audit_conn_id=audit_conn_id))
             (red if why else green).append(report_of(audit, load, totals))

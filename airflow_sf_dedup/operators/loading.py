@@ -15,7 +15,7 @@ from airflow_sf_dedup.core.clock import utc_now
 from airflow_sf_dedup.core.entries import UNSETTLED, Action
 from airflow_sf_dedup.core.numeric_settings import CLAIM_LIFETIME, STAGING_RETENTION_DAYS
 from airflow_sf_dedup.core.partitioning import PartitionRef
-from airflow_sf_dedup.errors import CallError, SettingError
+from airflow_sf_dedup.errors import CallError, SettingError, StagingError
 from airflow_sf_dedup.hooks.configuration import configured
 from airflow_sf_dedup.journeys.entry_maker import TaskMark
 
@@ -159,27 +159,42 @@ def _predict(
     audit.update_load(load.load_id, predicted_calls=prediction.calls)
 
 
-def close_load(audit: SqlAudit, load: Load) -> Totals:
-    """End a load: account for every staged row, and remove what is staged once nothing is left to send.
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """A load as it ended."""
 
-    Answers the load in numbers, as it ended.
-    """
-    from airflow_sf_dedup.journeys.collect import account_for_missing_rows
+    totals: Totals
+    #: Why staged rows without an entry could not be read, a sentence each; none: nothing is in the way.
+    unreadable: tuple[str, ...] = ()
+
+
+def close_load(audit: SqlAudit, load: Load) -> Closed:
+    """End a load: account for every row, and remove what is staged once nothing is left to send."""
     from airflow_sf_dedup.locks.record_claims import SqlRecordClaims
-    from airflow_sf_dedup.sources.staging import read_partition
 
     staging = staging_area(load.settings.get("staging_path"))
-    totals = audit.totals(load.load_id)
+    totals, unreadable = audit.totals(load.load_id), list[str]()
     if load.rows_read is not None and totals.rows < load.rows_read:
-        refs = staging.read_refs(load.load_id)
-        account_for_missing_rows(audit, load, ((ref, read_partition(ref)) for ref in refs), utc_now)
+        unreadable = _account_for_missing_rows(audit, load, staging)
         totals = audit.totals(load.load_id)
     audit.update_load(load.load_id, ended_at=utc_now())
     if Action.UNKNOWN not in totals.actions:
         SqlRecordClaims(audit.engine).release_load(load.load_id, load.org_id)
     if totals.rows == load.rows_read and not UNSETTLED & totals.actions.keys():
         staging.remove(load.load_id)
-    return totals
+    return Closed(totals, tuple(unreadable))
+
+
+def _account_for_missing_rows(audit: SqlAudit, load: Load, staging: StagingArea) -> list[str]:
+    from airflow_sf_dedup.journeys.collect import account_for_missing_rows
+    from airflow_sf_dedup.sources.staging import read_partition
+
+    try:
+        refs, unlisted = staging.read_refs(load.load_id), list[str]()
+    except StagingError as error:
+        refs, unlisted = [], [str(error)]
+    staged = ((ref, read_partition(ref)) for ref in refs)
+    return unlisted + account_for_missing_rows(audit, load, staged, utc_now)
 
 
 def _retention_days() -> int:

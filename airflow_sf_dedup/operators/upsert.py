@@ -258,7 +258,7 @@ class SalesforceUpsertOperator(ChecksParameters, HidesRows, BaseOperator):
         if load is None:
             raise SettingError(f"the audit does not know load {load_id!r}; was it purged?", setting="audit_conn_id")
         partition = staged.get("partition")
-        totals = audit.totals(load_id, partition) if self.records is None else close_load(audit, load)
+        totals = audit.totals(load_id, partition) if self.records is None else close_load(audit, load).totals
         document = summarise(audit, load, totals, audit_conn_id=audit_conn_id, partition=partition, api_calls=api_calls)
         context["ti"].xcom_push(key=XCOM_KEY, value=document)
         self._outcome = outcome_label(totals)

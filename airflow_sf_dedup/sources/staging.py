@@ -7,13 +7,11 @@ Local files are readable by their owner only.
 
 from __future__ import annotations
 
-import hashlib
 import re
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from itertools import islice
 from typing import Any
 
 import msgspec
@@ -22,23 +20,16 @@ from airflow_sf_dedup.core.partitioning import PartitionRef
 from airflow_sf_dedup.core.records import Record
 from airflow_sf_dedup.core.sobjects import SObject
 from airflow_sf_dedup.errors import SettingError, StagingError
-from airflow_sf_dedup.sources import paths
+from airflow_sf_dedup.sources import paths, staged_file
 
 MANIFEST = "load.json"
 REFS = "partitions.json"
-STAGED_LOAD_VERSION = 1
-
-#: Bytes of staged rows held at a time, when one row alone is not longer.
-_BLOCK = 1 << 20
-_ROWS_AT_A_TIME = 1000
+STAGED_LOAD_VERSION = 2
 
 _LOAD_ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 
 #: What reading a manifest raises when it is damaged or another release's.
 _NO_MANIFEST = (msgspec.MsgspecError, ValueError, TypeError, KeyError, AttributeError)
-
-_encode_lines = msgspec.json.Encoder().encode_lines
-_decode_lines = msgspec.json.Decoder(Record).decode_lines
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +83,7 @@ class StagedPartition:
 
     path: str
     rows: int
-    #: BLAKE2b-128 of the bytes, 32 hex digits.
+    #: From :func:`airflow_sf_dedup.sources.staged_file.write`.
     checksum: str
 
 
@@ -129,17 +120,12 @@ class StagingArea:
         with paths.write_whole(f"{folder}/{MANIFEST}") as file:
             file.write(msgspec.json.encode(load.to_json()))
 
-    def write_partition(self, load_id: str, partition: int, records: Iterable[Record]) -> StagedPartition:
+    def write_partition(self, load_id: str, partition: int, records: Sequence[Record]) -> StagedPartition:
         """Stage the records of one partition, in the order given."""
         path = f"{self.folder(load_id)}/part-{partition:05d}.ndjson"
-        digest, rows, stream = hashlib.blake2b(digest_size=16), 0, iter(records)
         with paths.write_whole(path) as file:
-            while some := list(islice(stream, _ROWS_AT_A_TIME)):
-                block = _encode_lines(some)
-                digest.update(block)
-                file.write(block)
-                rows += len(some)
-        return StagedPartition(path, rows, digest.hexdigest())
+            checksum = staged_file.write(file, records)
+        return StagedPartition(path, len(records), checksum)
 
     def write_refs(self, load_id: str, refs: Iterable[PartitionRef]) -> None:
         """Keep the references beside the partitions, for whoever closes the load."""
@@ -147,12 +133,20 @@ class StagingArea:
             file.write(msgspec.json.encode([ref.to_json() for ref in refs]))
 
     def read_refs(self, load_id: str) -> list[PartitionRef]:
-        """The load's partitions; none when nothing of it is staged any more."""
+        """The load's partitions; none when nothing of it is staged any more.
+
+        :raises StagingError: they cannot be read.
+        """
+        path = f"{self.folder(load_id)}/{REFS}"
         try:
-            with paths.open_binary(f"{self.folder(load_id)}/{REFS}") as file:
+            with paths.open_binary(path) as file:
                 return [PartitionRef.from_json(ref) for ref in msgspec.json.decode(file.read())]
         except FileNotFoundError:
             return []
+        except (msgspec.MsgspecError, SettingError, TypeError):
+            raise StagingError(
+                f"the list of partitions of load {load_id} at {paths.shown(path)} is not what was staged. {_AGAIN}"
+            ) from None
 
     def remove(self, load_id: str) -> None:
         """Remove all that is staged of a load; what is not there needs no removing."""
@@ -183,27 +177,17 @@ class StagingArea:
 
 
 def read_partition(ref: PartitionRef) -> Iterator[Record]:
-    """The staged records, as a stream.
+    """The staged records, as a stream of which each row is verified before it is handed on.
 
-    :raises StagingError: the file is gone, or (at the latest after its last record) is not what was staged.
+    :raises StagingError: the file is gone, or is not what was staged from here on.
     """
-    digest, rows = hashlib.blake2b(digest_size=16), 0
     try:
         with paths.open_binary(ref.path) as file:
-            while lines := file.readlines(_BLOCK):
-                block = b"".join(lines)
-                digest.update(block)
-                records = _decode_lines(block)
-                rows += len(records)
-                yield from records
+            yield from staged_file.read(file, ref.checksum, ref.rows)
     except FileNotFoundError:
         raise StagingError(_gone(ref)) from None
-    except msgspec.MsgspecError:
-        raise StagingError(_changed(ref, f"after row {rows} a line is no staged record")) from None
-    if rows != ref.rows:
-        raise StagingError(_changed(ref, f"it has {rows} rows, {ref.rows} were staged"))
-    if digest.hexdigest() != ref.checksum:
-        raise StagingError(_changed(ref, "its checksum differs"))
+    except staged_file.DamagedError as damaged:
+        raise StagingError(_changed(ref, str(damaged))) from None
 
 
 def read_manifest(ref: PartitionRef) -> StagedLoad:

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import hashlib
 import stat
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -33,7 +32,7 @@ RECORDS = [
 
 def staged(area: StagingArea, records: list[Record] = RECORDS) -> PartitionRef:
     area.write_manifest(LOAD)
-    part = area.write_partition("load-1", 4, iter(records))
+    part = area.write_partition("load-1", 4, records)
     return PartitionRef("load-1", 4, 8, part.rows, part.path, part.checksum, "Lead", "Key__c", "00D", "sf")
 
 
@@ -44,14 +43,6 @@ def area(tmp_path: Path) -> StagingArea:
 
 def test_records_come_back_as_they_were(area: StagingArea) -> None:
     assert list(read_partition(staged(area))) == RECORDS
-
-
-def test_rows_staged_before_records_had_an_order_are_read(area: StagingArea) -> None:
-    ref = staged(area)
-    line = b'{"row_number":1,"key":"A-1","fields":{"Key__c":"A-1"},"row_hash":"h1","wave":2}\n'
-    Path(ref.path).write_bytes(line)
-    old = replace(ref, rows=1, checksum=hashlib.blake2b(line, digest_size=16).hexdigest())
-    assert list(read_partition(old)) == [Record(1, "A-1", {"Key__c": "A-1"}, "h1", wave=2)]
 
 
 def test_the_manifest_comes_back_as_it_was(area: StagingArea) -> None:
@@ -85,6 +76,10 @@ def test_a_removed_partition_says_what_to_do(area: StagingArea) -> None:
         pytest.param(lambda content: content.replace(b'"Name":null', b'"Name":true'), id="changed"),
         pytest.param(lambda content: content.splitlines(keepends=True)[0], id="a row less"),
         pytest.param(lambda content: content + b"\xff\xfe\n", id="garbage"),
+        pytest.param(lambda content: b"", id="empty"),
+        pytest.param(lambda content: content.split(b"\n", 1)[1], id="without its first line"),
+        pytest.param(lambda content: content.replace(b'"A-3"', b'"A-4"'), id="another key in the last row"),
+        pytest.param(lambda content: content.replace(b'{"row_number":8', b'{"row_number":9'), id="another number"),
     ],
 )
 def test_a_partition_that_is_not_what_was_staged_is_told(area: StagingArea, damage: object) -> None:
@@ -94,6 +89,33 @@ def test_a_partition_that_is_not_what_was_staged_is_told(area: StagingArea, dama
     with pytest.raises(StagingError, match="is not what was staged") as refused:
         list(read_partition(ref))
     assert "Zoë" not in str(refused.value)
+
+
+@pytest.mark.parametrize("spoilt", [0, 2_999], ids=["first row", "last row"])
+def test_no_row_is_handed_on_before_its_block_is_verified(area: StagingArea, spoilt: int) -> None:
+    records = [Record(n, str(n), {"Text": "x" * 1000}, "h") for n in range(3000)]
+    ref = staged(area, records)
+    path = Path(ref.path)
+    content = path.read_bytes()
+    line = content.index(b'{"row_number":%d,' % spoilt)
+    path.write_bytes(content[: line + 60] + b"y" + content[line + 61 :])
+    read, handed_on = read_partition(ref), []
+    with pytest.raises(StagingError, match="changed or cut off"):
+        handed_on.extend(read)
+    assert handed_on == records[: len(handed_on)]
+    assert spoilt not in [record.row_number for record in handed_on]
+    assert bool(handed_on) is bool(spoilt), "what was verified before is handed on"
+
+
+def test_a_list_of_partitions_that_is_damaged_is_told(area: StagingArea) -> None:
+    ref = staged(area)
+    area.write_refs("load-1", [ref])
+    assert area.read_refs("load-1") == [ref]
+    for content in (b"", b"[", b"[1]", b'[{"load_id": 1}]', b"{}", b"7"):
+        Path(ref.path).with_name("partitions.json").write_bytes(content)
+        if content != b"{}":
+            with pytest.raises(StagingError, match="list of partitions of load load-1"):
+                area.read_refs("load-1")
 
 
 @pytest.mark.parametrize("content", ['{"version": 99}', '{"version": 1}', "no json", "[]"])
