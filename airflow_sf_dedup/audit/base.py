@@ -172,6 +172,9 @@ class AuditReader(Protocol):
     def unknown_rows(self, load_id: str, partition: int) -> frozenset[int]:
         """The rows of a partition whose entry says ``unknown``: they may be in the org."""
 
+    def actions(self, load_id: str, rows: Iterable[int]) -> Mapping[int, Action]:
+        """Row number to action, of those of these rows that have an entry."""
+
     def totals(self, load_id: str, partition: int | None = None) -> Totals:
         """Count the entries of a load, or of one of its partitions."""
 

@@ -28,6 +28,7 @@ from airflow_sf_dedup.journeys.limits import CallLimits, CallMeter
 from airflow_sf_dedup.journeys.lost_answers import ReRead
 from airflow_sf_dedup.journeys.newest import NewestOnly
 from airflow_sf_dedup.journeys.patience import seconds_before_try
+from airflow_sf_dedup.journeys.raisers import AuditedRaisers
 from airflow_sf_dedup.journeys.remembering import Intents, Memory
 from airflow_sf_dedup.journeys.upsert import Upsert
 from airflow_sf_dedup.locks.base import Claimant, KeyScope
@@ -137,8 +138,16 @@ def upsert_of(
     )
     load, unknown = audit.load(ref.load_id), audit.unknown_rows(ref.load_id, ref.partition)
     keys = _held_keys(ref, key_rule, load, unknown, audit=audit, claims=claims, task=task, now=now)
-    newest = NewestOnly(keys, SqlWatermarks(audit.engine), keys.scope, ref.load_id, key_rule.fold)
     reader = OrgReader(session, sobject=sobject, key_rule=key_rule)
+    newest = NewestOnly(
+        keys,
+        SqlWatermarks(audit.engine),
+        AuditedRaisers(audit, reader),
+        keys.scope,
+        ref.load_id,
+        key_rule.fold,
+        org_now=now,
+    )
     api = CollectionsApi(
         session,
         sobject=sobject.name,

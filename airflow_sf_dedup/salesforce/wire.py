@@ -155,7 +155,7 @@ def in_doubt(outcome: Outcome) -> Outcome:
     """
     if isinstance(outcome, Saved):
         return Saved(outcome.record_id, None) if outcome.created is False else outcome
-    return replace(outcome, in_doubt=True) if isinstance(outcome, Failed | DuplicatesFound) else outcome
+    return replace(outcome, in_doubt=True) if isinstance(outcome, _REFUSALS) else outcome
 
 
 def _unanswered(reason: str, size: int) -> list[Outcome]:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from airflow_sf_dedup.core.outcomes import Failed, Saved, Unanswered
+from airflow_sf_dedup.core.outcomes import DuplicatesFound, Failed, KeyHeldByMany, Outcome, Saved, Unanswered
 from airflow_sf_dedup.errors import TransientCallError
 from airflow_sf_dedup.journeys.lost_answers import ReRead
 from airflow_sf_dedup.journeys.sending import Answered
@@ -102,3 +102,60 @@ def test_a_row_that_is_refused_now_was_saved_where_its_record_tells_so(
     )
     [answered] = ReRead(org, "Lead", KEY, lambda: ME).told([refused])  # type: ignore[list-item]
     assert isinstance(answered.outcome, expected)
+
+
+LATER = SENT + timedelta(seconds=9)
+OURS = (dict(row(1).fields), Origin(LATER, ME, LATER, ME))
+THEIRS = ({**row(1).fields, "LastName": "Somebody else's"}, Origin(LATER, SOMEBODY, LATER, SOMEBODY))
+TWIN = (dict(row(1).fields), Origin(LATER, SOMEBODY, LATER, SOMEBODY))
+OLD = (dict(row(1).fields), Origin(SENT - timedelta(days=1), ME, SENT - timedelta(days=1), ME))
+UNREADABLE = (None, None)
+
+
+@pytest.mark.parametrize(
+    ("holders", "expected"),
+    [
+        ([OURS, THEIRS], Saved(lead_id(1), True)),
+        ([THEIRS, OURS], Saved(lead_id(2), True)),
+        ([OURS, TWIN], Saved(lead_id(1), True)),
+        ([OURS, UNREADABLE], Saved(lead_id(1), True)),
+        ([OURS, OURS], (lead_id(1), lead_id(2))),
+        ([TWIN, THEIRS], (lead_id(1),)),
+        ([UNREADABLE, OLD], (lead_id(1),)),
+        ([THEIRS, OLD], None),
+        ([OLD, OLD], None),
+    ],
+    ids=[
+        "ours and theirs",
+        "theirs and ours",
+        "ours, and one like it by somebody else",
+        "ours and one that cannot be read",
+        "two of ours",
+        "one like it by somebody else",
+        "one that cannot be read",
+        "none of ours",
+        "none written since",
+    ],
+)
+@pytest.mark.parametrize(
+    "refusal",
+    [KeyHeldByMany("2 records", (lead_id(1), lead_id(2))), Failed("ENTITY_IS_LOCKED", "…"), DuplicatesFound("…")],
+    ids=["held by many", "locked", "blocked"],
+)
+def test_a_refusal_now_is_no_proof_that_a_lost_call_did_nothing(
+    refusal: Outcome,
+    holders: list[tuple[dict[str, object] | None, Origin | None]],
+    expected: Saved | tuple[str, ...] | None,
+) -> None:
+    ids = [lead_id(number) for number in (1, 2)]
+    org = FakeOrg(held={"key-1": tuple(ids)})
+    for record_id, (values, origin) in zip(ids, holders, strict=True):
+        if values is not None and origin is not None:
+            org.records[record_id], org.created[record_id] = StoredRecord(record_id, values), origin
+    refused = Answered(row(1), refusal, 2, 3.0, SENT)
+    [answered] = ReRead(org, "Lead", KEY, lambda: ME).told([refused])
+    if isinstance(expected, tuple):
+        assert isinstance(answered.outcome, Unanswered)
+        assert answered.outcome.record_ids == expected
+    else:
+        assert answered.outcome == (expected or refusal)
