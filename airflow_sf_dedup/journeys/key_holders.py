@@ -33,7 +33,7 @@ class KeyHolder:
         return bool(readable) and all(_same(value, self._stored(name)) for name, value in readable.items())
 
     def has_traces_of(self, row: Record, other: Record) -> bool:
-        """Whether the record has a value of the row that is not blank, and that the other row would not have written."""
+        """Whether the record has a value of the row, not a blank one, that the other row would not have written."""
         return any(
             _plain(value) and _same(value, self._stored(name)) and not _same(value, other.fields.get(name))
             for name, value in self._readable(row).items()
@@ -55,12 +55,9 @@ def read_holders(reader: RecordReader, sobject: str, rows: Sequence[Record]) -> 
     ids = sorted({record_id for each in held.values() for record_id in each})
     if not ids:
         return {}
-    origins = reader.origins(ids)
-    stored = reader.by_id(sobject, ids, _fields_of(rows))
-    return {
-        key: [KeyHolder(each, stored[each].values if each in stored else None, origins.get(each)) for each in record_ids]
-        for key, record_ids in held.items()
-    }
+    origins, stored = reader.origins(ids), reader.by_id(sobject, ids, _fields_of(rows))
+    known = {each: KeyHolder(each, stored[each].values if each in stored else None, origins.get(each)) for each in ids}
+    return {key: [known[each] for each in record_ids] for key, record_ids in held.items()}
 
 
 def _fields_of(rows: Iterable[Record]) -> list[str]:

@@ -180,7 +180,7 @@ def _unknown(answered: Answered[Record], why: str, record_ids: Iterable[str] = (
     return replace(answered, outcome=Unanswered(reason, tuple(record_ids)))
 
 
-def _why_unknown(maybe: Sequence[_Holder]) -> str:
+def _why_unknown(maybe: Sequence[KeyHolder]) -> str:
     if len(maybe) > 1:
         return f"{len(maybe)} records that hold its key may be the one that it wrote"
     if maybe[0].values is None:

@@ -87,7 +87,8 @@ class NewestOnly:
         above = self._above(asked)
         held_up = [(row, above[id(row)]) for row in asked if id(row) in above]
         put_off = [(row, each.holder) for row, each in held_up if each.fate is Fate.OPEN and each.holder]
-        self._claims.give_back(row.row_number for row, _ in put_off)
+        # Whoever holds the row up gets the key.
+        self._claims.give_back(row.row_number for row, each in held_up if each.fate is not Fate.WRITTEN)
         kept = [_kept(row, each, id(row) in taken.since) for row, each in held_up if each.fate is not Fate.OPEN]
         self._kept_back += kept
         self._announce([row for row in asked if id(row) not in above])
@@ -106,7 +107,7 @@ class NewestOnly:
             if _is_older(row, known.confirmed):
                 found[id(row)] = CONFIRMED
             else:
-                newer += [(row, mark) for mark in known.provisional if _is_older(row, mark.order)]
+                newer += [(row, mark) for mark in known.provisional if self._is_held_up(row, mark)]
         raisers = self._raisers.tell(newer) if newer else {}
         self._learn(newer, raisers)
         for row, mark in newer:
@@ -114,6 +115,10 @@ class NewestOnly:
             if raiser.fate is not Fate.NOT_WRITTEN:
                 found[id(row)] = max(found.get(id(row), raiser), raiser, key=attrgetter("fate"))
         return found
+
+    def _is_held_up(self, row: Record, mark: Watermark) -> bool:
+        """A later row of its own load is sent after it, and holds it up no more than it does itself."""
+        return _is_older(row, mark.order) and mark.raised_by.rpartition("/")[0] != self._load_id
 
     def _learn(self, newer: Sequence[tuple[Record, Watermark]], raisers: Mapping[str, Raiser]) -> None:
         """What the audit or the org says of a row need not be asked again."""

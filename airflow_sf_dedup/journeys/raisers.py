@@ -1,9 +1,20 @@
-"""What became of the rows that announced a newer state? Their entries tell, and where their load is over, the org."""
+"""What became of the rows that announced a newer state? Their entries tell, and where their load is over, the org.
+
+The state of a raiser, and what the older row does:
+
+=====================================================  ==========================================================
+written, by its entry                                  it is stale
+settled otherwise (a person, a policy, a newer row)    it goes on
+sent, or about to be, and its load is not over         it waits
+the same, and its load ended, or began long ago        the record tells, while the raiser's own row is still staged
+the same, and its load was purged or its rows removed  nobody will ever tell: it goes on
+=====================================================  ==========================================================
+"""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import IntEnum
@@ -11,11 +22,12 @@ from typing import Protocol
 
 from airflow_sf_dedup.audit.base import AuditReader, Load
 from airflow_sf_dedup.core.clock import utc_now
-from airflow_sf_dedup.core.entries import WRITTEN, Action
+from airflow_sf_dedup.core.entries import UNSETTLED, WRITTEN, Action
 from airflow_sf_dedup.core.records import Record
 from airflow_sf_dedup.errors import CallError
+from airflow_sf_dedup.journeys.key_holders import KeyHolder, read_holders
 from airflow_sf_dedup.locks.base import Holder, Watermark
-from airflow_sf_dedup.salesforce.base import Origin, RecordReader
+from airflow_sf_dedup.salesforce.base import RecordReader
 
 #: A load that has neither ended nor settled a row for so long is over: its run was deleted, or nobody clears it.
 GIVEN_UP_AFTER = timedelta(days=1)
@@ -28,7 +40,7 @@ class Fate(IntEnum):
     """What is known of a row that announced a state; of several newer rows the greatest decides."""
 
     NOT_WRITTEN = 0
-    #: Its load is over, and the org does not tell either.
+    #: Its load is over, and the org does not tell; a person can have it sent again.
     UNKNOWN = 1
     #: Its task is at work, or will be tried again.
     OPEN = 2
@@ -58,22 +70,36 @@ class Raisers(Protocol):
         """
 
 
+#: Of these rows of a load, those that are staged, by their numbers.
+StagedRows = Callable[[Load, Collection[int]], Mapping[int, Record]]
+
+
 class AuditedRaisers:
     """Reads the audit, and the records themselves where it has no last word.
 
-    The key's claim is held while this is asked, so that no call with the raiser's row can be under way. A record that
-    nobody has written since the row was announced does not hold its state.
+    The key's claim is held while this is asked, so that no call with the raiser's row can be under way.
 
+    :param sobject: whose records are read.
+    :param staged: answers rows of other loads.
     :param now: the present, UTC.
     """
 
-    def __init__(self, audit: AuditReader, reader: RecordReader, now: Callable[[], datetime] = utc_now) -> None:
+    def __init__(
+        self,
+        audit: AuditReader,
+        reader: RecordReader,
+        sobject: str,
+        staged: StagedRows,
+        now: Callable[[], datetime] = utc_now,
+    ) -> None:
         self._audit = audit
         self._reader = reader
+        self._sobject = sobject
+        self._staged = staged
         self._now = now
 
     def tell(self, newer: Sequence[tuple[Record, Watermark]]) -> Mapping[str, Raiser]:
-        """One query a load that announced something; two reads of the org for all whose load is over."""
+        """One query a load that announced something; three reads of the org for all whose load is over."""
         marks = {mark.raised_by: mark for _, mark in newer}
         loads = {load_id: self._audit.load(load_id) for load_id in {_load_of(raised_by) for raised_by in marks}}
         actions = self._actions(marks)
@@ -82,13 +108,13 @@ class AuditedRaisers:
             for raised_by, mark in marks.items()
         }
         over = [(row, mark) for row, mark in newer if fates[mark.raised_by] is Fate.UNKNOWN]
-        fates |= self._read(over)
+        fates |= self._read(over, loads)
         return {name: Raiser(fates[name], _holder(mark, loads[_load_of(name)])) for name, mark in marks.items()}
 
     def _actions(self, raised_by: Iterable[str]) -> dict[str, Action]:
         rows: defaultdict[str, list[int]] = defaultdict(list)
         for each in raised_by:
-            rows[_load_of(each)].append(int(each.rpartition("/")[2]))
+            rows[_load_of(each)].append(_row_of(each))
         return {
             f"{load_id}/{row}": action
             for load_id, numbers in rows.items()
@@ -99,38 +125,62 @@ class AuditedRaisers:
         """A load that the audit does not know any more was purged."""
         return load is None or load.ended_at is not None or self._now() - mark.since > GIVEN_UP_AFTER
 
-    def _read(self, newer: Sequence[tuple[Record, Watermark]]) -> dict[str, Fate]:
-        """Of rows whose load is over, those whose state the org surely does not hold."""
+    def _read(self, newer: Sequence[tuple[Record, Watermark]], loads: Mapping[str, Load | None]) -> Mapping[str, Fate]:
+        """What the org holds of rows whose load is over."""
         if not newer:
             return {}
+        staged = self._staged_of([mark.raised_by for _, mark in newer], loads)
         try:
-            holders = self._reader.holders(sorted({row.key for row, _ in newer}))
-            origins = self._reader.origins(sorted({each for held in holders.values() for each in held}))
+            holders = read_holders(self._reader, self._sobject, [*(row for row, _ in newer), *staged.values()])
         except CallError:
             # Whatever ails the org, the older row waits it out.
             return {mark.raised_by: Fate.OPEN for _, mark in newer}
         return {
-            mark.raised_by: Fate.NOT_WRITTEN
+            mark.raised_by: _seen(row, mark, staged.get(mark.raised_by), holders.get(row.key, ()))
             for row, mark in newer
-            if all(_untouched(origins.get(each), mark.since) for each in holders.get(row.key, ()))
         }
+
+    def _staged_of(self, raised_by: Iterable[str], loads: Mapping[str, Load | None]) -> dict[str, Record]:
+        rows: defaultdict[str, list[int]] = defaultdict(list)
+        for each in raised_by:
+            rows[_load_of(each)].append(_row_of(each))
+        return {
+            f"{load_id}/{number}": record
+            for load_id, numbers in rows.items()
+            if (load := loads[load_id])
+            for number, record in self._staged(load, numbers).items()
+        }
+
+
+def _seen(row: Record, mark: Watermark, raiser: Record | None, holders: Iterable[KeyHolder]) -> Fate:
+    """What the records of the key tell of a raiser that nobody settled.
+
+    A record that nobody has written since the raiser was announced does not hold its state. One that holds some of
+    its values, or that this user cannot read, leaves it open.
+    """
+    touched = [each for each in holders if each.was_written_since(mark.since)]
+    if not touched or raiser is None:
+        return Fate.NOT_WRITTEN
+    if any(each.holds(raiser) for each in touched):
+        return Fate.WRITTEN
+    if any(each.values is None or each.has_traces_of(raiser, row) for each in touched):
+        return Fate.UNKNOWN
+    return Fate.NOT_WRITTEN
 
 
 def _load_of(raised_by: str) -> str:
     return raised_by.rpartition("/")[0]
 
 
+def _row_of(raised_by: str) -> int:
+    return int(raised_by.rpartition("/")[2])
+
+
 def _told(action: Action | None, is_over: bool) -> Fate:
-    if action is None or action is Action.UNKNOWN:
+    """An entry that is not settled is older than what its row announced: a row that fails takes its state back."""
+    if action is None or action in UNSETTLED:
         return Fate.UNKNOWN if is_over else Fate.OPEN
     return Fate.WRITTEN if action in _IN_THE_ORG else Fate.NOT_WRITTEN
-
-
-def _untouched(origin: Origin | None, since: datetime) -> bool:
-    """Whether nobody has written the record since; Salesforce shows the second of a moment."""
-    if origin is None or origin.modified_at is None:
-        return False
-    return origin.modified_at < since.replace(microsecond=0)
 
 
 def _holder(mark: Watermark, load: Load | None) -> Holder:

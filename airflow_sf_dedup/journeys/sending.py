@@ -298,7 +298,11 @@ class Sender(Generic[T]):
         """The chunks without the rows whose key is in flight elsewhere."""
         if self._guard is None:
             return chunks
-        taken = self._guard.take([row for chunk in chunks for row in chunk])
+        try:
+            taken = self._guard.take([row for chunk in chunks for row in chunk])
+        except BaseException:
+            self._waiting.extendleft(reversed(chunks))
+            raise
         away = {id(row) for row, _ in taken.put_off} | taken.dropped
         self.doubt({row_id: moment for row_id, moment in taken.since.items() if row_id not in taken.dropped})
         if not away:

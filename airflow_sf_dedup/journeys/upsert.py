@@ -236,7 +236,7 @@ class _Run:
         while self._open or self._blocked:
             rows, self._open = self._open, []
             again = [each for each in rows if each.row.row_number in self._re_read]
-            self._remember([self._entry(self._task.entries, each, None) for each in again])
+            self._settle_conflicting([Conflict(each) for each in again])
             rows = [each for each in rows if each.row.row_number not in self._re_read]
             self._re_read.update(each.row.row_number for each in rows)
             conflicts = self._task.conflicts()
@@ -363,7 +363,7 @@ class _Run:
         self._account_for_dropped()
 
     def _settle_conflicting(self, batch: list[Conflict]) -> None:
-        told = self._task.lost_answers.told([conflict.answered for conflict in batch])
+        told = self._task.lost_answers.told_at_last([conflict.answered for conflict in batch])
         entries: list[Entry] = []
         for conflict, answered in zip(batch, told, strict=True):
             if isinstance(answered.outcome, DuplicatesFound):

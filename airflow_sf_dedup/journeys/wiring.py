@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
+from itertools import chain
 from typing import Any
 
 from airflow_sf_dedup.audit.base import Load
@@ -19,7 +20,7 @@ from airflow_sf_dedup.core.partitioning import PartitionRef
 from airflow_sf_dedup.core.record_ids import is_record_id
 from airflow_sf_dedup.core.records import Record
 from airflow_sf_dedup.core.sobjects import SObject
-from airflow_sf_dedup.errors import SettingError
+from airflow_sf_dedup.errors import SettingError, StagingError
 from airflow_sf_dedup.journeys.claiming import HeldKeys
 from airflow_sf_dedup.journeys.duplicates import Duplicates
 from airflow_sf_dedup.journeys.entry_maker import AuditValues, EntryMaker, TaskMark
@@ -41,7 +42,7 @@ from airflow_sf_dedup.salesforce.reader import OrgReader
 from airflow_sf_dedup.salesforce.session import SalesforceSession
 from airflow_sf_dedup.salesforce.soap import SoapUpsertLookup
 from airflow_sf_dedup.salesforce.wire import WriteOptions
-from airflow_sf_dedup.sources.staging import StagedLoad
+from airflow_sf_dedup.sources.staging import StagedLoad, StagingArea, read_partition
 
 #: More calls at a time than this one task must not make: an org grants 25 long ones to all its clients.
 MOST_IN_FLIGHT = 10
@@ -142,7 +143,7 @@ def upsert_of(
     newest = NewestOnly(
         keys,
         SqlWatermarks(audit.engine),
-        AuditedRaisers(audit, reader),
+        AuditedRaisers(audit, reader, sobject.name, partial(staged_rows, StagingArea.of(ref))),
         keys.scope,
         ref.load_id,
         key_rule.fold,
@@ -245,6 +246,19 @@ def _re_read(
         keys_repeat=keys_repeat,
         written=_written(audit, ref) if keys_repeat else (),
     )
+
+
+def staged_rows(area: StagingArea, load: Load, rows: Collection[int]) -> dict[int, Record]:
+    """Of these rows of any load, those that are staged still.
+
+    :param area: where the load is staged, unless it names another place.
+    """
+    area, wanted = StagingArea(load.settings.get("staging_path") or area.base_path), set(rows)
+    try:
+        records = chain.from_iterable(map(read_partition, area.read_refs(load.load_id)))
+        return {record.row_number: record for record in records if record.row_number in wanted}
+    except StagingError:
+        return {}
 
 
 def _written(audit: SqlAudit, ref: PartitionRef) -> Iterator[str]:

@@ -25,6 +25,9 @@ from airflow_sf_dedup.core.records import Record
 from airflow_sf_dedup.salesforce.base import ChunkAnswer, ChunkRefused, RecordUpdate
 from airflow_sf_dedup.salesforce.error_codes import rule_for
 
+#: A row that is refused now may have been saved before.
+_REFUSALS = (Failed, DuplicatesFound, KeyHeldByMany)
+
 _RECORD_ID = re.compile(r"(?<![0-9A-Za-z_])[0-9A-Za-z]{15}(?:[0-9A-Za-z]{3})?(?![0-9A-Za-z_])")
 
 

@@ -138,6 +138,7 @@ SECOND_MARKS = {
     "refused and first": ("5", None, "old/2", set()),
     "without an entry": ("5", "t:3", "old/3", {("", "3"), ("old/3", "5")}),
     "unknown": ("5", None, "old/4", {("old/4", "5")}),
+    "failed once, and sent again": ("5", "t:3", "old/5", {("", "3"), ("old/5", "5")}),
     "taken back": ("5", "t:5", "", {("", "5")}),
     "purged": ("5", "t:3", "gone/1", {("", "5")}),
 }
@@ -149,7 +150,7 @@ def test_watermarks_of_the_second_version_are_parted_into_what_is_known_and_what
         config.attributes["connection"] = connection
         command.upgrade(config, "0002")
         connection.exec_driver_sql(FIRST_ROWS.split(";")[0])
-        for row, action in ((1, "created"), (2, "awaiting_review"), (4, "unknown")):
+        for row, action in ((1, "created"), (2, "awaiting_review"), (4, "unknown"), (5, "failed")):
             connection.exec_driver_sql(
                 "INSERT INTO sf_dedup_entry (load_id, row_number, action, partition, map_index, try_number, at) "
                 f"VALUES ('old', {row}, '{action}', 0, 0, 1, '2026-01-01 00:00:00.000000+00:00')"

@@ -460,7 +460,7 @@ def no_race_among_ourselves(evidence: Evidence) -> Iterator[str]:
     """Our own processes never make each other lose a race for a key."""
     by_key = evidence.by_key(evidence.lines)
     for line in evidence.lines:
-        if line.error != "DUPLICATE_VALUE":
+        if line.error != "DUPLICATE_VALUE" or not evidence.is_ours(line):
             continue
         others = [each for each in by_key.get(evidence.fold(line.key or ""), []) if each is not line]
         if any(not evidence.is_ours(each) for each in others):

@@ -229,7 +229,7 @@ DOCTORED: dict[str, tuple[int, Callable[[], Evidence]]] = {
         8,
         lambda: replace(with_lines(refused(6, "K-2", "DUPLICATE_VALUE", "load1/9")), killed=True),
     ),
-    "a race among ourselves": (8, lambda: with_lines(refused(6, "K-2", "DUPLICATE_VALUE"))),
+    "a race among ourselves": (8, lambda: with_lines(refused(6, "K-2", "DUPLICATE_VALUE", "load1/2"))),
     "red for nothing": (9, lambda: evidence(loads={"load1": load(complaints=("red",))})),
     "green with a lost row whose key another row met a rule by": (
         9,

@@ -159,3 +159,37 @@ def test_a_refusal_now_is_no_proof_that_a_lost_call_did_nothing(
         assert answered.outcome.record_ids == expected
     else:
         assert answered.outcome == (expected or refusal)
+
+
+@pytest.mark.parametrize(
+    ("origin", "expected"),
+    [
+        (Origin(LATER, ME, LATER, SOMEBODY), True),
+        (Origin(SENT - timedelta(days=1), SOMEBODY, LATER, SOMEBODY), True),
+        (Origin(LATER, SOMEBODY, LATER + timedelta(seconds=2), SOMEBODY), True),
+        (Origin(LATER, SOMEBODY, LATER, SOMEBODY), False),
+        (Origin(LATER, ME, LATER, ME), False),
+        (Origin(SENT - timedelta(days=1), ME, SENT - timedelta(days=1), SOMEBODY), False),
+    ],
+    ids=["created by this user", "there before", "written twice", "as it was created", "this user's word", "not since"],
+)
+@pytest.mark.parametrize("refusal", [KeyHeldByMany("…", (lead_id(1),)), Failed("X", "…"), DuplicatesFound("…")])
+def test_what_somebody_else_wrote_last_may_have_been_the_rows_before(
+    refusal: Outcome, origin: Origin, expected: bool
+) -> None:
+    """What a policy decides about goes by what the org holds now."""
+    other = StoredRecord(lead_id(1), {**row(1).fields, "LastName": "Somebody else's"})
+    org = FakeOrg(held={"key-1": (lead_id(1),)}, records={lead_id(1): other}, created={lead_id(1): origin})
+    [answered] = ReRead(org, "Lead", KEY, lambda: ME).told([Answered(row(1), refusal, 2, 3.0, SENT)])
+    is_unknown = expected and not isinstance(refusal, DuplicatesFound)
+    assert isinstance(answered.outcome, Unanswered) is is_unknown
+
+
+@pytest.mark.parametrize("field", [KEY, "Email__c"])
+def test_a_unique_value_that_is_taken_now_is_no_proof_either_once_its_conflict_is_settled(field: str) -> None:
+    taken = Failed("DUPLICATE_VALUE", f"duplicate value found: {field} duplicates value on record with id: 003x")
+    record = StoredRecord(lead_id(1), dict(row(1).fields))
+    org = FakeOrg(held={"key-1": (lead_id(1),)}, records={lead_id(1): record}, created={lead_id(1): OURS[1]})
+    subject, refused = ReRead(org, "Lead", KEY, lambda: ME), Answered(row(1), taken, 2, 3.0, SENT)
+    assert [each.outcome for each in subject.told([refused])] == [taken], "it has a re-read to come"
+    assert [each.outcome for each in subject.told_at_last([refused])] == [Saved(lead_id(1), True)]

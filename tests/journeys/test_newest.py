@@ -231,3 +231,21 @@ def test_a_row_below_what_was_written_asks_nobody() -> None:
     subject = NewestOnly(Claims(), marks, fates, SCOPE, "load", KEY_RULE.partition_fold)
     subject.take([ordered(1, 4, "k")])
     assert (kept(subject), fates.asked) == ([(1, "skipped", "stale")], [])
+
+
+def test_a_later_row_of_its_own_load_holds_no_row_up() -> None:
+    marks = Marks()
+    newest(marks).take([ordered(2, 9, "k")])
+    subject, earlier = newest(marks), ordered(1, 5, "k")
+    taken = subject.take([earlier])
+    assert (taken.put_off, taken.dropped, kept(subject)) == ([], set(), [])
+
+
+@pytest.mark.parametrize(
+    ("fate", "given_back"), [(Fate.OPEN, [1]), (Fate.UNKNOWN, [1]), (Fate.WRITTEN, []), (Fate.NOT_WRITTEN, [])]
+)
+def test_a_row_that_is_held_up_gives_its_key_back(fate: Fate, given_back: list[int]) -> None:
+    marks, claims = Marks(), Claims()
+    newest(marks, load="newer").take([ordered(7, 9, "k")])
+    newest(marks, claims, {"newer/7": fate}).take([ordered(1, 5, "k")])
+    assert claims.given_back == given_back

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from airflow_sf_dedup.audit.base import Load
 from airflow_sf_dedup.audit.sql import SqlAudit
-from airflow_sf_dedup.core.entries import Action, Entry
+from airflow_sf_dedup.core.entries import UNSETTLED, Action, Entry
+from airflow_sf_dedup.core.records import Record
 from airflow_sf_dedup.errors import TransientCallError
 from airflow_sf_dedup.journeys.raisers import AuditedRaisers, Fate
 from airflow_sf_dedup.locks.base import Watermark
 from airflow_sf_dedup.salesforce.base import Origin
-from tests.journeys.fake_org import FakeOrg, lead_id, row
+from tests.journeys.fake_org import FakeOrg, lead_id, row, stored
 
 NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
 SENT = NOW - timedelta(minutes=20)
@@ -22,9 +24,32 @@ OLDER = row(1, "k")
 BEFORE, AFTER = SENT - timedelta(seconds=1), SENT + timedelta(seconds=1)
 
 
-def fate(audit: SqlAudit, load_id: str, org: FakeOrg, *, since: datetime = SENT) -> Fate:
+NEWER = row(7, "k", Phone="555-7")
+
+
+def raisers(audit: SqlAudit, org: FakeOrg, *staged: Record) -> AuditedRaisers:
+    """:param staged: rows of whichever load is asked for."""
+
+    def rows(load: Load, numbers: Collection[int]) -> dict[int, Record]:
+        return {each.row_number: each for each in staged if each.row_number in numbers}
+
+    return AuditedRaisers(audit, org, "Lead", rows, lambda: NOW)
+
+
+def fate(audit: SqlAudit, load_id: str, org: FakeOrg, *staged: Record, since: datetime = SENT) -> Fate:
     mark = Watermark("n:5", f"{load_id}/7", since)
-    return AuditedRaisers(audit, org, lambda: NOW).tell([(OLDER, mark)])[mark.raised_by].fate
+    return raisers(audit, org, *staged).tell([(OLDER, mark)])[mark.raised_by].fate
+
+
+def holding(*records: tuple[datetime | None, Record | None]) -> FakeOrg:
+    """An org whose records of the key were last written then, each with the values of a row that can be read."""
+    ids = [lead_id(number) for number in range(len(records))]
+    named = dict(zip(ids, records, strict=True))
+    return FakeOrg(
+        held={"k": tuple(ids)} if ids else {},
+        created={each: Origin(at, None, at, None) for each, (at, _) in named.items() if at},
+        records={each: stored(each, **dict(held.fields)) for each, (_, held) in named.items() if held},
+    )
 
 
 @pytest.fixture
@@ -32,8 +57,8 @@ def load(sql_audit: SqlAudit, new_load: Callable[..., Load]) -> Load:
     return new_load()
 
 
-@pytest.mark.parametrize("action", [each for each in Action if each is not Action.UNKNOWN])
-def test_an_entry_is_the_last_word(sql_audit: SqlAudit, load: Load, action: Action) -> None:
+@pytest.mark.parametrize("action", sorted(set(Action) - UNSETTLED))
+def test_what_is_settled_is_the_last_word(sql_audit: SqlAudit, load: Load, action: Action) -> None:
     sql_audit.remember(load.load_id, [Entry(7, action, SENT, key="k")])
     written = {"created", "updated", "matched_updated", "saved_anyway", "unchanged"}
     org = FakeOrg()
@@ -41,40 +66,65 @@ def test_an_entry_is_the_last_word(sql_audit: SqlAudit, load: Load, action: Acti
     assert org.calls == []
 
 
-@pytest.mark.parametrize("unknown", [False, True], ids=["without an entry", "unknown"])
-def test_a_row_of_a_load_that_is_not_over_is_open_for_a_day(sql_audit: SqlAudit, load: Load, unknown: bool) -> None:
-    if unknown:
-        sql_audit.remember(load.load_id, [Entry(7, Action.UNKNOWN, SENT, key="k")])
+@pytest.mark.parametrize("action", [None, *sorted(UNSETTLED)])
+def test_a_row_of_a_load_that_is_not_over_is_open_for_a_day(
+    sql_audit: SqlAudit, load: Load, action: Action | None
+) -> None:
+    """An entry such as ``failed`` is older than what its row announced: it has been sent again since."""
+    if action:
+        sql_audit.remember(load.load_id, [Entry(7, action, SENT, key="k")])
     org = FakeOrg()
     assert fate(sql_audit, load.load_id, org) is Fate.OPEN
     assert org.calls == []
     assert fate(sql_audit, load.load_id, org, since=NOW - timedelta(hours=25)) is Fate.NOT_WRITTEN
 
 
+OTHERS = row(9, "k")
+
+
 @pytest.mark.parametrize(
-    ("origins", "expected"),
+    ("records", "expected"),
     [
         ([], Fate.NOT_WRITTEN),
-        ([BEFORE], Fate.NOT_WRITTEN),
-        ([SENT], Fate.UNKNOWN),
-        ([AFTER], Fate.UNKNOWN),
-        ([None], Fate.UNKNOWN),
-        ([BEFORE, BEFORE], Fate.NOT_WRITTEN),
-        ([BEFORE, AFTER], Fate.UNKNOWN),
+        ([(BEFORE, NEWER)], Fate.NOT_WRITTEN),
+        ([(SENT, NEWER)], Fate.WRITTEN),
+        ([(AFTER, NEWER)], Fate.WRITTEN),
+        ([(None, NEWER)], Fate.WRITTEN),
+        ([(AFTER, OLDER)], Fate.NOT_WRITTEN),
+        ([(AFTER, OTHERS)], Fate.NOT_WRITTEN),
+        ([(AFTER, replace(NEWER, fields={**NEWER.fields, "LastName": "Else"}))], Fate.UNKNOWN),
+        ([(AFTER, None)], Fate.UNKNOWN),
+        ([(BEFORE, NEWER), (BEFORE, None)], Fate.NOT_WRITTEN),
+        ([(AFTER, OTHERS), (AFTER, NEWER)], Fate.WRITTEN),
     ],
-    ids=["nobody holds the key", "untouched since", "in that second", "since", "unreadable", "several", "one of them"],
+    ids=[
+        "nobody holds the key",
+        "untouched since",
+        "its state, in that second",
+        "its state",
+        "its state, without dates",
+        "the older row's state",
+        "another state",
+        "some of its state",
+        "unreadable",
+        "several, untouched",
+        "one of several has its state",
+    ],
 )
-@pytest.mark.parametrize("purged", [False, True], ids=["ended", "purged"])
-def test_where_the_load_is_over_the_org_may_still_tell(
-    sql_audit: SqlAudit, load: Load, purged: bool, origins: list[datetime | None], expected: Fate
+def test_where_the_load_is_over_the_records_of_the_key_tell(
+    sql_audit: SqlAudit, load: Load, records: list[tuple[datetime | None, Record | None]], expected: Fate
 ) -> None:
     sql_audit.update_load(load.load_id, ended_at=NOW)
-    ids = [lead_id(number) for number in range(len(origins))]
-    org = FakeOrg(
-        held={"k": tuple(ids)} if ids else {},
-        created={each: Origin(at, None, at, None) for each, at in zip(ids, origins, strict=True) if at},
-    )
-    assert fate(sql_audit, "purged" if purged else load.load_id, org) is expected
+    assert fate(sql_audit, load.load_id, holding(*records), NEWER) is expected
+
+
+@pytest.mark.parametrize("purged", [False, True], ids=["its rows are removed", "purged"])
+@pytest.mark.parametrize("held", [NEWER, None], ids=["some state", "unreadable"])
+def test_of_a_row_that_nobody_can_send_again_no_older_row_waits_for_ever(
+    sql_audit: SqlAudit, load: Load, purged: bool, held: Record | None
+) -> None:
+    sql_audit.update_load(load.load_id, ended_at=NOW)
+    assert fate(sql_audit, "purged" if purged else load.load_id, holding((AFTER, held))) is Fate.NOT_WRITTEN
 
 
 def test_an_org_that_does_not_answer_leaves_it_open(sql_audit: SqlAudit) -> None:
@@ -83,7 +133,7 @@ def test_an_org_that_does_not_answer_leaves_it_open(sql_audit: SqlAudit) -> None
 
 def test_who_is_waited_for_has_a_name(sql_audit: SqlAudit, load: Load) -> None:
     mark = Watermark("n:5", f"{load.load_id}/7", SENT)
-    holder = AuditedRaisers(sql_audit, FakeOrg(), lambda: NOW).tell([(OLDER, mark)])[mark.raised_by].holder
+    holder = raisers(sql_audit, FakeOrg()).tell([(OLDER, mark)])[mark.raised_by].holder
     assert holder is not None
     assert str(holder) == (f"{load.dag_id}.{load.task_id}, run {load.run_id}, load {load.load_id} (not settled yet)")
 
@@ -92,6 +142,6 @@ def test_rows_of_one_load_are_asked_for_together(sql_audit: SqlAudit, load: Load
     sql_audit.update_load(load.load_id, ended_at=NOW)
     org = FakeOrg()
     newer = [(row(n, f"k-{n}"), Watermark("n:5", f"{load.load_id}/{n + 100}", SENT)) for n in range(5)]
-    told = AuditedRaisers(sql_audit, org, lambda: NOW).tell(newer)
+    told = raisers(sql_audit, org).tell(newer)
     assert {raiser.fate for raiser in told.values()} == {Fate.NOT_WRITTEN}
     assert [kind for kind in org.kinds() if kind == "holders"] == ["holders"]

@@ -125,7 +125,7 @@ class Task:
         newest = NewestOnly(
             keys,
             SqlWatermarks(self.audit.engine),
-            AuditedRaisers(self.audit, self.org),
+            AuditedRaisers(self.audit, self.org, "Lead", lambda load, rows: {}),
             self.scope,
             self.load.load_id,
             key_rule.fold,

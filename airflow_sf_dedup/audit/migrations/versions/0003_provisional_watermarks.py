@@ -31,7 +31,7 @@ _FROM = """
     LEFT JOIN sf_dedup_entry AS entry ON entry.load_id = mark.load_id AND entry.row_number = mark.row_number
 """
 _WRITTEN = "entry.action IN ('created', 'updated', 'matched_updated', 'saved_anyway')"
-_OPEN = "load.load_id IS NOT NULL AND (entry.action IS NULL OR entry.action = 'unknown')"
+_OPEN = "load.load_id IS NOT NULL AND (entry.action IS NULL OR entry.action IN ('unknown', 'failed', 'not_sent'))"
 
 
 def upgrade() -> None:
