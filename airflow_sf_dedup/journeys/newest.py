@@ -3,26 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
-from operator import attrgetter
 from typing import Protocol
 
 from airflow_sf_dedup.core.clock import utc_now
 from airflow_sf_dedup.core.entries import WRITTEN, Action, Entry
 from airflow_sf_dedup.core.records import Record
 from airflow_sf_dedup.journeys.guards import Guard, Taken
-from airflow_sf_dedup.journeys.raisers import CONFIRMED, Fate, Raiser, Raisers
-from airflow_sf_dedup.locks.base import KeyScope, Standing, Watermark, Watermarks
+from airflow_sf_dedup.journeys.raisers import Fate, Raiser, Raisers
+from airflow_sf_dedup.locks.base import Holder, KeyScope, Standing, Watermark, Watermarks
 
 #: Why a row was not sent: a newer state of its key was written.
 STALE = "stale"
 
 #: The same, where an earlier call with the row got no answer: it may have been in the org for a while.
 STALE_IN_DOUBT = "stale_in_doubt"
-
-#: Why a row was not sent: nobody knows whether a newer one of its key was written, and that one's load is over.
-NEWER_ROW_UNKNOWN = "newer_row_unknown"
 
 
 class ClaimsKeys(Guard[Record], Protocol):
@@ -32,22 +27,12 @@ class ClaimsKeys(Guard[Record], Protocol):
         """As :meth:`airflow_sf_dedup.journeys.claiming.HeldKeys.give_back`."""
 
 
-@dataclass(frozen=True, slots=True)
-class KeptBack:
-    """A row that is not sent, and what its entry says."""
-
-    row: Record
-    action: Action
-    reason: str
-    message: str | None = None
-
-
 class NewestOnly:
     """A :class:`~airflow_sf_dedup.journeys.guards.Guard` that keeps older rows back.
 
     Before it is sent, and under the claim of its key, a row announces its state. Only a newer state that was written
     makes a row ``skipped``. While nobody has said what became of a newer one, the row is put off as if its key were
-    in flight; where nobody will, it is not sent, and its entry names whose load to clear.
+    in flight, and its entry names whom it waits for.
 
     :param claims: claims the keys.
     :param raisers: say what became of the rows that announced newer states.
@@ -75,7 +60,7 @@ class NewestOnly:
         self._org_now = org_now
         #: Row number to key and watermark, of rows on their way.
         self._sent: dict[int, tuple[str, Watermark]] = {}
-        self._kept_back: list[KeptBack] = []
+        self._stale: list[tuple[Record, str]] = []
 
     def take(self, rows: Sequence[Record]) -> Taken[Record]:
         """Claim keys, and keep back the rows that are older than what was sent of them."""
@@ -85,35 +70,35 @@ class NewestOnly:
         if not asked:
             return taken
         above = self._above(asked)
-        held_up = [(row, above[id(row)]) for row in asked if id(row) in above]
-        put_off = [(row, each.holder) for row, each in held_up if each.fate is Fate.OPEN and each.holder]
-        # Whoever holds the row up gets the key.
-        self._claims.give_back(row.row_number for row, each in held_up if each.fate is not Fate.WRITTEN)
-        kept = [_kept(row, each, id(row) in taken.since) for row, each in held_up if each.fate is not Fate.OPEN]
-        self._kept_back += kept
+        put_off = [(row, holder) for row in asked if (holder := above.get(id(row)))]
+        # Whoever holds a row up gets its key.
+        self._claims.give_back(row.row_number for row, _ in put_off)
+        stale = [row for row in asked if id(row) in above and not above[id(row)]]
+        self._stale += [(row, STALE_IN_DOUBT if id(row) in taken.since else STALE) for row in stale]
         self._announce([row for row in asked if id(row) not in above])
-        return Taken([*taken.put_off, *put_off], taken.since, taken.dropped | {id(each.row) for each in kept})
+        return Taken([*taken.put_off, *put_off], taken.since, taken.dropped | set(map(id, stale)))
 
     def _is_ordered(self, row: Record) -> bool:
         return row.order is not None and row.row_number not in self._sent
 
-    def _above(self, rows: Sequence[Record]) -> dict[int, Raiser]:
-        """``id()`` of the rows that may not be sent, to what keeps each back."""
+    def _above(self, rows: Sequence[Record]) -> dict[int, Holder | None]:
+        """``id()`` of the rows that may not be sent, to the newer row that each waits for; ``None``: it is stale."""
         standing = self._watermarks.standing(self._scope, [self._key_of(row.key) for row in rows])
-        found: dict[int, Raiser] = {}
+        found: dict[int, Holder | None] = {}
         newer: list[tuple[Record, Watermark]] = []
         for row in rows:
             known = standing.get(self._key_of(row.key), Standing())
             if _is_older(row, known.confirmed):
-                found[id(row)] = CONFIRMED
+                found[id(row)] = None
             else:
                 newer += [(row, mark) for mark in known.provisional if self._is_held_up(row, mark)]
         raisers = self._raisers.tell(newer) if newer else {}
         self._learn(newer, raisers)
-        for row, mark in newer:
+        # What was written comes last: it decides.
+        for row, mark in sorted(newer, key=lambda each: raisers[each[1].raised_by].fate):
             raiser = raisers[mark.raised_by]
             if raiser.fate is not Fate.NOT_WRITTEN:
-                found[id(row)] = max(found.get(id(row), raiser), raiser, key=attrgetter("fate"))
+                found[id(row)] = raiser.holder if raiser.fate is Fate.OPEN else None
         return found
 
     def _is_held_up(self, row: Record, mark: Watermark) -> bool:
@@ -137,9 +122,9 @@ class NewestOnly:
             self._sent[row.row_number] = (key, marks[key])
         self._watermarks.announce(self._scope, marks)
 
-    def kept_back(self) -> list[KeptBack]:
-        """The rows that are not sent because of a newer one, since this was asked last."""
-        rows, self._kept_back = self._kept_back, []
+    def stale(self) -> list[tuple[Record, str]]:
+        """The rows that turned out to be stale since this was asked last, and why in a word."""
+        rows, self._stale = self._stale, []
         return rows
 
     def settle(self, entries: Iterable[Entry]) -> None:
@@ -157,13 +142,6 @@ class NewestOnly:
             (written if entry.action in WRITTEN else not_written)[key] = mark
         self._watermarks.confirm(self._scope, written)
         self._watermarks.take_back(self._scope, not_written)
-
-
-def _kept(row: Record, raiser: Raiser, in_doubt: bool) -> KeptBack:
-    if raiser.fate is Fate.WRITTEN or raiser.holder is None:
-        return KeptBack(row, Action.SKIPPED, STALE_IN_DOUBT if in_doubt else STALE)
-    message = f"nobody knows whether {raiser.holder.task}, wrote a newer state of the key: clear that task first"
-    return KeptBack(row, Action.UNKNOWN if in_doubt else Action.NOT_SENT, NEWER_ROW_UNKNOWN, message)
 
 
 def _is_older(row: Record, order: str | None) -> bool:

@@ -2,13 +2,14 @@
 
 The state of a raiser, and what the older row does:
 
-=====================================================  ==========================================================
+=====================================================  ===============================================================
 written, by its entry                                  it is stale
 settled otherwise (a person, a policy, a newer row)    it goes on
 sent, or about to be, and its load is not over         it waits
-the same, and its load ended, or began long ago        the record tells, while the raiser's own row is still staged
-the same, and its load was purged or its rows removed  nobody will ever tell: it goes on
-=====================================================  ==========================================================
+the same, and its load ended, or began long ago        the key's records tell; where they do not, it waits for a person
+                                                       to have the raiser sent again
+the same, and its load was purged or its rows removed  nobody can send the raiser again: it goes on
+=====================================================  ===============================================================
 """
 
 from __future__ import annotations
@@ -40,11 +41,9 @@ class Fate(IntEnum):
     """What is known of a row that announced a state; of several newer rows the greatest decides."""
 
     NOT_WRITTEN = 0
-    #: Its load is over, and the org does not tell; a person can have it sent again.
-    UNKNOWN = 1
-    #: Its task is at work, or will be tried again.
-    OPEN = 2
-    WRITTEN = 3
+    #: It is yet to be told.
+    OPEN = 1
+    WRITTEN = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +51,8 @@ class Raiser:
     """A row that announced a state."""
 
     fate: Fate
-    #: For people, and for those who wait for it; ``None``: nobody need ask which row it was.
-    holder: Holder | None = None
-
-
-#: Whichever row it was, its state was written.
-CONFIRMED = Raiser(Fate.WRITTEN)
+    #: For people, and for those who wait for it.
+    holder: Holder
 
 
 class Raisers(Protocol):
@@ -103,13 +98,17 @@ class AuditedRaisers:
         marks = {mark.raised_by: mark for _, mark in newer}
         loads = {load_id: self._audit.load(load_id) for load_id in {_load_of(raised_by) for raised_by in marks}}
         actions = self._actions(marks)
-        fates = {
-            raised_by: _told(actions.get(raised_by), self._is_over(loads[_load_of(raised_by)], mark))
+        fates = {raised_by: _told(actions.get(raised_by)) for raised_by in marks}
+        over = {
+            raised_by
             for raised_by, mark in marks.items()
+            if fates[raised_by] is Fate.OPEN and self._is_over(loads[_load_of(raised_by)], mark)
         }
-        over = [(row, mark) for row, mark in newer if fates[mark.raised_by] is Fate.UNKNOWN]
-        fates |= self._read(over, loads)
-        return {name: Raiser(fates[name], _holder(mark, loads[_load_of(name)])) for name, mark in marks.items()}
+        fates |= self._read([(row, mark) for row, mark in newer if mark.raised_by in over], loads)
+        return {
+            name: Raiser(fates[name], _holder(mark, loads[_load_of(name)], name in over))
+            for name, mark in marks.items()
+        }
 
     def _actions(self, raised_by: Iterable[str]) -> dict[str, Action]:
         rows: defaultdict[str, list[int]] = defaultdict(list)
@@ -156,7 +155,8 @@ def _seen(row: Record, mark: Watermark, raiser: Record | None, holders: Iterable
     """What the records of the key tell of a raiser that nobody settled.
 
     A record that nobody has written since the raiser was announced does not hold its state. One that holds some of
-    its values, or that this user cannot read, leaves it open.
+    its values, or that this user cannot read, leaves it open. Where the raiser's row is staged no more, nobody can
+    ever say more.
     """
     touched = [each for each in holders if each.was_written_since(mark.since)]
     if not touched or raiser is None:
@@ -164,7 +164,7 @@ def _seen(row: Record, mark: Watermark, raiser: Record | None, holders: Iterable
     if any(each.holds(raiser) for each in touched):
         return Fate.WRITTEN
     if any(each.values is None or each.has_traces_of(raiser, row) for each in touched):
-        return Fate.UNKNOWN
+        return Fate.OPEN
     return Fate.NOT_WRITTEN
 
 
@@ -176,14 +176,18 @@ def _row_of(raised_by: str) -> int:
     return int(raised_by.rpartition("/")[2])
 
 
-def _told(action: Action | None, is_over: bool) -> Fate:
+def _told(action: Action | None) -> Fate:
     """An entry that is not settled is older than what its row announced: a row that fails takes its state back."""
     if action is None or action in UNSETTLED:
-        return Fate.UNKNOWN if is_over else Fate.OPEN
+        return Fate.OPEN
     return Fate.WRITTEN if action in _IN_THE_ORG else Fate.NOT_WRITTEN
 
 
-def _holder(mark: Watermark, load: Load | None) -> Holder:
-    load_id = _load_of(mark.raised_by)
-    name = f"{load.dag_id}.{load.task_id}, run {load.run_id}" if load else "a load that was purged"
-    return Holder(load_id, f"{name}, load {load_id}", mark.since, None)
+def _holder(mark: Watermark, load: Load | None, is_over: bool) -> Holder:
+    """Whom to wait for, in words, and what a person can do about it."""
+    load_id, row = _load_of(mark.raised_by), _row_of(mark.raised_by)
+    task = f"{load.dag_id}.{load.task_id}, run {load.run_id}" if load else "a load that was purged"
+    remedy = (
+        "; that load is over and nobody knows whether the row was written: clear its upsert task" if is_over else ""
+    )
+    return Holder(load_id, f"{task}, load {load_id}, row {row}{remedy}", mark.since, None)

@@ -405,15 +405,10 @@ class _Run:
     # -- remembering ------------------------------------------------------------------------------
 
     def _account_for_dropped(self) -> None:
-        """Rows that a guard kept back: older than another of their key, or settled by another process."""
+        """Rows that a guard kept back: older than what was written of their key, or settled by another process."""
         if self._task.newest is not None:
-            kept_back = self._task.newest.kept_back()
-            self._remember(
-                [
-                    self._task.entries.entry(each.row, each.action, reason=each.reason, error_message=each.message)
-                    for each in kept_back
-                ]
-            )
+            stale = self._task.newest.stale()
+            self._remember([self._task.entries.entry(row, Action.SKIPPED, reason=why) for row, why in stale])
         for record, action in self._task.keys.settled_meanwhile():
             if action in _AWAITS_A_PERSON:
                 self._behind[self._fold(record.key)] = action

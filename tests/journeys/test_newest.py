@@ -97,8 +97,8 @@ def newest(
     )
 
 
-def kept(subject: NewestOnly) -> list[tuple[int, str, str]]:
-    return [(each.row.row_number, str(each.action), each.reason) for each in subject.kept_back()]
+def stale(subject: NewestOnly) -> list[tuple[int, str]]:
+    return [(row.row_number, why) for row, why in subject.stale()]
 
 
 def test_rows_older_than_what_was_written_are_skipped_and_equal_or_newer_ones_are_sent() -> None:
@@ -106,8 +106,8 @@ def test_rows_older_than_what_was_written_are_skipped_and_equal_or_newer_ones_ar
     rows = [ordered(1, 4), ordered(2, 5), ordered(3, 6), ordered(4, 1)]
     taken = subject.take(rows)
     assert taken.dropped == {id(rows[0])}
-    assert kept(subject) == [(1, "skipped", "stale")]
-    assert kept(subject) == []
+    assert stale(subject) == [(1, "stale")]
+    assert stale(subject) == []
 
 
 def test_rows_without_an_order_are_never_stale() -> None:
@@ -125,7 +125,7 @@ def test_a_row_that_is_put_off_is_not_judged_yet() -> None:
     rows = [ordered(1, 4)]
     taken = subject.take(rows)
     assert [each for each, _ in taken.put_off] == rows
-    assert (taken.dropped, kept(subject)) == (set(), [])
+    assert (taken.dropped, stale(subject)) == (set(), [])
 
 
 def test_a_state_is_announced_before_its_row_is_sent_and_confirmed_when_it_is_written() -> None:
@@ -170,45 +170,41 @@ def test_another_row_as_new_takes_nothing_back() -> None:
 def test_an_older_row_that_may_be_in_the_org_says_so() -> None:
     subject = newest(Marks(k1=day(5), k2=day(5)), Claims(doubted=[1]))
     subject.take([ordered(1, 4), ordered(2, 4)])
-    assert kept(subject) == [(1, "skipped", "stale_in_doubt"), (2, "skipped", "stale")]
+    assert stale(subject) == [(1, "stale_in_doubt"), (2, "stale")]
 
 
 @pytest.mark.parametrize(
     ("fate", "in_doubt", "then"),
     [
-        (Fate.WRITTEN, False, ("kept", "skipped", "stale")),
-        (Fate.WRITTEN, True, ("kept", "skipped", "stale_in_doubt")),
-        (Fate.NOT_WRITTEN, False, ("sent",)),
-        (Fate.NOT_WRITTEN, True, ("sent",)),
-        (Fate.OPEN, False, ("put_off",)),
-        (Fate.OPEN, True, ("put_off",)),
-        (Fate.UNKNOWN, False, ("kept", "not_sent", "newer_row_unknown")),
-        (Fate.UNKNOWN, True, ("kept", "unknown", "newer_row_unknown")),
+        (Fate.WRITTEN, False, "stale"),
+        (Fate.WRITTEN, True, "stale_in_doubt"),
+        (Fate.NOT_WRITTEN, False, "sent"),
+        (Fate.NOT_WRITTEN, True, "sent"),
+        (Fate.OPEN, False, "put off"),
+        (Fate.OPEN, True, "put off"),
     ],
 )
 def test_a_row_below_a_state_that_nobody_has_settled_goes_by_what_became_of_that(
-    fate: Fate, in_doubt: bool, then: tuple[str, ...]
+    fate: Fate, in_doubt: bool, then: str
 ) -> None:
     marks, older = Marks(), ordered(1, 4, "k")
     newest(marks, load="newer").take([ordered(7, 5, "k")])
     claims = Claims(doubted=[1] if in_doubt else [])
     subject = newest(marks, claims, {"newer/7": fate})
     taken = subject.take([older])
-    if then[0] == "put_off":
-        assert taken.put_off == [(older, NEWER)]
-        assert claims.given_back == [1], "nobody else waits for a key that is not used"
-        assert (id(older) in taken.since) is in_doubt
-    else:
-        assert taken.put_off == []
-        assert (id(older) in taken.dropped) is (then[0] == "kept")
-        assert [each[1:] for each in kept(subject)] == ([then[1:]] if then[0] == "kept" else [])
+    is_stale = then.startswith("stale")
+    assert taken.put_off == ([(older, NEWER)] if then == "put off" else [])
+    assert claims.given_back == ([1] if then == "put off" else []), "nobody else waits for a key that is not used"
+    assert taken.dropped == ({id(older)} if is_stale else set())
+    assert stale(subject) == ([(1, then)] if is_stale else [])
+    assert (id(older) in taken.since) is in_doubt
 
 
-def test_of_several_newer_rows_one_that_was_written_decides_and_then_one_that_may_still_settle() -> None:
+def test_of_several_newer_rows_one_that_was_written_decides_and_then_one_that_is_not_settled() -> None:
     marks = Marks()
     for load in ("gone", "open", "written"):
         newest(marks, fates={"gone/7": Fate.NOT_WRITTEN}, load=load).take([ordered(7, 5, "k")])
-    fates = {"gone/7": Fate.UNKNOWN, "open/7": Fate.OPEN, "written/7": Fate.WRITTEN}
+    fates = {"gone/7": Fate.NOT_WRITTEN, "open/7": Fate.OPEN, "written/7": Fate.WRITTEN}
     older = ordered(1, 4, "k")
     assert newest(marks, fates=fates).take([older]).dropped == {id(older)}
     marks.confirmed, marks.provisional["k"] = {}, marks.provisional["k"][:2]
@@ -230,7 +226,7 @@ def test_a_row_below_what_was_written_asks_nobody() -> None:
     fates = Fates({})
     subject = NewestOnly(Claims(), marks, fates, SCOPE, "load", KEY_RULE.partition_fold)
     subject.take([ordered(1, 4, "k")])
-    assert (kept(subject), fates.asked) == ([(1, "skipped", "stale")], [])
+    assert (stale(subject), fates.asked) == ([(1, "stale")], [])
 
 
 def test_a_later_row_of_its_own_load_holds_no_row_up() -> None:
@@ -238,14 +234,4 @@ def test_a_later_row_of_its_own_load_holds_no_row_up() -> None:
     newest(marks).take([ordered(2, 9, "k")])
     subject, earlier = newest(marks), ordered(1, 5, "k")
     taken = subject.take([earlier])
-    assert (taken.put_off, taken.dropped, kept(subject)) == ([], set(), [])
-
-
-@pytest.mark.parametrize(
-    ("fate", "given_back"), [(Fate.OPEN, [1]), (Fate.UNKNOWN, [1]), (Fate.WRITTEN, []), (Fate.NOT_WRITTEN, [])]
-)
-def test_a_row_that_is_held_up_gives_its_key_back(fate: Fate, given_back: list[int]) -> None:
-    marks, claims = Marks(), Claims()
-    newest(marks, load="newer").take([ordered(7, 9, "k")])
-    newest(marks, claims, {"newer/7": fate}).take([ordered(1, 5, "k")])
-    assert claims.given_back == given_back
+    assert (taken.put_off, taken.dropped, stale(subject)) == ([], set(), [])

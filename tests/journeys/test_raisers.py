@@ -92,8 +92,8 @@ OTHERS = row(9, "k")
         ([(None, NEWER)], Fate.WRITTEN),
         ([(AFTER, OLDER)], Fate.NOT_WRITTEN),
         ([(AFTER, OTHERS)], Fate.NOT_WRITTEN),
-        ([(AFTER, replace(NEWER, fields={**NEWER.fields, "LastName": "Else"}))], Fate.UNKNOWN),
-        ([(AFTER, None)], Fate.UNKNOWN),
+        ([(AFTER, replace(NEWER, fields={**NEWER.fields, "LastName": "Else"}))], Fate.OPEN),
+        ([(AFTER, None)], Fate.OPEN),
         ([(BEFORE, NEWER), (BEFORE, None)], Fate.NOT_WRITTEN),
         ([(AFTER, OTHERS), (AFTER, NEWER)], Fate.WRITTEN),
     ],
@@ -135,7 +135,9 @@ def test_who_is_waited_for_has_a_name(sql_audit: SqlAudit, load: Load) -> None:
     mark = Watermark("n:5", f"{load.load_id}/7", SENT)
     holder = raisers(sql_audit, FakeOrg()).tell([(OLDER, mark)])[mark.raised_by].holder
     assert holder is not None
-    assert str(holder) == (f"{load.dag_id}.{load.task_id}, run {load.run_id}, load {load.load_id} (not settled yet)")
+    assert str(holder) == (
+        f"{load.dag_id}.{load.task_id}, run {load.run_id}, load {load.load_id}, row 7 (not settled yet)"
+    )
 
 
 def test_rows_of_one_load_are_asked_for_together(sql_audit: SqlAudit, load: Load) -> None:
@@ -145,3 +147,11 @@ def test_rows_of_one_load_are_asked_for_together(sql_audit: SqlAudit, load: Load
     told = raisers(sql_audit, org).tell(newer)
     assert {raiser.fate for raiser in told.values()} == {Fate.NOT_WRITTEN}
     assert [kind for kind in org.kinds() if kind == "holders"] == ["holders"]
+
+
+def test_of_a_load_that_is_over_it_is_said_what_to_clear(sql_audit: SqlAudit, load: Load) -> None:
+    sql_audit.update_load(load.load_id, ended_at=NOW)
+    mark = Watermark("n:5", f"{load.load_id}/7", SENT)
+    [told] = raisers(sql_audit, holding((AFTER, None)), NEWER).tell([(OLDER, mark)]).values()
+    assert told.fate is Fate.OPEN
+    assert "that load is over and nobody knows whether the row was written: clear its upsert task" in str(told.holder)
