@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from enum import Enum
@@ -55,6 +55,8 @@ class ReRead:
     :param keys_repeat: several rows of a key are sent one after the other, so that an earlier one of this task
         may have created the record.
     :param written: with ``keys_repeat``, ids of records that earlier tries of the task are known to have written.
+    :param stamped: ids of matched records that an earlier try of the load may have stamped, with only some of the
+        values of a row: one that holds the row's key by now was.
     """
 
     def __init__(
@@ -66,12 +68,14 @@ class ReRead:
         *,
         keys_repeat: bool = False,
         written: Iterable[str] = (),
+        stamped: Container[str] = (),
     ) -> None:
         self._reader = reader
         self._sobject = sobject
         self._external_id_field = external_id_field
         self._user_id = user_id
         self._keys_repeat = keys_repeat
+        self._stamped = stamped
         #: Records that a row of this task is known to have written.
         self._written = set(written)
 
@@ -150,7 +154,7 @@ class ReRead:
         if not holder.was_written_since(answered.since):
             return Written.NO
         origin = holder.origin
-        if holder.holds(answered.row):
+        if holder.holds(answered.row) or holder.record_id in self._stamped:
             return Written.YES if origin is None or self._wrote(origin, answered.since) else Written.PERHAPS
         if isinstance(answered.outcome, DuplicatesFound) or origin is None or not self._was_overwritten(origin):
             return Written.NO

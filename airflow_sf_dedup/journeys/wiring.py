@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
@@ -159,6 +159,8 @@ def upsert_of(
     _meter(session, settings.limits, audit, ref.load_id, task.round_number)
     session.before_each_call(keys.keep)
 
+    record_claims = SqlRecordClaims(audit.engine)
+    stamped = record_claims.claimed(ref.load_id, ref.org_id) if task.mark.try_number > 1 else {}
     duplicates = Duplicates(
         load_id=ref.load_id,
         org_id=ref.org_id,
@@ -173,11 +175,11 @@ def upsert_of(
             repeatable=key_rule.field.unique,
         ),
         reader=reader,
-        claims=SqlRecordClaims(audit.engine),
+        claims=record_claims,
         memory=Memory(audit, keys, newest),
         policy=_policy(settings, sobject, key_rule.field.name),
         entries=entries,
-        lost_answers=_re_read(ref, staged, reader, session=session, audit=audit),
+        lost_answers=_re_read(ref, staged, reader, session=session, audit=audit, stamped=stamped),
         sleep=clocks.sleep,
         wait=clocks.wait,
         now=now,
@@ -200,7 +202,7 @@ def upsert_of(
         try_number=task.mark.try_number,
         max_in_flight=1 if load and load.settings.get("group_by") else settings.max_in_flight,
         unknown=unknown,
-        stamped=duplicates.claims.claimed(ref.load_id, ref.org_id) if task.mark.try_number > 1 else {},
+        stamped=stamped,
         sleep=clocks.sleep,
         wait=clocks.wait,
         now=now,
@@ -235,7 +237,13 @@ def _held_keys(
 
 
 def _re_read(
-    ref: PartitionRef, staged: StagedLoad, reader: OrgReader, *, session: SalesforceSession, audit: SqlAudit
+    ref: PartitionRef,
+    staged: StagedLoad,
+    reader: OrgReader,
+    *,
+    session: SalesforceSession,
+    audit: SqlAudit,
+    stamped: Mapping[str, str],
 ) -> ReRead:
     keys_repeat = staged.on_repeat == "in_order"
     return ReRead(
@@ -245,6 +253,7 @@ def _re_read(
         lambda: session.user_id,
         keys_repeat=keys_repeat,
         written=_written(audit, ref) if keys_repeat else (),
+        stamped=stamped,
     )
 
 

@@ -383,7 +383,8 @@ class KeyClaimsContract:
         clock.now += self.LIFETIME
         claims.claim(scope, a_claimant(), ["a", "b"])
         grant = claims.claim(scope, a_claimant(dead.load_id), ["a", "b", "c"])
-        assert (grant.granted, grant.refused.keys(), grant.doubted) == ({"c": None}, {"a", "b"}, {"a": begin})
+        assert (grant.granted, grant.doubted) == ({"c": None}, {"a": begin})
+        assert grant.refused.keys() == {"a", "b"}
 
     def test_what_a_load_may_have_sent_is_told_without_a_claim(
         self, claims: KeyClaims, scope: KeyScope, clock: Clock
