@@ -107,12 +107,13 @@ class NewestOnly:
 
     def _learn(self, newer: Sequence[tuple[Record, Watermark]], raisers: Mapping[str, Raiser]) -> None:
         """What the audit or the org says of a row need not be asked again."""
-        for row, mark in newer:
-            match raisers[mark.raised_by].fate:
-                case Fate.WRITTEN:
-                    self._watermarks.confirm(self._scope, {self._key_of(row.key): mark})
-                case Fate.NOT_WRITTEN:
-                    self._watermarks.take_back(self._scope, {self._key_of(row.key): mark})
+        for fate, remember in (
+            (Fate.WRITTEN, self._watermarks.confirm),
+            (Fate.NOT_WRITTEN, self._watermarks.take_back),
+        ):
+            told = [(self._key_of(row.key), mark) for row, mark in newer if raisers[mark.raised_by].fate is fate]
+            for marks in _one_a_key(told):
+                remember(self._scope, marks)
 
     def _announce(self, rows: Iterable[Record]) -> None:
         since, marks = self._org_now(), dict[str, Watermark]()
@@ -142,6 +143,17 @@ class NewestOnly:
             (written if entry.action in WRITTEN else not_written)[key] = mark
         self._watermarks.confirm(self._scope, written)
         self._watermarks.take_back(self._scope, not_written)
+
+
+def _one_a_key(marks: Iterable[tuple[str, Watermark]]) -> Iterable[Mapping[str, Watermark]]:
+    """The marks in as few parts as have each key once."""
+    parts: list[dict[str, Watermark]] = []
+    for key, mark in marks:
+        part = next((each for each in parts if key not in each), None)
+        if part is None:
+            parts.append(part := {})
+        part[key] = mark
+    return parts
 
 
 def _is_older(row: Record, order: str | None) -> bool:

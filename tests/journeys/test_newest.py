@@ -235,3 +235,23 @@ def test_a_later_row_of_its_own_load_holds_no_row_up() -> None:
     subject, earlier = newest(marks), ordered(1, 5, "k")
     taken = subject.take([earlier])
     assert (taken.put_off, taken.dropped, stale(subject)) == ([], set(), [])
+
+
+def test_what_was_learnt_of_many_rows_is_remembered_at_once() -> None:
+    class Counted(Marks):
+        def __init__(self) -> None:
+            super().__init__()
+            self.sizes: list[int] = []
+
+        def take_back(self, scope: KeyScope, marks: Mapping[str, Watermark]) -> None:
+            self.sizes.append(len(marks))
+            super().take_back(scope, marks)
+
+    marks, keys = Counted(), [f"k{number}" for number in range(5)]
+    for load in ("a", "b"):
+        newest(marks, load=load).take([ordered(number, 9, key) for number, key in enumerate(keys)])
+    marks.sizes.clear()
+    fates = {f"{load}/{number}": Fate.NOT_WRITTEN for load in ("a", "b") for number in range(5)}
+    newest(marks, fates=fates).take([ordered(number, 1, key) for number, key in enumerate(keys)])
+    assert marks.sizes[:2] == [5, 5]
+    assert marks.announced() == {key: [day(1)] for key in keys}
