@@ -111,13 +111,10 @@ class AuditedRaisers:
         }
 
     def _actions(self, raised_by: Iterable[str]) -> dict[str, Action]:
-        rows: defaultdict[str, list[int]] = defaultdict(list)
-        for each in raised_by:
-            rows[_load_of(each)].append(_row_of(each))
         return {
             f"{load_id}/{row}": action
-            for load_id, numbers in rows.items()
-            for row, action in self._audit.actions(load_id, numbers).items()
+            for load_id, rows in _by_load(raised_by).items()
+            for row, action in self._audit.actions(load_id, rows).items()
         }
 
     def _is_over(self, load: Load | None, mark: Watermark) -> bool:
@@ -140,14 +137,11 @@ class AuditedRaisers:
         }
 
     def _staged_of(self, raised_by: Iterable[str], loads: Mapping[str, Load | None]) -> dict[str, Record]:
-        rows: defaultdict[str, list[int]] = defaultdict(list)
-        for each in raised_by:
-            rows[_load_of(each)].append(_row_of(each))
         return {
-            f"{load_id}/{number}": record
-            for load_id, numbers in rows.items()
+            f"{load_id}/{row}": record
+            for load_id, rows in _by_load(raised_by).items()
             if (load := loads[load_id])
-            for number, record in self._staged(load, numbers).items()
+            for row, record in self._staged(load, rows).items()
         }
 
 
@@ -174,6 +168,13 @@ def _load_of(raised_by: str) -> str:
 
 def _row_of(raised_by: str) -> int:
     return int(raised_by.rpartition("/")[2])
+
+
+def _by_load(raised_by: Iterable[str]) -> Mapping[str, list[int]]:
+    rows: defaultdict[str, list[int]] = defaultdict(list)
+    for each in raised_by:
+        rows[_load_of(each)].append(_row_of(each))
+    return rows
 
 
 def _told(action: Action | None) -> Fate:

@@ -255,20 +255,25 @@ def _loads(random: Random, kind: str, key_field: KeyField, people: list[_Person]
     for number in range(1, count + 1):
         name = f"load{number}"
         rows = random.randint(*((2, 8) if kind == "ordered" else (10, 110 if kind == "plain" else 40)))
+        drawn = tuple(_row(random, key_field, people, f"{name}/{n}", newer_than, nameless) for n in range(1, rows + 1))
         yield LoadPlan(
             name=name,
-            rows=tuple(
-                _row(random, key_field, people, f"{name}/{n}", newer_than, nameless) for n in range(1, rows + 1)
-            ),
+            rows=drawn,
             partitions=random.randint(1, 4 if kind == "plain" else 3),
             on_repeat=random.choice(_ON_REPEAT),
             policy=random.choice(_POLICIES),
             newer_than=newer_than,
-            group_by="Account__c" if random.random() < 0.15 else None,
+            group_by=_group_by(random, drawn),
             max_in_flight=random.choice((1, 2, 3)),
             rows_per_chunk=random.choice((1, 3, 5, 10)),
             chunks_per_call=random.choice((1, 2, 5)),
         )
+
+
+def _group_by(random: Random, rows: tuple[Mapping[str, Any], ...]) -> str | None:
+    """A column that some row has."""
+    grouped = random.random() < 0.15
+    return "Account__c" if grouped and any("Account__c" in row for row in rows) else None
 
 
 def _row(
