@@ -47,9 +47,9 @@ class ReRead:
     """Tells by the dates of records, and by their values.
 
     A record that this user created since the row was first sent was created by it. A row that is refused now was
-    saved by its lost call if this user has written a record of its key since that holds the row's values; if somebody
-    else has written it since, or several records may be the one, nobody can tell. A record that nobody has written
-    since, or that holds other values by this user's last word, tells that the call did nothing to it.
+    saved by its lost call if this user has written a record of its key since that holds the row's values. Nobody can
+    tell where somebody else has written such a record since, or one that this user created since, or where several
+    records may be the one. Any other record is not the row's: nobody has written it since, or it holds other values.
 
     :param user_id: of the API user, 18 characters, once it is known; ``None``: what anybody wrote counts.
     :param keys_repeat: several rows of a key are sent one after the other, so that an earlier one of this task
@@ -156,23 +156,20 @@ class ReRead:
         origin = holder.origin
         if holder.holds(answered.row) or holder.record_id in self._stamped:
             return Written.YES if origin is None or self._wrote(origin, answered.since) else Written.PERHAPS
-        if isinstance(answered.outcome, DuplicatesFound) or origin is None or not self._was_overwritten(origin):
+        if isinstance(answered.outcome, DuplicatesFound):
+            # A policy decides by what the org holds now.
             return Written.NO
-        return Written.PERHAPS
+        created = origin is not None and self._created(origin, answered.since)
+        return Written.PERHAPS if created and origin and not self._is_own(origin.modified_by) else Written.NO
 
     def _wrote(self, origin: Origin, since: datetime | None) -> bool:
         """Whether this user may have been one of those who have written the record since the row was first sent."""
-        created = origin.created_at is not None and since is not None and is_since(origin.created_at, since)
-        return self._is_own(origin.modified_by) or (created and self._is_own(origin.created_by))
+        return self._is_own(origin.modified_by) or self._created(origin, since)
 
-    def _was_overwritten(self, origin: Origin) -> bool:
-        """Whether another user has written a record last that this user may have written before.
-
-        A policy decides by what the org holds now; whether a refused row failed depends on it.
-        """
-        if self._is_own(origin.modified_by):
-            return False
-        return self._is_own(origin.created_by) or origin.created_at != origin.modified_at
+    def _created(self, origin: Origin, since: datetime | None) -> bool:
+        """Whether this user may have created the record since then, whoever has written it last."""
+        known = origin.created_at is not None and since is not None and is_since(origin.created_at, since)
+        return known and self._is_own(origin.created_by)
 
     def _is_own(self, user_id: str | None) -> bool:
         return None in (user_id, own := self._user_id()) or user_id == own

@@ -67,10 +67,9 @@ def _failed(evidence: Evidence, load: LoadEvidence, entry: Entry, sent: Sent) ->
 
 
 def _unknown(evidence: Evidence, load: LoadEvidence, entry: Entry, sent: Sent) -> str | None:
-    """Nobody can tell which of the records that another client wrote was the row's."""
-    named = {match.record_id for match in entry.matches}
+    """Several records hold its key, a stranger wrote one of them, and the entry names those that may be the row's."""
     several = _holders(evidence, sent) > 1 and _strangers_wrote(evidence, sent)
-    return "unknown among the records of a stranger, who are named" if several and len(named) > 1 else None
+    return "unknown among the records of a stranger, who are named" if several and entry.matches else None
 
 
 def _earlier(evidence: Evidence, load: LoadEvidence, sent: Sent, actions: frozenset[Action]) -> bool:

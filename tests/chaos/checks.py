@@ -272,11 +272,12 @@ def _not_saved_truly(
 ) -> Iterator[str]:
     """A row that is called not saved was not, and why it was not is so."""
     sent = evidence.expected[load.plan.name].sent.get(entry.row_number)
+    why = account_for(evidence, load, entry)
     if lines and sent and _newer_by_now(evidence, entry, sent, lines):
         evidence.excused["stale by the time a later try came to it"] += 1
-    elif lines:
+    elif lines and not (why and entry.action is Action.UNKNOWN):
         yield f"{row} is in the org by the lines {[line.seq for line in lines]}"
-    elif sent and (why := account_for(evidence, load, entry)):
+    elif why:
         evidence.excused[why] += 1
     elif sent and entry.action not in (Action.UNKNOWN, Action.NOT_SENT):
         yield f"{row} is not in the org, and neither the ledger nor the other rows of its key tell why"

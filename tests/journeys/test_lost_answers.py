@@ -165,13 +165,13 @@ def test_a_refusal_now_is_no_proof_that_a_lost_call_did_nothing(
     ("origin", "expected"),
     [
         (Origin(LATER, ME, LATER, SOMEBODY), True),
-        (Origin(SENT - timedelta(days=1), SOMEBODY, LATER, SOMEBODY), True),
-        (Origin(LATER, SOMEBODY, LATER + timedelta(seconds=2), SOMEBODY), True),
+        (Origin(SENT - timedelta(days=1), ME, LATER, SOMEBODY), False),
+        (Origin(LATER, SOMEBODY, LATER + timedelta(seconds=2), SOMEBODY), False),
         (Origin(LATER, SOMEBODY, LATER, SOMEBODY), False),
         (Origin(LATER, ME, LATER, ME), False),
         (Origin(SENT - timedelta(days=1), ME, SENT - timedelta(days=1), SOMEBODY), False),
     ],
-    ids=["created by this user", "there before", "written twice", "as it was created", "this user's word", "not since"],
+    ids=["created by this user", "there before", "theirs, twice", "theirs", "this user's word", "not since"],
 )
 @pytest.mark.parametrize("refusal", [KeyHeldByMany("…", (lead_id(1),)), Failed("X", "…"), DuplicatesFound("…")])
 def test_what_somebody_else_wrote_last_may_have_been_the_rows_before(
