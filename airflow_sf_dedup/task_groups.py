@@ -9,7 +9,6 @@ from airflow.sdk import TaskGroup
 
 from airflow_sf_dedup.operators.duplicate_audit import SalesforceDuplicateAuditOperator
 from airflow_sf_dedup.operators.partition import SalesforcePartitionOperator
-from airflow_sf_dedup.operators.spelling import check_spelling
 from airflow_sf_dedup.operators.upsert import SalesforceUpsertOperator
 from airflow_sf_dedup.retry_policy import SALESFORCE_RETRY_POLICY
 
@@ -29,7 +28,8 @@ _UPSERT = (
     "api_floor_pct",
     "claim_timeout",
 )
-#: ``api_budget`` and ``api_floor_pct`` are the partition task's as well: it compares them with its prediction.
+#: What the upsert task goes by is the partition task's as well, as far as it tells before anything is staged whether it
+#: fits the load.
 _PARTITION = (
     "partitions",
     "on_repeat",
@@ -37,6 +37,7 @@ _PARTITION = (
     "group_by",
     "staging_path",
     "allow_non_unique_key",
+    "masked_fields",
     "api_budget",
     "api_floor_pct",
 )
@@ -90,7 +91,6 @@ def salesforce_upsert(
     :raises TypeError: there is no such parameter.
     :raises SettingError: the policy or a threshold cannot be read.
     """
-    check_spelling(on_duplicate)
     unknown = set(settings) - {*_UPSERT, *_PARTITION, *_AUDIT, *_TASK}
     if unknown:
         raise TypeError(f"salesforce_upsert() knows no {', '.join(sorted(unknown))}")
@@ -104,11 +104,16 @@ def salesforce_upsert(
             external_id_field=external_id_field,
             salesforce_conn_id=salesforce_conn_id,
             audit_conn_id=audit_conn_id,
+            on_duplicate=on_duplicate,
             **_chosen(settings, _PARTITION),
             **alone,
         )
         upsert = SalesforceUpsertOperator.partial(
-            task_id="upsert", on_duplicate=on_duplicate, **_chosen(settings, _UPSERT), **task
+            task_id="upsert",
+            on_duplicate=on_duplicate,
+            audit_conn_id=audit_conn_id,
+            **_chosen(settings, _UPSERT),
+            **task,
         ).expand(partition=partition.output)
         audit = SalesforceDuplicateAuditOperator(
             task_id="audit",

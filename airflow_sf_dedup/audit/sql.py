@@ -36,6 +36,9 @@ CHANGEABLE = frozenset(
     {"policy", "api", "settings", "rows_read", "partitions", "ended_at", "api_calls", "predicted_calls"}
 )
 
+#: The event of :meth:`SqlAudit.note_beginning`.
+_BEGUN = "begun"
+
 _PLAIN = frozenset({Action.CREATED, Action.UPDATED, Action.UNCHANGED})
 _UNSETTLED = sorted(action.value for action in UNSETTLED)
 
@@ -125,6 +128,17 @@ class SqlAudit:
             _hold_load(connection, load_id)
             connection.execute(insert(tables.event).values(row))
 
+    def note_beginning(self, load_id: str, partition: int) -> None:
+        """From now on rows of that partition may be in the org."""
+        self.note(load_id, _BEGUN, {"partition": partition})
+
+    def begun_partitions(self, load_id: str) -> frozenset[int]:
+        """The partitions of a load that some task began to send; -1 where an erasure took the number."""
+        columns = tables.event.c
+        query = select(columns.detail).where(columns.load_id == load_id, columns.event == _BEGUN)
+        with reading(self.engine) as connection:
+            return frozenset(detail.get("partition", -1) for detail in connection.scalars(query))
+
     def load(self, load_id: str) -> Load | None:
         """The load of that id."""
         found = self._loads(tables.load.c.load_id == load_id)
@@ -194,15 +208,22 @@ class SqlAudit:
                     reasons[action, code, reason] = rows
         return Totals(actions=dict(actions), reasons=reasons)
 
-    def latest_totals(self, org_id: str, sobject: str, external_id_field: str) -> Totals | None:
-        """Count the latest load of that org, sObject and field that has ended and had rows; ``None``: there is none."""
+    def latest_totals(
+        self, org_id: str, sobject: str, external_id_field: str, *, made_by: tuple[str, str] | None = None
+    ) -> Totals | None:
+        """Count the latest load of that org, sObject and field that has ended and had rows; ``None``: there is none.
+
+        :param made_by: only loads of this Dag and task.
+        """
         columns = tables.load.c
+        of_task = [] if made_by is None else [columns.dag_id == made_by[0], columns.task_id == made_by[1]]
         query = select(columns.load_id).where(
             columns.org_id == org_id,
             func.lower(columns.sobject) == sobject.lower(),
             func.lower(columns.external_id_field) == external_id_field.lower(),
             columns.ended_at.is_not(None),
             columns.rows_read > 0,
+            *of_task,
         )
         with reading(self.engine) as connection:
             found = connection.scalar(query.order_by(columns.ended_at.desc(), columns.load_id).limit(1))

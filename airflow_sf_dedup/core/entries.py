@@ -36,6 +36,14 @@ class Action(StrEnum):
     UNKNOWN = "unknown"
 
 
+class AuditValues(StrEnum):
+    """Whose field values the audit keeps, beside those of rows that await a person."""
+
+    NONE = "none"
+    DUPLICATES = "duplicates"
+    ALL = "all"
+
+
 #: With these actions the row's values are in the org.
 WRITTEN = frozenset({Action.CREATED, Action.UPDATED, Action.MATCHED_UPDATED, Action.SAVED_ANYWAY})
 

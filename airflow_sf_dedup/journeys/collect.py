@@ -9,7 +9,7 @@ from datetime import datetime
 from itertools import islice
 from typing import Any, TypeVar
 
-from airflow_sf_dedup.audit.base import Audit, Load, Totals
+from airflow_sf_dedup.audit.base import NOTES_BEGINNINGS, Audit, Load, Totals
 from airflow_sf_dedup.core.entries import COUNTED_AS_FAILED, Action, Entry
 from airflow_sf_dedup.core.partitioning import PartitionRef
 from airflow_sf_dedup.core.records import Record
@@ -21,6 +21,13 @@ T = TypeVar("T")
 
 #: Why a row was not sent although nothing interrupted the load: an earlier row of its key failed.
 BEHIND_A_FAILED_ROW = "earlier_row_not_settled"
+
+#: Why a row was not sent: its task ended before its first call, or never ran.
+NOT_BEGUN = "not_begun"
+
+#: What is said of staged rows without an entry: action, message and reason.
+_UNKNOWN = (Action.UNKNOWN, "the task that had the row ended without saying what became of it", "task_ended_early")
+_NOT_BEGUN = (Action.NOT_SENT, "no task began to send the row", NOT_BEGUN)
 
 #: Loads that a message names.
 MOST_NAMED = 10
@@ -134,30 +141,41 @@ def account_for_missing_rows(
     staged: Iterable[tuple[PartitionRef, Iterable[Record]]],
     clock: Callable[[], datetime],
 ) -> int:
-    """Give every staged row without an entry one as ``unknown``; answers how many there were.
+    """Give every staged row without an entry one; answers how many there were.
 
-    A task that was killed leaves rows of which nobody knows whether their call went through.
+    A task that was killed leaves rows of which nobody knows whether their call went through: they are ``unknown``.
+    Those of a partition that no task began to send are ``not_sent``.
     """
-    missing = 0
+    missing, begun = 0, begun_partitions(audit, load)
     for ref, records in staged:
         known = {entry.row_number for entry in audit.entries(load.load_id, partition=ref.partition, page_size=5000)}
-        entries = (_unknown(record, ref, clock()) for record in records if record.row_number not in known)
+        said = _UNKNOWN if begun is None or ref.partition in begun else _NOT_BEGUN
+        entries = (_missing(record, ref, clock(), said) for record in records if record.row_number not in known)
         while some := list(islice(entries, 1000)):
             audit.remember(load.load_id, some)
             missing += len(some)
     return missing
 
 
-def _unknown(record: Record, ref: PartitionRef, at: datetime) -> Entry:
+def begun_partitions(audit: Audit, load: Load) -> frozenset[int] | None:
+    """The partitions of which rows may be in the org; ``None``: nobody knows, any of them."""
+    if not load.settings.get(NOTES_BEGINNINGS):
+        return None
+    begun = audit.begun_partitions(load.load_id)
+    return None if -1 in begun else begun
+
+
+def _missing(record: Record, ref: PartitionRef, at: datetime, said: tuple[Action, str, str]) -> Entry:
+    action, message, reason = said
     return Entry(
         row_number=record.row_number,
-        action=Action.UNKNOWN,
+        action=action,
         at=at,
         key=record.key,
         row_hash=record.row_hash,
         error_code="NO_ENTRY",
-        error_message="the task that had the row ended without saying what became of it",
-        reason="task_ended_early",
+        error_message=message,
+        reason=reason,
         partition=ref.partition,
     )
 

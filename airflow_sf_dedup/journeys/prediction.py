@@ -141,7 +141,7 @@ def warnings_of(prediction: Prediction, limits: CallLimits, limit_info: LimitInf
         return found
     left = max(0, limit_info.allowed - limit_info.used)
     kept = math.ceil(limit_info.allowed * (limits.api_floor_pct or 0) / 100)
-    if to_come > left - kept:
+    if to_come > max(0, left - kept):
         keeps = f", of which api_floor_pct keeps {kept:,}" if kept else ""
         found.append(
             f"the org has {left:,} of {limit_info.allowed:,} daily API calls left{keeps}; the load will probably "

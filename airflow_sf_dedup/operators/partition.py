@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import BaseOperator
 
 from airflow_sf_dedup.operators.rows import HidesRows, hidden
+from airflow_sf_dedup.operators.spelling import SpellingChecked, check_spelling, write_settings_of
 from airflow_sf_dedup.operators.verdicts import failing_at_once
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from airflow_sf_dedup.operators.loading import LoadSettings
 
 
-class SalesforcePartitionOperator(HidesRows, BaseOperator):
+class SalesforcePartitionOperator(HidesRows, SpellingChecked, BaseOperator):
     """Check the org, settle repeated keys, and stage the rows in partitions.
 
     Returns a list of partition references for ``SalesforceUpsertOperator.partial(…).expand(partition=…)``;
@@ -27,7 +28,7 @@ class SalesforcePartitionOperator(HidesRows, BaseOperator):
         file, or a mapping such as ``{"path": …, "encoding": …, "delimiter": …}``. (templated)
     :param sobject: API name of the sObject. (templated)
     :param external_id_field: the field that identifies a row; an External ID that is Unique. (templated)
-    :param partitions: how many tasks share the load, 1 to 1024.
+    :param partitions: how many tasks share the load, 1 to Airflow's ``[core] max_map_length`` (1024 as delivered).
     :param on_repeat: what happens to rows of the same key: ``last``, ``first``, ``merge_fields``,
         ``in_order`` or ``fail``.
     :param group_by: a column, usually the parent's id: rows with the same value meet the same task,
@@ -40,6 +41,9 @@ class SalesforcePartitionOperator(HidesRows, BaseOperator):
         same new key at once then create two records.
     :param salesforce_conn_id: connection of type ``salesforce_dedup`` or ``salesforce``. (templated)
     :param audit_conn_id: connection to the audit's PostgreSQL; without it an embedded file. (templated)
+    :param on_duplicate: the policy of the upsert tasks, only to be checked before anything is staged: it may name
+        fields that the load does not carry. (templated)
+    :param masked_fields: of the upsert tasks, likewise.
     :param api_budget: warn when the run will probably need more API calls; the upsert tasks keep the limit.
     :param api_floor_pct: warn when the run will probably leave less than this percentage of the org's daily calls.
     """
@@ -53,6 +57,7 @@ class SalesforcePartitionOperator(HidesRows, BaseOperator):
         "staging_path",
         "salesforce_conn_id",
         "audit_conn_id",
+        "on_duplicate",
     )
     ui_color = "#d6ecff"
 
@@ -70,6 +75,8 @@ class SalesforcePartitionOperator(HidesRows, BaseOperator):
         allow_non_unique_key: bool = False,
         salesforce_conn_id: str = "salesforce_default",
         audit_conn_id: str | None = None,
+        on_duplicate: Any = "ask_reviewer",
+        masked_fields: Sequence[str] = (),
         api_budget: int | None = None,
         api_floor_pct: float | None = None,
         **kwargs: Any,
@@ -86,8 +93,11 @@ class SalesforcePartitionOperator(HidesRows, BaseOperator):
         self.allow_non_unique_key = allow_non_unique_key
         self.salesforce_conn_id = salesforce_conn_id
         self.audit_conn_id = audit_conn_id
+        self.on_duplicate = on_duplicate
+        self.masked_fields = masked_fields
         self.api_budget = api_budget
         self.api_floor_pct = api_floor_pct
+        check_spelling(vars(self))
 
     def execute(self, context: Context) -> list[dict[str, Any]]:
         """Stage the source; answers the references to its partitions.
@@ -117,6 +127,5 @@ class SalesforcePartitionOperator(HidesRows, BaseOperator):
             allow_non_unique_key=self.allow_non_unique_key,
             salesforce_conn_id=self.salesforce_conn_id,
             audit_conn_id=self.audit_conn_id,
-            api_budget=self.api_budget,
-            api_floor_pct=self.api_floor_pct,
+            write=write_settings_of(vars(self)),
         )

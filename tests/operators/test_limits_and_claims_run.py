@@ -202,27 +202,3 @@ def test_an_older_file_does_not_overwrite_what_a_newer_one_wrote(
         (2, "updated", None),
         (3, "superseded", "on_repeat_last"),
     ]
-
-
-@pytest.mark.parametrize(
-    ("settings", "named"),
-    [
-        ({"max_in_flight": 0}, "max_in_flight"),
-        ({"max_in_flight": 11}, "max_in_flight"),
-        ({"api_budget": 0}, "api_budget"),
-        ({"api_floor_pct": 101}, "api_floor_pct"),
-        ({"claim_timeout": "soon"}, "claim_timeout"),
-    ],
-)
-def test_a_setting_that_cannot_be_is_named_before_anything_is_sent(
-    salesforce_org: EmulatedOrg, settings: dict[str, Any], named: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    with DAG("wrong", schedule=None) as dag:
-        SalesforceUpsertOperator(task_id="upsert", records=leads(1), retries=2, **LEAD, **settings)
-
-    run = run_dag(dag)
-
-    assert named in capsys.readouterr().out
-
-    assert [(ti.state, ti.try_number) for ti in run.get_task_instances()] == [("failed", 1)]
-    assert salesforce_org.state.stats()["api_calls"] == 0
