@@ -194,7 +194,7 @@ class AuditReader(Protocol):
     def latest_totals(
         self, org_id: str, sobject: str, external_id_field: str, *, made_by: tuple[str, str] | None = None
     ) -> Totals | None:
-        """Count the latest load of that org, sObject and field that has ended and had rows; ``None``: there is none.
+        """Count the latest load of that org, sObject and field that has ended and sent rows; ``None``: there is none.
 
         Names of sObjects and fields are alike in any case.
 

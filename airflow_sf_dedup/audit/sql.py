@@ -7,7 +7,20 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Engine, Select, and_, delete, func, insert, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Engine,
+    Select,
+    and_,
+    delete,
+    exists,
+    func,
+    insert,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.exc import IntegrityError
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt
 
@@ -29,7 +42,7 @@ from airflow_sf_dedup.audit.rows import (
 )
 from airflow_sf_dedup.audit.storable import storable, stored_word
 from airflow_sf_dedup.core.clock import utc_now
-from airflow_sf_dedup.core.entries import UNSETTLED, Action, Entry, MatchEntry
+from airflow_sf_dedup.core.entries import UNSENT, UNSETTLED, Action, Entry, MatchEntry
 
 #: Columns of a load that :meth:`SqlAudit.update_load` may set.
 CHANGEABLE = frozenset(
@@ -40,6 +53,7 @@ CHANGEABLE = frozenset(
 _BEGUN = "begun"
 
 _PLAIN = frozenset({Action.CREATED, Action.UPDATED, Action.UNCHANGED})
+_UNSENT = sorted(action.value for action in UNSENT)
 _UNSETTLED = sorted(action.value for action in UNSETTLED)
 
 
@@ -211,11 +225,12 @@ class SqlAudit:
     def latest_totals(
         self, org_id: str, sobject: str, external_id_field: str, *, made_by: tuple[str, str] | None = None
     ) -> Totals | None:
-        """Count the latest load of that org, sObject and field that has ended and had rows; ``None``: there is none.
+        """Count the latest load of that org, sObject and field that has ended and sent rows; ``None``: there is none.
 
         :param made_by: only loads of this Dag and task.
         """
-        columns = tables.load.c
+        columns, entry = tables.load.c, tables.entry.c
+        sent = exists().where(entry.load_id == columns.load_id, entry.action.not_in(_UNSENT))
         of_task = [] if made_by is None else [columns.dag_id == made_by[0], columns.task_id == made_by[1]]
         query = select(columns.load_id).where(
             columns.org_id == org_id,
@@ -223,6 +238,7 @@ class SqlAudit:
             func.lower(columns.external_id_field) == external_id_field.lower(),
             columns.ended_at.is_not(None),
             columns.rows_read > 0,
+            sent,
             *of_task,
         )
         with reading(self.engine) as connection:

@@ -50,6 +50,9 @@ WRITTEN = frozenset({Action.CREATED, Action.UPDATED, Action.MATCHED_UPDATED, Act
 #: Rows with these actions are sent again when their task runs again.
 UNSETTLED = frozenset({Action.FAILED, Action.UNKNOWN, Action.NOT_SENT})
 
+#: Rows with these actions were never sent.
+UNSENT = frozenset({Action.INVALID, Action.SUPERSEDED, Action.HELD, Action.NOT_SENT})
+
 #: What ``max_failed`` counts.
 COUNTED_AS_FAILED = UNSETTLED | {Action.INVALID}
 

@@ -44,7 +44,8 @@ def check_names(setting: str, value: Any) -> Collection[str]:
 
     :raises SettingError: it is one name alone, or no list of texts.
     """
-    is_list = isinstance(value, Collection) and not isinstance(value, str | bytes | Mapping)
-    if is_list and all(isinstance(name, str) and name.strip() for name in value):
-        return value
+    names: Collection[Any] = value if isinstance(value, Collection) else ()
+    is_list = value is names and not isinstance(value, str | bytes | Mapping)
+    if is_list and all(isinstance(name, str) and name.strip() for name in names):
+        return names
     raise SettingError(f"{setting}: expected a list of field names, got {value!r}", setting=setting)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import fields
 from typing import Any
 
@@ -78,7 +78,7 @@ def is_spelt_out(value: Any) -> bool:
 #: Rendered when the task runs; all other parameters are what they are.
 _TEMPLATED = frozenset({"on_duplicate", "group_by", "newer_than"})
 
-_CHECKS = {
+_CHECKS: Mapping[str, Callable[[Any], object]] = {
     "partitions": lambda value: check_partitions(value, most=most_partitions()),
     "on_repeat": check_on_repeat,
     "newer_than": lambda value: check_column("newer_than", value),
