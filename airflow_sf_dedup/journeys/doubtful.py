@@ -52,10 +52,11 @@ def doubt_of(source: Source, refusals: Refusals) -> SourceError | None:
     first = refusals.first
     if first is None:
         return None
-    message = first.message.removeprefix(f"row {first.row_number} ")
+    row = f"row {first.row_number}"
+    why = first.message if first.message.startswith(row) else f"{row}: {first.message}"
     return SourceError(
-        f"source: no row of {source.name} can be sent: {refusals}. The first is row {first.row_number}: {message}. "
-        f"{_remedy(source, first)}. The audit has every row as invalid",
+        f"source: no row of {source.name} can be sent: {refusals}. First, {why}. {_remedy(source, first)}. "
+        "The audit has every row as invalid",
         setting="source",
     )
 

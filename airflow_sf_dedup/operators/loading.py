@@ -142,7 +142,7 @@ def stage(
             on_refused=refusals,
             on_staged=rows_together.extend,
         )
-        # Of an earlier try, which may have staged elsewhere.
+        # An earlier try of the same load may have staged elsewhere.
         audit.update_load(load_id, settings=load.settings)
         if refs:
             staging.write_refs(load_id, refs)

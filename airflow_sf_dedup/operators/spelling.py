@@ -78,6 +78,13 @@ def is_spelt_out(value: Any) -> bool:
 #: Rendered when the task runs; all other parameters are what they are.
 _TEMPLATED = frozenset({"on_duplicate", "group_by", "newer_than"})
 
+
+def _check_max_failed(value: Any) -> None:
+    from airflow_sf_dedup.journeys.collect import Thresholds
+
+    Thresholds(max_failed=value)
+
+
 _CHECKS: Mapping[str, Callable[[Any], object]] = {
     "partitions": lambda value: check_partitions(value, most=most_partitions()),
     "on_repeat": check_on_repeat,
@@ -85,6 +92,7 @@ _CHECKS: Mapping[str, Callable[[Any], object]] = {
     "group_by": lambda value: check_column("group_by", value),
     "allow_non_unique_key": lambda value: check_flag("allow_non_unique_key", value),
     "claim_timeout": check_claim_timeout,
+    "max_failed": _check_max_failed,
 }
 
 

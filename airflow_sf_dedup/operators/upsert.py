@@ -158,7 +158,6 @@ class SalesforceUpsertOperator(HidesRows, SpellingChecked, BaseOperator):
         self.allow_non_unique_key = allow_non_unique_key
         self.staging_path = staging_path
         check_spelling(vars(self))
-        self._thresholds()
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Write the rows, push what became of them, and go red if too many failed.

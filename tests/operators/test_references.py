@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from airflow.sdk import DAG
+from airflow.sdk import DAG, task
 from airflow.sdk.exceptions import AirflowFailException
 
 from airflow_sf_dedup import SalesforcePartitionOperator, SalesforceUpsertOperator, salesforce_upsert
 from airflow_sf_dedup.audit.engine import engine_for
 from airflow_sf_dedup.audit.upgrade import upgrade
 from airflow_sf_dedup.emulator import EmulatedOrg
+from airflow_sf_dedup.testing import run_dag
 from tests.acceptance.morning import leads, records, stats
 from tests.operators.conftest import TaskOnce, execute
 
@@ -253,3 +254,21 @@ def test_a_settled_partition_needs_no_org_that_answers(
 
     assert upsert(ref)["actions"] == {"created": 3}
     assert stats(salesforce_shared_org.url)["by_call"]["POST /composite"] == 1
+
+
+def test_a_mapped_task_knows_the_partition_task_before_it(
+    salesforce_org: EmulatedOrg, theirs: Forge, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In a run, with a task between that rewrites what it is given."""
+
+    @task
+    def rewrite(refs: list[Reference]) -> list[Reference]:
+        return [theirs(refs[0])]
+
+    with DAG("load", schedule=None) as dag:
+        partition = SalesforcePartitionOperator(task_id="partition", source=leads(3), partitions=1, **LEAD)
+        SalesforceUpsertOperator.partial(task_id="upsert").expand(partition=rewrite(partition.output))
+
+    assert run_dag(dag).state == "failed"
+    assert "audit_conn_id is 'theirs', the partition task's is None" in capsys.readouterr().out
+    assert records(salesforce_org.url, "Lead") == []
