@@ -36,11 +36,22 @@ class Action(StrEnum):
     UNKNOWN = "unknown"
 
 
+class AuditValues(StrEnum):
+    """Whose field values the audit keeps, beside those of rows that await a person."""
+
+    NONE = "none"
+    DUPLICATES = "duplicates"
+    ALL = "all"
+
+
 #: With these actions the row's values are in the org.
 WRITTEN = frozenset({Action.CREATED, Action.UPDATED, Action.MATCHED_UPDATED, Action.SAVED_ANYWAY})
 
 #: Rows with these actions are sent again when their task runs again.
 UNSETTLED = frozenset({Action.FAILED, Action.UNKNOWN, Action.NOT_SENT})
+
+#: Rows with these actions were never sent.
+UNSENT = frozenset({Action.INVALID, Action.SUPERSEDED, Action.HELD, Action.NOT_SENT})
 
 #: What ``max_failed`` counts.
 COUNTED_AS_FAILED = UNSETTLED | {Action.INVALID}

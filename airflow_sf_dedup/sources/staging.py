@@ -113,6 +113,18 @@ class StagingArea:
         base = self.base_path if here is None else str(here.absolute())
         return f"{base.rstrip('/')}/{load_id}"
 
+    def recorded(self, load_id: str) -> str | None:
+        """The area as the load's row may remember it, for whoever works in another folder; ``None``: with a secret."""
+        base = self.folder(load_id).rsplit("/", 1)[0]
+        return base if paths.shown(base) == base else None
+
+    def partition_path(self, load_id: str, partition: int) -> str:
+        """Where the rows of a partition are staged.
+
+        :raises SettingError: as for :meth:`folder`.
+        """
+        return f"{self.folder(load_id)}/part-{partition:05d}.ndjson"
+
     def write_manifest(self, load: StagedLoad) -> None:
         """Begin a load: make its folder and say what its rows have in common."""
         folder = self.folder(load.load_id)
@@ -122,7 +134,7 @@ class StagingArea:
 
     def write_partition(self, load_id: str, partition: int, records: Sequence[Record]) -> StagedPartition:
         """Stage the records of one partition, in the order given."""
-        path = f"{self.folder(load_id)}/part-{partition:05d}.ndjson"
+        path = self.partition_path(load_id, partition)
         with paths.write_whole(path) as file:
             checksum = staged_file.write(file, records)
         return StagedPartition(path, len(records), checksum)
