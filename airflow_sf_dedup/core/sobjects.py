@@ -30,6 +30,22 @@ class Field:
     relationship_name: str | None = None
     #: The sObjects a reference field may point to.
     reference_to: tuple[str, ...] = ()
+    #: The parent's field whose values an indirect look-up holds in place of ids.
+    reference_target: str | None = None
+    #: The field that shows this one as a part of itself: ``Name`` shows ``FirstName``.
+    compound: str | None = None
+
+    @property
+    def names_a_parent(self) -> bool:
+        """Whether a row can name its parent by this field of the parent. An id stands in the reference field itself."""
+        return self.type != "id" and (self.external_id or self.id_lookup)
+
+    @property
+    def holds_ids(self) -> bool:
+        """Whether its values are record ids; those of a look-up to another system are that system's keys."""
+        if self.type != "reference":
+            return self.type == "id"
+        return self.reference_target is None and not any(name.endswith("__x") for name in self.reference_to)
 
     @classmethod
     def from_describe(cls, field: Mapping[str, Any]) -> Field:
@@ -48,6 +64,8 @@ class Field:
             id_lookup=bool(field.get("idLookup")),
             relationship_name=field.get("relationshipName") or None,
             reference_to=tuple(field.get("referenceTo") or ()),
+            reference_target=field.get("referenceTargetField") or None,
+            compound=field.get("compoundFieldName") or None,
         )
 
 
@@ -59,6 +77,8 @@ class SObject:
     fields: tuple[Field, ...]
     createable: bool = True
     updateable: bool = True
+    #: How the ids of its records begin; ``None``: the org does not say.
+    key_prefix: str | None = None
 
     @classmethod
     def from_describe(cls, describe: Mapping[str, Any]) -> SObject:
@@ -68,6 +88,7 @@ class SObject:
             fields=tuple(Field.from_describe(field) for field in describe["fields"]),
             createable=bool(describe.get("createable", True)),
             updateable=bool(describe.get("updateable", True)),
+            key_prefix=_key_prefix(describe.get("keyPrefix")),
         )
 
     @cached_property
@@ -94,7 +115,12 @@ class SObject:
             fields=tuple(f for f in self.fields if f.name.lower() in wanted),
             createable=self.createable,
             updateable=self.updateable,
+            key_prefix=self.key_prefix,
         )
+
+    def has_id(self, record_id: str) -> bool:
+        """Whether an id can be that of one of its records, as far as its beginning tells."""
+        return self.key_prefix is None or record_id.startswith(self.key_prefix)
 
     def to_json(self) -> dict[str, Any]:
         """As plain JSON values; :meth:`from_json` reads it back."""
@@ -102,6 +128,7 @@ class SObject:
             "name": self.name,
             "createable": self.createable,
             "updateable": self.updateable,
+            "key_prefix": self.key_prefix,
             "fields": [asdict(field) for field in self.fields],
         }
 
@@ -114,4 +141,9 @@ class SObject:
             fields=tuple(fields),
             createable=document["createable"],
             updateable=document["updateable"],
+            key_prefix=document["key_prefix"],
         )
+
+
+def _key_prefix(value: Any) -> str | None:
+    return value if isinstance(value, str) and len(value) == 3 else None
