@@ -62,7 +62,8 @@ class SoapUpsertLookup:
             repeat_timeouts=False,
             on_repeat=lost,
         )
-        outcomes = soap_wire.read_upsert(parse(answer), len(records))
+        read = soap_wire.read_upsert(parse(answer), len(records))
+        outcomes = wire.with_right_ids(read, lambda _, saved: self._sobject.has_id(saved))
         return [wire.in_doubt(outcome) for outcome in outcomes] if lost.in_doubt else outcomes
 
 
