@@ -15,15 +15,18 @@ from datetime import datetime
 
 from airflow_sf_dedup.audit.base import AuditWriter, Load
 from airflow_sf_dedup.core.entries import Action, Entry
+from airflow_sf_dedup.core.field_names import field_named, nearest_fields
 from airflow_sf_dedup.core.keys import KeyRule
 from airflow_sf_dedup.core.partitioning import PartitionRef, check_partitions, partition_of
 from airflow_sf_dedup.core.records import Record
 from airflow_sf_dedup.core.repeats import Superseded, check_on_repeat, refuse_repeats, settle_repeats
 from airflow_sf_dedup.core.sobjects import Field, SObject
+from airflow_sf_dedup.core.wording import nearest, shown
 from airflow_sf_dedup.errors import PreflightError, SettingError
+from airflow_sf_dedup.journeys.columns import DescribesParent, no_parents
 from airflow_sf_dedup.journeys.preflight import Fit, check_order_column, check_sobject, fit_columns
 from airflow_sf_dedup.sources.base import Source, SourceRow
-from airflow_sf_dedup.sources.columns import column_of, value_of
+from airflow_sf_dedup.sources.columns import value_of
 from airflow_sf_dedup.sources.reading import OrderReader, RecordReader, Refusal
 from airflow_sf_dedup.sources.spool import Spool, open_spool
 from airflow_sf_dedup.sources.staging import StagedLoad, StagedPartition, StagingArea
@@ -68,6 +71,7 @@ def partition_source(
     salesforce_conn_id: str,
     audit_conn_id: str | None,
     clock: Callable[[], datetime],
+    parents: DescribesParent = no_parents,
     newer_than: str | None = None,
     on_staged: Callable[[list[int]], None] = lambda rows: None,
 ) -> list[PartitionRef]:
@@ -78,6 +82,7 @@ def partition_source(
     :param group_by: column whose equal values meet in one partition, such as the parent of the rows.
     :param load: opened in the audit; gets ``rows_read`` and ``partitions`` only when all is staged.
     :param clock: the time now, UTC.
+    :param parents: what the org says of the parents that columns name by their own fields.
     :param newer_than: column that tells how new a row is; repeats of a key are settled in its order, and every
         record gets its ``order``.
     :param on_staged: told, partition by partition, how many rows are sent together: all its rows, or with
@@ -91,13 +96,15 @@ def partition_source(
         describe,
         external_id_field=external_id_field,
         columns=source.columns(),
+        parents=parents,
         allow_non_unique_key=allow_non_unique_key,
-        newer_than=_column_name(newer_than),
+        newer_than=_column_name("newer_than", newer_than),
     )
+    group_by = _column_name("group_by", group_by)
     group_field = None if group_by is None else _group_field(describe, group_by, fit)
     audit.open_load(load)
     journal = _Journal(audit, load.load_id, clock)
-    reading = _Reading(describe, source, fit, newer_than)
+    reading = _Reading(source, fit, newer_than)
     try:
         with open_spool(partitions) as by_key, open_spool(partitions) as by_group:
             reading.into(by_key, journal, partitions)
@@ -110,6 +117,7 @@ def partition_source(
             staged_load = StagedLoad(
                 load_id=load.load_id,
                 sobject=describe.only(_needed_fields(reading.fit)),
+                described=describe,
                 external_id_field=fit.key_rule.field.name,
                 on_repeat=on_repeat,
                 columns=tuple(reading.fit.columns),
@@ -145,7 +153,6 @@ def partition_source(
 class _Reading:
     """One pass over the source."""
 
-    describe: SObject
     source: Source
     fit: Fit
     newer_than: str | None = None
@@ -160,7 +167,10 @@ class _Reading:
                 self._learn_columns(row)
                 reader, names = self._reader(order)
             self.rows_read += 1
-            read = reader.read(row)
+            try:
+                read = reader.read(row)
+            except PreflightError as error:
+                raise _of_row(row, error) from None
             if isinstance(read, Refusal):
                 journal.invalid(read)
             else:
@@ -175,9 +185,14 @@ class _Reading:
     def _learn_columns(self, row: SourceRow) -> None:
         known = list(dict.fromkeys([*self.fit.names, *row.values]))
         try:
-            self.fit = fit_columns(self.describe, self.fit.key_rule, known, newer_than=self.newer_than)
+            self.fit = fit_columns(self.fit.finder, known, newer_than=self.newer_than)
         except PreflightError as error:
-            raise PreflightError(f"row {row.row_number}: {error}", setting=error.setting) from None
+            raise _of_row(row, error) from None
+
+
+def _of_row(row: SourceRow, error: PreflightError) -> PreflightError:
+    """The same error, with the row that brought what does not fit the org."""
+    return PreflightError(f"row {row.row_number}: {error}", setting=error.setting)
 
 
 def _settled(
@@ -255,24 +270,25 @@ def _order(group_field: Field | None) -> Callable[[Record], tuple[int, str, int]
     return lambda record: (record.wave, _group(record, group_field), record.row_number)
 
 
-def _column_name(newer_than: str | None) -> str | None:
-    if newer_than is None or (isinstance(newer_than, str) and newer_than.strip()):
-        return newer_than
-    raise SettingError(f"newer_than: expected the name of a source column, got {newer_than!r}", setting="newer_than")
+def _column_name(setting: str, name: str | None) -> str | None:
+    if name is None or (isinstance(name, str) and name.strip()):
+        return name
+    raise SettingError(f"{setting}: expected the name of a source column, got {shown(repr(name))}", setting=setting)
 
 
 def _group_field(describe: SObject, group_by: str, fit: Fit) -> Field:
-    column = column_of(describe, group_by)
-    if column is None:
-        raise _group_error(f"{group_by!r} is no field of {describe.name} that this user can see")
-    if fit.columns and column.field not in (other.field for other in fit.columns.values()):
-        raise _group_error(f"the source has no column {group_by!r}")
-    return column.field
+    found = field_named(describe, group_by)
+    if found is None:
+        near = nearest_fields(describe, group_by)
+        raise _group_error(f"{shown(group_by)!r} is no field of {describe.name} that this user can see{near}")
+    if fit.columns and found.field not in (column.field for column in fit.columns.values()):
+        raise _group_error(f"the source has no column {shown(group_by)!r}{nearest(group_by, fit.columns)}")
+    return found.field
 
 
 def _check_group_column(group_by: str | None, group_field: Field, reading: _Reading) -> None:
     if reading.rows_read and group_field not in (column.field for column in reading.fit.columns.values()):
-        raise _group_error(f"none of the {reading.rows_read} rows has a column {group_by!r}")
+        raise _group_error(f"none of the {reading.rows_read} rows has a column {shown(group_by or '')!r}")
 
 
 def _group_error(message: str) -> PreflightError:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
@@ -18,11 +18,11 @@ from airflow_sf_dedup.core.keys import KeyRule
 from airflow_sf_dedup.core.partitioning import PartitionRef
 from airflow_sf_dedup.core.record_ids import is_record_id
 from airflow_sf_dedup.core.records import Record
-from airflow_sf_dedup.core.sobjects import SObject
 from airflow_sf_dedup.errors import SettingError
 from airflow_sf_dedup.journeys.claiming import HeldKeys
 from airflow_sf_dedup.journeys.duplicates import Duplicates
 from airflow_sf_dedup.journeys.entry_maker import AuditValues, EntryMaker, TaskMark
+from airflow_sf_dedup.journeys.field_settings import check_list_of_names, check_policy_fields, masked_names
 from airflow_sf_dedup.journeys.guards import Guard
 from airflow_sf_dedup.journeys.limits import CallLimits, CallMeter
 from airflow_sf_dedup.journeys.lost_answers import ReRead
@@ -56,7 +56,7 @@ class WriteSettings:
     assignment_rules: bool | str = False
     run_as_current_user: bool = False
     audit_values: str = "duplicates"
-    masked_fields: Iterable[str] = ()
+    masked_fields: Collection[str] = ()
     #: Calls of one task at a time; one where rows are grouped, so that a parent is in one call at a time.
     max_in_flight: int = 2
     limits: CallLimits = field(default_factory=CallLimits)
@@ -75,8 +75,7 @@ class WriteSettings:
                 setting="assignment_rules",
             )
         _one_of("audit_values", self.audit_values, tuple(AuditValues))
-        if isinstance(self.masked_fields, str):
-            raise SettingError("masked_fields: expected a list of field names", setting="masked_fields")
+        check_list_of_names("masked_fields", self.masked_fields)
         in_flight = self.max_in_flight
         if isinstance(in_flight, bool) or not isinstance(in_flight, int) or not 1 <= in_flight <= MOST_IN_FLIGHT:
             raise SettingError(
@@ -133,7 +132,7 @@ def upsert_of(
         sobject=sobject.name,
         key_field=key_rule.field.name,
         audit_values=AuditValues(settings.audit_values),
-        masked_fields=settings.masked_fields,
+        masked_fields=masked_names(settings.masked_fields, staged.described, key_rule.field.name),
     )
     load, unknown = audit.load(ref.load_id), audit.unknown_rows(ref.load_id, ref.partition)
     keys = _held_keys(ref, key_rule, load, unknown, audit=audit, claims=claims, task=task, now=now)
@@ -143,6 +142,7 @@ def upsert_of(
         session,
         sobject=sobject.name,
         external_id_field=key_rule.field.name,
+        key_prefix=sobject.key_prefix,
         options=options,
         repeatable=key_rule.field.unique,
     )
@@ -165,7 +165,7 @@ def upsert_of(
         reader=reader,
         claims=SqlRecordClaims(audit.engine),
         memory=Memory(audit, keys, newest),
-        policy=_policy(settings, sobject, key_rule.field.name),
+        policy=_policy(settings, staged),
         entries=entries,
         lost_answers=_re_read(ref, staged, reader, session=session, audit=audit),
         sleep=clocks.sleep,
@@ -268,23 +268,13 @@ def _meter(session: SalesforceSession, limits: CallLimits, audit: SqlAudit, load
     )
 
 
-def _policy(settings: WriteSettings, sobject: SObject, key_field: str) -> Chain:
+def _policy(settings: WriteSettings, staged: StagedLoad) -> Chain:
     """The policy, where it fits the load.
 
-    :raises SettingError: it names a field that the load does not carry, or the key is to be masked.
+    :raises SettingError: it names a field that the load does not carry.
     """
     policy = read_policy(settings.on_duplicate)
-    unknown = [name for name in policy.named_fields if not (sobject.field(name) or sobject.parent(name))]
-    if unknown:
-        raise SettingError(
-            f"on_duplicate: update_existing names {', '.join(unknown)}, which the load does not carry",
-            setting="on_duplicate",
-        )
-    if key_field.lower() in {name.lower() for name in settings.masked_fields}:
-        raise SettingError(
-            f"masked_fields: {key_field} is the key, by which the audit knows its rows; it cannot be masked",
-            setting="masked_fields",
-        )
+    check_policy_fields(policy, staged.described, staged.columns, staged.external_id_field)
     return policy
 
 

@@ -8,6 +8,7 @@ import uuid
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from airflow_sf_dedup.audit.base import Load, Totals
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from airflow_sf_dedup.audit.sql import SqlAudit
+    from airflow_sf_dedup.core.sobjects import SObject
     from airflow_sf_dedup.journeys.limits import CallLimits
     from airflow_sf_dedup.journeys.wiring import TaskInstance, WriteSettings
     from airflow_sf_dedup.salesforce.session import SalesforceSession
@@ -104,7 +106,7 @@ def stage(
     audit = open_audit(settings.audit_conn_id, upgrade=True)
     staging = staging_area(settings.staging_path)
     staging.remove_older_than(_retention_days(), now=utc_now())
-    load = _load(load_id, session.org_id, sobject.name, settings, context)
+    load = _load(load_id, session.org_id, sobject, settings, context)
     rows_together: list[int] = []
     try:
         refs = partition_source(
@@ -122,6 +124,7 @@ def stage(
             salesforce_conn_id=settings.salesforce_conn_id,
             audit_conn_id=settings.audit_conn_id,
             clock=utc_now,
+            parents=partial(describe, session),
             on_staged=rows_together.extend,
         )
         if refs:
@@ -191,13 +194,15 @@ def _map_index(context: Context) -> int:
     return -1 if map_index is None else map_index
 
 
-def _load(load_id: str, org_id: str, sobject: str, settings: LoadSettings, context: Context) -> Load:
+def _load(load_id: str, org_id: str, sobject: SObject, settings: LoadSettings, context: Context) -> Load:
     ti = context["ti"]
+    key_field = sobject.field(settings.external_id_field)
     return Load(
         load_id=load_id,
         org_id=org_id,
-        sobject=sobject,
-        external_id_field=settings.external_id_field,
+        sobject=sobject.name,
+        # However it is spelled here: the next load of the same field looks for this one.
+        external_id_field=key_field.name if key_field else settings.external_id_field,
         dag_id=ti.dag_id,
         run_id=ti.run_id,
         task_id=ti.task_id,

@@ -26,7 +26,7 @@ from airflow_sf_dedup.sources import paths
 
 MANIFEST = "load.json"
 REFS = "partitions.json"
-STAGED_LOAD_VERSION = 1
+STAGED_LOAD_VERSION = 2
 
 #: Bytes of staged rows held at a time, when one row alone is not longer.
 _BLOCK = 1 << 20
@@ -48,6 +48,8 @@ class StagedLoad:
     load_id: str
     #: The sObject with just the fields that this load needs.
     sobject: SObject
+    #: The sObject with all fields that the user sees: what a setting may name.
+    described: SObject
     #: In the org's spelling.
     external_id_field: str
     on_repeat: str
@@ -64,6 +66,7 @@ class StagedLoad:
         return {
             **document,
             "sobject": self.sobject.to_json(),
+            "described": self.described.to_json(),
             "columns": list(self.columns),
             "created_at": self.created_at.isoformat(),
         }
@@ -80,6 +83,7 @@ class StagedLoad:
             **{
                 **document,
                 "sobject": SObject.from_json(document["sobject"]),
+                "described": SObject.from_json(document["described"]),
                 "columns": tuple(document["columns"]),
                 "created_at": datetime.fromisoformat(document["created_at"]),
             }
