@@ -119,6 +119,7 @@ def journey(session: SalesforceSession, audit: SqlAudit, load_id: str) -> Upsert
     staged = StagedLoad(
         load_id=load_id,
         sobject=LEAD,
+        described=LEAD,
         external_id_field=KEY.name,
         on_repeat="last",
         columns=(),

@@ -72,7 +72,8 @@ def _loads_of(sobject: str | None, external_id_field: str | None) -> list[Column
         (tables.load.c.sobject, sobject),
         (tables.load.c.external_id_field, external_id_field),
     ]
-    return [column == value for column, value in asked if value is not None]
+    # Salesforce does not tell API names apart by case.
+    return [func.lower(column) == name.lower() for column, name in asked if name is not None]
 
 
 def _within(table: Table, loads: list[ColumnElement[bool]]) -> list[ColumnElement[bool]]:

@@ -10,8 +10,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from airflow_sf_dedup.core.field_names import carried_as, field_named
 from airflow_sf_dedup.core.outcomes import Match
 from airflow_sf_dedup.core.records import Record
+from airflow_sf_dedup.core.sobjects import SObject
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +106,15 @@ class DuplicateCase:
     allow_save: bool = False
     #: False: there are matches that the org does not name.
     all_named: bool = True
+    #: The sObject with the fields of the load; ``None``: nobody said.
+    described: SObject | None = None
+
+    def carried_as(self, name: str) -> frozenset[str]:
+        """The names, in lower case, under which the row can carry the field that a setting names."""
+        found = field_named(self.described, name) if self.described else None
+        if found is not None:
+            return carried_as(found.field)
+        return frozenset({name.partition(".")[0].rpartition(":")[2].lower()})
 
 
 def uncertainty(case: DuplicateCase) -> str | None:

@@ -13,8 +13,10 @@ from math import inf
 from typing import Any
 from uuid import UUID
 
+from airflow_sf_dedup.core.record_ids import restored
 from airflow_sf_dedup.core.sobjects import Field
 from airflow_sf_dedup.core.values import (
+    INTEGERS,
     MOST_DIGITS,
     NUMBER_TYPES,
     WHOLE_NUMBER_TYPES,
@@ -97,11 +99,20 @@ class KeyRule:
 
     def _text(self, value: Any) -> str:
         key = self._characters(self._as_text(value).strip(_BLANKS))
+        if self.field.holds_ids:
+            return self._record_id(key)
         if 0 < self.field.length < len(key):
             raise UnusableKey(
                 "key_too_long", f"{self.field.name} has {len(key)} characters, it holds {self.field.length}"
             )
         return key.lower() if self.field.type == "email" else key
+
+    def _record_id(self, key: str) -> str:
+        """The 18 characters of an id, so that one record is one key."""
+        try:
+            return restored(key)
+        except ValueError:
+            raise UnusableKey("key_is_no_id", f"{self.field.name} is no record id of 15 or 18 characters") from None
 
     def _as_text(self, value: Any) -> str:
         if isinstance(value, str):
@@ -164,6 +175,8 @@ class KeyRule:
     def _fits(self, key: str) -> None:
         digits = key.lstrip("-").replace(".", "").lstrip("0")
         decimals = len(key.partition(".")[2])
+        if self.field.type == "int" and not decimals and int(key) not in INTEGERS:
+            raise UnusableKey("key_too_long", f"{self.field.name} holds whole numbers of 32 bits")
         scale = 0 if self.field.type in WHOLE_NUMBER_TYPES else self.field.scale
         if decimals > scale:
             raise UnusableKey(

@@ -11,19 +11,13 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
+from airflow_sf_dedup.core.dates import read_moment
 from airflow_sf_dedup.core.values import parse_number, plain
 
 #: Digits before the decimal point, and after it: what databases hold at most in a number.
 MOST_DIGITS = 38
 
 _DIGITS = re.compile(r"[0-9]+(?:\.[0-9]*)?")
-#: ISO 8601 with seconds and zone left out at will; a database writes a blank for the T, and one before the zone.
-_TIME = re.compile(
-    r"([0-9]{4}-[0-9]{2}-[0-9]{2}|[0-9]{8}(?=[Tt]))"
-    r"(?:[Tt ]([0-9]{2}(?::?[0-9]{2}(?::?[0-9]{2}(?:[.,][0-9]+)?)?)?)\s?([Zz]|UTC|[+-][0-9]{2}(?::?[0-9]{2})?)?)?"
-)
-#: Longest text that can be a time; no larger one is parsed.
-_MOST_CHARACTERS = 64
 
 
 class UnusableOrder(ValueError):
@@ -42,9 +36,9 @@ class UnusableOrder(ValueError):
 def order_of(value: Any) -> str:
     """The order of a state, such as ``t:2026-11-23T10:00:00.000000Z``.
 
-    A date or date-time (ISO 8601, or Python's own; without a zone UTC; a date is its midnight; what is
-    finer than a microsecond is dropped) becomes ``t:`` and the time in UTC. A number from 0 on (also as
-    digits in a text: seconds since an epoch, a version counter) becomes ``n:`` and its digits, padded.
+    A date or date-time (as :mod:`airflow_sf_dedup.core.dates` reads it, or Python's own; without a zone UTC; a date
+    is its midnight; what is finer than a microsecond is dropped) becomes ``t:`` and the time in UTC. A number from 0
+    on (also as digits in a text: seconds since an epoch, a version counter) becomes ``n:`` and its digits, padded.
 
     :raises UnusableOrder: it is missing, or none of these.
     """
@@ -88,13 +82,8 @@ def _number(number: Decimal | None) -> str:
 
 
 def _from_text(text: str) -> datetime:
-    found = _TIME.fullmatch(text) if len(text) <= _MOST_CHARACTERS else None
     try:
-        if found is None:
-            raise ValueError
-        day, time, zone = found.groups()
-        zone = "Z" if zone in ("z", "UTC") else zone or ""
-        return datetime.fromisoformat(f"{day}T{time}{zone}" if time else day)
+        return read_moment(text)
     except ValueError:
         raise _unusable(
             "is no time and no number: expected ISO 8601, such as YYYY-MM-DDThh:mm:ssZ, or digits"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import string
+from collections.abc import Iterator
 
 SUFFIX_ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZ012345"
 _UPPER_CASE_BIT = {ord(char): "1" if char.isupper() else "0" for char in string.ascii_letters + string.digits}
@@ -31,6 +32,28 @@ def to_18(record_id: str) -> str:
     if len(record_id) == 18 and record_id[15:].upper() != full[15:]:
         raise ValueError(f"{record_id!r} is not a Salesforce record id: its checksum should be {full[15:]}")
     return full
+
+
+def restored(record_id: str) -> str:
+    """The 18-character form of an id that a source holds, where a spreadsheet may have changed its case.
+
+    An id of 18 characters in one case has lost the case of its letters; its last three tell it.
+
+    :raises ValueError: as :func:`to_18`.
+    """
+    record_id = record_id.strip()
+    lost_its_case = record_id in (record_id.lower(), record_id.upper())
+    if len(record_id) == 18 and lost_its_case and _SHAPE.fullmatch(record_id):
+        suffix = record_id[15:].upper()
+        record_id = "".join(_cased(record_id[:15], suffix)) + suffix
+    return to_18(record_id)
+
+
+def _cased(first_15: str, suffix: str) -> Iterator[str]:
+    """Each character in the case that the suffix says, five characters each; to_18 tells whether it can be so."""
+    for place, char in enumerate(first_15):
+        bits = SUFFIX_ALPHABET.find(suffix[place // 5])
+        yield char.upper() if bits >> place % 5 & 1 else char.lower()
 
 
 def record_id_in(value: object) -> str | None:

@@ -33,6 +33,22 @@ class Field:
     relationship_name: str | None = None
     #: The sObjects a reference field may point to.
     reference_to: tuple[str, ...] = ()
+    #: The parent's field whose values an indirect look-up holds in place of ids.
+    reference_target: str | None = None
+    #: The field that shows this one as a part of itself: ``Name`` shows ``FirstName``.
+    compound: str | None = None
+
+    @property
+    def names_a_parent(self) -> bool:
+        """Whether a row can name its parent by this field of the parent. An id stands in the reference field itself."""
+        return self.type != "id" and (self.external_id or self.id_lookup)
+
+    @property
+    def holds_ids(self) -> bool:
+        """Whether its values are record ids; those of a look-up to another system are that system's keys."""
+        if self.type != "reference":
+            return self.type == "id"
+        return self.reference_target is None and not any(name.endswith("__x") for name in self.reference_to)
 
     @classmethod
     def from_describe(cls, field: Mapping[str, Any]) -> Field:
@@ -55,6 +71,8 @@ class Field:
             id_lookup=bool(field.get("idLookup")),
             relationship_name=parent if is_api_name(parent) else None,
             reference_to=tuple(filter(is_api_name, field.get("referenceTo") or ())),
+            reference_target=field.get("referenceTargetField") or None,
+            compound=field.get("compoundFieldName") or None,
         )
 
 
@@ -66,6 +84,8 @@ class SObject:
     fields: tuple[Field, ...]
     createable: bool = True
     updateable: bool = True
+    #: How the ids of its records begin; ``None``: the org does not say.
+    key_prefix: str | None = None
 
     @classmethod
     def from_describe(cls, describe: Mapping[str, Any]) -> SObject:
@@ -78,6 +98,7 @@ class SObject:
             fields=tuple(Field.from_describe(field) for field in describe["fields"]),
             createable=bool(describe.get("createable", True)),
             updateable=bool(describe.get("updateable", True)),
+            key_prefix=_key_prefix(describe.get("keyPrefix")),
         )
 
     @cached_property
@@ -104,7 +125,12 @@ class SObject:
             fields=tuple(f for f in self.fields if f.name.lower() in wanted),
             createable=self.createable,
             updateable=self.updateable,
+            key_prefix=self.key_prefix,
         )
+
+    def has_id(self, record_id: str) -> bool:
+        """Whether an id can be that of one of its records, as far as its beginning tells."""
+        return self.key_prefix is None or record_id.startswith(self.key_prefix)
 
     def to_json(self) -> dict[str, Any]:
         """As plain JSON values; :meth:`from_json` reads it back."""
@@ -112,6 +138,7 @@ class SObject:
             "name": self.name,
             "createable": self.createable,
             "updateable": self.updateable,
+            "key_prefix": self.key_prefix,
             "fields": [asdict(field) for field in self.fields],
         }
 
@@ -124,6 +151,7 @@ class SObject:
             fields=tuple(fields),
             createable=document["createable"],
             updateable=document["updateable"],
+            key_prefix=document["key_prefix"],
         )
 
 
@@ -132,3 +160,7 @@ def _api_name(name: Any) -> str:
     if not is_api_name(name):
         raise ValueError("what should be an API name is none")
     return str(name)
+
+
+def _key_prefix(value: Any) -> str | None:
+    return value if isinstance(value, str) and len(value) == 3 else None

@@ -7,16 +7,20 @@ picklist value it does not know) is left to it. No message ever repeats a value.
 
 from __future__ import annotations
 
+import base64
 import re
 from collections.abc import Callable, Mapping
-from datetime import UTC, date, datetime, time
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal, InvalidOperation
 from enum import Enum
 from functools import partial
 from numbers import Integral
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
+from airflow_sf_dedup.core.dates import read_day, read_moment, read_time
+from airflow_sf_dedup.core.record_ids import restored
 from airflow_sf_dedup.core.records import FieldValue
 from airflow_sf_dedup.core.sobjects import Field
 
@@ -26,6 +30,11 @@ WHOLE_NUMBER_TYPES = frozenset({"int", "long"})
 
 #: Salesforce numbers hold 18 digits, before and after the decimal point together.
 MOST_DIGITS = 18
+
+#: What the JSON reader takes for an ``int``, 32 bits (DescribeSObjectResult, ``soapType`` ``xsd:int``).
+INTEGERS = range(-(2**31), 2**31)
+
+T = TypeVar("T")
 
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,4})?")
 _TRUE, _FALSE = ("true", "1"), ("false", "0")
@@ -47,6 +56,8 @@ class MalformedValue(ValueError):
 def to_wire(field: Field, value: Any) -> FieldValue:
     """The JSON value for a field; ``None`` clears it.
 
+    A checkbox knows no null, and one that is sent refuses its whole request: it becomes ``False``, as in Data Loader.
+
     :raises MalformedValue: the field cannot hold the value.
     """
     return reader_of(field)(value)
@@ -54,16 +65,15 @@ def to_wire(field: Field, value: Any) -> FieldValue:
 
 def reader_of(field: Field) -> Callable[[Any], FieldValue]:
     """:func:`to_wire` for one field, chosen once for all the values of a column."""
-    name, read = field.name, _READERS.get(field.type, _text)
-    if read is _number:
-        read = partial(_number, scale=field.scale)
+    name, read = field.name, _reader(field)
     takes_text_as_it_is = read is _text
+    nothing = False if field.type == "boolean" else None
 
     def read_value(value: Any) -> FieldValue:
         if type(value) is not str:
             value = plain(value)
             if value is None:
-                return None
+                return nothing
         elif takes_text_as_it_is and value.isascii() and "\0" not in value:
             return value
         return read(name, value)
@@ -71,24 +81,38 @@ def reader_of(field: Field) -> Callable[[Any], FieldValue]:
     return read_value
 
 
-def to_parent(name: str, value: Any) -> dict[str, Any] | None:
-    """A parent named by one of its own fields, as in ``{"External_Id__c": "A-1"}``; ``None`` for no parent.
+def _reader(field: Field) -> Callable[[str, Any], FieldValue]:
+    if field.holds_ids:
+        return _record_id
+    read = _READERS.get(field.type, _text)
+    return partial(_number, scale=field.scale) if read is _number else read
+
+
+@dataclass(frozen=True, slots=True)
+class ParentName:
+    """A parent named by one of its own fields."""
+
+    field: str
+    value: Any
+    #: The parent's sObject, where the mapping says it.
+    sobject: str | None = None
+
+
+def read_parent(name: str, value: Any) -> ParentName | None:
+    """The parent that a mapping such as ``{"External_Id__c": "A-1"}`` names; ``None`` for no parent.
 
     :param name: the relationship's name, for the message.
-    :raises MalformedValue: it is no such mapping, or its value is no text, number, date or boolean.
+    :raises MalformedValue: it is no such mapping.
     """
     value = plain(value)
-    if value is None:
+    if value is None or (isinstance(value, str) and not value.strip()):
         return None
     if not isinstance(value, Mapping):
         raise MalformedValue(name, "names a parent: expected a mapping of one external-ID field to its value")
     named = [inner for inner in value if inner != "attributes"]
     if len(named) != 1 or not is_api_name(named[0]):
         raise MalformedValue(name, f"names a parent by {len(named)} columns: expected one field's API name")
-    inner = to_scalar(f"{name}.{named[0]}", value[named[0]])
-    if inner is None:
-        return None
-    return {**_attributes(name, value), named[0]: inner}
+    return ParentName(named[0], value[named[0]], _sobject_of(name, value))
 
 
 def is_api_name(name: Any) -> bool:
@@ -96,40 +120,36 @@ def is_api_name(name: Any) -> bool:
     return isinstance(name, str) and name.isascii() and name.isidentifier()
 
 
-def _attributes(name: str, value: Mapping[str, Any]) -> dict[str, Any]:
-    """``attributes`` of a parent that may be of several sObjects, which names the one that is meant."""
+def _sobject_of(name: str, value: Mapping[str, Any]) -> str | None:
+    """What ``attributes`` of a parent that may be of several sObjects say."""
     if "attributes" not in value:
-        return {}
+        return None
     attributes = value["attributes"]
-    if not isinstance(attributes, Mapping) or not isinstance(attributes.get("type"), str):
+    sobject = attributes.get("type") if isinstance(attributes, Mapping) else None
+    if not is_api_name(sobject):
         raise MalformedValue(name, 'has attributes without the parent\'s sObject: expected {"type": …}')
-    return {"attributes": {"type": _text(name, attributes["type"])}}
-
-
-def to_scalar(name: str, value: Any) -> str | int | float | bool | None:
-    """The JSON value for a field whose description is not at hand; blank text is ``None``.
-
-    :raises MalformedValue: it is neither text, number, date, boolean nor nothing.
-    """
-    value = plain(value)
-    if value is None or isinstance(value, bool):
-        return value
-    if isinstance(value, int | float | Decimal):
-        return _wire_number(name, _decimal(name, value))
-    return _text(name, value).strip() or None
+    return str(sobject)
 
 
 def plain(value: Any) -> Any:
-    """``value`` without its wrapping: enums and numpy scalars opened, NaN, NaT and NA as ``None``."""
+    """``value`` without its wrapping: enums and numpy's values opened, NaN, NaT and NA as ``None``."""
     if isinstance(value, Enum):
         value = value.value
-    if type(value).__module__ == "numpy" and hasattr(value, "item"):
-        value = value.item()
+    if type(value).__module__ == "numpy" and hasattr(value, "tolist"):
+        value = _from_numpy(value)
     if isinstance(value, bool | str | int | Mapping | list | tuple | set | frozenset | bytes):
         return value
     if isinstance(value, Integral):
         return int(value)
     return None if _is_nothing(value) else value
+
+
+def _from_numpy(value: Any) -> Any:
+    """A scalar as Python's own, an array as a list; what Python's times do not count is no number of nanoseconds."""
+    if value.dtype.kind in "mM":
+        found = value.astype(f"{value.dtype.kind}8[us]").tolist()
+        return value if isinstance(found, int) else found
+    return value.tolist()
 
 
 def _is_nothing(value: Any) -> bool:
@@ -180,13 +200,11 @@ def _multipicklist(name: str, value: Any) -> str:
     return _text(name, value)
 
 
-def _boolean(name: str, value: Any) -> bool | None:
+def _boolean(name: str, value: Any) -> bool:
     if isinstance(value, bool):
         return value
     word = value.strip().lower() if isinstance(value, str) else _as_word(value)
-    if word == "":
-        return None
-    if word not in _TRUE + _FALSE:
+    if word not in ("", *_TRUE, *_FALSE):
         raise MalformedValue(name, "is no boolean: expected true, false, 1 or 0")
     return word in _TRUE
 
@@ -205,6 +223,13 @@ def _whole_number(name: str, value: Any) -> int | None:
     number = _number(name, value)
     if isinstance(number, float):
         raise MalformedValue(name, "has decimals: the field holds whole numbers")
+    return number
+
+
+def _integer(name: str, value: Any) -> int | None:
+    number = _whole_number(name, value)
+    if number is not None and number not in INTEGERS:
+        raise MalformedValue(name, "is too large: the field holds whole numbers of 32 bits")
     return number
 
 
@@ -257,54 +282,70 @@ def _wire_number(name: str, number: Decimal, *, scale: int | None = None) -> int
 
 
 def _date(name: str, value: Any) -> str | None:
-    if isinstance(value, str) and not value.strip():
-        return None
+    """The day that is written, whatever zone stands beside it."""
     if isinstance(value, datetime):
         return value.date().isoformat()
-    if isinstance(value, date):
-        return value.isoformat()
-    return _parsed(name, value, "is no date: expected YYYY-MM-DD").date().isoformat()
+    if isinstance(value, str):
+        value = _parsed(read_day, name, value, _NO_DATE)
+    if value is None:
+        return None
+    if not isinstance(value, date):
+        raise MalformedValue(name, _NO_DATE)
+    return value.isoformat()
 
 
 def _datetime(name: str, value: Any) -> str | None:
     """ISO 8601 in UTC with milliseconds, as Salesforce writes them; a naive time is UTC."""
-    if isinstance(value, str) and not value.strip():
+    if isinstance(value, str):
+        value = _parsed(read_moment, name, value, _NO_MOMENT)
+    if value is None:
         return None
     if isinstance(value, date) and not isinstance(value, datetime):
         value = datetime(value.year, value.month, value.day, tzinfo=UTC)
-    moment = (
-        value
-        if isinstance(value, datetime)
-        else _parsed(name, value, "is no date and time: expected ISO 8601, such as YYYY-MM-DDThh:mm:ssZ")
-    )
+    if not isinstance(value, datetime):
+        raise MalformedValue(name, _NO_MOMENT)
     try:
-        moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+        moment = value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
     except OverflowError:
         raise MalformedValue(name, "is outside the years 1 to 9999 in UTC") from None
     return moment.replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
 
 
-def _parsed(name: str, value: Any, otherwise: str) -> datetime:
-    if not isinstance(value, str):
-        raise MalformedValue(name, otherwise)
+def _time(name: str, value: Any) -> str | None:
+    """``hh:mm:ss.SSSZ``; a time of day has no zone in Salesforce, the Z is only its spelling."""
+    if isinstance(value, str):
+        value = _parsed(read_time, name, value, _NO_TIME)
+    if value is None:
+        return None
+    if not isinstance(value, time) or (value.tzinfo is not None and value.utcoffset() != timedelta(0)):
+        raise MalformedValue(name, _NO_TIME)
+    return value.replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
+
+
+def _parsed(read: Callable[[str], T], name: str, text: str, otherwise: str) -> T | None:
+    """What a text says; ``None`` for a blank one."""
     try:
-        return datetime.fromisoformat(value.strip())
+        return read(text) if text.strip() else None
     except ValueError:
         raise MalformedValue(name, otherwise) from None
 
 
-def _time(name: str, value: Any) -> str | None:
-    """``hh:mm:ss.SSSZ``; a time of day has no zone in Salesforce, the Z is only its spelling."""
-    if isinstance(value, str):
-        if not value.strip():
-            return None
-        try:
-            value = time.fromisoformat(value.strip())
-        except ValueError:
-            value = None
-    if not isinstance(value, time):
-        raise MalformedValue(name, "is no time of day: expected hh:mm:ss")
-    return value.replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
+def _record_id(name: str, value: Any) -> str | None:
+    """The id's 18 characters, so that one record has one spelling."""
+    if not isinstance(value, str):
+        raise MalformedValue(name, _NO_ID)
+    return _parsed(restored, name, value, _NO_ID)
+
+
+def _base64(name: str, value: Any) -> str:
+    if isinstance(value, bytes):
+        return base64.b64encode(value).decode()
+    text = _text(name, value).strip()
+    try:
+        base64.b64decode(text, validate=True)
+    except ValueError:
+        raise MalformedValue(name, "is no base64, in which Salesforce takes files") from None
+    return text
 
 
 def _kind(value: Any) -> str:
@@ -312,12 +353,19 @@ def _kind(value: Any) -> str:
     return f"a {kind}"
 
 
+_NO_DATE = "is no date: expected YYYY-MM-DD"
+_NO_MOMENT = "is no date and time: expected ISO 8601, such as YYYY-MM-DDThh:mm:ssZ"
+_NO_TIME = "is no time of day: expected hh:mm:ss, without a zone"
+_NO_ID = "is no record id: expected its 15 or 18 letters and digits"
+
 _READERS: Mapping[str, Callable[[str, Any], FieldValue]] = {
+    "base64": _base64,
     "boolean": _boolean,
     "date": _date,
     "datetime": _datetime,
     "time": _time,
     "multipicklist": _multipicklist,
     **dict.fromkeys(NUMBER_TYPES - WHOLE_NUMBER_TYPES, _number),
-    **dict.fromkeys(WHOLE_NUMBER_TYPES, _whole_number),
+    "int": _integer,
+    "long": _whole_number,
 }

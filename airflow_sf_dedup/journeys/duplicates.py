@@ -248,6 +248,7 @@ class Duplicates:
             key_holders=holders,
             allow_save=row.found.allow_save,
             all_named=row.found.all_named,
+            described=self.sobject,
         )
 
     def _matched(self, matches: tuple[Match, ...], stored: StoredRecord | None, row: Record) -> MatchedRecord:

@@ -154,8 +154,11 @@ class ReRead:
         if not holder.was_written_since(answered.since):
             return Written.NO
         origin = holder.origin
-        if holder.holds(answered.row) or holder.record_id in self._stamped:
+        if holder.holds(answered.row):
             return Written.YES if origin is None or self._wrote(origin, answered.since) else Written.PERHAPS
+        if holder.record_id in self._stamped:
+            # Claimed for the row's key, and written since: by the row with some of its values, or by another row.
+            return Written.PERHAPS
         if isinstance(answered.outcome, DuplicatesFound):
             # A policy decides by what the org holds now.
             return Written.NO

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import unicodedata
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from airflow_sf_dedup.audit.base import AuditWriter, Load
 from airflow_sf_dedup.core.entries import Action, Entry
+from airflow_sf_dedup.core.field_names import field_named, nearest_fields
 from airflow_sf_dedup.core.keys import KeyRule
 from airflow_sf_dedup.core.numeric_settings import MOST_PARTITIONS
 from airflow_sf_dedup.core.partitioning import PartitionRef, check_partitions, partition_of
@@ -22,10 +23,12 @@ from airflow_sf_dedup.core.records import Record
 from airflow_sf_dedup.core.repeats import Superseded, check_on_repeat, refuse_repeats, settle_repeats
 from airflow_sf_dedup.core.setting_values import check_column
 from airflow_sf_dedup.core.sobjects import Field, SObject
+from airflow_sf_dedup.core.wording import nearest, shown
 from airflow_sf_dedup.errors import PreflightError
+from airflow_sf_dedup.journeys.columns import DescribesParent, no_parents
 from airflow_sf_dedup.journeys.preflight import Fit, check_order_column, check_sobject, fit_columns
 from airflow_sf_dedup.sources.base import Source, SourceRow
-from airflow_sf_dedup.sources.columns import column_of, value_of
+from airflow_sf_dedup.sources.columns import value_of
 from airflow_sf_dedup.sources.reading import OrderReader, RecordReader, Refusal
 from airflow_sf_dedup.sources.spool import Spool, open_spool
 from airflow_sf_dedup.sources.staging import StagedLoad, StagedPartition, StagingArea
@@ -70,9 +73,10 @@ def partition_source(
     salesforce_conn_id: str,
     audit_conn_id: str | None,
     clock: Callable[[], datetime],
+    parents: DescribesParent = no_parents,
     newer_than: str | None = None,
     most_partitions: int = MOST_PARTITIONS,
-    check_load: Callable[[SObject, Field], None] = lambda sobject, key_field: None,
+    check_load: Callable[[Sequence[str], Field], None] = lambda columns, key_field: None,
     on_refused: Callable[[Refusal], None] = lambda refusal: None,
     on_staged: Callable[[list[int]], None] = lambda rows: None,
 ) -> list[PartitionRef]:
@@ -83,10 +87,11 @@ def partition_source(
     :param group_by: column whose equal values meet in one partition, such as the parent of the rows.
     :param load: opened in the audit; gets ``rows_read`` and ``partitions`` only when all is staged.
     :param clock: the time now, UTC.
+    :param parents: what the org says of the parents that columns name by their own fields.
     :param newer_than: column that tells how new a row is; repeats of a key are settled in its order, and every
         record gets its ``order``.
-    :param check_load: asked before anything is staged, with the fields that the load carries and its key's: may refuse
-        the load by a ``SettingError``. Asked before the source is read as well, where that tells its columns.
+    :param check_load: asked before anything is staged, with the columns that the load carries and its key's field: may
+        refuse the load by a ``SettingError``. Asked before the source is read as well, where that tells its columns.
     :param on_refused: told each row that cannot be sent, which is audited as ``invalid``.
     :param on_staged: told, partition by partition, how many rows are sent together: all its rows, or with
         ``in_order`` those of one wave.
@@ -99,22 +104,23 @@ def partition_source(
         describe,
         external_id_field=external_id_field,
         columns=source.columns(),
+        parents=parents,
         allow_non_unique_key=allow_non_unique_key,
         newer_than=check_column("newer_than", newer_than),
     )
     group_by = check_column("group_by", group_by)
     group_field = None if group_by is None else _group_field(describe, group_by, fit)
     if fit.columns:
-        check_load(_carried(describe, fit), fit.key_rule.field)
+        check_load(tuple(fit.columns), fit.key_rule.field)
     audit.open_load(load)
     journal = _Journal(audit, load.load_id, clock)
-    reading = _Reading(describe, source, fit, on_refused, newer_than)
+    reading = _Reading(source, fit, on_refused, newer_than)
     try:
         with open_spool(partitions) as by_key, open_spool(partitions) as by_group:
             reading.into(by_key, journal, partitions)
             if reading.fit.columns:
                 check_order_column(reading.fit, newer_than)
-                check_load(_carried(describe, reading.fit), fit.key_rule.field)
+                check_load(tuple(reading.fit.columns), fit.key_rule.field)
             compartments = _settled(by_key.compartments(), fit.key_rule, on_repeat, journal)
             if group_field is not None:
                 _check_group_column(group_by, group_field, reading)
@@ -122,6 +128,7 @@ def partition_source(
             staged_load = StagedLoad(
                 load_id=load.load_id,
                 sobject=_carried(describe, reading.fit),
+                described=describe,
                 external_id_field=fit.key_rule.field.name,
                 on_repeat=on_repeat,
                 columns=tuple(reading.fit.columns),
@@ -157,7 +164,6 @@ def partition_source(
 class _Reading:
     """One pass over the source."""
 
-    describe: SObject
     source: Source
     fit: Fit
     on_refused: Callable[[Refusal], None]
@@ -173,7 +179,10 @@ class _Reading:
                 self._learn_columns(row)
                 reader, names = self._reader(order)
             self.rows_read += 1
-            read = reader.read(row)
+            try:
+                read = reader.read(row)
+            except PreflightError as error:
+                raise _of_row(row, error) from None
             if isinstance(read, Refusal):
                 self.on_refused(read)
                 journal.invalid(read)
@@ -189,9 +198,14 @@ class _Reading:
     def _learn_columns(self, row: SourceRow) -> None:
         known = list(dict.fromkeys([*self.fit.names, *row.values]))
         try:
-            self.fit = fit_columns(self.describe, self.fit.key_rule, known, newer_than=self.newer_than)
+            self.fit = fit_columns(self.fit.finder, known, newer_than=self.newer_than)
         except PreflightError as error:
-            raise PreflightError(f"row {row.row_number}: {error}", setting=error.setting) from None
+            raise _of_row(row, error) from None
+
+
+def _of_row(row: SourceRow, error: PreflightError) -> PreflightError:
+    """The same error, with the row that brought what does not fit the org."""
+    return PreflightError(f"row {row.row_number}: {error}", setting=error.setting)
 
 
 def _settled(
@@ -270,17 +284,18 @@ def _order(group_field: Field | None) -> Callable[[Record], tuple[int, str, int]
 
 
 def _group_field(describe: SObject, group_by: str, fit: Fit) -> Field:
-    column = column_of(describe, group_by)
-    if column is None:
-        raise _group_error(f"{group_by!r} is no field of {describe.name} that this user can see")
-    if fit.columns and column.field not in (other.field for other in fit.columns.values()):
-        raise _group_error(f"the source has no column {group_by!r}")
-    return column.field
+    found = field_named(describe, group_by)
+    if found is None:
+        near = nearest_fields(describe, group_by)
+        raise _group_error(f"{shown(group_by)!r} is no field of {describe.name} that this user can see{near}")
+    if fit.columns and found.field not in (column.field for column in fit.columns.values()):
+        raise _group_error(f"the source has no column {shown(group_by)!r}{nearest(group_by, fit.columns)}")
+    return found.field
 
 
 def _check_group_column(group_by: str | None, group_field: Field, reading: _Reading) -> None:
     if reading.fit.columns and group_field not in (column.field for column in reading.fit.columns.values()):
-        raise _group_error(f"none of the {reading.rows_read} rows has a column {group_by!r}")
+        raise _group_error(f"none of the {reading.rows_read} rows has a column {shown(group_by or '')!r}")
 
 
 def _group_error(message: str) -> PreflightError:

@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 
+from airflow_sf_dedup.core.field_names import field_named
 from airflow_sf_dedup.core.keys import KeyRule
 from airflow_sf_dedup.core.sobjects import Field, SObject
 from airflow_sf_dedup.core.values import NUMBER_TYPES
+from airflow_sf_dedup.core.wording import listed, nearest, shown
 from airflow_sf_dedup.errors import PreflightError
-from airflow_sf_dedup.sources.columns import Column, ParentColumn, column_of
+from airflow_sf_dedup.journeys.columns import ColumnFinder, DescribesParent, check_columns, no_parents
+from airflow_sf_dedup.sources.columns import Column
 
 #: Types that Salesforce lets be External IDs (Text, Email, Number, Auto Number) or that ``idLookup`` marks.
 _KEY_TYPES = NUMBER_TYPES | {"string", "email", "phone", "url", "reference", "picklist", "encryptedstring"}
-
-#: Longest column name that is quoted in a message; longer ones are content, not names.
-_NAME_CHARACTERS = 80
-
-#: What spreadsheets put between cells.
-_DELIMITERS = (";", "\t", "|", ",")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +26,8 @@ class Fit:
     key_rule: KeyRule
     #: Source column to field or parent, of the columns that are sent.
     columns: Mapping[str, Column]
+    #: Finds further columns.
+    finder: ColumnFinder
     #: The column that ``newer_than`` names, as the source spells it; ``None`` as long as the source has none.
     order_column: str | None = None
 
@@ -44,21 +43,23 @@ def check_sobject(
     *,
     external_id_field: str,
     columns: Sequence[str] | None,
+    parents: DescribesParent = no_parents,
     allow_non_unique_key: bool = False,
     newer_than: str | None = None,
 ) -> Fit:
     """Check sObject, key field and columns against what the org says of itself.
 
     :param columns: all columns of the source, or ``None`` where they are not known beforehand.
+    :param parents: what the org says of the parents that columns name by their own fields; asked once for each.
     :param newer_than: the column that tells how new a row is; it need be no field of the sObject.
     :raises PreflightError: the org does not fit; names the parameter or every offending column.
     """
     key_field = check_key_field(describe, external_id_field, allow_non_unique_key=allow_non_unique_key)
-    fit = fit_columns(describe, KeyRule(key_field), columns or (), newer_than=newer_than)
+    fit = fit_columns(ColumnFinder(describe, key_field, cache(parents)), columns or (), newer_than=newer_than)
     if columns is not None and key_field.name not in {column.field.name for column in fit.columns.values()}:
         raise PreflightError(
             f"source: no column {key_field.name}, the external-ID field; without it no row has a key"
-            f"{_nearest(key_field.name, columns)}",
+            f"{nearest(key_field.name, fit.columns)}",
             setting="source",
         )
     if columns is not None:
@@ -66,13 +67,14 @@ def check_sobject(
     return fit
 
 
-def fit_columns(describe: SObject, key_rule: KeyRule, columns: Sequence[str], *, newer_than: str | None = None) -> Fit:
+def fit_columns(finder: ColumnFinder, columns: Sequence[str], *, newer_than: str | None = None) -> Fit:
     """How these columns of the source map onto the org.
 
-    :raises PreflightError: as :func:`check_columns`.
+    :raises PreflightError: as :func:`~airflow_sf_dedup.journeys.columns.check_columns`.
     """
-    order_column = None if newer_than is None else _spelled(newer_than, columns)
-    return Fit(key_rule, check_columns(describe, key_rule.field, columns, order_column=order_column), order_column)
+    order_column = None if newer_than is None else _spelled(finder.describe, newer_than, columns)
+    sent = check_columns(finder, columns, order_column=order_column)
+    return Fit(KeyRule(finder.key_field), sent, finder, order_column)
 
 
 def check_order_column(fit: Fit, newer_than: str | None) -> None:
@@ -82,15 +84,27 @@ def check_order_column(fit: Fit, newer_than: str | None) -> None:
     """
     if newer_than is None or fit.order_column is not None:
         return
-    there_are = ", ".join(map(_shown, fit.names)) or "none"
     raise PreflightError(
-        f"newer_than: the source has no column {newer_than!r}; it has: {there_are}", setting="newer_than"
+        f"newer_than: the source has no column {shown(newer_than)!r}{nearest(newer_than, fit.names)}; "
+        f"it has: {listed(map(shown, fit.names)) or 'none'}",
+        setting="newer_than",
     )
 
 
-def _spelled(wanted: str, columns: Sequence[str]) -> str | None:
-    """The column of that name in the source's spelling of case."""
-    return wanted if wanted in columns else next((name for name in columns if name.lower() == wanted.lower()), None)
+def _spelled(describe: SObject, wanted: str, columns: Sequence[str]) -> str | None:
+    """The column that a setting names, as the source spells it: by its own name, else by that of its field."""
+    if wanted in columns:
+        return wanted
+    by_name = next((name for name in columns if name.lower() == wanted.strip().lower()), None)
+    return by_name or _of_one_field(describe, wanted, columns)
+
+
+def _of_one_field(describe: SObject, wanted: str, columns: Sequence[str]) -> str | None:
+    meant = field_named(describe, wanted)
+    if meant is None:
+        return None
+    named = ((name, field_named(describe, name)) for name in columns)
+    return next((name for name, found in named if found is not None and found.field == meant.field), None)
 
 
 def check_key_field(describe: SObject, external_id_field: str, *, allow_non_unique_key: bool) -> Field:
@@ -109,7 +123,7 @@ def check_key_field(describe: SObject, external_id_field: str, *, allow_non_uniq
     if field is None:
         raise _key_error(
             f"{describe.name} has no field {external_id_field!r} that this user can see"
-            f"{_nearest(external_id_field, (field.name for field in describe.fields))}."
+            f"{nearest(external_id_field, (field.name for field in describe.fields))}."
             f"{_its_external_ids(describe)}"
         )
     _check_is_key(describe, field)
@@ -139,104 +153,9 @@ def _check_is_key(describe: SObject, field: Field) -> None:
         )
 
 
-def check_columns(
-    describe: SObject, key_field: Field, columns: Iterable[str], *, order_column: str | None = None
-) -> dict[str, Column]:
-    """Where each source column goes.
-
-    :param order_column: goes nowhere if it cannot be written.
-    :raises PreflightError: names every other column that cannot be written, and why.
-    """
-    found = {name: column_of(describe, name) for name in columns}
-    if order_column is not None and _problem(describe, key_field, order_column, found[order_column]):
-        del found[order_column]
-    if found and not any(found.values()):
-        # Perhaps the first row of a file without header: do not repeat what may be customers' values.
-        raise PreflightError(
-            f"source: none of the {len(found)} columns is a field of {describe.name}; "
-            f"is the first line a header with API names?{_other_delimiter(tuple(found))}",
-            setting="source",
-        )
-    problems = [
-        f"{_shown(name)} {problem}"
-        for name, column in found.items()
-        if (problem := _problem(describe, key_field, name, column))
-    ]
-    problems += _shared_fields(found)
-    if problems:
-        raise PreflightError(
-            f"source: {describe.name} cannot take these columns: {'; '.join(problems)}", setting="source"
-        )
-    return {name: column for name, column in found.items() if column is not None}
-
-
-def _other_delimiter(names: Sequence[str]) -> str:
-    """A hint at a file whose whole header was taken for one column; shows the delimiter only."""
-    likely = max(_DELIMITERS, key=names[0].count)
-    if len(names) > 1 or likely not in names[0]:
-        return ""
-    return f" Its only column holds {likely!r}: if that stands between the cells, set delimiter={likely!r} in source"
-
-
-def _problem(describe: SObject, key_field: Field, name: str, column: Column | None) -> str | None:
-    """Why a column cannot be written, ``None`` for one that can."""
-    if column is None:
-        return _unknown(describe, name)
-    field = column.field
-    if field.type == "id":
-        return f"is the record id, which an upsert by {key_field.name} may not carry: remove the column"
-    if not (field.createable or field.updateable):
-        return "is read-only for this user (computed, system-written, or field-level security)"
-    return _parent_problem(column) if isinstance(column, ParentColumn) else None
-
-
-def _parent_problem(column: ParentColumn) -> str | None:
-    targets = column.field.reference_to
-    if column.parent_sobject is not None:
-        if column.parent_sobject.lower() not in {target.lower() for target in targets}:
-            return f"names the parent {column.parent_sobject}, {column.field.name} takes {_any_of(targets)}"
-        return None
-    if column.parent_field is not None and len(targets) > 1:
-        return (
-            f"may be of {_any_of(targets)}: say which, as in "
-            f"{targets[0]}:{column.field.relationship_name}.{column.parent_field}"
-        )
-    return None
-
-
-def _unknown(describe: SObject, name: str) -> str:
-    relationship, dot, _ = name.partition(".")
-    if dot:
-        parents = [field.relationship_name for field in describe.fields if field.relationship_name]
-        return f"names no parent of {describe.name} by one field{_nearest(relationship, parents)}"
-    return f"is no field that this user can see{_nearest(name, (field.name for field in describe.fields))}"
-
-
-def _shared_fields(found: Mapping[str, Column | None]) -> list[str]:
-    names: dict[str, list[str]] = {}
-    for name, column in found.items():
-        if column is not None:
-            names.setdefault(column.field.name, []).append(_shown(name))
-    return [f"{' and '.join(some)} are one field, {field}" for field, some in names.items() if len(some) > 1]
-
-
 def _its_external_ids(describe: SObject) -> str:
     names = [field.name for field in describe.fields if field.external_id]
-    return f" External IDs of {describe.name}: {', '.join(names)}" if names else ""
-
-
-def _nearest(name: str, known: Iterable[str]) -> str:
-    by_folded = {other.lower(): other for other in known}
-    near = difflib.get_close_matches(name.lower(), by_folded, n=3, cutoff=0.6)
-    return f" (nearest: {', '.join(by_folded[each] for each in near)})" if near else ""
-
-
-def _any_of(names: Sequence[str]) -> str:
-    return " or ".join(names)
-
-
-def _shown(name: str) -> str:
-    return name if len(name) <= _NAME_CHARACTERS else f"{name[:20]}… ({len(name)} characters)"
+    return f" External IDs of {describe.name}: {listed(names)}" if names else ""
 
 
 def _key_error(message: str) -> PreflightError:

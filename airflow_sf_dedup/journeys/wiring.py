@@ -23,6 +23,7 @@ from airflow_sf_dedup.errors import SettingError, StagingError
 from airflow_sf_dedup.journeys.claiming import HeldKeys
 from airflow_sf_dedup.journeys.duplicates import Duplicates
 from airflow_sf_dedup.journeys.entry_maker import EntryMaker, TaskMark
+from airflow_sf_dedup.journeys.field_settings import check_policy_fields, masked_names
 from airflow_sf_dedup.journeys.guards import Guard
 from airflow_sf_dedup.journeys.limits import CallLimits, CallMeter
 from airflow_sf_dedup.journeys.lost_answers import ReRead
@@ -99,7 +100,7 @@ def upsert_of(
         sobject=sobject.name,
         key_field=key_rule.field.name,
         audit_values=AuditValues(settings.audit_values),
-        masked_fields=settings.masked_fields,
+        masked_fields=masked_names(settings.masked_fields, staged.described, key_rule.field.name),
     )
     load, unknown = audit.load(ref.load_id), audit.unknown_rows(ref.load_id, ref.partition)
     keys = _held_keys(ref, key_rule, load, unknown, audit=audit, claims=claims, task=task, now=now)
@@ -117,6 +118,7 @@ def upsert_of(
         session,
         sobject=sobject.name,
         external_id_field=key_rule.field.name,
+        key_prefix=sobject.key_prefix,
         options=options,
         repeatable=key_rule.field.unique,
     )
@@ -141,7 +143,7 @@ def upsert_of(
         reader=reader,
         claims=record_claims,
         memory=Memory(audit, keys, newest),
-        policy=_policy(settings, sobject, key_rule.field.name),
+        policy=_policy(settings, staged),
         entries=entries,
         lost_answers=_re_read(ref, staged, reader, session=session, audit=audit, stamped=stamped),
         sleep=clocks.sleep,
@@ -272,30 +274,22 @@ def _meter(
     )
 
 
-def check_fit(settings: WriteSettings, sobject: SObject, key_field: str) -> None:
+def check_fit(settings: WriteSettings, described: SObject, columns: Iterable[str], key_field: str) -> None:
     """Whether the settings fit a load that is not staged yet.
 
-    :param sobject: with just the fields that the load carries.
+    :param described: the sObject with all its fields.
+    :param columns: of the source, as far as they are sent.
     :raises SettingError: as the upsert task would raise it.
     """
-    _policy(settings, sobject, key_field)
+    check_policy_fields(read_policy(settings.on_duplicate), described, columns, key_field)
+    masked_names(settings.masked_fields, described, key_field)
 
 
-def _policy(settings: WriteSettings, sobject: SObject, key_field: str) -> Chain:
+def _policy(settings: WriteSettings, staged: StagedLoad) -> Chain:
     """The policy, where it fits the load.
 
-    :raises SettingError: it names a field that the load does not carry, or the key is to be masked.
+    :raises SettingError: it names a field that the load does not carry.
     """
     policy = read_policy(settings.on_duplicate)
-    unknown = [name for name in policy.named_fields if not (sobject.field(name) or sobject.parent(name))]
-    if unknown:
-        raise SettingError(
-            f"on_duplicate: update_existing names {', '.join(unknown)}, which the load does not carry",
-            setting="on_duplicate",
-        )
-    if key_field.lower() in {name.lower() for name in settings.masked_fields}:
-        raise SettingError(
-            f"masked_fields: {key_field} is the key, by which the audit knows its rows; it cannot be masked",
-            setting="masked_fields",
-        )
+    check_policy_fields(policy, staged.described, staged.columns, staged.external_id_field)
     return policy

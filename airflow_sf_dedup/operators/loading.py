@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import logging
 import uuid
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from airflow_sf_dedup.audit.base import NOTES_BEGINNINGS, Load, Totals
@@ -117,12 +118,12 @@ def stage(
     staging = staging_area(settings.staging_path)
     staging.remove_older_than(_retention_days(), now=utc_now())
     load = _load(
-        load_id, session.org_id, sobject.name, settings, staging.recorded(load_id) or settings.staging_path, context
+        load_id, session.org_id, sobject, settings, staging.recorded(load_id) or settings.staging_path, context
     )
     rows_together, refusals = list[int](), Refusals()
 
-    def fits(carried: SObject, key_field: Field) -> None:
-        check_fit(settings.write, carried, key_field.name)
+    def fits(columns: Sequence[str], key_field: Field) -> None:
+        check_fit(settings.write, sobject, columns, key_field.name)
 
     try:
         refs = partition_source(
@@ -140,6 +141,7 @@ def stage(
             salesforce_conn_id=settings.salesforce_conn_id,
             audit_conn_id=settings.audit_conn_id,
             clock=utc_now,
+            parents=partial(describe, session),
             most_partitions=most_partitions(),
             check_load=fits,
             on_refused=refusals,
@@ -243,14 +245,16 @@ def _map_index(context: Context) -> int:
 
 
 def _load(
-    load_id: str, org_id: str, sobject: str, settings: LoadSettings, staging_path: str | None, context: Context
+    load_id: str, org_id: str, sobject: SObject, settings: LoadSettings, staging_path: str | None, context: Context
 ) -> Load:
     ti = context["ti"]
+    key_field = sobject.field(settings.external_id_field)
     return Load(
         load_id=load_id,
         org_id=org_id,
-        sobject=sobject,
-        external_id_field=settings.external_id_field,
+        sobject=sobject.name,
+        # However it is spelled here: the next load of the same field looks for this one.
+        external_id_field=key_field.name if key_field else settings.external_id_field,
         dag_id=ti.dag_id,
         run_id=ti.run_id,
         task_id=ti.task_id,

@@ -14,6 +14,7 @@ import ast
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
+from airflow_sf_dedup.core.wording import listed
 from airflow_sf_dedup.errors import SettingError
 from airflow_sf_dedup.policies.ask_reviewer import AskReviewer
 from airflow_sf_dedup.policies.base import Chain, Policy
@@ -90,7 +91,7 @@ def _make(spelling: object, name: object, arguments: object) -> Policy:
     try:
         return make(**(arguments or {}))
     except TypeError:
-        raise _unreadable(spelling, f"{name} has no such options: {', '.join(map(str, arguments or ()))}") from None
+        raise _unreadable(spelling, f"{name} has no such options: {listed(arguments or ())}") from None
 
 
 def _unreadable(spelling: object, why: str) -> SettingError:

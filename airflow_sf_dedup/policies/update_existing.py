@@ -66,8 +66,8 @@ class UpdateExisting(Composable):
 
     @property
     def named_fields(self) -> tuple[str, ...]:
-        """The fields to write, where they are named; of a parent's key the parent."""
-        return () if isinstance(self.fields, str) else tuple(name.partition(".")[0] for name in self.fields)
+        """The fields to write, where they are named, in any spelling that a source column may have."""
+        return () if isinstance(self.fields, str) else self.fields
 
     def decide(self, case: DuplicateCase) -> UpdateMatch | Pass:
         """Claims cases with one certain match."""
@@ -80,16 +80,17 @@ class UpdateExisting(Composable):
 
     def _values(self, case: DuplicateCase, match: MatchedRecord) -> Mapping[str, Any]:
         key_field = case.external_id_field
+        named = frozenset[str]().union(*map(case.carried_as, self.named_fields))
         chosen = {
             name: value
             for name, value in case.record.fields.items()
-            if name != key_field and self._writes(name, value, match)
+            if name != key_field and self._writes(name, value, match, named)
         }
         return {**chosen, key_field: case.record.fields[key_field]}
 
-    def _writes(self, name: str, value: Any, match: MatchedRecord) -> bool:
+    def _writes(self, name: str, value: Any, match: MatchedRecord, named: Set[str]) -> bool:
         if not isinstance(self.fields, str):
-            return name.lower() in {field.lower() for field in self.named_fields}
+            return name.lower() in named
         if name.lower() in UNTOUCHED:
             return False
         if self.fields == "fill_blanks":

@@ -13,7 +13,7 @@ from typing import Any
 from airflow_sf_dedup.core.api_names import api_name
 from airflow_sf_dedup.core.records import Record
 from airflow_sf_dedup.salesforce import wire
-from airflow_sf_dedup.salesforce.base import ChunkAnswer, RecordUpdate, nobody
+from airflow_sf_dedup.salesforce.base import ChunkAnswer, ChunkRefused, RecordUpdate, nobody
 from airflow_sf_dedup.salesforce.repeating import LostSendings
 from airflow_sf_dedup.salesforce.session import SalesforceSession
 from airflow_sf_dedup.salesforce.wire import WriteOptions
@@ -22,6 +22,7 @@ from airflow_sf_dedup.salesforce.wire import WriteOptions
 class CollectionsApi:
     """An :class:`~airflow_sf_dedup.salesforce.base.UpsertApi` over sObject Collections.
 
+    :param key_prefix: how the ids of the sObject's records begin; ``None``: nobody knows.
     :param repeatable: False for a key that is not unique: two upserts of it at once create two records.
     """
 
@@ -34,10 +35,12 @@ class CollectionsApi:
         *,
         sobject: str,
         external_id_field: str,
+        key_prefix: str | None = None,
         options: WriteOptions = WriteOptions(),  # noqa: B008
         repeatable: bool = True,
     ) -> None:
         self.repeatable = repeatable
+        self._key_prefix = key_prefix or ""
         self._session = session
         self._sobject = api_name(sobject, "sobject")
         self._options = options
@@ -52,7 +55,8 @@ class CollectionsApi:
         options = replace(self._options, allow_save=allow_save)
         bodies = [wire.upsert_body(self._sobject, chunk) for chunk in chunks]
         request = wire.composite("PATCH", self._upsert_url, bodies, options.headers())
-        return self._sent(request, _sizes(chunks), on_late, repeatable=self.repeatable)
+        answers = self._sent(request, _sizes(chunks), on_late, repeatable=self.repeatable)
+        return [_with_ids(each, lambda _, saved: saved.startswith(self._key_prefix)) for each in answers]
 
     def update(
         self, chunks: Sequence[Sequence[RecordUpdate]], *, on_late: Callable[[], None] = nobody
@@ -61,7 +65,8 @@ class CollectionsApi:
         options = replace(self._options, allow_save=False, assignment_rules=False)
         bodies = [wire.update_body(self._sobject, chunk) for chunk in chunks]
         request = wire.composite("PATCH", self._update_url, bodies, options.headers())
-        return self._sent(request, _sizes(chunks), on_late)
+        answers = self._sent(request, _sizes(chunks), on_late)
+        return [_of_the_records(chunk, each) for chunk, each in zip(chunks, answers, strict=True)]
 
     def _sent(
         self, request: Mapping[str, Any], sizes: Sequence[int], on_late: Callable[[], None], *, repeatable: bool = True
@@ -78,6 +83,14 @@ class CollectionsApi:
             on_repeat=lost,
         )
         return [wire.after_a_lost_answer(each) for each in answers] if lost.in_doubt else answers
+
+
+def _of_the_records(chunk: Sequence[RecordUpdate], answer: ChunkAnswer) -> ChunkAnswer:
+    return _with_ids(answer, lambda place, saved: saved == chunk[place].record_id)
+
+
+def _with_ids(answer: ChunkAnswer, is_right: Callable[[int, str], bool]) -> ChunkAnswer:
+    return answer if isinstance(answer, ChunkRefused) else wire.with_right_ids(answer, is_right)
 
 
 def _sizes(chunks: Sequence[Sequence[object]]) -> list[int]:

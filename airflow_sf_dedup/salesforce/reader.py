@@ -75,7 +75,12 @@ class OrgReader:
         return describe(self._session, sobject)
 
     def by_id(self, sobject: str, record_ids: Sequence[str], fields: Sequence[str]) -> dict[str, StoredRecord]:
-        """The records the user can read; those in the recycle bin are marked as deleted."""
+        """The records the user can read; those in the recycle bin are marked as deleted.
+
+        An id of another sObject is no record, and is not asked for: it would refuse the whole request.
+        """
+        if sobject == self._sobject.name:
+            record_ids = list(filter(self._sobject.has_id, record_ids))
         found = {
             record.record_id: record
             for ids in _batches(record_ids, _MOST_IDS)
@@ -132,9 +137,10 @@ class OrgReader:
         fields = [name for name in _ORIGIN_FIELDS if self._sobject.field(name)]
         if not {"CreatedDate", "LastModifiedDate"} & set(fields):
             return {}
+        own = list(filter(self._sobject.has_id, record_ids))
         return {
             record.record_id: _origin(record)
-            for ids in _batches(record_ids, _MOST_IDS)
+            for ids in _batches(own, _MOST_IDS)
             for record in self._retrieve(self._sobject.name, ids, fields)
             if not record.is_deleted
         }

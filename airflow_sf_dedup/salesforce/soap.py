@@ -59,12 +59,17 @@ class SoapUpsertLookup:
         outcomes: list[Outcome] = self._session.soap(
             lambda token: soap_wire.envelope(token, headers, body),
             action="upsert",
-            read=lambda answer: soap_wire.read_upsert(parse(answer), len(records)),
+            read=lambda answer: self._read(answer, len(records)),
             repeatable=self._repeatable,
             repeat_timeouts=False,
             on_repeat=lost,
         )
         return [wire.in_doubt(outcome) for outcome in outcomes] if lost.in_doubt else outcomes
+
+    def _read(self, answer: bytes, rows: int) -> list[Outcome]:
+        return wire.with_right_ids(
+            soap_wire.read_upsert(parse(answer), rows), lambda _, saved: self._sobject.has_id(saved)
+        )
 
 
 _CANNOT_BE_ASKED: Outcome = DuplicatesFound("blocked; its values hold characters that SOAP cannot carry", ())

@@ -8,7 +8,7 @@ here, bounded and printable; ids are ids and names of sObjects are names, or the
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -147,6 +147,21 @@ def _refused(status: int, code: str, message: str) -> ChunkRefused:
     if rule_for(code, message).listed or (code and status == 400):
         return ChunkRefused(code, message)
     return ChunkRefused(f"HTTP_{status}", f"{code}: {message}" if code else message)
+
+
+def with_right_ids(outcomes: Sequence[Outcome], is_right: Callable[[int, str], bool]) -> list[Outcome]:
+    """The outcomes; a success that names another record than it can is none: nobody knows what it is about.
+
+    An id of another sObject would refuse every request that it is sent in.
+
+    :param is_right: told the place of a row in the chunk, from 0, and the id.
+    """
+    return [
+        Unanswered("success with the id of another record")
+        if isinstance(outcome, Saved) and not is_right(place, outcome.record_id)
+        else outcome
+        for place, outcome in enumerate(outcomes)
+    ]
 
 
 def after_a_lost_answer(answer: ChunkAnswer) -> ChunkAnswer:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
 from airflow_sf_dedup.core.records import FieldValue
-from airflow_sf_dedup.core.sobjects import Field, SObject
-from airflow_sf_dedup.core.values import is_api_name, plain, reader_of, to_parent, to_scalar
+from airflow_sf_dedup.core.sobjects import Field
+from airflow_sf_dedup.core.values import plain, read_parent, reader_of
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class FieldColumn:
         return reader_of(self.field)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ParentColumn:
     """A column that names a parent by a field of the parent, ``Account.External_Id__c``.
 
@@ -41,49 +41,64 @@ class ParentColumn:
     name: str
     #: The reference field that points to the parent.
     field: Field
-    #: The parent's field; ``None`` where each value is a mapping that says it.
-    parent_field: str | None = None
+    #: The parent's field that finds it.
+    parent_key: Field
     #: The parent's sObject, where there is a choice.
     parent_sobject: str | None = None
 
     def put(self, fields: dict[str, Any], value: Any) -> None:
         """Add the parent; nothing clears the reference field itself.
 
-        :raises MalformedValue: the value names no parent.
+        :raises MalformedValue: the parent's field cannot hold the value.
         """
-        parent = self._parent(value)
+        # Blanks around a key mean nothing to Salesforce.
+        key = self._read(value.strip() if type(value) is str else value)
+        if key is None or key == "":
+            fields[self.field.name] = None
+            return
+        attributes = {"attributes": {"type": self.parent_sobject}} if self.parent_sobject else {}
+        fields[str(self.field.relationship_name)] = {**attributes, self.parent_key.name: key}
+
+    @cached_property
+    def _read(self) -> Callable[[Any], FieldValue]:
+        return reader_of(replace(self.parent_key, name=f"{self.field.relationship_name}.{self.parent_key.name}"))
+
+
+@dataclass(frozen=True)
+class ParentsColumn:
+    """A column whose values are mappings, each of which names its parent: ``{"External_Id__c": "A-1"}``."""
+
+    name: str
+    #: The reference field that points to the parent.
+    field: Field
+    #: The column that a spelling such as ``Contact:Who.External_Id__c`` stands for.
+    column_of: Callable[[str], ParentColumn]
+
+    def put(self, fields: dict[str, Any], value: Any) -> None:
+        """Add the parent; nothing clears the reference field itself.
+
+        :raises MalformedValue: the value is no such mapping, or the parent's field cannot hold what it says.
+        :raises SettingError: no parent can be named by the field that it says.
+        """
+        relationship = str(self.field.relationship_name)
+        parent = read_parent(relationship, value)
         if parent is None:
             fields[self.field.name] = None
         else:
-            fields[str(self.field.relationship_name)] = parent
+            sobject = f"{parent.sobject}:" if parent.sobject else ""
+            self._column(f"{sobject}{relationship}.{parent.field}").put(fields, parent.value)
 
-    def _parent(self, value: Any) -> dict[str, Any] | None:
-        if self.parent_field is None:
-            return to_parent(str(self.field.relationship_name), value)
-        inner = to_scalar(self.name, value)
-        if inner is None:
-            return None
-        attributes = {"attributes": {"type": self.parent_sobject}} if self.parent_sobject else {}
-        return {**attributes, self.parent_field: inner}
+    def _column(self, spelled: str) -> ParentColumn:
+        if spelled not in self._columns:
+            self._columns[spelled] = self.column_of(spelled)
+        return self._columns[spelled]
 
-
-Column = FieldColumn | ParentColumn
+    @cached_property
+    def _columns(self) -> dict[str, ParentColumn]:
+        return {}
 
 
-def column_of(describe: SObject, name: str) -> Column | None:
-    """The field or parent that a column name stands for, in any spelling of case; ``None`` for neither."""
-    relationship, dot, parent_field = name.partition(".")
-    parent_sobject, colon, after = relationship.rpartition(":")
-    if dot:
-        parent = describe.parent(after if colon else relationship)
-        if parent is None or not is_api_name(parent_field):
-            return None
-        return ParentColumn(name, parent, parent_field, parent_sobject or None)
-    field = describe.field(name)
-    if field is not None:
-        return FieldColumn(name, field)
-    parent = describe.parent(name)
-    return ParentColumn(name, parent) if parent is not None else None
+Column = FieldColumn | ParentColumn | ParentsColumn
 
 
 def value_of(fields: Mapping[str, Any], field: Field) -> str | None:

@@ -1,34 +1,39 @@
 """Rows of a CSV file (RFC 4180, any one-character delimiter).
 
 A row with too few or too many cells is a row with a problem. A quote that is never closed swallows
-the rows after it, so it ends the load before anything was sent.
+the rows after it, so it ends the load before anything was sent. A first line such as ``sep=;``, by which Excel
+knows the delimiter, is no row.
 """
 
 from __future__ import annotations
 
 import csv
+import re
 import threading
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import islice
-from typing import Any, Literal
+from itertools import chain, islice
+from typing import Any, Literal, TextIO
 
+from airflow_sf_dedup.core.wording import listed
 from airflow_sf_dedup.errors import SettingError, SourceError
 from airflow_sf_dedup.sources.base import SourceRow
+from airflow_sf_dedup.sources.lines import MOST_ROW_CHARACTERS, RowLines, RowTooLong
 from airflow_sf_dedup.sources.paths import shown
 from airflow_sf_dedup.sources.text import TextFile
-
-#: Most characters of a cell. Salesforce takes requests of 50 MB; the csv module alone stops at 131,072.
-MOST_CELL_CHARACTERS = 64 * 1024 * 1024
 
 #: How the Bulk API writes "clear this field" in a CSV cell.
 BULK_API_NULL = "#N/A"
 
-#: Longest column name that is quoted in a message; longer ones are content, not names.
-_NAME_CHARACTERS = 80
+#: The line by which a file tells Excel its delimiter.
+_SAYS_DELIMITER = re.compile(r'\ufeff?"?sep=(?P<delimiter>[^"]|\\t)"?', re.IGNORECASE)
+
+#: A tab may be spelled.
+_TAB = {"\\t": "\t"}
 
 _ROWS_AT_A_TIME = 500
+_CHARACTERS_AT_A_TIME = 1 << 20
 
 #: The csv module keeps its cell limit for the whole process.
 _cell_limit = threading.Lock()
@@ -39,7 +44,7 @@ class CsvFile:
     """A CSV file with a header line.
 
     :param text: the file.
-    :param delimiter: one character.
+    :param delimiter: one character; a first line ``sep=;`` of the file decides, if there is one.
     :param blank_means: ``absent`` leaves the field of a blank cell alone, ``null`` clears it.
     """
 
@@ -68,37 +73,38 @@ class CsvFile:
 
         :raises SourceError: there is no header, or a name is blank or repeated.
         """
-        with self.text.open() as lines:
-            return self._header(self._cells(lines))
+        with self.text.open() as text:
+            return self._header(self._cells(text))
 
     def rows(self) -> Iterator[SourceRow]:
         """The rows below the header; blank lines are no rows."""
-        with self.text.open() as lines:
-            cells = self._cells(lines)
+        with self.text.open() as text:
+            cells = self._cells(text)
             header = self._header(cells)
             numbered = enumerate((line for line in cells if line[1]), start=1)
             for row_number, (line, row) in numbered:
                 yield self._row(row_number, line, header, row)
 
     def _header(self, cells: Iterator[tuple[int, list[str]]]) -> tuple[str, ...]:
-        header = next((row for _, row in cells if row), None)
+        line, header = next(((line, row) for line, row in cells if row), (0, None))
         if header is None:
             raise SourceError(f"{self.name}: the file is empty; expected a header line with column names")
-        return self._checked_names(tuple(name.strip() for name in header))
+        return self._checked_names(line, tuple(name.strip() for name in header))
 
-    def _checked_names(self, names: tuple[str, ...]) -> tuple[str, ...]:
-        blank = [str(place) for place, name in enumerate(names, start=1) if not name]
+    def _checked_names(self, line: int, names: tuple[str, ...]) -> tuple[str, ...]:
+        """The names themselves. Messages say places: in a file without a header these are a customer's values."""
+        blank = [place for place, name in enumerate(names, start=1) if not name]
         if blank:
             raise SourceError(
-                f"{self.name}: line 1 has no name for column {', '.join(blank)} of {len(names)}; "
+                f"{self.name}: line {line} has no name for column {listed(blank)} of {len(names)}; "
                 "name it, remove it, or set delimiter if the cells are separated by another character"
             )
         counts = Counter(name.lower() for name in names)
-        repeated = [_quoted(name, place) for place, name in enumerate(names, start=1) if counts[name.lower()] > 1]
+        repeated = [place for place, name in enumerate(names, start=1) if counts[name.lower()] > 1]
         if repeated:
             raise SourceError(
-                f"{self.name}: line 1 names columns more than once: {', '.join(repeated)} "
-                "(names are compared without case); rename or remove one"
+                f"{self.name}: line {line} names columns more than once: columns {listed(repeated)} of {len(names)} "
+                "(names are compared without case); rename or remove one, or add a header line if there is none"
             )
         return names
 
@@ -118,22 +124,33 @@ class CsvFile:
                 values[name] = None if cell == BULK_API_NULL else cell
         return SourceRow(row_number, values)
 
-    def _cells(self, lines: Iterator[str]) -> Iterator[tuple[int, list[str]]]:
+    def _cells(self, text: TextIO) -> Iterator[tuple[int, list[str]]]:
         """Number of the line a row ends in, from 1, and its cells."""
-        reader = csv.reader(lines, delimiter=self.delimiter, strict=True)
+        lines = RowLines(text)
+        first = self._first_line(lines)
+        said = _SAYS_DELIMITER.fullmatch(first.rstrip("\r\n"))
+        before = 1 if said else 0
+        delimiter = _TAB.get(said["delimiter"], said["delimiter"]) if said else self.delimiter
+        reader = csv.reader(lines if said else chain([first], lines), delimiter=delimiter, strict=True)
         while True:
             try:
                 with _cell_limit:
-                    some = _pull(reader)
-            except csv.Error as error:
-                raise self._unreadable(reader.line_num, error) from None
+                    some = _pull(reader, lines, before)
+            except (csv.Error, RowTooLong) as error:
+                raise self._unreadable(reader.line_num + before, error) from None
             if not some:
                 return
             yield from some
 
-    def _unreadable(self, line: int, error: csv.Error) -> SourceError:
-        if "limit" in str(error):
-            words = f"a cell has more than {MOST_CELL_CHARACTERS} characters; is a quote before it not closed?"
+    def _first_line(self, lines: RowLines) -> str:
+        try:
+            return next(lines, "")
+        except RowTooLong as error:
+            raise self._unreadable(1, error) from None
+
+    def _unreadable(self, line: int, error: Exception) -> SourceError:
+        if isinstance(error, RowTooLong):
+            words = f"a row has more than {MOST_ROW_CHARACTERS:,} characters; is a quote before it not closed?"
         elif "unexpected end" in str(error):
             words = "the file ends inside quotes: a quote before it is not closed"
         else:
@@ -141,14 +158,19 @@ class CsvFile:
         return SourceError(f"{self.name}: up to line {line}: {words}")
 
 
-def _pull(reader: Any) -> list[tuple[int, list[str]]]:
-    """The next rows, read under our own cell limit."""
-    before = csv.field_size_limit(MOST_CELL_CHARACTERS)
+def _pull(reader: Any, lines: RowLines, before: int) -> list[tuple[int, list[str]]]:
+    """The next rows, read under our own cell limit.
+
+    :param before: lines of the file that the reader has not seen.
+    """
+    limit = csv.field_size_limit(MOST_ROW_CHARACTERS)
+    rows, characters = [], 0
     try:
-        return [(reader.line_num, row) for row in islice(reader, _ROWS_AT_A_TIME)]
+        for row in islice(reader, _ROWS_AT_A_TIME):
+            rows.append((reader.line_num + before, row))
+            characters += lines.end_row()
+            if characters > _CHARACTERS_AT_A_TIME:
+                break
     finally:
-        csv.field_size_limit(before)
-
-
-def _quoted(name: str, place: int) -> str:
-    return repr(name) if len(name) <= _NAME_CHARACTERS else f"column {place}"
+        csv.field_size_limit(limit)
+    return rows

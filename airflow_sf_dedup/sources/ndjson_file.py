@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 from airflow_sf_dedup.core.values import fits_a_float
 from airflow_sf_dedup.errors import SourceError
 from airflow_sf_dedup.sources.base import SourceRow
+from airflow_sf_dedup.sources.lines import MOST_ROW_CHARACTERS, bounded_lines
 from airflow_sf_dedup.sources.paths import shown
 from airflow_sf_dedup.sources.text import TextFile
 
@@ -41,8 +42,8 @@ class NdjsonFile:
         row_number = 0
         # Only a line feed ends a line: JSON text may hold U+2028 and other line ends of Unicode.
         with self.text.open(newline="\n") as lines:
-            for line_number, line in enumerate(lines, start=1):
-                if line.isspace():
+            for line_number, line in enumerate(bounded_lines(lines), start=1):
+                if len(line) <= MOST_ROW_CHARACTERS and line.isspace():
                     continue
                 row_number += 1
                 if row_number == 1:
@@ -58,6 +59,8 @@ class NdjsonFile:
 
 
 def _row(row_number: int, line_number: int, line: str) -> SourceRow:
+    if len(line) > MOST_ROW_CHARACTERS:
+        return SourceRow(row_number, {}, f"in line {line_number} has more than {MOST_ROW_CHARACTERS:,} characters")
     try:
         values = _decode(line)
     except _NamedTwice:

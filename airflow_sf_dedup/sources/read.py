@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from airflow_sf_dedup.core.wording import listed, nearest, shown
 from airflow_sf_dedup.errors import SettingError
 from airflow_sf_dedup.sources.base import Source
 from airflow_sf_dedup.sources.files import file_source
@@ -44,15 +44,14 @@ def _from_options(options: Mapping[str, Any]) -> Source:
     unknown = [str(name) for name in options if name not in _FILE_OPTIONS]
     if unknown:
         raise SettingError(
-            f"source: unknown {', '.join(unknown)}{_nearest(unknown[0])}; known are {', '.join(_FILE_OPTIONS)}",
+            f"source: unknown {listed(unknown, say=_with_nearest)}; known are {', '.join(_FILE_OPTIONS)}",
             setting="source",
         )
     return file_source(**options)
 
 
-def _nearest(name: str) -> str:
-    near = difflib.get_close_matches(name, _FILE_OPTIONS, n=1)
-    return f" (did you mean {near[0]}?)" if near else ""
+def _with_nearest(name: str) -> str:
+    return f"{shown(name)}{nearest(name, _FILE_OPTIONS)}"
 
 
 def _is_frame(value: Any) -> bool:

@@ -11,6 +11,7 @@ from airflow_sf_dedup.core.keys import KeyRule, UnusableKey
 from airflow_sf_dedup.core.ordering import UnusableOrder, kind_of, order_of
 from airflow_sf_dedup.core.records import Record, row_hash
 from airflow_sf_dedup.core.values import MalformedValue
+from airflow_sf_dedup.errors import SalesforceDedupError
 from airflow_sf_dedup.sources.base import SourceRow
 from airflow_sf_dedup.sources.columns import Column
 
@@ -60,6 +61,14 @@ class OrderReader:
         return order
 
 
+@dataclass(slots=True)
+class _At:
+    """How far the reading of a row has come."""
+
+    column: str
+    key: str | None = None
+
+
 @dataclass(frozen=True)
 class RecordReader:
     """Reads rows of one source.
@@ -74,26 +83,41 @@ class RecordReader:
     order: OrderReader | None = None
 
     def read(self, row: SourceRow) -> Record | Refusal:
-        """The record of a row, or why there is none."""
+        """The record of a row, or why there is none.
+
+        Any object can stand in a row, and fail in any way when it is looked at: that is the row's fault alone.
+
+        :raises SettingError: the row names a parent by what cannot name one.
+        """
         if row.problem is not None:
             return Refusal(row.row_number, "UNREADABLE_ROW", "unreadable_row", f"row {row.row_number} {row.problem}")
-        key_column, passed_over = self._key_column, self._passed_over
+        at = _At(self._key_column)
         try:
-            key = self.key_rule.read(row.values.get(key_column))
+            return self._record(row, at)
         except UnusableKey as unusable:
             return Refusal(row.row_number, "UNUSABLE_KEY", unusable.reason, unusable.message)
-        fields = {self.key_rule.field.name: self.key_rule.wire_value(key)}
-        try:
-            for name, value in row.values.items():
-                if name not in passed_over:
-                    self.columns[name].put(fields, value)
-        except MalformedValue as malformed:
-            return Refusal(row.row_number, "MALFORMED_VALUE", "malformed_value", f"column {name}: {malformed}", key)
-        try:
-            order = None if self.order is None else self.order.read(row.values)
         except UnusableOrder as unusable:
-            return Refusal(row.row_number, "UNUSABLE_ORDER", unusable.reason, unusable.message, key)
-        return Record(row.row_number, key, fields, row_hash(fields), order=order)
+            return Refusal(row.row_number, "UNUSABLE_ORDER", unusable.reason, unusable.message, at.key)
+        except MalformedValue as malformed:
+            why = str(malformed)
+        except (SalesforceDedupError, MemoryError):
+            raise
+        except Exception as error:
+            why = f"cannot be read ({type(error).__name__})"
+        return Refusal(row.row_number, "MALFORMED_VALUE", "malformed_value", f"column {at.column}: {why}", at.key)
+
+    def _record(self, row: SourceRow, at: _At) -> Record:
+        at.key = key = self.key_rule.read(row.values.get(at.column))
+        fields = {self.key_rule.field.name: self.key_rule.wire_value(key)}
+        passed_over = self._passed_over
+        for name, value in row.values.items():
+            if name not in passed_over:
+                at.column = name
+                self.columns[name].put(fields, value)
+        if self.order is None:
+            return Record(row.row_number, key, fields, row_hash(fields))
+        at.column = self.order.column or self.order.wanted
+        return Record(row.row_number, key, fields, row_hash(fields), order=self.order.read(row.values))
 
     @cached_property
     def _key_column(self) -> str:

@@ -39,6 +39,8 @@ class StagedLoad:
     load_id: str
     #: The sObject with just the fields that this load needs.
     sobject: SObject
+    #: The sObject with all fields that the user sees: what a setting may name.
+    described: SObject
     #: In the org's spelling.
     external_id_field: str
     on_repeat: str
@@ -55,6 +57,7 @@ class StagedLoad:
         return {
             **document,
             "sobject": self.sobject.to_json(),
+            "described": self.described.to_json(),
             "columns": list(self.columns),
             "created_at": self.created_at.isoformat(),
         }
@@ -71,6 +74,7 @@ class StagedLoad:
             **{
                 **document,
                 "sobject": SObject.from_json(document["sobject"]),
+                "described": SObject.from_json(document["described"]),
                 "columns": tuple(document["columns"]),
                 "created_at": datetime.fromisoformat(document["created_at"]),
             }

@@ -89,3 +89,12 @@ def test_an_erasure_keeps_to_its_sobject_and_field(audit, engine):
         watermarks.announce(each, {"k": MARK})
     audit.erase("K", sobject=scope.sobject, external_id_field=scope.external_id_field)
     assert [len(watermarks.standing(each, ["k"])) for each in (scope, other_sobject, other_field)] == [0, 1, 1]
+
+
+def test_an_erasure_finds_its_loads_however_their_sobject_and_field_are_spelled(audit):
+    load = a_load()
+    audit.open_load(load)
+    audit.remember(load.load_id, [an_entry(1, key="Spelled-1")])
+    wanted = {"sobject": load.sobject.upper(), "external_id_field": load.external_id_field.lower()}
+    assert audit.erase("Spelled-1", sobject="Nothing", external_id_field=None) == 0
+    assert audit.erase("Spelled-1", **wanted) == 1

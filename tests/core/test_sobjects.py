@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
 from airflow_sf_dedup.core.sobjects import Field, SObject
 
 DESCRIBE = {
@@ -64,3 +66,15 @@ def test_only_some_fields_travel_with_a_load() -> None:
 
 def test_it_survives_json() -> None:
     assert SObject.from_json(json.loads(json.dumps(LEAD.to_json()))) == LEAD
+
+
+@pytest.mark.parametrize("prefix", [None, "", 7, "0015g"], ids=repr)
+def test_a_describe_may_not_say_how_ids_begin(prefix: object) -> None:
+    assert SObject.from_describe({**DESCRIBE, "keyPrefix": prefix}).has_id("0015g0000000001AAA")
+
+
+def test_an_id_of_another_sobject_is_told_by_its_beginning() -> None:
+    lead = SObject.from_describe({**DESCRIBE, "keyPrefix": "00Q"})
+    assert lead.has_id("00Q5g0000000001AAA")
+    assert not lead.has_id("0035g0000000001AAA")
+    assert SObject.from_json(json.loads(json.dumps(lead.to_json()))) == lead

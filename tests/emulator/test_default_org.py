@@ -124,3 +124,18 @@ def test_what_is_closed_says_so(
         assert tuple(org.record(seeded)[flag] for flag in flags) == expected
     found = client.query(f"SELECT Id FROM {sobject} WHERE IsClosed = true")
     assert record_id in {each["Id"] for each in found}
+
+
+@pytest.mark.parametrize(
+    ("sobject", "field", "finds"),
+    [
+        ("User", "Username", True),
+        ("User", "Email", True),
+        ("Invoice__c", "Name", True),
+        ("Contact", "Email", True),
+        ("Account", "Name", False),
+        ("User", "Alias", False),
+    ],
+)
+def test_the_fields_that_find_records_are_those_of_the_documentation(sobject: str, field: str, finds: bool) -> None:
+    assert Org.read().sobject(sobject).fields[field].id_lookup is finds

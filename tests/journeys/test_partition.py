@@ -24,6 +24,7 @@ from airflow_sf_dedup.audit.upgrade import upgrade
 from airflow_sf_dedup.core.entries import Action, Entry
 from airflow_sf_dedup.core.keys import KeyRule
 from airflow_sf_dedup.core.partitioning import PartitionRef
+from airflow_sf_dedup.core.record_ids import to_18
 from airflow_sf_dedup.core.records import Record
 from airflow_sf_dedup.core.repeats import ON_REPEAT
 from airflow_sf_dedup.core.sobjects import Field, SObject
@@ -48,6 +49,13 @@ LEAD = SObject(
         Field("AccountId", "Account", "reference", relationship_name="Account", reference_to=("Account",)),
     ),
 )
+
+
+ACCOUNT = SObject("Account", (Field("Ext__c", "Ext", "string", length=80, external_id=True),))
+
+
+def account(number: int) -> str:
+    return to_18(f"001{number:012d}")
 
 
 @dataclass
@@ -99,6 +107,7 @@ class Partitioned:
             "salesforce_conn_id": "sf",
             "audit_conn_id": None,
             "clock": lambda: NOW,
+            "parents": {"Account": ACCOUNT}.__getitem__,
         }
         self.refs: list[PartitionRef] = partition_source(**{**options, **changes})
 
@@ -426,7 +435,7 @@ def test_what_is_sent_together_is_told_wave_by_wave(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("rows", [7, 199, 200, 201, 600])
 def test_the_rows_of_one_parent_stand_one_after_the_other(tmp_path: Path, rows: int) -> None:
-    parents = [f"P{n % 7}" for n in range(rows)]
+    parents = [account(n % 7) for n in range(rows)]
     source = [{"Key__c": f"K-{n % 300}", "AccountId": parent} for n, parent in enumerate(parents)]
     run = Partitioned(tmp_path, source, group_by="AccountId", partitions=3, on_repeat="in_order")
     homes: dict[str, set[int]] = {}
@@ -444,6 +453,8 @@ def test_the_rows_of_one_parent_stand_one_after_the_other(tmp_path: Path, rows: 
 @pytest.mark.parametrize("column", ["AccountId", "Account.Ext__c", "Account"])
 def test_rows_of_one_parent_meet_in_one_partition(tmp_path: Path, column: str, group_by: str) -> None:
     parents = ["P1", "p1", "P2", "P3", "P1"] * 20
+    if column == "AccountId":
+        parents = [account(1), account(1)[:15], account(2), account(3), account(1).lower()] * 20
     rows = [
         {"Key__c": f"K-{n}", column: {"Ext__c": parent} if column == "Account" else parent}
         for n, parent in enumerate(parents)
@@ -452,7 +463,7 @@ def test_rows_of_one_parent_meet_in_one_partition(tmp_path: Path, column: str, g
     assert 1 < len(run.refs) <= 3
     assert len(run.records) == 100
     for part in run.partitions.values():
-        order = [parents[record.row_number - 1].lower() for record in part]
+        order = [parents[record.row_number - 1].lower()[:15] for record in part]
         assert order == sorted(order)
 
 
@@ -464,7 +475,7 @@ def test_rows_without_a_parent_are_partitioned_by_key(tmp_path: Path) -> None:
 
 
 def test_all_rows_of_a_key_follow_its_first_row(tmp_path: Path) -> None:
-    rows = [{"Key__c": "A", "AccountId": f"P{n}"} for n in range(20)]
+    rows = [{"Key__c": "A", "AccountId": account(n)} for n in range(20)]
     run = Partitioned(tmp_path, rows, group_by="AccountId", on_repeat="in_order", partitions=64)
     (part,) = run.partitions.values()
     assert [record.wave for record in part] == list(range(20))
@@ -562,7 +573,10 @@ raw_keys = st.one_of(
 raw_rows = st.lists(
     st.fixed_dictionaries(
         {"Key__c": raw_keys},
-        optional={"AccountId": st.sampled_from(["P", "p", "Q", None]), "Born__c": st.sampled_from(["x", "2026-01-02"])},
+        optional={
+            "AccountId": st.sampled_from([account(1), account(1)[:15], account(2), None]),
+            "Born__c": st.sampled_from(["x", "2026-01-02"]),
+        },
     ),
     max_size=25,
 )

@@ -7,7 +7,7 @@ import pytest
 from airflow_sf_dedup.core.sobjects import Field, SObject
 from airflow_sf_dedup.errors import PreflightError
 from airflow_sf_dedup.journeys.preflight import Fit, check_sobject
-from airflow_sf_dedup.sources.columns import FieldColumn, ParentColumn
+from airflow_sf_dedup.sources.columns import FieldColumn, ParentColumn, ParentsColumn
 
 KEY = Field("External_Id__c", "External ID", "string", length=255, external_id=True, unique=True)
 OTHER_KEY = Field("ExternalId__c", "Other ID", "string")
@@ -24,10 +24,34 @@ LEAD = SObject(
         Field("Born__c", "Born", "date", external_id=True, unique=True),
         Field("AccountId", "Account", "reference", relationship_name="Account", reference_to=("Account",)),
         Field("WhoId", "Who", "reference", relationship_name="Who", reference_to=("Contact", "Lead")),
+        Field("HiddenId", "Hidden", "reference", relationship_name="Hidden", reference_to=("Hidden",)),
         Field("CreatedById", "By", "reference", createable=False, updateable=False, relationship_name="CreatedBy"),
         Field("OncePerRecord__c", "Once", "string", updateable=False),
     ),
 )
+
+
+PARENT_KEY = Field("Ext__c", "External ID", "string", length=80, external_id=True)
+PARENT_FIELDS = (
+    Field("Id", "ID", "id", id_lookup=True),
+    PARENT_KEY,
+    Field("Number__c", "Number", "double", external_id=True),
+    Field("Email", "Email", "email", id_lookup=True),
+    Field("Name", "Name", "string"),
+)
+
+
+class Parents:
+    """Describes every parent but one, and remembers what it was asked."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+
+    def __call__(self, sobject: str) -> SObject:
+        self.asked.append(sobject)
+        if sobject == "Hidden":
+            raise PreflightError("the org has no 'Hidden'")
+        return SObject(sobject, PARENT_FIELDS)
 
 
 def check(
@@ -36,6 +60,7 @@ def check(
     sobject: SObject = LEAD,
     allow: bool = False,
     newer_than: str | None = None,
+    parents: Parents | None = None,
 ) -> Fit:
     return check_sobject(
         sobject,
@@ -43,6 +68,7 @@ def check(
         columns=columns or None,
         allow_non_unique_key=allow,
         newer_than=newer_than,
+        parents=parents or Parents(),
     )
 
 
@@ -61,17 +87,49 @@ def test_columns_in_any_case_go_to_the_orgs_own_fields() -> None:
     ("column", "field", "parent_field", "parent_sobject"),
     [
         ("Account.Ext__c", "AccountId", "Ext__c", None),
-        ("account.Ext__c", "AccountId", "Ext__c", None),
-        ("Account", "AccountId", None, None),
+        ("account.ext__C", "AccountId", "Ext__c", None),
+        ("Account.Email", "AccountId", "Email", None),
         ("Contact:Who.Ext__c", "WhoId", "Ext__c", "Contact"),
+        ("contact:who.ext__c", "WhoId", "Ext__c", "Contact"),
     ],
 )
-def test_a_parent_may_be_named_by_its_own_key(
-    column: str, field: str, parent_field: str | None, parent_sobject: str | None
+def test_a_parent_may_be_named_by_a_field_that_finds_it(
+    column: str, field: str, parent_field: str, parent_sobject: str | None
 ) -> None:
     found = check("External_Id__c", column).columns[column]
     assert isinstance(found, ParentColumn)
-    assert (found.field.name, found.parent_field, found.parent_sobject) == (field, parent_field, parent_sobject)
+    assert (found.field.name, found.parent_key.name, found.parent_sobject) == (field, parent_field, parent_sobject)
+
+
+def test_a_column_of_mappings_names_its_parents_row_by_row() -> None:
+    column = check("External_Id__c", "Account").columns["Account"]
+    assert isinstance(column, ParentsColumn)
+    fields: dict[str, object] = {}
+    column.put(fields, {"number__c": "7.0"})
+    assert fields == {"Account": {"Number__c": 7}}
+    with pytest.raises(
+        PreflightError, match=r"Account\.Name names Account by Name, which is no External ID"
+    ) as refused:
+        column.put(fields, {"Name": "Acme"})
+    assert "Acme" not in str(refused.value)
+
+
+def test_each_parent_is_described_once_and_only_where_a_column_names_it() -> None:
+    parents = Parents()
+    check("External_Id__c", "LastName", "AccountId", parents=parents)
+    assert parents.asked == []
+    check("External_Id__c", "Contact:Who.Ext__c", "Account.Ext__c", parents=parents)
+    assert sorted(parents.asked) == ["Account", "Contact"]
+
+
+def test_the_sobject_itself_is_not_described_again_as_its_own_parent() -> None:
+    parents = Parents()
+    manager = Field("ManagerId", "Manager", "reference", relationship_name="Manager", reference_to=("Lead",))
+    fit = check(
+        "External_Id__c", "Manager.Email", sobject=replace(LEAD, fields=(*LEAD.fields, manager)), parents=parents
+    )
+    assert len(fit.columns) == 2
+    assert parents.asked == []
 
 
 @pytest.mark.parametrize(
@@ -119,6 +177,19 @@ def test_an_sobject_that_cannot_be_upserted_is_refused(lacking: str, word: str) 
         pytest.param("CreatedBy.Ext__c", "CreatedBy.Ext__c is read-only", id="read-only parent"),
         pytest.param("Who.Ext__c", "Contact or Lead: say which, as in Contact:Who.Ext__c", id="which parent"),
         pytest.param("Case:Who.Ext__c", "names the parent Case, WhoId takes Contact or Lead", id="wrong parent"),
+        pytest.param("Case:Who.", "names no parent", id="which parent without field"),
+        pytest.param(
+            "Account.Extt__c",
+            "names Account by Extt__c, which is no field that this user can see (nearest: Ext__c)",
+            id="misspelled field of the parent",
+        ),
+        pytest.param(
+            "Account.Name",
+            "names Account by Name, which is no External ID (nor has idLookup); take one of: Ext__c, Number__c, Email",
+            id="field that finds no parent",
+        ),
+        pytest.param("Account.Id", "names a parent by its id: call the column AccountId", id="id of the parent"),
+        pytest.param("Hidden.Ext__c", "names the parent Hidden, which this user cannot see", id="hidden parent"),
         pytest.param("external_id__C", "External_Id__c and external_id__C are one field", id="same field twice"),
     ],
 )
@@ -169,6 +240,17 @@ def test_a_parent_and_its_reference_field_are_one_field() -> None:
         check("External_Id__c", "AccountId", "Account.Ext__c")
 
 
+def test_newer_than_may_spell_the_field_of_a_column_in_another_way() -> None:
+    fit = check("External_Id__c", "Account.Ext__c", newer_than="accountid")
+    assert fit.order_column == "Account.Ext__c"
+
+
+def test_thousands_of_offending_columns_make_a_short_message() -> None:
+    with pytest.raises(PreflightError, match="and 4,990 more") as refused:
+        check("External_Id__c", *(f"No_Such_{number}__c" for number in range(5000)))
+    assert len(str(refused.value)) < 2000
+
+
 def test_all_offending_columns_are_named_in_one_error() -> None:
     with pytest.raises(PreflightError) as refused:
         check("External_Id__c", "Zzz", "Name", "Id")
@@ -186,6 +268,14 @@ def test_a_first_line_that_is_no_header_is_not_repeated() -> None:
         check("ada@example.com", "Lovelace")
     assert "ada" not in str(refused.value)
     assert "delimiter" not in str(refused.value)
+
+
+@pytest.mark.parametrize("first_row", [("A-1", "Lovelace", "Email"), ("Name", "Lovelace"), ("LastName", "Lovelace")])
+def test_a_first_row_in_which_a_value_is_also_a_name_is_not_repeated(first_row: tuple[str, ...]) -> None:
+    with pytest.raises(PreflightError, match="is the first line a header") as refused:
+        check(*first_row)
+    assert "Lovelace" not in str(refused.value)
+    assert "A-1" not in str(refused.value)
 
 
 @pytest.mark.parametrize("delimiter", [";", "\t", "|", ","], ids=["semicolon", "tab", "bar", "comma"])

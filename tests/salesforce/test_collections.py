@@ -131,3 +131,29 @@ def test_whoever_has_the_rows_hears_of_a_sending_that_may_still_be_carried_out(
         api.update([[RecordUpdate(ID, {"Phone": "1"})]], on_late=lambda: heard.append(None))
     assert len(canned_org.requests) == 2
     assert len(heard) == late
+
+
+OTHERS = "0015c00002Lz9mUAAR"
+
+
+def test_a_success_that_names_a_record_of_another_sobject_is_no_answer(
+    canned_org: Any, reply: Any, session: SalesforceSession
+) -> None:
+    document = answered(2)
+    document["compositeResponse"][0]["body"] = [
+        {"id": identity, "success": True, "errors": [], "created": True} for identity in (ID, OTHERS)
+    ]
+    canned_org.answers(reply(body=document))
+    api = CollectionsApi(session, sobject="Lead", external_id_field="Key__c", key_prefix=ID[:3])
+    assert api.upsert([[record(1), record(2)]]) == [
+        [Saved(ID, True), Unanswered("success with the id of another record")]
+    ]
+
+
+def test_an_update_that_names_another_record_than_it_was_sent_to_is_no_answer(
+    canned_org: Any, reply: Any, api: CollectionsApi
+) -> None:
+    canned_org.answers(reply(body=answered(2)))
+    [[first, second]] = api.update([[RecordUpdate(ID, {"Phone": "1"}), RecordUpdate(OTHERS, {"Phone": "2"})]])
+    assert isinstance(first, Saved)
+    assert isinstance(second, Unanswered)

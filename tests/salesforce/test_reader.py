@@ -224,3 +224,16 @@ def test_an_emulated_org_tells_origins_and_who_holds_a_key_in_its_recycle_bin(sa
     told = session.org_now()
     assert told is not None
     assert abs(org.origins([live])[live].created_at - told) < timedelta(minutes=1)
+
+
+def test_an_id_of_another_sobject_is_no_record_and_spoils_no_request(
+    canned_org: Any, reply: Any, session: SalesforceSession
+) -> None:
+    others = to_18("003000000000009")
+    canned_org.answers(reply(body=[{"Id": ONE, "Key__c": "A"}]), path="composite/sobjects")
+    dated = SObject("Lead", (KEY, Field("CreatedDate", "Created", "datetime")), key_prefix="00Q")
+    org = OrgReader(session, sobject=dated, key_rule=KeyRule(KEY))
+    assert org.by_id("Lead", [others, ONE], ["Id"]).keys() == {ONE}
+    assert org.by_id("Lead", [others], ["Id"]) == {}
+    assert org.origins([others]) == {}
+    assert [seen.json["ids"] for seen in canned_org.sent_to("composite/sobjects")] == [[ONE]]

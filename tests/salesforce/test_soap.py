@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from airflow_sf_dedup.core.outcomes import DuplicatesFound, Failed, Saved
+from airflow_sf_dedup.core.outcomes import DuplicatesFound, Failed, Saved, Unanswered
 from airflow_sf_dedup.core.records import Record
 from airflow_sf_dedup.core.sobjects import Field, SObject
 from airflow_sf_dedup.errors import CallError, OutcomeUnknownError, PermissionRefusedError, RequestRefusedError
@@ -101,3 +102,13 @@ def test_a_look_up_that_may_still_be_carried_out_is_told_even_if_its_repeat_is_r
     with pytest.raises(CallError):
         lookup.look_up([record(1)], on_late=lambda: heard.append(None))
     assert len(heard) >= 1
+
+
+def test_a_saved_row_with_the_id_of_another_sobject_has_no_answer(
+    canned_org: Any, reply: Any, lookup: SoapUpsertLookup
+) -> None:
+    canned_org.answers(reply(body=answer_bytes("soap_upsert.xml"), headers=XML))
+    lookup = SoapUpsertLookup(lookup._session, sobject=replace(LEAD, key_prefix="001"), external_id_field="Key__c")
+    outcomes = lookup.look_up([record(n) for n in range(5)])
+    assert isinstance(outcomes, list)
+    assert [type(outcome) for outcome in outcomes[:2]] == [Unanswered, Unanswered]

@@ -127,7 +127,10 @@ def error_of(folder: Path, content: str | bytes, **options: Any) -> SourceError:
         pytest.param("", "the file is empty", id="empty"),
         pytest.param("\n\n", "the file is empty", id="blank lines"),
         pytest.param("a,,b,\n", "no name for column 2, 4 of 4", id="blank names"),
-        pytest.param("a,b,A \n", "more than once: 'a', 'A'", id="repeated name"),
+        pytest.param("a,b,A \n", "line 1 names columns more than once", id="repeated name"),
+        pytest.param("secret,b,Secret\n", "columns 1, 3 of 3", id="repeated name, by its place"),
+        pytest.param("b,b," * 50 + "b\n", "columns 1, 2, 3, 4, 5, 6, 7, 8, 9, 10 and 91 more of 101", id="many names"),
+        pytest.param("," * 50 + "\n", "7, 8, 9, 10 and 41 more of 51", id="many blank names"),
         pytest.param('a,b\n1,"secret\n2,3\n', "ends inside quotes", id="quote not closed"),
         pytest.param('a,b\n1,"secret"x\n', "up to line 2: text follows a closing quote", id="text after quote"),
     ],
@@ -224,3 +227,32 @@ def test_what_a_csv_writer_wrote_comes_back(rows: list[list[str]], end: str) -> 
         }
         for row in rows
     ]
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["sep=;\n", '"sep=;"\r\n', "SEP=;\r\n", "\ufeffsep=;\n", "sep=;\r"],
+    ids=["plain", "quoted", "upper case", "byte order mark", "CR"],
+)
+@pytest.mark.parametrize("delimiter", [",", ";"])
+def test_the_line_that_tells_excel_the_delimiter_is_understood(tmp_path: Path, line: str, delimiter: str) -> None:
+    end = line.lstrip("\ufeff").strip('"SEPsep=;') or "\n"
+    assert values_of(tmp_path, f"{line}a;b{end}1;2,5{end}", delimiter=delimiter) == [{"a": "1", "b": "2,5"}]
+
+
+@pytest.mark.parametrize("line", ["sep=\t\n", "sep=\\t\n"], ids=["a tab", "a spelled tab"])
+def test_that_line_may_name_a_tab(tmp_path: Path, line: str) -> None:
+    assert values_of(tmp_path, f"{line}a\tb\n1\t2\n") == [{"a": "1", "b": "2"}]
+
+
+def test_that_line_counts_as_a_line_and_is_no_row(tmp_path: Path) -> None:
+    bad, good = rows_of(tmp_path, "sep=;\na;b\nsecret\n1;2\n")
+    assert (bad.row_number, bad.problem) == (1, "ends in line 3 with 1 cells where the header has 2")
+    assert good.values == {"a": "1", "b": "2"}
+    assert source_of(written(tmp_path, "sep=|\na|b\n")).columns() == ("a", "b")
+    assert "line 2 has no name for column 2" in str(error_of(tmp_path, "sep=;\na;;c\n"))
+
+
+@pytest.mark.parametrize("content", ["sep=,b\n1,2\n", "a,sep=;\n1,2\n", "sep=;;\n"], ids=["name", "later", "two"])
+def test_what_only_looks_like_that_line_is_a_header(tmp_path: Path, content: str) -> None:
+    assert source_of(written(tmp_path, content)).columns()

@@ -42,7 +42,7 @@ def test_anything_else_is_refused_by_name(value: Any) -> None:
 
 
 def test_a_misspelled_option_is_offered_its_name() -> None:
-    with pytest.raises(SettingError, match="did you mean encoding"):
+    with pytest.raises(SettingError, match="nearest: encoding"):
         source_of({"path": "x.csv", "encodng": "utf-8"})
 
 

@@ -16,7 +16,8 @@ from airflow_sf_dedup.sources.staging import StagedLoad, StagingArea, read_manif
 NOW = datetime(2026, 1, 10, tzinfo=UTC)
 LOAD = StagedLoad(
     load_id="load-1",
-    sobject=SObject("Lead", (Field("Key__c", "Key", "string", reference_to=("A",)),)),
+    sobject=SObject("Lead", (Field("Key__c", "Key", "string", reference_to=("A",)),), key_prefix="00Q"),
+    described=SObject("Lead", (Field("Key__c", "Key", "string", reference_to=("A",)), Field("Fax", "Fax", "phone"))),
     external_id_field="Key__c",
     on_repeat="last",
     columns=("key__c", "Name"),

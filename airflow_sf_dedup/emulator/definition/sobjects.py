@@ -114,6 +114,8 @@ def _read_fields(name: str, settings: Mapping[str, Any], setting: str) -> dict[s
         fields |= {part: replace(fields[part], compound="Name") for part in settings["name_parts"]}
     elif not any(each.name_field for each in fields.values()) and "Name" in fields:
         fields["Name"] = replace(fields["Name"], name_field=True)
+    if name.endswith("__c") and "Name" in fields:
+        fields["Name"] = replace(fields["Name"], id_lookup=True)
     return fields
 
 

@@ -1,0 +1,33 @@
+"""No message grows with what it is about."""
+
+from __future__ import annotations
+
+from airflow_sf_dedup.core.wording import any_of, listed, nearest, shown
+
+
+def test_some_are_named_and_the_others_counted() -> None:
+    assert listed([]) == ""
+    assert listed("abc") == "a, b, c"
+    assert listed(range(5000), most=3) == "0, 1, 2 and 4,997 more"
+    assert any_of(["Contact", "Lead"]) == "Contact or Lead"
+
+
+def test_words_are_found_only_for_those_that_are_named() -> None:
+    asked: list[int] = []
+
+    def say(number: int) -> str:
+        asked.append(number)
+        return f"<{number}>"
+
+    assert listed(range(100), most=2, between="; ", say=say) == "<0>; <1> and 98 more"
+    assert asked == [0, 1]
+
+
+def test_what_is_too_long_for_a_name_is_not_quoted() -> None:
+    assert shown("LastName") == "LastName"
+    assert shown("x" * 5000) == "x" * 20 + "… (5,000 characters)"
+
+
+def test_names_that_are_alike_are_hinted_at_in_their_own_spelling() -> None:
+    assert nearest("lastnam", ["LastName", "Phone"]) == " (nearest: LastName)"
+    assert nearest("Zzz", ["LastName"]) == ""
