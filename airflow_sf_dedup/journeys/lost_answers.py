@@ -156,12 +156,12 @@ class ReRead:
         origin = holder.origin
         if holder.holds(answered.row):
             return Written.YES if origin is None or self._wrote(origin, answered.since) else Written.PERHAPS
-        if holder.record_id in self._stamped:
-            # Claimed for the row's key, and written since: by the row with some of its values, or by another row.
-            return Written.PERHAPS
         if isinstance(answered.outcome, DuplicatesFound):
             # A policy decides by what the org holds now.
             return Written.NO
+        if holder.record_id in self._stamped:
+            # Claimed for the row's key, and written since: by the row with some of its values, or by another row.
+            return Written.PERHAPS
         created = origin is not None and self._created(origin, answered.since)
         return Written.PERHAPS if created and origin and not self._is_own(origin.modified_by) else Written.NO
 

@@ -195,10 +195,20 @@ def test_a_unique_value_that_is_taken_now_is_no_proof_either_once_its_conflict_i
     assert [each.outcome for each in subject.told_at_last([refused])] == [Saved(lead_id(1), True)]
 
 
-@pytest.mark.parametrize(("stamped", "saved"), [([lead_id(1)], True), ([], False)])
-def test_a_match_that_an_earlier_try_stamped_with_some_values_is_the_rows(stamped: list[str], saved: bool) -> None:
+@pytest.mark.parametrize(
+    ("stamped", "refusal", "expected"),
+    [
+        ([lead_id(1)], Failed("ENTITY_IS_LOCKED", "…"), Unanswered),
+        ([], Failed("ENTITY_IS_LOCKED", "…"), Failed),
+        ([lead_id(1)], DuplicatesFound("…"), DuplicatesFound),
+    ],
+    ids=["claimed", "not claimed", "claimed, and a policy decides anew"],
+)
+def test_a_claimed_match_that_holds_other_values_may_have_been_stamped_with_some_and_is_no_proof(
+    stamped: list[str], refusal: Outcome, expected: type
+) -> None:
     other = StoredRecord(lead_id(1), {**row(1).fields, "LastName": "As it was"})
     org = FakeOrg(held={"key-1": (lead_id(1),)}, records={lead_id(1): other}, created={lead_id(1): OURS[1]})
-    refused = Answered(row(1), Failed("ENTITY_IS_LOCKED", "…"), 2, 3.0, SENT)
+    refused = Answered(row(1), refusal, 2, 3.0, SENT)
     [answered] = ReRead(org, "Lead", KEY, lambda: ME, stamped=stamped).told([refused])
-    assert isinstance(answered.outcome, Saved) is saved
+    assert isinstance(answered.outcome, expected)
