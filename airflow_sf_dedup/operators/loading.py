@@ -87,7 +87,7 @@ def staging_area(staging_path: str | None) -> StagingArea:
     base = staging_path or airflow_side.staging_path()
     if "://" not in base or base.startswith("file://"):
         airflow_side.refuse_local_file_elsewhere("staging_path", "the staging folder")
-    return StagingArea(base)
+    return StagingArea(base, airflow_side.work_path())
 
 
 def stage(
@@ -105,6 +105,7 @@ def stage(
     sobject = describe(session, settings.sobject)
     audit = open_audit(settings.audit_conn_id, upgrade=True)
     staging = staging_area(settings.staging_path)
+    staging.sweep()
     staging.remove_older_than(_retention_days(), now=utc_now())
     load = _load(load_id, session.org_id, sobject.name, settings, context)
     rows_together: list[int] = []
@@ -126,8 +127,6 @@ def stage(
             clock=utc_now,
             on_staged=rows_together.extend,
         )
-        if refs:
-            staging.write_refs(load_id, refs)
         _log.info("%s", what_was_read(sum(ref.rows for ref in refs), len(refs), audit.totals(load_id)))
         _predict(load, rows_together, len(refs), limits, session=session, audit=audit)
     finally:
