@@ -23,6 +23,9 @@ T = TypeVar("T")
 #: Why a row was not sent although nothing interrupted the load: an earlier row of its key failed.
 BEHIND_A_FAILED_ROW = "earlier_row_not_settled"
 
+#: Why a row is ``unknown`` of which only its number is left.
+STAGED_ROW_UNREADABLE = "staged_row_unreadable"
+
 #: Entries of rows without one that are written at a time.
 ENTRIES_TOGETHER = 1000
 
@@ -83,11 +86,18 @@ def complaints(load: Load, totals: Totals, thresholds: Thresholds, *, unreadable
     :param unreadable: why staged rows could not be read.
     """
     return [
-        *unreadable,
+        *(unreadable or _unreadable_before(totals)),
         *_conservation(load, totals),
         *_too_many_failed(totals, thresholds),
         *_too_many_waiting(totals, thresholds),
     ]
+
+
+def _unreadable_before(totals: Totals) -> Iterator[str]:
+    """What was told when the load was judged first: no threshold allows for it, however often it is judged."""
+    rows = sum(count for (_, _, reason), count in totals.reasons.items() if reason == STAGED_ROW_UNREADABLE)
+    if rows:
+        yield f"what was staged of {rows:,} rows could not be read, and nobody can say what became of them"
 
 
 def _conservation(load: Load, totals: Totals) -> Iterator[str]:
@@ -229,7 +239,7 @@ def _unreadable(row_number: int, at: datetime) -> Entry:
         at=at,
         error_code="NO_ENTRY",
         error_message="the task that had the row did not say what became of it, and what was staged cannot be read",
-        reason="staged_row_unreadable",
+        reason=STAGED_ROW_UNREADABLE,
     )
 
 

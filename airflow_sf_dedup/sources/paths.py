@@ -26,6 +26,9 @@ _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")
 #: What to say of a path where a file is expected.
 IS_A_FOLDER = "it is a folder, not a file; name one file"
 
+#: Before the name of a local file that is being written.
+UNFINISHED = "."
+
 #: Times that a folder is made whose parent is removed meanwhile.
 _MOST_ATTEMPTS = 10
 
@@ -121,6 +124,13 @@ def written_at(path: str) -> datetime:
     return datetime.fromtimestamp(here.stat().st_mtime, UTC)
 
 
+def remove(path: str) -> None:
+    """Remove a file; one that is not there needs no removing."""
+    here: Any = local(path) or remote(path)
+    with suppress(FileNotFoundError):
+        here.unlink()
+
+
 def write_whole(path: str) -> WholeFile:
     """A file that appears under its name only when it is complete; see :class:`WholeFile`."""
     return WholeFile(path)
@@ -159,7 +169,7 @@ class WholeFile:
     @property
     def _beside(self) -> Path:
         assert self._here is not None  # noqa: S101
-        return self._here.with_name(f".{self._here.name}.{os.getpid()}")
+        return self._here.with_name(f"{UNFINISHED}{self._here.name}.{os.getpid()}")
 
     def _open(self) -> Any:
         if self._here is None:
@@ -189,7 +199,8 @@ def _close_remote(handle: Any, *, abandon: bool) -> None:
 
 def make_private_folder(path: str) -> list[Path]:
     """Make a folder and what leads to it, each readable by the owner only; answers those that were made, outermost
-    first. Object stores need none."""
+    first. Object stores need none.
+    """
     here = local(path)
     if here is None:
         return []

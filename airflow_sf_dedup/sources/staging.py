@@ -175,17 +175,16 @@ class StagingArea:
         """Remove all that is staged of a load; what is not there needs no removing."""
         _remove_folder(self.folder(load_id))
 
-    def sweep(self) -> list[str]:
-        """Remove what killed tasks left behind of loads that they did not stage to the end; answers the loads' ids."""
-        left = workspace.sweep(self.work_folder)
-        for load_id in left:
-            if not workspace.is_working(self.work_folder, load_id) and not self.is_complete(load_id):
-                self.remove(load_id)
-        return left
-
     def is_complete(self, load_id: str) -> bool:
         """Whether all partitions of the load are staged."""
         return paths.exists(f"{self.folder(load_id)}/{REFS}")
+
+    def begun_at(self, load_id: str) -> datetime | None:
+        """When the first partition of the load was about to be staged, UTC; ``None``: none was."""
+        try:
+            return paths.written_at(f"{self.folder(load_id)}/{MANIFEST}")
+        except OSError:
+            return None
 
     def remove_older_than(self, days: float, *, now: datetime | None = None) -> list[str]:
         """Remove loads staged longer ago than that, and answer their ids.

@@ -57,9 +57,9 @@ def sweep(base: Path) -> list[str]:
     return sorted({folder.parent.name for folder in left})
 
 
-def is_working(base: Path, load_id: str) -> bool:
-    """Whether a process has rows of the load in a workspace."""
-    return any(True for _ in _of_load(base / load_id))
+def at_work(base: Path) -> set[str]:
+    """The ids of the loads of which a process has rows in a workspace, or had when it was killed."""
+    return {folder.parent.name for folder in _workspaces(base)}
 
 
 def _workspaces(base: Path) -> Iterator[Path]:
