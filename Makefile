@@ -6,7 +6,7 @@ READY  := $(VENV)/.ready
 
 export UV_PYTHON_DOWNLOADS = never
 
-.PHONY: help setup demo test chaos check lint types imports docs bench clean
+.PHONY: help setup demo test chaos check lowest lint types imports docs bench clean
 
 help:  ## what there is to make
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -32,7 +32,15 @@ test: $(READY)  ## all tests
 chaos: $(READY)  ## N random runs under faults and kills (N=10000 SEED=1 JOBS=2), each checked by the org's own ledger
 	$(BIN)/python -m tests.chaos --runs $(or $(N),1000) --seed $(or $(SEED),1) --jobs $(or $(JOBS),2)
 
-check: lint types imports test docs  ## the gate
+check: lint types imports test lowest docs  ## the gate
+
+# In an environment of its own; where uv is not to be had, there is nothing to resolve with.
+LOWEST := .venv-lowest
+lowest: $(READY)  ## the oldest versions that pyproject.toml allows: a load, an audit, the emulated org
+	@test -x $(BIN)/uv || { echo "uv is needed: $(BIN)/python -m pip install uv"; exit 1; }
+	@test -x $(LOWEST)/bin/python || $(BIN)/uv venv --quiet --python $(BIN)/python $(LOWEST)
+	@$(BIN)/uv pip install --quiet --python $(LOWEST)/bin/python --resolution lowest-direct -e '.[testing]' 'hypothesis>=6.100' 'pytest-timeout>=2.3'
+	$(LOWEST)/bin/python -m pytest tests/acceptance/test_lowest.py
 
 lint: $(READY)
 	$(BIN)/ruff check .
@@ -51,4 +59,4 @@ bench: $(READY)  ## benchmarks, as ratios within one run
 	@for each in benchmarks/[a-z]*.py; do echo "== $$each"; $(BIN)/python $$each || exit 1; done
 
 clean:
-	rm -rf $(VENV) .demo .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) $(LOWEST) .demo .mypy_cache .ruff_cache .pytest_cache .hypothesis

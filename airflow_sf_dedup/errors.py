@@ -60,17 +60,30 @@ class CallError(SalesforceDedupError):
     :param code: Salesforce's error code, or a transport word such as ``READ_TIMEOUT``.
     :param status: the HTTP status, when there was an answer.
     :param retry_after: seconds after which Salesforce says a repeat makes sense.
+    :param own_words: the message without what Salesforce said, which may quote a row; ``None``: it is all our own.
     """
 
     def __init__(
-        self, message: str, *, code: str = "", status: int | None = None, retry_after: float | None = None
+        self,
+        message: str,
+        *,
+        code: str = "",
+        status: int | None = None,
+        retry_after: float | None = None,
+        own_words: str | None = None,
     ) -> None:
         super().__init__(message)
+        self.own_words = message if own_words is None else own_words
         self.code = code
         self.status = status
         self.retry_after = retry_after
         #: Whether the call may have been carried out, at this sending or at an earlier one.
         self.in_doubt = False
+
+    def in_own_words(self) -> None:
+        """Drop what Salesforce said, here and in what caused it: the error is about to be shown for many rows."""
+        self.args = (self.own_words,)
+        self.__cause__ = self.__context__ = None
 
 
 class UnusableConnectionError(SettingError, CallError):

@@ -121,9 +121,14 @@ def entry_rows(start: int, count: int) -> list[Row]:
 
 def claim_rows(start: int, count: int) -> list[Row]:
     now = utc_text(datetime.now(UTC))
-    scope = ("00D000000000001EAA", "lead", "key__c")
+    times = dict.fromkeys(("claimed_at", "expires_at", "org_time"), now)
+    same = {"org_id": "00D000000000001EAA", "sobject": "lead", "external_id_field": "key__c", **times}
+    names = [column.name for column in tables.key_claim.columns]
     return [
-        (*scope, key_hash(str(row)), "token", "load", "leads.upsert", now, now, None)
+        tuple(
+            {**same, "key_hash": key_hash(str(row)), "token": "t", "load_id": "l", "task": "k"}.get(name)
+            for name in names
+        )
         for row in range(start, start + count)
     ]
 

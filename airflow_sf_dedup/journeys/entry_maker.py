@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -26,12 +25,6 @@ KEY_IN_FLIGHT = "key_in_flight"
 
 #: Why a row failed whose error passes, such as a lock: it lasted longer than all tries of the task.
 TRIES_USED_UP = "tries_used_up"
-
-#: Characters of the shortest value that is masked in a message; shorter ones are in every other word.
-_SHORTEST_MASKED = 3
-
-#: Characters of a value that a cut message is searched for.
-_LONGEST_QUOTED = 60
 
 #: Actions that wait for a verdict and therefore keep the row's values, whatever the setting.
 _KEEPS_VALUES = (Action.AWAITING_REVIEW, Action.HELD)
@@ -58,7 +51,8 @@ class EntryMaker:
     """Makes entries in the name of one task.
 
     :param masked_fields: fields whose values the audit shows as ``***``; only rows that await a person
-        keep them, for the write that follows the verdict.
+        keep them, for the write that follows the verdict. With any of them, as with ``audit_values`` ``none``, what
+        Salesforce says in free text is not kept: code, field names and our own words are.
     """
 
     def __init__(
@@ -109,22 +103,26 @@ class EntryMaker:
 
         :param matches: the records that blocked it before; those that hold its key are added.
         """
-        action = Action.FAILED
+        action, own_words = Action.FAILED, None
         match outcome:
-            case Failed("DUPLICATE_VALUE" as code, message) if reason is None:
+            case Failed("DUPLICATE_VALUE" as code, message, fields) if reason is None:
                 reason, matches = self._taken(message, matches)
-            case Failed(code, message):
+                own_words = _named(fields)
+            case Failed(code, message, fields):
                 reason = TRIES_USED_UP if fails_for_now(outcome, external_id_field=None) else reason
+                own_words = _named(fields)
             case KeyHeldByMany(message, record_ids):
                 code, reason = "DUPLICATE_EXTERNAL_ID", "key_held_by_many"
+                own_words = f"{len(record_ids)} records hold the key" if record_ids else None
                 matches += tuple(MatchEntry(record_id, self._sobject, key=record.key) for record_id in record_ids)
             case Unanswered(message):
                 action, code = Action.UNKNOWN, "NO_ANSWER"
+                own_words = "no answer tells what became of the row"
         return self.entry(
             record,
             action,
             error_code=code,
-            error_message=self._redacted(message, record),
+            error_message=self._said(message, own_words),
             reason=reason,
             matches=matches,
         )
@@ -152,7 +150,8 @@ class EntryMaker:
         )
 
     def given_up(self, record: Record, error: CallError, *, in_doubt: bool, case: DuplicateCase | None = None) -> Entry:
-        """The load ended by an error before the row had its turn, or its answer.
+        """The load ended by an error before the row had its turn, or its answer. It is told in our words: it stands
+        at many rows, and Salesforce's may quote one of them.
 
         :param in_doubt: the row was in a call without an answer, so it may be in the org.
         :param case: what is known of a row that was blocked.
@@ -161,7 +160,7 @@ class EntryMaker:
             record,
             Action.UNKNOWN if in_doubt else Action.NOT_SENT,
             error_code=error.code or (f"HTTP_{error.status}" if error.status else None),
-            error_message=self._redacted(str(error), record),
+            error_message=error.own_words,
             reason="call_failed",
             matches=self.matches(case) if case else (),
         )
@@ -232,27 +231,16 @@ class EntryMaker:
             return None
         return {name: MASK if self._is_masked(name) else value for name, value in record.fields.items()}
 
-    def _redacted(self, message: str, record: Record) -> str:
-        """Salesforce quotes values in messages; what may not be kept is not kept there either."""
-        everything = self._audit_values is AuditValues.NONE
-        hidden = (value for name, value in record.fields.items() if everything or self._is_masked(name))
-        for text in sorted(_texts_in(hidden), key=len, reverse=True):
-            message = re.sub(re.escape(text), MASK, message, flags=re.IGNORECASE)
-        return message
+    def _said(self, message: str, own_words: str | None) -> str | None:
+        """What Salesforce said of a row, where values may be shown: it may quote any of them, in any spelling."""
+        return own_words if self._masked or self._audit_values is AuditValues.NONE else message
 
     def _is_masked(self, name: str) -> bool:
         return name.lower() in self._masked
 
 
-def _texts_in(values: Iterable[Any]) -> Iterator[str]:
-    """The texts by which a message may quote values; of a long one the beginning, as messages are cut."""
-    for value in values:
-        if isinstance(value, Mapping):
-            yield from _texts_in(value.values())
-        elif value is not None and len(text := str(value)) >= _SHORTEST_MASKED:
-            yield text
-            if len(text) > _LONGEST_QUOTED:
-                yield text[:_LONGEST_QUOTED]
+def _named(fields: tuple[str, ...]) -> str | None:
+    return f"fields: {', '.join(fields)}" if fields else None
 
 
 def _same(value: Any, stored: Any) -> bool:

@@ -104,7 +104,7 @@ class ReRead:
             found = self._records_of(doubted)
         except CallError as error:
             unread = set(map(id, doubted))
-            return [_unknown(each, str(error)) if id(each) in unread else each for each in answered]
+            return [_unknown(each, error.own_words) if id(each) in unread else each for each in answered]
         return [self._seen(each, *found[id(each)]) if id(each) in found else each for each in answered]
 
     def _records_of(

@@ -438,7 +438,9 @@ class Sender(Generic[T]):
             self._come_back(call, chunk, in_doubt=lost or refusal.in_doubt)
             self._again += chunk
             return ()
-        outcome = Unanswered(str(error)) if lost else Failed(refusal.code, refusal.message, in_doubt=refusal.in_doubt)
+        # What is said of the chunk may quote a row of it.
+        said = refusal.message if len(chunk) == 1 else error.own_words
+        outcome = Unanswered(error.own_words) if lost else Failed(refusal.code, said, in_doubt=refusal.in_doubt)
         return [self._final(call, row, outcome) for row in chunk]
 
     def _refused_row(self, call: _Call[T], row: T, refusal: ChunkRefused) -> Answered[T]:

@@ -18,7 +18,7 @@ from airflow_sf_dedup.core.entries import UNSETTLED, Action, Entry
 from airflow_sf_dedup.core.keys import KeyRule
 from airflow_sf_dedup.core.outcomes import DuplicatesFound, Saved, Unanswered
 from airflow_sf_dedup.core.records import Record
-from airflow_sf_dedup.errors import CallError, KeysInFlightError
+from airflow_sf_dedup.errors import CallError, KeysInFlightError, LoginRefusedError
 from airflow_sf_dedup.journeys.claiming import HeldKeys
 from airflow_sf_dedup.journeys.collect import BEHIND_A_FAILED_ROW
 from airflow_sf_dedup.journeys.duplicates import Blocked, Duplicates, size_of
@@ -93,7 +93,8 @@ class Upsert:
 
         :param records: ordered by wave; within a wave every key is unique.
         :raises CallError: Salesforce could not be reached or refused the work. Every row has its entry
-            by then: a row in a call without an answer is ``unknown``, the others are ``not_sent``.
+            by then: a row in a call without an answer is ``unknown``, the others are ``not_sent``. Its message
+            is our own: what Salesforce says of a call may quote a row of it.
         :raises KeysInFlightError: other processes had keys in flight to the end; see there for the rows' entries.
         """
         run = _Run(self, self.audit.settled_rows(self.load_id, self.partition, failed_in_try=self.try_number))
@@ -105,6 +106,9 @@ class Upsert:
                 run.wave(wave)
         except CallError as error:
             self.not_sent(rest, error)
+            # What a login refuses quotes no row, and its words help.
+            if not isinstance(error, LoginRefusedError):
+                error.in_own_words()
             raise
         except BaseException as error:
             with suppress(Exception):

@@ -116,8 +116,14 @@ def error_for(
     :param is_fault: it came as a SOAP fault; these all have status 500, which adds nothing to the code.
     """
     rule = _rule(code, message, None if is_fault and code else status)
-    text = f"{code or rule.code}: {message or rule.reason}"
-    return _error_class(rule)(text, code=code or rule.code, status=status, retry_after=retry_after)
+    name = code or rule.code
+    return _error_class(rule)(
+        f"{name}: {message or rule.reason}",
+        code=name,
+        status=status,
+        retry_after=retry_after,
+        own_words=f"{name}: {rule.reason}" + (f" (HTTP {status})" if status else ""),
+    )
 
 
 def retry_after(headers: Mapping[str, str], *, now: Callable[[], float] = time.time) -> float | None:

@@ -33,6 +33,7 @@ def clean(error: BaseException, secrets: Secrets) -> None:
         error.args = (printable(secrets.blot(str(error)), TEXT_LENGTH),)
         if isinstance(error, CallError):
             error.code = printable(secrets.blot(error.code), NAME_LENGTH)
+            error.own_words = printable(secrets.blot(error.own_words), TEXT_LENGTH)
         return
     error.args = tuple(secrets.blot(arg) if isinstance(arg, str) else arg for arg in error.args)
     for name in ("strerror", "filename", "reason"):

@@ -152,4 +152,5 @@ def _as_a_whole(last: Exception, errors: list[CallError]) -> Exception:
         code=unknown.code,
         status=unknown.status,
         retry_after=getattr(last, "retry_after", None),
+        own_words=f"{unknown.own_words}; then {getattr(last, 'own_words', type(last).__name__)}",
     )

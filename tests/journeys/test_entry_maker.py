@@ -12,6 +12,7 @@ from airflow_sf_dedup.core.entries import Action, MatchEntry
 from airflow_sf_dedup.core.outcomes import Failed, KeyHeldByMany, Saved, Unanswered
 from airflow_sf_dedup.errors import LimitReachedError
 from airflow_sf_dedup.journeys.entry_maker import MASK, AuditValues, EntryMaker, TaskMark
+from airflow_sf_dedup.salesforce.answers import error_for
 from tests.journeys.fake_org import KEY, lead_id, match, row
 
 NOW = datetime(2026, 3, 2, 6, 30, tzinfo=UTC)
@@ -114,33 +115,45 @@ def test_blank_and_nothing_do_not_differ() -> None:
     assert maker().matches(blank)[0].field_differences == {}
 
 
-@pytest.mark.parametrize(
-    ("message", "shown"),
-    [
-        (f"{MAIL} is no address", f"{MASK} is no address"),
-        (MAIL.upper() + " is taken", f"{MASK} is taken"),
-        ("nothing quoted", "nothing quoted"),
-    ],
-    ids=["quoted", "quoted in another case", "not quoted"],
-)
+#: Ways in which an org may quote the values of a row.
+QUOTES = [
+    MAIL,
+    MAIL.upper(),
+    f" {MAIL} ",
+    MAIL.replace("@", "&#64;"),
+    MAIL[:5],
+    "17/05/1980",
+    "1,234.50",
+]
+
+
+@pytest.mark.parametrize("quote", QUOTES)
 @pytest.mark.parametrize(
     "subject", [maker(AuditValues.NONE), maker(AuditValues.ALL, "email")], ids=["none kept", "masked"]
 )
-def test_messages_do_not_quote_what_may_not_be_kept(subject: EntryMaker, message: str, shown: str) -> None:
-    entry = subject.not_saved(case().record, Failed("INVALID_EMAIL_ADDRESS", message))
-    assert entry.error_message == shown
+def test_where_values_may_not_be_kept_no_word_of_salesforces_is(subject: EntryMaker, quote: str) -> None:
+    record = case().record
+    outcomes = {
+        Failed("INVALID_EMAIL_ADDRESS", f"{quote} is no address", ("Email",)): "fields: Email",
+        Failed("INVALID_EMAIL_ADDRESS", f"{quote} is no address"): None,
+        Failed("DUPLICATE_VALUE", f"duplicate value found: {quote}", ("Email",)): "fields: Email",
+        KeyHeldByMany(f"{quote}: more than one", (ONE, "00Q000000000002EAA")): "2 records hold the key",
+        Unanswered(f"X, after a call without an answer: {quote}"): "no answer tells what became of the row",
+    }
+    for outcome, kept in outcomes.items():
+        assert subject.not_saved(record, outcome).error_message == kept
+
+
+@pytest.mark.parametrize("subject", [maker(), maker(AuditValues.NONE)], ids=["kept", "none kept"])
+def test_what_is_said_of_a_call_stands_at_no_other_row(subject: EntryMaker) -> None:
+    error = error_for("JSON_PARSER_ERROR", f"cannot read {MAIL}", status=400)
+    message = subject.given_up(row(7), error, in_doubt=False).error_message
+    assert message is not None
+    assert message.startswith("JSON_PARSER_ERROR: ")
+    assert message.endswith("(HTTP 400)")
+    assert MAIL not in message
 
 
 def test_messages_may_quote_what_is_kept() -> None:
     entry = maker(AuditValues.ALL).not_saved(case().record, Failed("INVALID_EMAIL_ADDRESS", MAIL))
     assert entry.error_message == MAIL
-
-
-def test_neither_a_parents_key_nor_the_beginning_of_a_long_value_is_quoted() -> None:
-    long = "x1" * 400
-    record = row(1, Account={"External_Id__c": "secret-parent"}, Description=long)
-    message = f"Foreign key external ID: secret-parent not found; {long[:300]}"
-    shown = maker(AuditValues.NONE).not_saved(record, Failed("INVALID_FIELD", message)).error_message
-    assert shown is not None
-    assert "secret" not in shown
-    assert long[:60] not in shown

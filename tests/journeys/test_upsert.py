@@ -862,3 +862,21 @@ def test_a_refusal_after_a_lost_answer_whose_record_cannot_be_read_is_unknown(ta
     org.held["key-1"] = (lead_id(1),)
     task([row(1)])
     assert task.actions() == ["unknown"]
+
+
+@pytest.mark.parametrize(
+    "code", ["JSON_PARSER_ERROR", "UNKNOWN_EXCEPTION", "INSUFFICIENT_ACCESS"], ids=["malformed", "for now", "for good"]
+)
+def test_what_is_said_of_a_call_is_in_no_other_rows_entry_and_in_no_exception(
+    task: Task, org: FakeOrg, code: str
+) -> None:
+    quoted = "somebody@else.example"
+    org.refuse = lambda keys: ChunkRefused(code, f"cannot take {quoted}") if "key-3" in keys or len(keys) > 1 else None
+    try:
+        task([row(number) for number in range(1, 9)])
+    except CallError as error:
+        shown = [str(error), str(error.__cause__), str(error.__context__), error.code]
+        assert quoted not in " ".join(shown)
+    entries = task.entries()
+    assert len(entries) == 8
+    assert [number for number, entry in entries.items() if quoted in (entry.error_message or "") and number != 3] == []

@@ -1,4 +1,4 @@
-"""What is staged and was changed since is not sent, and the audit task accounts for its rows and judges all the same."""
+"""What is staged and was changed since is not sent; the audit task accounts for its rows and judges all the same."""
 
 from __future__ import annotations
 
