@@ -33,11 +33,9 @@ from airflow_sf_dedup.audit.contention import in_key_order
 from airflow_sf_dedup.audit.engine import reading, writing
 from airflow_sf_dedup.audit.rows import WAITING
 from airflow_sf_dedup.audit.storable import key_hash, stored_key
+from airflow_sf_dedup.core.entries import ERASED
 from airflow_sf_dedup.core.keys import KeyRule
 from airflow_sf_dedup.core.sobjects import Field
-
-#: The reason that a tombstone carries.
-ERASED = "erased"
 
 #: Folds as broadly as claims do; that is the same for every field.
 _ANY_KEY = KeyRule(Field(name="", label="", type="string"))

@@ -36,6 +36,9 @@ class Action(StrEnum):
     UNKNOWN = "unknown"
 
 
+#: The reason of a tombstone: what was kept of the row is no more.
+ERASED = "erased"
+
 #: With these actions the row's values are in the org.
 WRITTEN = frozenset({Action.CREATED, Action.UPDATED, Action.MATCHED_UPDATED, Action.SAVED_ANYWAY})
 

@@ -10,7 +10,7 @@ from itertools import islice
 from typing import Any, TypeVar
 
 from airflow_sf_dedup.audit.base import Audit, Load, Totals
-from airflow_sf_dedup.core.entries import COUNTED_AS_FAILED, Action, Entry
+from airflow_sf_dedup.core.entries import COUNTED_AS_FAILED, ERASED, Action, Entry
 from airflow_sf_dedup.core.numeric_settings import OF_OPERATORS
 from airflow_sf_dedup.core.partitioning import PartitionRef
 from airflow_sf_dedup.core.records import Record
@@ -69,7 +69,8 @@ def failed_rows(totals: Totals) -> int:
 def may_still_be_sent(totals: Totals) -> int:
     """Rows that a repeat of the task may bring in: unknown, not sent, or failed for a reason that passes.
 
-    Rows behind a failed row of their key are not counted: they go with it.
+    Rows behind a failed row of their key are not counted, they go with it; nor are erased ones, which are not staged
+    any more.
     """
     return sum(rows for (action, _, reason), rows in totals.reasons.items() if _may_pass(action, reason))
 
@@ -77,7 +78,7 @@ def may_still_be_sent(totals: Totals) -> int:
 def _may_pass(action: Action, reason: str | None) -> bool:
     if action is Action.FAILED:
         return reason == TRIES_USED_UP
-    return action in (Action.UNKNOWN, Action.NOT_SENT) and reason != BEHIND_A_FAILED_ROW
+    return action in (Action.UNKNOWN, Action.NOT_SENT) and reason not in (BEHIND_A_FAILED_ROW, ERASED)
 
 
 def complaints(load: Load, totals: Totals, thresholds: Thresholds, *, unreadable: Sequence[str] = ()) -> list[str]:
