@@ -134,12 +134,12 @@ class OutcomeUnknownError(TransientCallError):
 
 
 class KeysInFlightError(SalesforceDedupError):
-    """Rows were not sent because their keys are in flight elsewhere; each has its entry.
+    """Rows were not sent because their keys are in flight elsewhere, or newer rows of them not settled.
 
-    It is ``not_sent``, or ``unknown`` where an earlier process of the same load has the key: it may have sent the row.
+    Each has its entry: ``not_sent``, or ``unknown`` where an earlier process of the same load may have sent the row.
 
     :param rows: how many rows were put off.
-    :param holders: the tasks that hold their keys, for people.
+    :param holders: the tasks that hold their keys, or have the newer rows, for people.
     :param left_until: UTC; when the last claim ends that an earlier process of the same load left behind; ``None``:
         there is none such.
     """

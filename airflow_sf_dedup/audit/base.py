@@ -177,6 +177,9 @@ class AuditReader(Protocol):
     def rows_without_entry(self, load_id: str, last: int) -> Iterator[int]:
         """The row numbers from 1 to ``last`` that have no entry, in their order."""
 
+    def actions(self, load_id: str, rows: Iterable[int]) -> Mapping[int, Action]:
+        """Row number to action, of those of these rows that have an entry."""
+
     def totals(self, load_id: str, partition: int | None = None) -> Totals:
         """Count the entries of a load, or of one of its partitions."""
 

@@ -167,6 +167,15 @@ class SqlAudit:
         with reading(self.engine) as connection:
             return {row_number: Action(action) for row_number, action in connection.execute(query)}
 
+    def actions(self, load_id: str, rows: Iterable[int]) -> Mapping[int, Action]:
+        """Row number to action, of those of these rows that have an entry."""
+        columns = tables.entry.c
+        query = select(columns.row_number, columns.action).where(
+            columns.load_id == load_id, among(self.engine.dialect, columns.row_number, rows)
+        )
+        with reading(self.engine) as connection:
+            return {row_number: Action(action) for row_number, action in connection.execute(query)}
+
     def unknown_rows(self, load_id: str, partition: int) -> frozenset[int]:
         """The rows of a partition whose entry says ``unknown``."""
         query = select(tables.entry.c.row_number).where(*_of(load_id, [Action.UNKNOWN], partition))

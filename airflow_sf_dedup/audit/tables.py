@@ -174,17 +174,17 @@ key_doubt = Table(
     PrimaryKeyConstraint("load_id", *_SCOPE, name="pk_sf_dedup_key_doubt"),
 )
 
-#: An order's text compares byte by byte, whatever language the database sorts in.
+#: An order's text compares byte by byte, whatever language the database sorts in. One line a key, with an empty
+#: ``raised_by``, is the newest state that was written; the others are states of which nobody has said so yet.
 watermark = Table(
     "sf_dedup_watermark",
     metadata,
     *_key_of_scope(),
     Column("kind", Text, nullable=False),
     Column("newest", Text().with_variant(Text(collation="C"), "postgresql"), nullable=False),
-    Column("before", Text),
     Column("raised_by", Text, nullable=False),
     Column("at", UtcDateTime, nullable=False),
-    PrimaryKeyConstraint(*_SCOPE, name="pk_sf_dedup_watermark"),
+    PrimaryKeyConstraint(*_SCOPE, "raised_by", name="pk_sf_dedup_watermark"),
 )
 
 call_count = Table(

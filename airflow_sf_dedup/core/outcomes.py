@@ -55,6 +55,8 @@ class KeyHeldByMany:
 
     message: str
     record_ids: tuple[str, ...] = ()
+    #: An earlier sending of the row got no answer: it may be in the org all the same.
+    in_doubt: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +75,8 @@ class Unanswered:
     """The row was sent and no answer can be attributed to it; it may or may not be in the org."""
 
     reason: str
+    #: Records that may be the row, where there are some: 18 characters each.
+    record_ids: tuple[str, ...] = ()
 
 
 Outcome = Saved | DuplicatesFound | KeyHeldByMany | Failed | Unanswered

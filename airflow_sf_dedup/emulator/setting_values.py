@@ -23,21 +23,27 @@ def text(given: Any) -> str:
     return given
 
 
-def number(low: float, high: float | None = None) -> Reader:
-    limits = f"{low} or more" if high is None else f"from {low} to {high}"
+#: Seconds of a day: a call that takes longer is one that somebody mistyped.
+LONGEST = 86_400
+#: More rows, bytes or calls than anybody means.
+MOST = 2**53
+
+
+def number(low: float, high: float = LONGEST) -> Reader:
+    """A number of seconds, or of anything else that has its own upper end."""
 
     def read(given: Any) -> float:
-        if not _is_number(given) or given < low or (high is not None and given > high):
-            raise ValueError(f"a number {limits}")
+        if not _is_number(given) or not low <= given <= high:
+            raise ValueError(f"a number {_limits(given, low, high)}")
         return float(given)
 
     return read
 
 
-def whole(low: int) -> Reader:
+def whole(low: int, high: int = MOST) -> Reader:
     def read(given: Any) -> int:
-        if type(given) is not int or given < low:
-            raise ValueError(f"a whole number, {low} or more")
+        if type(given) is not int or not low <= given <= high:
+            raise ValueError(f"a whole number, {_limits(given, low, high)}")
         return given
 
     return read
@@ -60,8 +66,8 @@ def optional(reader: Reader) -> Reader:
 def seconds(given: Any) -> Seconds:
     """``2`` or ``[1, 3]``."""
     ends = list(given) if isinstance(given, list | tuple) else [given, given]
-    if len(ends) != 2 or not all(_is_number(each) and each >= 0 for each in ends) or ends[0] > ends[1]:
-        raise ValueError("seconds, or [from, to] in seconds")
+    if len(ends) != 2 or not all(_is_number(each) and 0 <= each <= LONGEST for each in ends) or ends[0] > ends[1]:
+        raise ValueError(f"seconds, or [from, to] in seconds, each from 0 to {LONGEST}")
     return float(ends[0]), float(ends[1])
 
 
@@ -70,6 +76,12 @@ def shown(value: Any) -> Any:
     if isinstance(value, tuple):
         return value[0] if len(value) == 2 and value[0] == value[1] else list(value)
     return value
+
+
+def _limits(given: Any, low: float, high: float) -> str:
+    """The upper end is said where it matters: in most settings nobody comes near it."""
+    too_large = isinstance(given, int | float) and given > high
+    return f"from {low} to {high}" if too_large or high < LONGEST else f"{low} or more"
 
 
 def _is_number(given: Any) -> bool:

@@ -56,7 +56,10 @@ class HeldKeys:
         self._lock = threading.RLock()
 
     def take(self, rows: Sequence[Record]) -> Taken[Record]:
-        """Claim the keys of rows that are about to be sent; those in flight elsewhere are put off."""
+        """Claim the keys of rows that are about to be sent; those in flight elsewhere are put off.
+
+        Rows that are put off may be in doubt all the same.
+        """
         with self._lock:
             wanted = [(row, self.key_of(row.key)) for row in rows if row.row_number not in self._rows]
             if not wanted:
@@ -68,13 +71,14 @@ class HeldKeys:
             put_off: list[tuple[Record, Holder]] = []
             since: dict[int, datetime] = {}
             for row, key in wanted:
+                doubted = grant.granted.get(key) or grant.doubted.get(key)
+                if doubted or row.row_number in self.unknown:
+                    since[id(row)] = doubted or self.unknown_since()
                 if key in grant.refused:
                     put_off.append((row, grant.refused[key]))
                     continue
                 self._rows[row.row_number] = key
                 self._users[key] += 1
-                if grant.granted[key] or row.row_number in self.unknown:
-                    since[id(row)] = grant.granted[key] or self.unknown_since()
             return Taken(put_off, since, self._drop_settled(row for row, _ in wanted))
 
     def _drop_settled(self, rows: Iterable[Record]) -> set[int]:
@@ -94,6 +98,21 @@ class HeldKeys:
         """Give back the keys of rows that are settled and remembered."""
         with self._lock:
             self._part_with({key for number in row_numbers if (key := self._no_longer_needed_by(number)) is not None})
+
+    def give_back(self, row_numbers: Iterable[int]) -> None:
+        """Give back the keys of rows that are not sent now; what is in doubt of them stays in doubt."""
+        with self._lock:
+            keys = {key for number in row_numbers if (key := self._no_longer_needed_by(number)) is not None}
+            free = keys - self._unknown_keys - self._late_keys
+            self._part_with(keys - free)
+            if free:
+                self.claims.release(self.scope, self.claimant, free, settled=False)
+
+    def may_have_been_sent(self, rows: Iterable[Record]) -> set[int]:
+        """The numbers of the rows that an earlier process of the load may have sent, without taking their keys."""
+        keys = {row.row_number: self.key_of(row.key) for row in rows}
+        doubted = self.claims.doubted(self.scope, self.claimant, keys.values()) if keys else frozenset()
+        return {number for number, key in keys.items() if number in self.unknown or key in doubted}
 
     def leave_unknown(self, row_numbers: Iterable[int]) -> None:
         """Leave the keys of rows that nobody knows the outcome of: they stay taken while a call may be under way."""

@@ -114,10 +114,12 @@ class EntryMaker:
             case KeyHeldByMany(message, record_ids):
                 code, reason = "DUPLICATE_EXTERNAL_ID", "key_held_by_many"
                 own_words = f"{len(record_ids)} records hold the key" if record_ids else None
-                matches += tuple(MatchEntry(record_id, self._sobject, key=record.key) for record_id in record_ids)
-            case Unanswered(message):
+                matches += self.holders(record, record_ids, deleted=False)
+            case Unanswered(message, record_ids):
                 action, code = Action.UNKNOWN, "NO_ANSWER"
                 own_words = "no answer tells what became of the row"
+                named = {match.record_id for match in matches}
+                matches += self.holders(record, (each for each in record_ids if each not in named), deleted=False)
         return self.entry(
             record,
             action,
@@ -138,15 +140,16 @@ class EntryMaker:
         return tuple(MatchEntry(each, self._sobject, is_deleted=deleted, key=record.key) for each in record_ids)
 
     def put_off(self, record: Record, holder: Holder, *, in_doubt: bool) -> Entry:
-        """The row's key was in flight elsewhere to the end.
+        """The row's key was in flight elsewhere to the end, or a newer row of it not settled.
 
-        :param in_doubt: in an earlier process of the same load, which may have sent this row.
+        :param in_doubt: an earlier process of the same load may have sent this row.
         """
+        waited_for = "key in flight" if holder.expires_at else "a newer row of the key is not settled, sent"
         return self.entry(
             record,
             Action.UNKNOWN if in_doubt else Action.NOT_SENT,
             reason=KEY_IN_FLIGHT,
-            error_message=f"key in flight since {holder.claimed_at:%Y-%m-%d %H:%M:%S} UTC in {holder.task}",
+            error_message=f"{waited_for} since {holder.claimed_at:%Y-%m-%d %H:%M:%S} UTC in {holder.task}",
         )
 
     def given_up(self, record: Record, error: CallError, *, in_doubt: bool, case: DuplicateCase | None = None) -> Entry:

@@ -17,7 +17,7 @@ class Taken(Generic[T]):
     """Which rows may not be sent now, and of the others what is known of them."""
 
     put_off: list[tuple[T, Holder]] = field(default_factory=list)
-    #: ``id()`` of rows that an earlier process may have sent, to since when.
+    #: ``id()`` of rows that an earlier process may have sent, to since when; rows that are put off among them.
     since: dict[int, datetime] = field(default_factory=dict)
     #: ``id()`` of rows that must not be sent at all; the guard keeps them.
     dropped: Set[int] = frozenset()

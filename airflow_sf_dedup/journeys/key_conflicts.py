@@ -13,7 +13,7 @@ from datetime import datetime
 
 from airflow_sf_dedup.core.clock import utc_now
 from airflow_sf_dedup.core.keys import KeyRule
-from airflow_sf_dedup.core.outcomes import Failed, KeyHeldByMany, Saved
+from airflow_sf_dedup.core.outcomes import Failed, KeyHeldByMany, Saved, Unanswered
 from airflow_sf_dedup.core.records import Record
 from airflow_sf_dedup.journeys.patience import seconds_before_try
 from airflow_sf_dedup.journeys.sending import Answered, Sender
@@ -32,6 +32,10 @@ class Conflict:
     holders: tuple[str, ...] = ()
     #: They are in the recycle bin.
     deleted: bool = False
+
+
+#: A record that this user may not see may be the very one that a lost call created.
+_UNSEEN = "DUPLICATE_VALUE, after a call without an answer; no record that this user can see holds the key"
 
 
 def is_open(answered: Answered[Record], external_id_field: str) -> bool:
@@ -131,6 +135,8 @@ class KeyConflicts:
         deleted = self.reader.deleted_holders([each.row.key for each in rows]) if rows else {}
         for each in rows:
             found = deleted.get(each.row.key, ())
+            if each.since is not None and not found:
+                each = replace(each, outcome=Unanswered(_UNSEEN))
             yield Conflict(each, "key_held_in_recycle_bin" if found else "holder_not_visible", found, bool(found))
 
     def _is_other_record(self, each: Answered[Record], holders: Sequence[str]) -> bool:

@@ -2,40 +2,61 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import Any, Protocol
+from enum import Enum
+from typing import Protocol
 
-from airflow_sf_dedup.core.outcomes import DuplicatesFound, Failed, Outcome, Saved, Unanswered
+from airflow_sf_dedup.core.outcomes import DuplicatesFound, Failed, KeyHeldByMany, Outcome, Saved, Unanswered
 from airflow_sf_dedup.core.records import Record
 from airflow_sf_dedup.errors import CallError
 from airflow_sf_dedup.journeys.key_conflicts import is_open
+from airflow_sf_dedup.journeys.key_holders import KeyHolder, is_since, read_holders
 from airflow_sf_dedup.journeys.sending import Answered
 from airflow_sf_dedup.salesforce.base import Origin, RecordReader
+
+
+class Written(Enum):
+    """Whether a lost call wrote a record."""
+
+    YES = "yes"
+    NO = "no"
+    PERHAPS = "perhaps"
 
 
 class LostAnswers(Protocol):
     """Re-reads rows that were in a call without an answer."""
 
     def told(self, answered: Sequence[Answered[Record]]) -> list[Answered[Record]]:
-        """The same rows; those that were in doubt with what a re-read tells of them."""
+        """The same rows; those that were in doubt with what a re-read tells of them, but for those of which
+        :func:`~airflow_sf_dedup.journeys.key_conflicts.is_open` holds: they have a re-read to come.
+        """
+
+    def told_at_last(self, answered: Sequence[Answered[Record]]) -> list[Answered[Record]]:
+        """The same rows; all that were in doubt with what a re-read tells of them."""
 
     def refused_or_saved(self, answered: Sequence[Answered[Record]]) -> list[Answered[Record]]:
-        """The same rows; of those that are not saved now, whatever kept them out, whether a lost call saved them."""
+        """The same rows; of those that are not saved now, whatever kept them out, whether a lost call saved them.
+
+        A refusal now is no proof that an earlier call did nothing.
+        """
 
 
 class ReRead:
     """Tells by the dates of records, and by their values.
 
     A record that this user created since the row was first sent was created by it. A row that is refused now was
-    saved by its lost call if this user has written the key's record since and it holds the row's values; if somebody
-    else has written it since, nobody can tell.
+    saved by its lost call if this user has written a record of its key since that holds the row's values. Nobody can
+    tell where somebody else has written such a record since, or one that this user created since, or where several
+    records may be the one. Any other record is not the row's: nobody has written it since, or it holds other values.
 
     :param user_id: of the API user, 18 characters, once it is known; ``None``: what anybody wrote counts.
     :param keys_repeat: several rows of a key are sent one after the other, so that an earlier one of this task
         may have created the record.
     :param written: with ``keys_repeat``, ids of records that earlier tries of the task are known to have written.
+    :param stamped: ids of matched records that an earlier try of the load may have stamped, with only some of the
+        values of a row: one that holds the row's key by now was.
     """
 
     def __init__(
@@ -47,12 +68,14 @@ class ReRead:
         *,
         keys_repeat: bool = False,
         written: Iterable[str] = (),
+        stamped: Container[str] = (),
     ) -> None:
         self._reader = reader
         self._sobject = sobject
         self._external_id_field = external_id_field
         self._user_id = user_id
         self._keys_repeat = keys_repeat
+        self._stamped = stamped
         #: Records that a row of this task is known to have written.
         self._written = set(written)
 
@@ -63,7 +86,14 @@ class ReRead:
         """
         asked = [each for each in answered if not is_open(each, self._external_id_field)]
         known = dict(zip(map(id, asked), self.refused_or_saved(asked), strict=True))
-        told = self._created_or_updated([known.get(id(each), each) for each in answered])
+        return self._written_by([known.get(id(each), each) for each in answered])
+
+    def told_at_last(self, answered: Sequence[Answered[Record]]) -> list[Answered[Record]]:
+        """The same of rows that come from a conflict: whatever kept them out is no proof of then."""
+        return self._written_by(self.refused_or_saved(answered))
+
+    def _written_by(self, answered: Sequence[Answered[Record]]) -> list[Answered[Record]]:
+        told = self._created_or_updated(answered)
         if self._keys_repeat:
             self._written.update(each.outcome.record_id for each in told if isinstance(each.outcome, Saved))
         return told
@@ -90,90 +120,73 @@ class ReRead:
         elif origin is None or origin.created_at is None:
             return answered
         else:
-            created = self._is_own(origin.created_by) and _since(origin.created_at, answered.since)
+            created = self._is_own(origin.created_by) and is_since(origin.created_at, answered.since)
         return replace(answered, outcome=Saved(outcome.record_id, created))
 
     # -- refused: was it saved before? -------------------------------------------------------------
 
     def refused_or_saved(self, answered: Sequence[Answered[Record]]) -> list[Answered[Record]]:
         """Three reads for all rows that are in doubt and not saved now."""
-        doubted = [each for each in answered if each.since is not None and _says_nothing_of_then(each.outcome)]
+        doubted = [each for each in answered if each.since is not None and not isinstance(each.outcome, Saved)]
         if not doubted:
             return list(answered)
         try:
-            found = self._records_of(doubted)
+            holders = read_holders(self._reader, self._sobject, [each.row for each in doubted])
         except CallError as error:
             unread = set(map(id, doubted))
             return [_unknown(each, error.own_words) if id(each) in unread else each for each in answered]
-        return [self._seen(each, *found[id(each)]) if id(each) in found else each for each in answered]
+        asked = set(map(id, doubted))
+        return [self._seen(each, holders.get(each.row.key, ())) if id(each) in asked else each for each in answered]
 
-    def _records_of(
-        self, doubted: Sequence[Answered[Record]]
-    ) -> dict[int, tuple[str, Mapping[str, Any] | None, Origin | None]]:
-        """``id()`` of an answer to the one record that holds its key, and what can be read of it."""
-        holders = self._reader.holders([each.row.key for each in doubted])
-        one = {id(each): held[0] for each in doubted if len(held := holders.get(each.row.key, ())) == 1}
-        if not one:
-            return {}
-        ids = sorted(set(one.values()))
-        origins = self._reader.origins(ids)
-        plain = (name for each in doubted for name, value in each.row.fields.items() if not isinstance(value, Mapping))
-        stored = self._reader.by_id(self._sobject, ids, sorted({"Id", *plain}))
-        return {
-            answer: (record_id, stored[record_id].values if record_id in stored else None, origins.get(record_id))
-            for answer, record_id in one.items()
-        }
+    def _seen(self, answered: Answered[Record], holders: Sequence[KeyHolder]) -> Answered[Record]:
+        """The one record that the row's call surely wrote is the row's; where nobody can tell, the row is unknown."""
+        written = [(holder, self._was_written(answered, holder)) for holder in holders]
+        surely = [holder for holder, was in written if was is Written.YES]
+        if len(surely) == 1:
+            return replace(answered, outcome=Saved(surely[0].record_id, None))
+        maybe = [holder for holder, was in written if was is not Written.NO]
+        return _unknown(answered, _why_unknown(maybe), [each.record_id for each in maybe]) if maybe else answered
 
-    def _seen(
-        self, answered: Answered[Record], record_id: str, values: Mapping[str, Any] | None, origin: Origin | None
-    ) -> Answered[Record]:
-        if values is None:
-            return _unknown(answered, "the record that holds its key cannot be read")
-        readable = {name: value for name, value in answered.row.fields.items() if name in values}
-        holds = bool(readable) and all(_same(value, values[name]) for name, value in readable.items())
-        if not holds or (origin is not None and not _written_since(origin, answered.since)):
-            return answered
-        if origin is None or self._wrote(origin, answered.since):
-            return replace(answered, outcome=Saved(record_id, None))
-        return _unknown(answered, "the record that holds its key has been written by another user since")
+    def _was_written(self, answered: Answered[Record], holder: KeyHolder) -> Written:
+        """Whether the row's call wrote a record that holds its key."""
+        if holder.values is None:
+            return Written.PERHAPS
+        if not holder.was_written_since(answered.since):
+            return Written.NO
+        origin = holder.origin
+        if holder.holds(answered.row) or holder.record_id in self._stamped:
+            return Written.YES if origin is None or self._wrote(origin, answered.since) else Written.PERHAPS
+        if isinstance(answered.outcome, DuplicatesFound):
+            # A policy decides by what the org holds now.
+            return Written.NO
+        created = origin is not None and self._created(origin, answered.since)
+        return Written.PERHAPS if created and origin and not self._is_own(origin.modified_by) else Written.NO
 
     def _wrote(self, origin: Origin, since: datetime | None) -> bool:
         """Whether this user may have been one of those who have written the record since the row was first sent."""
-        created = origin.created_at is not None and since is not None and _since(origin.created_at, since)
-        return self._is_own(origin.modified_by) or (created and self._is_own(origin.created_by))
+        return self._is_own(origin.modified_by) or self._created(origin, since)
+
+    def _created(self, origin: Origin, since: datetime | None) -> bool:
+        """Whether this user may have created the record since then, whoever has written it last."""
+        known = origin.created_at is not None and since is not None and is_since(origin.created_at, since)
+        return known and self._is_own(origin.created_by)
 
     def _is_own(self, user_id: str | None) -> bool:
         return None in (user_id, own := self._user_id()) or user_id == own
 
 
-def _written_since(origin: Origin, since: datetime | None) -> bool:
-    return origin.modified_at is None or since is None or _since(origin.modified_at, since)
-
-
-def _since(moment: datetime, since: datetime) -> bool:
-    """Salesforce shows the second of a moment."""
-    return moment.replace(microsecond=0) >= since.replace(microsecond=0)
-
-
-def _same(value: Any, stored: Any) -> bool:
-    """Whether the org holds the value, as far as it writes numbers, letters and punctuation in its own way."""
-    return value == stored or _plain(value) == _plain(stored)
-
-
-def _plain(value: Any) -> str:
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        return f"{value:.15g}"
-    return "" if value is None else "".join(filter(str.isalnum, str(value).lower()))
-
-
-def _unknown(answered: Answered[Record], why: str) -> Answered[Record]:
+def _unknown(answered: Answered[Record], why: str, record_ids: Iterable[str] = ()) -> Answered[Record]:
     """A refusal of which nobody can tell whether the row was saved before."""
-    return replace(answered, outcome=Unanswered(f"{_said(answered.outcome)}, after a call without an answer; {why}"))
+    reason = f"{_said(answered.outcome)}, after a call without an answer; {why}"
+    return replace(answered, outcome=Unanswered(reason, tuple(record_ids)))
 
 
-def _says_nothing_of_then(outcome: Outcome) -> bool:
-    """Who holds a key that several records hold is no question."""
-    return isinstance(outcome, Failed | DuplicatesFound | Unanswered)
+def _why_unknown(maybe: Sequence[KeyHolder]) -> str:
+    if len(maybe) > 1:
+        return f"{len(maybe)} records that hold its key may be the one that it wrote"
+    if maybe[0].values is None:
+        return "the record that holds its key cannot be read"
+    return "the record that holds its key has been written by another user since"
 
 
 def _said(outcome: Outcome) -> str:
@@ -182,5 +195,7 @@ def _said(outcome: Outcome) -> str:
             return code
         case DuplicatesFound():
             return "DUPLICATES_DETECTED"
+        case KeyHeldByMany():
+            return "DUPLICATE_EXTERNAL_ID"
         case _:
             return "no answer"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from airflow_sf_dedup.core.outcomes import DuplicatesFound, Failed, Outcome, Saved, Unanswered
+from airflow_sf_dedup.core.outcomes import DuplicatesFound, Failed, KeyHeldByMany, Outcome, Saved, Unanswered
 from airflow_sf_dedup.core.printable import printable
 from airflow_sf_dedup.errors import CallError, RequestRefusedError
 from airflow_sf_dedup.salesforce.answers import error_for
@@ -13,6 +13,8 @@ from airflow_sf_dedup.salesforce.leaving import TEXT_LENGTH
 
 #: Statuses of a refusal that may be one row's fault; SOAP faults all have 500. Others speak of the resource.
 _OF_A_ROW = frozenset({None, 400, 413, 500})
+
+_REFUSED = (Failed, DuplicatesFound, KeyHeldByMany)
 
 #: A repeat of the key in one call passes once its rows are sent apart.
 _PASSING_KINDS = (DuplicateValue.RACE, DuplicateValue.REPEATED_IN_CALL)
@@ -57,12 +59,12 @@ def unanswered(code: str, message: str) -> Unanswered:
 
 def is_in_doubt(outcome: Outcome) -> bool:
     """Whether the row may be in the org although it is not saved."""
-    return isinstance(outcome, Unanswered) or (isinstance(outcome, Failed | DuplicatesFound) and outcome.in_doubt)
+    return isinstance(outcome, Unanswered) or (isinstance(outcome, _REFUSED) and outcome.in_doubt)
 
 
 def was_lost(outcome: Outcome) -> bool:
     """Whether the call was repeated after an answer was lost."""
-    if isinstance(outcome, Failed | DuplicatesFound):
+    if isinstance(outcome, _REFUSED):
         return outcome.in_doubt
     return type(outcome) is Saved and outcome.created is None
 

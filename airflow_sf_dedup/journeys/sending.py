@@ -222,11 +222,15 @@ class Sender(Generic[T]):
         """
         put_off = (row for row, _ in self.put_off)
         for row in chain(chain.from_iterable(self._waiting), self._again, self._alone, put_off):
-            past = self._past.get(id(row))
-            yield row, past is not None and past.since is not None
+            yield row, self.is_in_doubt(row)
         for chunk in self._fresh:
             for row in chunk:
                 yield row, False
+
+    def is_in_doubt(self, row: T) -> bool:
+        """Whether a row without an outcome may be in the org all the same."""
+        past = self._past.get(id(row))
+        return past is not None and past.since is not None
 
     # -- calls ------------------------------------------------------------------------------------
 
@@ -294,9 +298,13 @@ class Sender(Generic[T]):
         """The chunks without the rows whose key is in flight elsewhere."""
         if self._guard is None:
             return chunks
-        taken = self._guard.take([row for chunk in chunks for row in chunk])
+        try:
+            taken = self._guard.take([row for chunk in chunks for row in chunk])
+        except BaseException:
+            self._waiting.extendleft(reversed(chunks))
+            raise
         away = {id(row) for row, _ in taken.put_off} | taken.dropped
-        self.doubt({row_id: moment for row_id, moment in taken.since.items() if row_id not in away})
+        self.doubt({row_id: moment for row_id, moment in taken.since.items() if row_id not in taken.dropped})
         if not away:
             return chunks
         self.put_off += taken.put_off

@@ -126,13 +126,15 @@ class Upsert:
 
         :param rows: each with whether it may be in the org all the same; read as they are remembered.
         """
-        entries = (
-            self.entries.given_up(record, error, in_doubt=in_doubt or record.row_number in self.unknown)
-            for record, in_doubt in rows
-        )
-        while some := list(islice(entries, ENTRIES_TOGETHER)):
-            self.memory.remember(self.load_id, some)
-            self.progress.note(some)
+        rows = iter(rows)
+        while some := list(islice(rows, ENTRIES_TOGETHER)):
+            may_be_sent = self.keys.may_have_been_sent([record for record, in_doubt in some if not in_doubt])
+            entries = [
+                self.entries.given_up(record, error, in_doubt=in_doubt or record.row_number in may_be_sent)
+                for record, in_doubt in some
+            ]
+            self.memory.remember(self.load_id, entries)
+            self.progress.note(entries)
 
     def sender(self) -> Sender[Record]:
         """Sends rows by their keys."""
@@ -213,13 +215,13 @@ class _Run:
             raise
         finally:
             sender.close()
-        self._put_off(sender.put_off)
+        self._put_off(sender.put_off, sender.is_in_doubt)
 
     def keys_in_flight(self) -> KeysInFlightError:
         """What to say of the rows whose keys others had to the end."""
         holders = list(self.holders.values())
-        named = (f"{each.task} (its claim holds until {each.expires_at:%H:%M:%S} UTC)" for each in holders)
-        own = (each.expires_at for each in holders if each.load_id == self._task.load_id)
+        named = map(str, holders)
+        own = (each.expires_at for each in holders if each.load_id == self._task.load_id and each.expires_at)
         return KeysInFlightError(self.rows_put_off, tuple(islice(named, MOST_HOLDERS)), max(own, default=None))
 
     def _is_worth_waiting(self, put_off: Iterable[tuple[Record, Holder]]) -> bool:
@@ -240,7 +242,7 @@ class _Run:
         while self._open or self._blocked:
             rows, self._open = self._open, []
             again = [each for each in rows if each.row.row_number in self._re_read]
-            self._remember([self._entry(self._task.entries, each, None) for each in again])
+            self._settle_conflicting([Conflict(each) for each in again])
             rows = [each for each in rows if each.row.row_number not in self._re_read]
             self._re_read.update(each.row.row_number for each in rows)
             conflicts = self._task.conflicts()
@@ -263,7 +265,7 @@ class _Run:
         if not rows:
             return
         taken = self._task.guard.take(rows)
-        self._put_off(taken.put_off)
+        self._put_off(taken.put_off, lambda row: True)
         away = {id(row) for row, _ in taken.put_off} | taken.dropped
         rows = [row for row in rows if id(row) not in away]
         sender.doubt({row_id: moment for row_id, moment in taken.since.items() if row_id not in away})
@@ -334,14 +336,14 @@ class _Run:
             return self._task.entries.entry(record, Action.HELD, reason="earlier_row_awaits_review")
         return self._task.entries.entry(record, Action.NOT_SENT, reason=BEHIND_A_FAILED_ROW)
 
-    def _put_off(self, rows: Sequence[tuple[Record, Holder]]) -> None:
+    def _put_off(self, rows: Sequence[tuple[Record, Holder]], is_in_doubt: Callable[[Record], bool]) -> None:
         """Rows that were not sent because of their keys; one that may be in the org is ``unknown``."""
         for record, _ in rows:
             self._behind.setdefault(self._fold(record.key), Action.NOT_SENT)
         task = self._task
         self._remember(
             [
-                task.entries.put_off(record, holder, in_doubt=holder.load_id == task.load_id)
+                task.entries.put_off(record, holder, in_doubt=holder.load_id == task.load_id or is_in_doubt(record))
                 for record, holder in rows
                 if record.row_number not in task.unknown
             ]
@@ -367,7 +369,7 @@ class _Run:
         self._account_for_dropped()
 
     def _settle_conflicting(self, batch: list[Conflict]) -> None:
-        told = self._task.lost_answers.told([conflict.answered for conflict in batch])
+        told = self._task.lost_answers.told_at_last([conflict.answered for conflict in batch])
         entries: list[Entry] = []
         for conflict, answered in zip(batch, told, strict=True):
             if isinstance(answered.outcome, DuplicatesFound):
@@ -400,7 +402,7 @@ class _Run:
             return maker.saved(record, outcome, Action.MATCHED_UPDATED, reason="stamped_by_an_earlier_try")
         if outcome.created is None:
             return maker.saved(record, outcome)
-        if conflict is not None:
+        if conflict is not None and isinstance(conflict.answered.outcome, Saved):
             return maker.saved(record, outcome, reason=conflict.reason)
         if answered.since is not None:
             return maker.saved(record, outcome, reason="answer_lost")

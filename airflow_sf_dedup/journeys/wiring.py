@@ -5,10 +5,11 @@ from __future__ import annotations
 import logging
 import time
 import uuid
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
+from itertools import chain
 from typing import Any
 
 from airflow_sf_dedup.audit.base import Load
@@ -21,7 +22,7 @@ from airflow_sf_dedup.core.partitioning import PartitionRef
 from airflow_sf_dedup.core.record_ids import is_record_id
 from airflow_sf_dedup.core.records import Record
 from airflow_sf_dedup.core.sobjects import SObject
-from airflow_sf_dedup.errors import SettingError
+from airflow_sf_dedup.errors import SettingError, StagingError
 from airflow_sf_dedup.journeys.claiming import HeldKeys
 from airflow_sf_dedup.journeys.duplicates import Duplicates
 from airflow_sf_dedup.journeys.entry_maker import AuditValues, EntryMaker, TaskMark
@@ -31,6 +32,7 @@ from airflow_sf_dedup.journeys.lost_answers import ReRead
 from airflow_sf_dedup.journeys.newest import NewestOnly
 from airflow_sf_dedup.journeys.patience import seconds_before_try
 from airflow_sf_dedup.journeys.progress import Progress
+from airflow_sf_dedup.journeys.raisers import AuditedRaisers
 from airflow_sf_dedup.journeys.remembering import Intents, Memory
 from airflow_sf_dedup.journeys.upsert import Upsert
 from airflow_sf_dedup.locks.base import Claimant, KeyScope
@@ -43,7 +45,7 @@ from airflow_sf_dedup.salesforce.reader import OrgReader
 from airflow_sf_dedup.salesforce.session import SalesforceSession
 from airflow_sf_dedup.salesforce.soap import SoapUpsertLookup
 from airflow_sf_dedup.salesforce.wire import WriteOptions
-from airflow_sf_dedup.sources.staging import StagedLoad
+from airflow_sf_dedup.sources.staging import StagedLoad, StagingArea, read_partition
 
 _log = logging.getLogger(__name__)
 
@@ -134,8 +136,16 @@ def upsert_of(
     )
     load, unknown = audit.load(ref.load_id), audit.unknown_rows(ref.load_id, ref.partition)
     keys = _held_keys(ref, key_rule, load, unknown, audit=audit, claims=claims, task=task, now=now)
-    newest = NewestOnly(keys, SqlWatermarks(audit.engine), keys.scope, ref.load_id, key_rule.fold)
     reader = OrgReader(session, sobject=sobject, key_rule=key_rule)
+    newest = NewestOnly(
+        keys,
+        SqlWatermarks(audit.engine),
+        AuditedRaisers(audit, reader, sobject.name, partial(staged_rows, StagingArea.of(ref))),
+        keys.scope,
+        ref.load_id,
+        key_rule.fold,
+        org_now=now,
+    )
     api = CollectionsApi(
         session,
         sobject=sobject.name,
@@ -146,6 +156,8 @@ def upsert_of(
     _meter(session, settings.limits, audit, ref.load_id, task.round_number)
     session.before_each_call(keys.keep)
 
+    record_claims = SqlRecordClaims(audit.engine)
+    stamped = record_claims.claimed(ref.load_id, ref.org_id) if task.mark.try_number > 1 else {}
     duplicates = Duplicates(
         load_id=ref.load_id,
         org_id=ref.org_id,
@@ -160,11 +172,11 @@ def upsert_of(
             repeatable=key_rule.field.unique,
         ),
         reader=reader,
-        claims=SqlRecordClaims(audit.engine),
+        claims=record_claims,
         memory=Memory(audit, keys, newest),
         policy=_policy(settings, sobject, key_rule.field.name),
         entries=entries,
-        lost_answers=_re_read(ref, staged, reader, session=session, audit=audit),
+        lost_answers=_re_read(ref, staged, reader, session=session, audit=audit, stamped=stamped),
         sleep=clocks.sleep,
         wait=clocks.wait,
         now=now,
@@ -187,7 +199,7 @@ def upsert_of(
         try_number=task.mark.try_number,
         max_in_flight=1 if load and load.settings.get("group_by") else settings.max_in_flight,
         unknown=unknown,
-        stamped=duplicates.claims.claimed(ref.load_id, ref.org_id) if task.mark.try_number > 1 else {},
+        stamped=stamped,
         sleep=clocks.sleep,
         wait=clocks.wait,
         now=now,
@@ -223,7 +235,13 @@ def _held_keys(
 
 
 def _re_read(
-    ref: PartitionRef, staged: StagedLoad, reader: OrgReader, *, session: SalesforceSession, audit: SqlAudit
+    ref: PartitionRef,
+    staged: StagedLoad,
+    reader: OrgReader,
+    *,
+    session: SalesforceSession,
+    audit: SqlAudit,
+    stamped: Mapping[str, str],
 ) -> ReRead:
     keys_repeat = staged.on_repeat == "in_order"
     return ReRead(
@@ -233,7 +251,21 @@ def _re_read(
         lambda: session.user_id,
         keys_repeat=keys_repeat,
         written=_written(audit, ref) if keys_repeat else (),
+        stamped=stamped,
     )
+
+
+def staged_rows(area: StagingArea, load: Load, rows: Collection[int]) -> dict[int, Record]:
+    """Of these rows of any load, those that are staged still.
+
+    :param area: where the load is staged, unless it names another place.
+    """
+    area, wanted = StagingArea(load.settings.get("staging_path") or area.base_path), set(rows)
+    try:
+        records = chain.from_iterable(map(read_partition, area.read_refs(load.load_id)))
+        return {record.row_number: record for record in records if record.row_number in wanted}
+    except StagingError:
+        return {}
 
 
 def _written(audit: SqlAudit, ref: PartitionRef) -> Iterator[str]:

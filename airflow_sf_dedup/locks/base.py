@@ -8,7 +8,7 @@ before it is touched: two keys that want one record never both stamp it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Protocol
 
@@ -42,8 +42,15 @@ class Holder:
     task: str
     #: UTC.
     claimed_at: datetime
-    #: UTC; from then on others may have the key.
-    expires_at: datetime
+    #: UTC; from then on others may have the key. ``None``: it is no claim that holds, but a newer row of the key of
+    #: which nobody has said yet what became of it.
+    expires_at: datetime | None
+
+    def __str__(self) -> str:
+        """The task, and until when others wait for it."""
+        if self.expires_at is None:
+            return f"{self.task} (not settled yet)"
+        return f"{self.task} (its claim holds until {self.expires_at:%H:%M:%S} UTC)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +62,8 @@ class Grant:
     granted: Mapping[str, datetime | None]
     #: Key to who has it.
     refused: Mapping[str, Holder]
+    #: The same as in ``granted``, of keys that were refused.
+    doubted: Mapping[str, datetime] = field(default_factory=dict)
 
 
 class KeyClaims(Protocol):
@@ -77,8 +86,14 @@ class KeyClaims(Protocol):
     def renew(self, claimant: Claimant) -> int:
         """Let all claims of the claimant hold for ``lifetime`` from now; answers how many it still has."""
 
-    def release(self, scope: KeyScope, claimant: Claimant, keys: Iterable[str]) -> None:
-        """Give up the claimant's claims on these keys; claims of others stay."""
+    def release(self, scope: KeyScope, claimant: Claimant, keys: Iterable[str], *, settled: bool = True) -> None:
+        """Give up the claimant's claims on these keys; claims of others stay.
+
+        :param settled: their rows are; otherwise what earlier processes of the load may have sent stays known.
+        """
+
+    def doubted(self, scope: KeyScope, claimant: Claimant, keys: Iterable[str]) -> frozenset[str]:
+        """Of these keys, those that an earlier process of the claimant's load may have sent, without claiming any."""
 
     def leave(self, scope: KeyScope, claimant: Claimant, keys: Iterable[str], *, unknown: bool = False) -> None:
         """Let the claimant's claims on these keys end by themselves, unrenewed; until then nobody gets the keys.
@@ -92,27 +107,45 @@ class KeyClaims(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Watermark:
-    """The newest state of a key that was sent, and may be written."""
+    """A state of a key that was sent, and of which nobody has said yet whether it was written."""
 
     #: From :func:`airflow_sf_dedup.core.ordering.order_of`: of two of one kind, the later state has the greater text.
     order: str
-    #: The order that holds again if this state turns out not to be written; ``None``: there was none.
-    before: str | None
-    #: The row that raised it, by its load; empty where it was taken back to.
+    #: The row that raised it: the id of its load, ``/`` and its number.
     raised_by: str
+    #: Since when the row may be in the org, by the org's clock, UTC.
+    since: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What is known of the states of a key."""
+
+    #: The order of the newest state that was surely written; ``None``: none is known.
+    confirmed: str | None = None
+    #: States that were sent, one a row, until somebody says what became of them.
+    provisional: tuple[Watermark, ...] = ()
 
 
 class Watermarks(Protocol):
-    """Remembers the watermark of each key of a scope (``newer_than``). Who asks and raises holds the key's claim."""
+    """Remembers how new the states of each key of a scope are (``newer_than``). Who asks or changes holds the key's
+    claim.
+    """
 
-    def newest(self, scope: KeyScope, keys: Iterable[str]) -> Mapping[str, Watermark]:
-        """Key to its watermark; keys without one are absent."""
+    def standing(self, scope: KeyScope, keys: Iterable[str]) -> Mapping[str, Standing]:
+        """Key to its standing; keys of which no state was sent are absent."""
 
-    def raise_to(self, scope: KeyScope, marks: Mapping[str, Watermark]) -> None:
-        """Remember states that are as new or newer; a watermark is not lowered by this."""
+    def announce(self, scope: KeyScope, marks: Mapping[str, Watermark]) -> None:
+        """These states are about to be sent. A row that announces its own again keeps the earlier ``since``."""
+
+    def confirm(self, scope: KeyScope, marks: Mapping[str, Watermark]) -> None:
+        """These states were written: what is confirmed is not lowered by it, a state of another kind replaces it.
+
+        Provisional states that are not newer are forgotten with it.
+        """
 
     def take_back(self, scope: KeyScope, marks: Mapping[str, Watermark]) -> None:
-        """These states were not written after all: what was before holds again, unless somebody has raised since."""
+        """These states were surely not written: the rows that raised them hold nobody up any more."""
 
 
 @dataclass(frozen=True, slots=True)

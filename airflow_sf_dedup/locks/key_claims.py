@@ -28,7 +28,7 @@ from sqlalchemy import (
 from airflow_sf_dedup.audit.bulk import among, each, insert_into
 from airflow_sf_dedup.audit.columns import UtcDateTime
 from airflow_sf_dedup.audit.contention import again, in_key_order
-from airflow_sf_dedup.audit.engine import writing
+from airflow_sf_dedup.audit.engine import reading, writing
 from airflow_sf_dedup.audit.storable import stored_message
 from airflow_sf_dedup.audit.tables import key_claim, key_doubt
 from airflow_sf_dedup.core.clock import utc_now
@@ -71,10 +71,11 @@ class SqlKeyClaims:
         wanted = by_hash(keys)
         if not wanted:
             return Grant({}, {})
-        granted, refused = again()(self._claim, scope, claimant, list(wanted), org_time)
+        granted, refused, doubts = again()(self._claim, scope, claimant, list(wanted), org_time)
         return Grant(
-            {key: granted[digest] for digest, key in wanted.items() if digest in granted},
+            {key: doubts.get(digest) for digest, key in wanted.items() if digest in granted},
             {key: refused[digest] for digest, key in wanted.items() if digest not in granted},
+            {key: doubts[digest] for digest, key in wanted.items() if digest in doubts and digest not in granted},
         )
 
     def renew(self, claimant: Claimant) -> int:
@@ -89,16 +90,31 @@ class SqlKeyClaims:
 
         return again()(renew)
 
-    def release(self, scope: KeyScope, claimant: Claimant, keys: Iterable[str]) -> None:
-        """Give up the claimant's claims on these keys; claims of others stay."""
+    def release(self, scope: KeyScope, claimant: Claimant, keys: Iterable[str], *, settled: bool = True) -> None:
+        """Give up the claimant's claims on these keys; claims of others stay, and doubts where rows are not settled."""
         digests = list(by_hash(keys))
         if digests:
-            again()(self._release, scope, claimant, digests)
+            again()(self._release, scope, claimant, digests, settled)
 
-    def _release(self, scope: KeyScope, claimant: Claimant, digests: Sequence[str]) -> None:
+    def _release(self, scope: KeyScope, claimant: Claimant, digests: Sequence[str], settled: bool) -> None:
         with writing(self.engine) as connection:
             connection.execute(delete(key_claim).where(self._claimed(scope, claimant, digests)))
-            connection.execute(delete(key_doubt).where(*self._doubted(scope, claimant, digests)))
+            if settled:
+                connection.execute(delete(key_doubt).where(*self._doubted(scope, claimant, digests)))
+
+    def doubted(self, scope: KeyScope, claimant: Claimant, keys: Iterable[str]) -> frozenset[str]:
+        """Keys that other processes of the load claim or have left behind."""
+        wanted = by_hash(keys)
+        held = key_claim.c
+        theirs = select(held.key_hash).where(
+            *within(key_claim, scope),
+            held.load_id == claimant.load_id,
+            held.token != claimant.token,
+            among(self.engine.dialect, held.key_hash, wanted),
+        )
+        left = select(key_doubt.c.key_hash).where(*self._doubted(scope, claimant, list(wanted)))
+        with reading(self.engine) as connection:
+            return frozenset(wanted[digest] for digest in connection.scalars(theirs.union(left)))
 
     def leave(self, scope: KeyScope, claimant: Claimant, keys: Iterable[str], *, unknown: bool = False) -> None:
         """Let the claimant's claims on these keys end by themselves, by a token that nobody has."""
@@ -130,7 +146,8 @@ class SqlKeyClaims:
 
     def _claim(
         self, scope: KeyScope, claimant: Claimant, digests: Sequence[str], org_time: datetime | None
-    ) -> tuple[dict[str, datetime | None], dict[str, Holder]]:
+    ) -> tuple[set[str], dict[str, Holder], dict[str, datetime]]:
+        """The digests that are granted, who holds the others, and which of all are in doubt since when."""
         with writing(self.engine) as connection:
             now, expires_at = self._times()
             org_now = now if org_time is None else literal(org_time, UtcDateTime)
@@ -138,18 +155,19 @@ class SqlKeyClaims:
             taken = connection.execute(_take(connection, scope, claimant, digests, times)).all()
             if left := [row for row in taken if row.left_by]:
                 connection.execute(_doubt(connection, scope, left))
-            granted = dict.fromkeys(row.key_hash for row in taken) | self._doubts(connection, scope, claimant, taken)
+            granted = {row.key_hash for row in taken}
+            doubts = self._doubts(connection, scope, claimant, digests)
             refused = [digest for digest in digests if digest not in granted]
             # PostgreSQL locks rows that it does not update too, and SQLite has one writer: the holders of
             # what was refused are there until this transaction ends.
             # https://www.postgresql.org/docs/current/sql-insert.html#SQL-ON-CONFLICT
-            return granted, _holders(connection, scope, refused) if refused else {}
+            return granted, _holders(connection, scope, refused) if refused else {}, doubts
 
     def _doubts(
-        self, connection: Connection, scope: KeyScope, claimant: Claimant, taken: Iterable[Any]
+        self, connection: Connection, scope: KeyScope, claimant: Claimant, digests: Sequence[str]
     ) -> dict[str, datetime]:
         """Digest to since when a process of the claimant's own load may have sent the key."""
-        doubted = self._doubted(scope, claimant, [row.key_hash for row in taken])
+        doubted = self._doubted(scope, claimant, digests)
         query = select(key_doubt.c.key_hash, key_doubt.c.since).where(*doubted)
         return {digest: since for digest, since in connection.execute(query)}  # noqa: C416 - a Row is no pair to mypy
 

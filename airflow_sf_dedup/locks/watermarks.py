@@ -1,13 +1,17 @@
-"""Watermarks of keys, in the audit's database."""
+"""Watermarks of keys, in the audit's database.
+
+One line a key holds the newest state that was surely written; its ``raised_by`` is empty. Beside it stands one line for
+each row that was sent and of which nobody has said yet what became of it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from datetime import datetime
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
 from operator import itemgetter
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Text, delete, literal, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Engine, FromClause, Text, and_, delete, exists, literal, or_, select
 
 from airflow_sf_dedup.audit.bulk import among, each, insert_into
 from airflow_sf_dedup.audit.columns import UtcDateTime
@@ -15,84 +19,129 @@ from airflow_sf_dedup.audit.contention import again
 from airflow_sf_dedup.audit.engine import reading, writing
 from airflow_sf_dedup.audit.storable import key_hash
 from airflow_sf_dedup.audit.tables import watermark
-from airflow_sf_dedup.core.clock import utc_now
-from airflow_sf_dedup.locks.base import KeyScope, Watermark
+from airflow_sf_dedup.locks.base import KeyScope, Standing, Watermark
 from airflow_sf_dedup.locks.stored_keys import PRIMARY_KEY, by_hash, scope_columns, within
+
+#: ``raised_by`` of what is confirmed.
+_CONFIRMED = ""
+
+_held = watermark.c
 
 
 class SqlWatermarks:
-    """Remembers the newest written state of each key, in ``sf_dedup_watermark``. Keys are stored as digests.
+    """Remembers how new the states of each key are, in ``sf_dedup_watermark``. Keys are stored as digests.
 
     :param engine: from :func:`airflow_sf_dedup.audit.engine.engine_for`.
-    :param clock: says when a watermark was raised, for people only.
     """
 
-    def __init__(self, engine: Engine, *, clock: Callable[[], datetime] = utc_now) -> None:
+    def __init__(self, engine: Engine) -> None:
         self.engine = engine
-        self._clock = clock
 
-    def newest(self, scope: KeyScope, keys: Iterable[str]) -> Mapping[str, Watermark]:
-        """Key to its watermark; keys without one are absent."""
+    def standing(self, scope: KeyScope, keys: Iterable[str]) -> Mapping[str, Standing]:
+        """Key to its standing; keys of which no state was sent are absent."""
         wanted = by_hash(keys)
         if not wanted:
             return {}
-        columns = watermark.c
-        query = select(columns.key_hash, columns.kind, columns.newest, columns.before, columns.raised_by).where(
-            *within(watermark, scope), among(self.engine.dialect, columns.key_hash, wanted)
+        query = select(_held.key_hash, _held.kind, _held.newest, _held.raised_by, _held.at).where(
+            *within(watermark, scope), among(self.engine.dialect, _held.key_hash, wanted)
         )
+        confirmed: dict[str, str] = {}
+        provisional: defaultdict[str, list[Watermark]] = defaultdict(list)
         with reading(self.engine) as connection:
-            return {
-                wanted[digest]: Watermark(f"{kind}:{newest}", before, raised_by)
-                for digest, kind, newest, before, raised_by in connection.execute(query)
-            }
+            for digest, kind, newest, raised_by, at in connection.execute(query.order_by(_held.raised_by)):
+                order = f"{kind}:{newest}"
+                if raised_by == _CONFIRMED:
+                    confirmed[digest] = order
+                else:
+                    provisional[digest].append(Watermark(order, raised_by, at))
+        return {
+            key: Standing(confirmed.get(digest), tuple(provisional[digest]))
+            for digest, key in wanted.items()
+            if digest in confirmed or digest in provisional
+        }
 
-    def raise_to(self, scope: KeyScope, marks: Mapping[str, Watermark]) -> None:
-        """Remember states that are as new or newer; an older one changes nothing, one of another kind replaces."""
+    def announce(self, scope: KeyScope, marks: Mapping[str, Watermark]) -> None:
+        """These states are about to be sent; a row that announces its own again keeps the earlier time."""
 
-        def raise_to() -> None:
+        def announce() -> None:
             with writing(self.engine) as connection:
-                connection.execute(_raise(connection, scope, marks, self._clock()))
+                connection.execute(_announce(connection, scope, marks))
 
         if marks:
-            again()(raise_to)
+            again()(announce)
+
+    def confirm(self, scope: KeyScope, marks: Mapping[str, Watermark]) -> None:
+        """These states were written; an older one lowers nothing, one of another kind replaces."""
+
+        def confirm() -> None:
+            with writing(self.engine) as connection:
+                connection.execute(_confirm(connection, scope, marks))
+                connection.execute(_forget(connection, scope, marks, as_old=True))
+
+        if marks:
+            again()(confirm)
 
     def take_back(self, scope: KeyScope, marks: Mapping[str, Watermark]) -> None:
-        """Put older watermarks back, or none, where nobody has raised them since."""
+        """These states were surely not written."""
 
         def take_back() -> None:
             with writing(self.engine) as connection:
-                for key, mark in sorted(marks.items(), key=itemgetter(0)):
-                    connection.execute(_put_back(scope, key, mark))
+                connection.execute(_forget(connection, scope, marks, as_old=False))
 
         if marks:
             again()(take_back)
 
 
-def _put_back(scope: KeyScope, key: str, mark: Watermark) -> Any:
-    columns = watermark.c
-    mine = (*within(watermark, scope), columns.key_hash == key_hash(key), columns.raised_by == mark.raised_by)
-    if mark.before is None:
-        return delete(watermark).where(*mine)
-    kind, newest = mark.before.split(":", 1)
-    # What was before that state is not known any more: it stays.
-    return update(watermark).where(*mine).values(kind=kind, newest=newest, before=mark.before, raised_by="")
-
-
-def _raise(connection: Connection, scope: KeyScope, marks: Mapping[str, Watermark], at: datetime) -> Any:
+def _wished(connection: Connection, marks: Mapping[str, Watermark]) -> FromClause:
+    """The marks as a table in the order of their digests: the order in which every transaction locks rows."""
     by_digest = sorted(((key_hash(key), mark) for key, mark in marks.items()), key=itemgetter(0))
-    lines = [(digest, *mark.order.split(":", 1), mark.before, mark.raised_by) for digest, mark in by_digest]
-    digests, kinds, newest, before, raised_by = zip(*lines, strict=True)
-    wished = each(connection.dialect, key_hash=digests, kind=kinds, newest=newest, before=before, raised_by=raised_by)
-    columns = {
+    lines = [(digest, *mark.order.split(":", 1), mark.raised_by) for digest, mark in by_digest]
+    digests, kinds, newest, raised_by = zip(*lines, strict=True)
+    return each(connection.dialect, key_hash=digests, kind=kinds, newest=newest, raised_by=raised_by)
+
+
+def _insertion(connection: Connection, scope: KeyScope, marks: Mapping[str, Watermark], raised_by: Any = None) -> Any:
+    wished = _wished(connection, marks)
+    columns: dict[str, ColumnElement[Any]] = {
         **{name: literal(value, Text) for name, value in scope_columns(scope).items()},
         **{column.name: column for column in wished.c},
-        "at": literal(at, UtcDateTime),
+        "at": literal(min(mark.since for mark in marks.values()), UtcDateTime),
     }
+    if raised_by is not None:
+        columns["raised_by"] = literal(raised_by, Text)
     insert = insert_into(connection.dialect, watermark)
-    insert = insert.from_select(list(columns), select(*columns.values()).order_by(wished.c.key_hash))
-    new, held = insert.excluded, watermark.c
+    return insert.from_select(list(columns), select(*columns.values()).order_by(wished.c.key_hash))
+
+
+def _announce(connection: Connection, scope: KeyScope, marks: Mapping[str, Watermark]) -> Any:
+    insert = _insertion(connection, scope, marks)
     return insert.on_conflict_do_update(
-        index_elements=PRIMARY_KEY,
-        set_={name: new[name] for name in ("kind", "newest", "before", "raised_by", "at")},
-        where=or_(held.kind != new.kind, held.newest <= new.newest),
+        index_elements=[*PRIMARY_KEY, "raised_by"], set_={name: insert.excluded[name] for name in ("kind", "newest")}
+    )
+
+
+def _confirm(connection: Connection, scope: KeyScope, marks: Mapping[str, Watermark]) -> Any:
+    insert = _insertion(connection, scope, marks, raised_by=_CONFIRMED)
+    new = insert.excluded
+    return insert.on_conflict_do_update(
+        index_elements=[*PRIMARY_KEY, "raised_by"],
+        set_={name: new[name] for name in ("kind", "newest", "at")},
+        where=or_(_held.kind != new.kind, _held.newest <= new.newest),
+    )
+
+
+def _forget(connection: Connection, scope: KeyScope, marks: Mapping[str, Watermark], *, as_old: bool) -> Any:
+    """Delete what these rows announced of their keys.
+
+    :param as_old: and whatever else of the same keys is not newer.
+    """
+    wished = _wished(connection, marks)
+    which = _held.raised_by == wished.c.raised_by
+    if as_old:
+        which = or_(which, and_(_held.kind == wished.c.kind, _held.newest <= wished.c.newest))
+    return delete(watermark).where(
+        *within(watermark, scope),
+        among(connection.dialect, _held.key_hash, by_hash(marks)),
+        _held.raised_by != _CONFIRMED,
+        exists().where(wished.c.key_hash == _held.key_hash, which),
     )

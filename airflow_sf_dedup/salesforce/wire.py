@@ -30,6 +30,9 @@ from airflow_sf_dedup.salesforce.error_codes import rule_for
 
 #: Fields kept of those that an error names; one that names more speaks of the row.
 _MOST_FIELDS = 100
+#: A row that is refused now may have been saved before.
+_REFUSALS = (Failed, DuplicatesFound, KeyHeldByMany)
+
 _RECORD_ID = re.compile(r"(?<![0-9A-Za-z_])[0-9A-Za-z]{15}(?:[0-9A-Za-z]{3})?(?![0-9A-Za-z_])")
 
 
@@ -160,7 +163,7 @@ def in_doubt(outcome: Outcome) -> Outcome:
     """
     if isinstance(outcome, Saved):
         return Saved(outcome.record_id, None) if outcome.created is False else outcome
-    return replace(outcome, in_doubt=True) if isinstance(outcome, Failed | DuplicatesFound) else outcome
+    return replace(outcome, in_doubt=True) if isinstance(outcome, _REFUSALS) else outcome
 
 
 def _unanswered(reason: str, size: int) -> list[Outcome]:

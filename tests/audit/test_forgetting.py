@@ -11,14 +11,15 @@ from sqlalchemy import select
 from airflow_sf_dedup.audit.engine import reading
 from airflow_sf_dedup.audit.sql import SqlAudit
 from airflow_sf_dedup.audit.tables import call_count, key_claim
-from airflow_sf_dedup.locks.base import Watermark
+from airflow_sf_dedup.locks.base import Standing, Watermark
 from airflow_sf_dedup.locks.key_claims import SqlKeyClaims
 from airflow_sf_dedup.locks.watermarks import SqlWatermarks
 from airflow_sf_dedup.testing.contracts.audit import BEGIN, a_load, an_entry
 from airflow_sf_dedup.testing.contracts.claims import a_claimant, a_scope
 
 LONG_AGO = datetime(1999, 1, 1, tzinfo=UTC)
-MARK = Watermark("t:1999-01-01T00:00:00.000000Z", None, "load/1")
+MARK = Watermark("t:1999-01-01T00:00:00.000000Z", "load/1", LONG_AGO)
+KNOWN = Standing(None, (MARK,))
 
 
 @pytest.fixture
@@ -38,7 +39,7 @@ def test_a_purge_takes_counted_calls_and_what_expired_and_leaves_watermarks(audi
         audit.count_call(load.load_id, round_number=1, budget=None)
     SqlKeyClaims(engine, clock=lambda: LONG_AGO).claim(scope, a_claimant(), ["expired"])
     SqlKeyClaims(engine).claim(scope, a_claimant(), ["in flight"])
-    SqlWatermarks(engine, clock=lambda: LONG_AGO).raise_to(scope, {"a": MARK})
+    SqlWatermarks(engine).announce(scope, {"a": MARK})
     audit.purge(BEGIN - timedelta(days=1))
     with reading(engine) as connection:
         counted = connection.scalars(
@@ -46,7 +47,7 @@ def test_a_purge_takes_counted_calls_and_what_expired_and_leaves_watermarks(audi
         )
         assert list(counted) == [young.load_id]
     assert claimed(engine, scope) == 1
-    assert SqlWatermarks(engine).newest(scope, ["a"]) == {"a": MARK}
+    assert SqlWatermarks(engine).standing(scope, ["a"]) == {"a": KNOWN}
 
 
 def test_a_purge_passes_over_a_claim_that_somebody_is_taking(audit, engine):
@@ -66,10 +67,10 @@ def test_an_erased_key_is_forgotten_by_watermarks_and_expired_claims(audit, engi
     audit.remember(load.load_id, [an_entry(1, key="Ada@Straße.example")])
     narrow = ["Ada@Straße.example", "ada@straße.example"]
     watermarks = SqlWatermarks(engine)
-    watermarks.raise_to(scope, dict.fromkeys([*narrow, "b"], MARK))
+    watermarks.announce(scope, dict.fromkeys([*narrow, "b"], MARK))
     SqlKeyClaims(engine, clock=lambda: LONG_AGO).claim(scope, a_claimant(), ["ada@strasse.example", "b"])
     assert audit.erase("Ada@Straße.example") == 1
-    assert watermarks.newest(scope, [*narrow, "b"]) == {"b": MARK}
+    assert watermarks.standing(scope, [*narrow, "b"]) == {"b": KNOWN}
     assert claimed(engine, scope) == 1
 
 
@@ -85,6 +86,6 @@ def test_an_erasure_keeps_to_its_sobject_and_field(audit, engine):
     other_sobject, other_field = replace(scope, sobject="Contact"), replace(scope, external_id_field="Other__c")
     watermarks = SqlWatermarks(engine)
     for each in (scope, other_sobject, other_field):
-        watermarks.raise_to(each, {"k": MARK})
+        watermarks.announce(each, {"k": MARK})
     audit.erase("K", sobject=scope.sobject, external_id_field=scope.external_id_field)
-    assert [len(watermarks.newest(each, ["k"])) for each in (scope, other_sobject, other_field)] == [0, 1, 1]
+    assert [len(watermarks.standing(each, ["k"])) for each in (scope, other_sobject, other_field)] == [0, 1, 1]

@@ -131,6 +131,43 @@ def test_what_the_first_version_remembered_is_kept(empty):
         assert compare_metadata(MigrationContext.configure(connection, opts=options), metadata) == []
 
 
+SECOND_MARKS = {
+    # Key to what is newest, before and by whom, and what is to become of it.
+    "written": ("5", "t:3", "old/1", {("", "5")}),
+    "refused": ("5", "t:3", "old/2", {("", "3")}),
+    "refused and first": ("5", None, "old/2", set()),
+    "without an entry": ("5", "t:3", "old/3", {("", "3"), ("old/3", "5")}),
+    "unknown": ("5", None, "old/4", {("old/4", "5")}),
+    "failed once, and sent again": ("5", "t:3", "old/5", {("", "3"), ("old/5", "5")}),
+    "taken back": ("5", "t:5", "", {("", "5")}),
+    "purged": ("5", "t:3", "gone/1", {("", "5")}),
+}
+
+
+def test_watermarks_of_the_second_version_are_parted_into_what_is_known_and_what_is_not(empty):
+    with writing(empty) as connection:
+        config = alembic_config()
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0002")
+        connection.exec_driver_sql(FIRST_ROWS.split(";")[0])
+        for row, action in ((1, "created"), (2, "awaiting_review"), (4, "unknown"), (5, "failed")):
+            connection.exec_driver_sql(
+                "INSERT INTO sf_dedup_entry (load_id, row_number, action, partition, map_index, try_number, at) "
+                f"VALUES ('old', {row}, '{action}', 0, 0, 1, '2026-01-01 00:00:00.000000+00:00')"
+            )
+        for key, (newest, before, raised_by, _) in SECOND_MARKS.items():
+            connection.execute(
+                text("INSERT INTO sf_dedup_watermark VALUES ('o', 'lead', 'key__c', :key, 't', :n, :b, :r, :at)"),
+                {"key": key, "n": newest, "b": before, "r": raised_by, "at": "2026-01-02 00:00:00.000000+00:00"},
+            )
+    upgrade(empty)
+    with reading(empty) as connection:
+        found = connection.execute(text("SELECT key_hash, raised_by, newest FROM sf_dedup_watermark")).all()
+    assert {key: {(by, newest) for name, by, newest in found if name == key} for key in SECOND_MARKS} == {
+        key: parted for key, (*_, parted) in SECOND_MARKS.items()
+    }
+
+
 def test_the_list_of_revisions_is_complete():
     scripts = ScriptDirectory.from_config(alembic_config()).walk_revisions()
     assert [script.revision for script in scripts] == list(reversed(REVISIONS))

@@ -16,11 +16,14 @@ from typing import Any
 
 from airflow_sf_dedup.audit.storable import key_hash
 from airflow_sf_dedup.core.entries import UNSETTLED, Action, Entry
-from airflow_sf_dedup.journeys.collect import BEHIND_A_FAILED_ROW
+from tests.chaos.accounts import STALE, account_for, newer_line
 from tests.chaos.expected import Expected, Sent, expected_of
 from tests.chaos.scenario import MARKER, LoadPlan, Scenario
 
 SAVED = frozenset({Action.CREATED, Action.UPDATED, Action.MATCHED_UPDATED, Action.SAVED_ANYWAY})
+
+#: What a policy, a person or a newer state decides; a load may be green with such rows.
+DECIDED = frozenset({Action.SKIPPED, Action.AWAITING_REVIEW, Action.HELD})
 
 #: Under these reasons ``created`` means: since the row was first sent, by this user (``journeys.lost_answers``). A
 #: record that another load of the same user created meanwhile cannot be told from one's own.
@@ -150,6 +153,34 @@ class Evidence:
             for number, sent in expected.sent.items()
         }
 
+    @cached_property
+    def refused_lines(self) -> Mapping[str, list[Line]]:
+        """Marker to the lines that refused its row."""
+        found: defaultdict[str, list[Line]] = defaultdict(list)
+        for line in self.lines:
+            if line.error and line.marker:
+                found[line.marker].append(line)
+        return found
+
+    @cached_property
+    def states_by_key(self) -> Mapping[str, list[tuple[int, Line]]]:
+        """Folded key to the states that were saved of it: how new each was, and its line."""
+        found: defaultdict[str, list[tuple[int, Line]]] = defaultdict(list)
+        for marker, lines in self.saved_lines.items():
+            sent = self.sent_rows[marker][2] if marker in self.sent_rows else None
+            if sent is not None and sent.order is not None:
+                found[self.fold(sent.key)] += [(sent.order, line) for line in lines]
+        return found
+
+    @property
+    def calls_may_run_on(self) -> bool:
+        """Whether the org may have gone on with a call whose client had given it up, or was gone."""
+        return self.killed or _calls_may_run_on(self.scenario)
+
+    def is_ours(self, line: Line) -> bool:
+        """Whether it is of a row of the loads, and not of a client that knows no claims."""
+        return (line.marker or "").partition("/")[0] in self.loads
+
     def fold(self, key: str) -> str:
         return self.scenario.key_field.fold(key)
 
@@ -170,14 +201,20 @@ def findings(evidence: Evidence) -> list[Finding]:
 
 
 def no_key_twice(evidence: Evidence) -> Iterator[str]:
-    """No key is created that the org has already, and nothing is created without its key."""
-    name = evidence.scenario.key_field.name
+    """No key is created that the org has already, and nothing is created without its key.
+
+    What another client creates by a key that is not unique is its own affair; a unique key the org itself guards.
+    """
+    name, unique = evidence.scenario.key_field.name, evidence.scenario.key_field.unique
     held = Counter(evidence.fold(each[name]) for each in evidence.scenario.held_before if each.get(name))
     for line in evidence.lines:
         if line.verb == "created" and not line.key:
             yield f"line {line.seq} created {line.record_id} without a key"
     for key, lines in evidence.by_key(evidence.lines).items():
-        created = [line.seq for line in lines if line.verb == "created"]
+        all_created = [line for line in lines if line.verb == "created"]
+        created = [line.seq for line in all_created if unique or evidence.is_ours(line)]
+        if len(all_created) > len(created):
+            evidence.excused["created by a stranger, by a key that is not unique"] += len(all_created) - len(created)
         if held[key] + len(created) > max(1, held[key]):
             yield f"key {key!r} was created by the lines {created}, {held[key]} records held it before"
 
@@ -198,16 +235,15 @@ def each_row_once(evidence: Evidence) -> Iterator[str]:
             yield f"{name}: rows {twice} have several entries"
         if load.rows_read != len(load.plan.rows):
             yield f"{name}: {load.rows_read} rows read of {len(load.plan.rows)}"
-        yield from _not_final(name, load)
+        yield from _not_final(evidence, name, load)
         actions = Counter(str(entry.action) for entry in load.entries)
         if (load.document["rows"], load.document["actions"]) != (len(load.entries), dict(sorted(actions.items()))):
             yield f"{name}: the document says {load.document['actions']}, the table {dict(actions)}"
 
 
-def _not_final(name: str, load: LoadEvidence) -> Iterator[str]:
+def _not_final(evidence: Evidence, name: str, load: LoadEvidence) -> Iterator[str]:
     for entry in load.entries:
-        behind = entry.action is Action.NOT_SENT and entry.reason == BEHIND_A_FAILED_ROW
-        if entry.action in (Action.UNKNOWN, Action.NOT_SENT) and not behind:
+        if entry.action in (Action.UNKNOWN, Action.NOT_SENT) and account_for(evidence, load, entry) is None:
             yield (
                 f"{name}: row {entry.row_number} stays {entry.action} "
                 f"({entry.reason}, {entry.error_code}, {entry.error_message}) though nothing goes wrong any more"
@@ -226,21 +262,33 @@ def audit_is_true(evidence: Evidence) -> Iterator[str]:
             row = f"{name}: row {entry.row_number} ({entry.action}, {entry.reason})"
             if entry.action in SAVED:
                 yield from _saved_truly(evidence, row, entry, expected.sent.get(entry.row_number), lines)
-            elif lines and _newer_by_now(evidence, entry, expected):
-                evidence.excused["stale by the time a later try came to it"] += 1
-            elif lines:
-                yield f"{row} is in the org by the lines {[line.seq for line in lines]}"
+            else:
+                yield from _not_saved_truly(evidence, load, row, entry, lines)
             yield from _settled_truly(row, entry, expected)
 
 
-def _newer_by_now(evidence: Evidence, entry: Entry, expected: Expected) -> bool:
+def _not_saved_truly(
+    evidence: Evidence, load: LoadEvidence, row: str, entry: Entry, lines: list[Line]
+) -> Iterator[str]:
+    """A row that is called not saved was not, and why it was not is so."""
+    sent = evidence.expected[load.plan.name].sent.get(entry.row_number)
+    why = account_for(evidence, load, entry)
+    if lines and sent and _newer_by_now(evidence, entry, sent, lines):
+        evidence.excused["stale by the time a later try came to it"] += 1
+    elif lines and not (why and entry.action is Action.UNKNOWN):
+        yield f"{row} is in the org by the lines {[line.seq for line in lines]}"
+    elif why:
+        evidence.excused[why] += 1
+    elif sent and entry.action not in (Action.UNKNOWN, Action.NOT_SENT):
+        yield f"{row} is not in the org, and neither the ledger nor the other rows of its key tell why"
+
+
+def _newer_by_now(evidence: Evidence, entry: Entry, sent: Sent, lines: list[Line]) -> bool:
     """The row was written by a try that could not say so any more, and its key has gone on to a newer state since."""
-    sent = expected.sent.get(entry.row_number)
-    return (
-        entry.action is Action.SKIPPED
-        and entry.reason in ("stale", "stale_in_doubt")
-        and bool(sent and _is_stale(evidence, sent))
-    )
+    if entry.action is not Action.SKIPPED or entry.reason not in STALE:
+        return False
+    newer = newer_line(evidence, entry, sent)
+    return newer is not None and newer.seq > lines[-1].seq
 
 
 def _settled_truly(row: str, entry: Entry, expected: Expected) -> Iterator[str]:
@@ -310,8 +358,8 @@ def no_lost_update(evidence: Evidence) -> Iterator[str]:
 def _in_order(evidence: Evidence, key: str, lines: list[Line]) -> Iterator[str]:
     """The last line of a load is of its last row, and the last line of all of the newest state.
 
-    What goes back for a while and comes right again is excused where a process was killed, was doubled, or did not
-    hear what became of a call; otherwise it must not be either.
+    What goes back for a while and comes right again is excused for a row that was saved before: its task was killed,
+    was doubled, or did not hear what became of its call.
     """
     by_load: defaultdict[str, list[tuple[int, Line]]] = defaultdict(list)
     by_order: list[tuple[int, Line]] = []
@@ -331,8 +379,8 @@ def _never_back(evidence: Evidence, key: str, places: list[tuple[int, Line]]) ->
         if next_place >= place:
             continue
         came_right = places[-1][0] >= place
-        if came_right and evidence.disturbed:
-            evidence.excused["went back for a while"] += 1
+        if came_right and evidence.disturbed and evidence.saved_lines[next_line.marker or ""][0].seq < next_line.seq:
+            evidence.excused["went back for a while to a row that was saved before"] += 1
         else:
             stays = "and comes right" if came_right else "and stays"
             late = f"; call {next_line.call} came after call {line.call}" if next_line.call < line.call else ""
@@ -411,11 +459,18 @@ def nothing_sent_again(evidence: Evidence) -> Iterator[str]:
 
 def no_race_among_ourselves(evidence: Evidence) -> Iterator[str]:
     """Our own processes never make each other lose a race for a key."""
-    scenario = evidence.scenario
-    if scenario.duplicate_value_is_injected or scenario.schedule.stranger or evidence.killed or scenario.late_calls:
-        return
+    by_key = evidence.by_key(evidence.lines)
     for line in evidence.lines:
-        if line.error == "DUPLICATE_VALUE":
+        if line.error != "DUPLICATE_VALUE" or not evidence.is_ours(line):
+            continue
+        others = [each for each in by_key.get(evidence.fold(line.key or ""), []) if each is not line]
+        if any(not evidence.is_ours(each) for each in others):
+            evidence.excused["lost a race to a stranger"] += 1
+        elif evidence.scenario.duplicate_value_is_injected:
+            evidence.excused["lost a race, or a fault says so"] += 1
+        elif evidence.calls_may_run_on and any(each.marker == line.marker for each in others):
+            evidence.excused["lost a race to its own call, which nobody heard end"] += 1
+        else:
             yield f"line {line.seq} (call {line.call}) was refused: {line.key!r} was in flight twice"
 
 
@@ -424,30 +479,19 @@ def no_race_among_ourselves(evidence: Evidence) -> Iterator[str]:
 
 def verdict_is_right(evidence: Evidence) -> Iterator[str]:
     """A load is green when all went well, and red when a row that nobody decided about is not in the org."""
-    blocked = {evidence.fold(line.key) for line in evidence.lines if line.error == "DUPLICATES_DETECTED" and line.key}
     for name, load in evidence.loads.items():
         expected = evidence.expected[name]
-        marker = load.plan.marker
-        lost = [number for number in expected.sent if marker(number) not in evidence.saved_lines]
-        bad = [
-            number
-            for number in lost
-            if evidence.fold(expected.sent[number].key) not in blocked
-            and not _is_stale(evidence, expected.sent[number])
-        ]
-        if (bad or expected.invalid) and not load.complaints:
-            yield f"{name} is green, but the rows {sorted([*bad, *expected.invalid])} are not in the org"
+        lost = [number for number in expected.sent if load.plan.marker(number) not in evidence.saved_lines]
+        decided = {
+            entry.row_number
+            for entry in load.entries
+            if entry.action in DECIDED and account_for(evidence, load, entry) is not None
+        }
+        bad = sorted({*lost, *expected.invalid} - decided)
+        if bad and not load.complaints:
+            yield f"{name} is green, but the rows {bad} are not in the org"
         if not lost and not expected.invalid and load.complaints:
             yield f"{name} is red ({'; '.join(load.complaints)}), but all its rows are in the org"
-
-
-def _is_stale(evidence: Evidence, sent: Sent) -> bool:
-    """A newer state of the key was written."""
-    others = (row for marker, (_, _, row) in evidence.sent_rows.items() if marker in evidence.saved_lines)
-    return sent.order is not None and any(
-        row.order is not None and row.order > sent.order and evidence.fold(row.key) == evidence.fold(sent.key)
-        for row in others
-    )
 
 
 # -- 10. Nothing is held -----------------------------------------------------------------------------

@@ -106,26 +106,39 @@ def _result_of(running: Running) -> Result | None:
     return None
 
 
-def start_stranger(org_url: str, key_name: str, keys: Sequence[str], seed: int) -> Any:
-    """Another client that writes the same keys and knows no claims; a process to be joined."""
-    process = CONTEXT.Process(target=_meddle, args=(org_url, key_name, list(keys), seed), name="stranger")
+def start_stranger(org_url: str, key_name: str, keys: Sequence[str], seed: int, *, creates: bool) -> Any:
+    """Another client that writes the same keys and knows no claims; a process to be joined.
+
+    :param creates: it is another user, and often creates a record where it could update one.
+    """
+    arguments = (org_url, key_name, list(keys), seed, creates)
+    process = CONTEXT.Process(target=_meddle, args=arguments, name="stranger")
     process.start()
     return process
 
 
-def _meddle(org_url: str, key_name: str, keys: Sequence[str], seed: int) -> None:
+def _meddle(org_url: str, key_name: str, keys: Sequence[str], seed: int, creates: bool) -> None:
     random = Random(seed)
+    client = "other" if creates else "chaos"
     with requests.Session() as http:
-        login = {"grant_type": "client_credentials", "client_id": "chaos-client", "client_secret": "chaos-secret"}
+        login = {
+            "grant_type": "client_credentials",
+            "client_id": f"{client}-client",
+            "client_secret": f"{client}-secret",
+        }
         try:
             token = http.post(f"{org_url}/services/oauth2/token", data=login, timeout=5).json()["access_token"]
         except (requests.RequestException, ValueError, KeyError, TypeError):
             return
+        http.headers["Authorization"] = f"Bearer {token}"
+        url = f"{org_url}/services/data/v62.0/sobjects/{SOBJECT}"
         for number in range(12):
-            body = {"LastName": "Stranger", "Marker__c": f"stranger/{number}"}
-            url = f"{org_url}/services/data/v62.0/sobjects/{SOBJECT}/{key_name}/{random.choice(list(keys))}"
+            body, key = {"LastName": "Stranger", "Marker__c": f"stranger/{number}"}, random.choice(list(keys))
             try:
-                http.patch(url, json=body, headers={"Authorization": f"Bearer {token}"}, timeout=2)
+                if creates and random.random() < 0.5:
+                    http.post(url, json={**body, key_name: key}, timeout=2)
+                else:
+                    http.patch(f"{url}/{key_name}/{key}", json=body, timeout=2)
             except requests.RequestException:
                 continue
-            time.sleep(random.uniform(0, 0.005))
+            time.sleep(random.uniform(0, 0.1 if creates else 0.005))

@@ -240,7 +240,8 @@ class _Run:
         if not scenario.schedule.stranger or not scenario.keys:
             return None
         keys = [key for key in scenario.keys if key.strip()]
-        return start_stranger(self._org.url, scenario.key_field.name, keys, scenario.seed)
+        creates = scenario.schedule.stranger_creates
+        return start_stranger(self._org.url, scenario.key_field.name, keys, scenario.seed, creates=creates)
 
     def _take_in(self, results: Sequence[Result]) -> None:
         for result in results:

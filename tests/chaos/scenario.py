@@ -14,7 +14,14 @@ from airflow_sf_dedup.core.record_ids import to_18
 
 MARKER = "Marker__c"
 ORDER = "Changed_At"
-KINDS = ("plain", "killed", "concurrent")
+KINDS = ("plain", "killed", "concurrent", "ordered")
+
+#: The kinds that a seed chooses among first.
+_FIRST_KINDS = ("plain", "killed", "concurrent")
+
+#: Share of seeds that choose ``ordered`` instead: several loads of few keys go by ``newer_than`` while processes are
+#: killed, newer rows are refused or await a person, and strangers create records of keys that are not unique.
+_ORDERED = 0.25
 
 #: Seconds that a client waits for an answer where calls hang; else as long as it takes.
 SHORT_READ_TIMEOUT = 0.25
@@ -116,6 +123,8 @@ class Schedule:
     claims_expire: float = 0.7
     #: Another client, which knows no claims, writes the same keys.
     stranger: bool = False
+    #: It is another user than that of the loads, and creates records beside those that hold a key already.
+    stranger_creates: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,9 +163,10 @@ def draw(seed: int, kind: str = "all") -> Scenario:
     :param kind: one of :data:`KINDS`; ``all``: the seed chooses.
     """
     random = Random(f"chaos/{seed}")
-    chosen = random.choice(KINDS)
-    kind = chosen if kind == "all" else kind
-    key_field = random.choices(KEY_FIELDS, (5, 3, 1))[0]
+    chosen = random.choice(_FIRST_KINDS)
+    if kind == "all":
+        kind = "ordered" if Random(f"chaos/ordered/{seed}").random() < _ORDERED else chosen
+    key_field = random.choices(KEY_FIELDS, (2, 1, 1) if kind == "ordered" else (5, 3, 1))[0]
     people = _people(random, key_field, _how_many_keys(random, kind))
     loads = tuple(_loads(random, kind, key_field, people))
     late = random.random() < 0.04
@@ -189,6 +199,8 @@ class _Person:
 
 
 def _how_many_keys(random: Random, kind: str) -> int:
+    if kind == "ordered":
+        return random.choice((1, 2, 4))
     return random.choice((3, 8, 20, 40) if kind == "plain" else (2, 4, 8, 16))
 
 
@@ -232,29 +244,45 @@ def _records_of(person: _Person, key_name: str, same: Mapping[str, Any]) -> list
 # -- loads -----------------------------------------------------------------------------------------
 
 
+#: Kind to how many loads a run has.
+_LOADS = {"plain": (1, 1, 2), "killed": (1, 1, 2), "concurrent": (1, 2, 2, 3), "ordered": (2, 2, 3)}
+
+
 def _loads(random: Random, kind: str, key_field: KeyField, people: list[_Person]) -> Iterator[LoadPlan]:
-    count = random.choice({"plain": (1, 1, 2), "killed": (1, 1, 2), "concurrent": (1, 2, 2, 3)}[kind])
-    newer_than = random.random() < 0.25
+    count = random.choice(_LOADS[kind])
+    newer_than = random.random() < (1.0 if kind == "ordered" else 0.25)
+    nameless = 0.15 if kind == "ordered" else 0.01
     for number in range(1, count + 1):
         name = f"load{number}"
-        rows = random.randint(10, 110 if kind == "plain" else 40)
+        rows = random.randint(*((2, 8) if kind == "ordered" else (10, 110 if kind == "plain" else 40)))
+        drawn = tuple(_row(random, key_field, people, f"{name}/{n}", newer_than, nameless) for n in range(1, rows + 1))
         yield LoadPlan(
             name=name,
-            rows=tuple(_row(random, key_field, people, f"{name}/{n}", newer_than) for n in range(1, rows + 1)),
+            rows=drawn,
             partitions=random.randint(1, 4 if kind == "plain" else 3),
             on_repeat=random.choice(_ON_REPEAT),
             policy=random.choice(_POLICIES),
             newer_than=newer_than,
-            group_by="Account__c" if random.random() < 0.15 else None,
+            group_by=_group_by(random, drawn),
             max_in_flight=random.choice((1, 2, 3)),
             rows_per_chunk=random.choice((1, 3, 5, 10)),
             chunks_per_call=random.choice((1, 2, 5)),
         )
 
 
+def _group_by(random: Random, rows: tuple[Mapping[str, Any], ...]) -> str | None:
+    """A column that some row has."""
+    grouped = random.random() < 0.15
+    return "Account__c" if grouped and any("Account__c" in row for row in rows) else None
+
+
 def _row(
-    random: Random, key_field: KeyField, people: list[_Person], marker: str, newer_than: bool
+    random: Random, key_field: KeyField, people: list[_Person], marker: str, newer_than: bool, nameless: float
 ) -> Mapping[str, Any]:
+    """A source row.
+
+    :param nameless: share of rows without a last name, by which nothing can be created.
+    """
     person = random.choice(people)
     row: dict[str, Any] = {key_field.name: random.choice(person.keys), MARKER: marker}
     row["LastName"] = f"Name {random.randint(1, 99)}"
@@ -266,7 +294,7 @@ def _row(
     for name in (*_FIELDS, "Email", "Phone", "Account__c"):
         if random.random() < 0.3:
             del row[name]
-    if random.random() < 0.01:
+    if random.random() < nameless:
         del row["LastName"]
     if random.random() < 0.01:
         row[key_field.name] = random.choice((None, "", "  "))
@@ -421,6 +449,8 @@ def _schedule(random: Random, kind: str, loads: tuple[LoadPlan, ...]) -> Schedul
         return Schedule(
             True, together, 2, kills, seed=seed, closed_early=closed_early, claims_expire=expire, stagger=0.01
         )
+    if kind == "ordered":
+        return _schedule_of_ordered(random, seed, expire)
     return Schedule(
         own=True,
         together=random.choice((2, 3, 4)),
@@ -432,6 +462,23 @@ def _schedule(random: Random, kind: str, loads: tuple[LoadPlan, ...]) -> Schedul
         closed_early=closed_early,
         claims_expire=expire,
         stranger=random.random() < 0.1,
+    )
+
+
+def _schedule_of_ordered(random: Random, seed: int, expire: float) -> Schedule:
+    stranger = random.random() < 0.35
+    return Schedule(
+        own=True,
+        together=random.choice((1, 2, 3)),
+        rounds_with_faults=random.choice((2, 3, 4)),
+        kills=tuple(_kill(random) if random.random() < 0.6 else None for _ in range(random.choice((2, 4, 6)))),
+        twins=random.choice((0.0, 0.0, 0.3)),
+        stagger=random.choice((0.0, 0.02)),
+        seed=seed,
+        closed_early=random.random() < 0.3,
+        claims_expire=expire,
+        stranger=stranger,
+        stranger_creates=stranger and random.random() < 0.8,
     )
 
 

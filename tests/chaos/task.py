@@ -222,8 +222,8 @@ class WatchedClaims(SqlKeyClaims):
         self.wire.about_to("claimed")
         return grant
 
-    def release(self, scope: KeyScope, claimant: Claimant, keys: Iterable[str]) -> None:
-        super().release(scope, claimant, keys)
+    def release(self, scope: KeyScope, claimant: Claimant, keys: Iterable[str], *, settled: bool = True) -> None:
+        super().release(scope, claimant, keys, settled=settled)
         self.wire.about_to("released")
 
 
@@ -245,7 +245,7 @@ class OpenClaims(WatchedClaims):
 class ForgetfulClaims(WatchedClaims):
     """Releases nothing."""
 
-    def release(self, scope: KeyScope, claimant: Claimant, keys: Iterable[str]) -> None:
+    def release(self, scope: KeyScope, claimant: Claimant, keys: Iterable[str], *, settled: bool = True) -> None:
         return
 
 

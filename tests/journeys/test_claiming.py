@@ -27,6 +27,7 @@ class FakeClaims:
         self.elsewhere, self.left_behind = set(elsewhere), set(left_behind)
         self.mine: set[str] = set()
         self.left: set[str] = set()
+        self.kept_in_doubt: set[str] = set()
         self.asked: list[list[str]] = []
         self.renewals = 0
         self.lost = 0
@@ -45,8 +46,13 @@ class FakeClaims:
         self.renewals += 1
         return len(self.mine) - self.lost
 
-    def release(self, scope: KeyScope, claimant: Claimant, keys: Iterable[str]) -> None:
+    def release(self, scope: KeyScope, claimant: Claimant, keys: Iterable[str], *, settled: bool = True) -> None:
         self.mine -= set(keys)
+        if not settled:
+            self.kept_in_doubt |= set(keys)
+
+    def doubted(self, scope: KeyScope, claimant: Claimant, keys: Iterable[str]) -> frozenset[str]:
+        return frozenset(keys) & self.left_behind
 
     def leave(self, scope: KeyScope, claimant: Claimant, keys: Iterable[str], *, unknown: bool = False) -> None:
         self.left |= set(keys)

@@ -107,6 +107,12 @@ def test_a_holder_in_the_recycle_bin_is_named() -> None:
     assert org.kinds() == ["holders", "deleted_holders"]
 
 
+def test_a_row_in_doubt_whose_keys_holder_nobody_can_see_may_be_that_holder() -> None:
+    lost_before = Answered(row(1), MASKED, since=datetime(2026, 3, 2, tzinfo=UTC))
+    found = settle(FakeOrg(), lost_before)[1]
+    assert (type(found.answered.outcome), found.reason) == (Unanswered, "holder_not_visible")
+
+
 def test_an_update_that_a_duplicate_rule_refuses_is_handed_on() -> None:
     org = FakeOrg(held={"key-1": (lead_id(9),)}, updates={lead_id(9): [BLOCKED]})
     assert isinstance(settle(org, lost(1))[1].answered.outcome, DuplicatesFound)

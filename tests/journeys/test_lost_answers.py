@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from airflow_sf_dedup.core.outcomes import Failed, Saved, Unanswered
+from airflow_sf_dedup.core.outcomes import DuplicatesFound, Failed, KeyHeldByMany, Outcome, Saved, Unanswered
 from airflow_sf_dedup.errors import TransientCallError
 from airflow_sf_dedup.journeys.lost_answers import ReRead
 from airflow_sf_dedup.journeys.sending import Answered
@@ -102,3 +102,103 @@ def test_a_row_that_is_refused_now_was_saved_where_its_record_tells_so(
     )
     [answered] = ReRead(org, "Lead", KEY, lambda: ME).told([refused])  # type: ignore[list-item]
     assert isinstance(answered.outcome, expected)
+
+
+LATER = SENT + timedelta(seconds=9)
+OURS = (dict(row(1).fields), Origin(LATER, ME, LATER, ME))
+THEIRS = ({**row(1).fields, "LastName": "Somebody else's"}, Origin(LATER, SOMEBODY, LATER, SOMEBODY))
+TWIN = (dict(row(1).fields), Origin(LATER, SOMEBODY, LATER, SOMEBODY))
+OLD = (dict(row(1).fields), Origin(SENT - timedelta(days=1), ME, SENT - timedelta(days=1), ME))
+UNREADABLE = (None, None)
+
+
+@pytest.mark.parametrize(
+    ("holders", "expected"),
+    [
+        ([OURS, THEIRS], Saved(lead_id(1), True)),
+        ([THEIRS, OURS], Saved(lead_id(2), True)),
+        ([OURS, TWIN], Saved(lead_id(1), True)),
+        ([OURS, UNREADABLE], Saved(lead_id(1), True)),
+        ([OURS, OURS], (lead_id(1), lead_id(2))),
+        ([TWIN, THEIRS], (lead_id(1),)),
+        ([UNREADABLE, OLD], (lead_id(1),)),
+        ([THEIRS, OLD], None),
+        ([OLD, OLD], None),
+    ],
+    ids=[
+        "ours and theirs",
+        "theirs and ours",
+        "ours, and one like it by somebody else",
+        "ours and one that cannot be read",
+        "two of ours",
+        "one like it by somebody else",
+        "one that cannot be read",
+        "none of ours",
+        "none written since",
+    ],
+)
+@pytest.mark.parametrize(
+    "refusal",
+    [KeyHeldByMany("2 records", (lead_id(1), lead_id(2))), Failed("ENTITY_IS_LOCKED", "…"), DuplicatesFound("…")],
+    ids=["held by many", "locked", "blocked"],
+)
+def test_a_refusal_now_is_no_proof_that_a_lost_call_did_nothing(
+    refusal: Outcome,
+    holders: list[tuple[dict[str, object] | None, Origin | None]],
+    expected: Saved | tuple[str, ...] | None,
+) -> None:
+    ids = [lead_id(number) for number in (1, 2)]
+    org = FakeOrg(held={"key-1": tuple(ids)})
+    for record_id, (values, origin) in zip(ids, holders, strict=True):
+        if values is not None and origin is not None:
+            org.records[record_id], org.created[record_id] = StoredRecord(record_id, values), origin
+    refused = Answered(row(1), refusal, 2, 3.0, SENT)
+    [answered] = ReRead(org, "Lead", KEY, lambda: ME).told([refused])
+    if isinstance(expected, tuple):
+        assert isinstance(answered.outcome, Unanswered)
+        assert answered.outcome.record_ids == expected
+    else:
+        assert answered.outcome == (expected or refusal)
+
+
+@pytest.mark.parametrize(
+    ("origin", "expected"),
+    [
+        (Origin(LATER, ME, LATER, SOMEBODY), True),
+        (Origin(SENT - timedelta(days=1), ME, LATER, SOMEBODY), False),
+        (Origin(LATER, SOMEBODY, LATER + timedelta(seconds=2), SOMEBODY), False),
+        (Origin(LATER, SOMEBODY, LATER, SOMEBODY), False),
+        (Origin(LATER, ME, LATER, ME), False),
+        (Origin(SENT - timedelta(days=1), ME, SENT - timedelta(days=1), SOMEBODY), False),
+    ],
+    ids=["created by this user", "there before", "theirs, twice", "theirs", "this user's word", "not since"],
+)
+@pytest.mark.parametrize("refusal", [KeyHeldByMany("…", (lead_id(1),)), Failed("X", "…"), DuplicatesFound("…")])
+def test_what_somebody_else_wrote_last_may_have_been_the_rows_before(
+    refusal: Outcome, origin: Origin, expected: bool
+) -> None:
+    """What a policy decides about goes by what the org holds now."""
+    other = StoredRecord(lead_id(1), {**row(1).fields, "LastName": "Somebody else's"})
+    org = FakeOrg(held={"key-1": (lead_id(1),)}, records={lead_id(1): other}, created={lead_id(1): origin})
+    [answered] = ReRead(org, "Lead", KEY, lambda: ME).told([Answered(row(1), refusal, 2, 3.0, SENT)])
+    is_unknown = expected and not isinstance(refusal, DuplicatesFound)
+    assert isinstance(answered.outcome, Unanswered) is is_unknown
+
+
+@pytest.mark.parametrize("field", [KEY, "Email__c"])
+def test_a_unique_value_that_is_taken_now_is_no_proof_either_once_its_conflict_is_settled(field: str) -> None:
+    taken = Failed("DUPLICATE_VALUE", f"duplicate value found: {field} duplicates value on record with id: 003x")
+    record = StoredRecord(lead_id(1), dict(row(1).fields))
+    org = FakeOrg(held={"key-1": (lead_id(1),)}, records={lead_id(1): record}, created={lead_id(1): OURS[1]})
+    subject, refused = ReRead(org, "Lead", KEY, lambda: ME), Answered(row(1), taken, 2, 3.0, SENT)
+    assert [each.outcome for each in subject.told([refused])] == [taken], "it has a re-read to come"
+    assert [each.outcome for each in subject.told_at_last([refused])] == [Saved(lead_id(1), True)]
+
+
+@pytest.mark.parametrize(("stamped", "saved"), [([lead_id(1)], True), ([], False)])
+def test_a_match_that_an_earlier_try_stamped_with_some_values_is_the_rows(stamped: list[str], saved: bool) -> None:
+    other = StoredRecord(lead_id(1), {**row(1).fields, "LastName": "As it was"})
+    org = FakeOrg(held={"key-1": (lead_id(1),)}, records={lead_id(1): other}, created={lead_id(1): OURS[1]})
+    refused = Answered(row(1), Failed("ENTITY_IS_LOCKED", "…"), 2, 3.0, SENT)
+    [answered] = ReRead(org, "Lead", KEY, lambda: ME, stamped=stamped).told([refused])
+    assert isinstance(answered.outcome, Saved) is saved

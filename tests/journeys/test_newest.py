@@ -1,4 +1,4 @@
-"""What is older than what was written is not sent, and a watermark stands before its row is settled."""
+"""What is older than what was written is not sent, and nobody takes a state for written before somebody says so."""
 
 from __future__ import annotations
 
@@ -6,50 +6,75 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
+import pytest
+
 from airflow_sf_dedup.core.entries import Action, Entry
 from airflow_sf_dedup.core.records import Record
 from airflow_sf_dedup.journeys.guards import Taken
 from airflow_sf_dedup.journeys.newest import NewestOnly
-from airflow_sf_dedup.locks.base import Holder, KeyScope, Watermark
+from airflow_sf_dedup.journeys.raisers import Fate, Raiser
+from airflow_sf_dedup.locks.base import Holder, KeyScope, Standing, Watermark
 from tests.journeys.fake_org import KEY, KEY_RULE, ORG_ID, row
 
 SCOPE = KeyScope(ORG_ID, "Lead", KEY)
 MOMENT = datetime(2026, 3, 2, tzinfo=UTC)
 OTHER = Holder("another-load", "leads.upsert", MOMENT, MOMENT)
+NEWER = Holder("newer-load", "leads.upsert, load newer-load", MOMENT, None)
 
 
 class Marks:
     """Watermarks in memory."""
 
-    def __init__(self, **orders: str) -> None:
-        self.marks = {key: Watermark(order, None, "elsewhere/1") for key, order in orders.items()}
+    def __init__(self, **confirmed: str) -> None:
+        self.confirmed = dict(confirmed)
+        self.provisional: dict[str, list[Watermark]] = {}
 
-    @property
-    def orders(self) -> dict[str, str]:
-        return {key: mark.order for key, mark in self.marks.items()}
+    def standing(self, scope: KeyScope, keys: Iterable[str]) -> Mapping[str, Standing]:
+        return {key: Standing(self.confirmed.get(key), tuple(self.provisional.get(key, ()))) for key in keys}
 
-    def newest(self, scope: KeyScope, keys: Iterable[str]) -> Mapping[str, Watermark]:
-        return {key: self.marks[key] for key in keys if key in self.marks}
+    def announce(self, scope: KeyScope, marks: Mapping[str, Watermark]) -> None:
+        for key, mark in marks.items():
+            self.take_back(scope, {key: mark})
+            self.provisional[key].append(mark)
 
-    def raise_to(self, scope: KeyScope, marks: Mapping[str, Watermark]) -> None:
-        self.marks.update(marks)
+    def confirm(self, scope: KeyScope, marks: Mapping[str, Watermark]) -> None:
+        self.take_back(scope, marks)
+        self.confirmed |= {key: max(mark.order, self.confirmed.get(key, "")) for key, mark in marks.items()}
 
     def take_back(self, scope: KeyScope, marks: Mapping[str, Watermark]) -> None:
         for key, mark in marks.items():
-            if mark.before is None:
-                del self.marks[key]
-            else:
-                self.marks[key] = Watermark(mark.before, mark.before, "")
+            others = self.provisional.get(key, ())
+            self.provisional[key] = [each for each in others if each.raised_by != mark.raised_by]
+
+    def announced(self) -> dict[str, list[str]]:
+        return {key: [mark.order for mark in marks] for key, marks in self.provisional.items() if marks}
 
 
 class Claims:
-    """Puts some rows off."""
+    """Puts some rows off, and doubts others."""
 
-    def __init__(self, *away: int) -> None:
-        self.away = away
+    def __init__(self, *away: int, doubted: Iterable[int] = ()) -> None:
+        self.away, self.doubted = away, set(doubted)
+        self.given_back: list[int] = []
 
     def take(self, rows: Sequence[Record]) -> Taken[Record]:
-        return Taken([(each, OTHER) for each in rows if each.row_number in self.away])
+        since = {id(each): MOMENT for each in rows if each.row_number in self.doubted}
+        return Taken([(each, OTHER) for each in rows if each.row_number in self.away], since)
+
+    def give_back(self, row_numbers: Iterable[int]) -> None:
+        self.given_back += row_numbers
+
+
+class Fates:
+    """Says of rows that announced states what it was told."""
+
+    def __init__(self, fates: Mapping[str, Fate]) -> None:
+        self._fates = fates
+        self.asked: list[str] = []
+
+    def tell(self, newer: Sequence[tuple[Record, Watermark]]) -> Mapping[str, Raiser]:
+        self.asked += [mark.raised_by for _, mark in newer]
+        return {mark.raised_by: Raiser(self._fates[mark.raised_by], NEWER) for _, mark in newer}
 
 
 def ordered(number: int, day: int, key: str = "") -> Record:
@@ -64,17 +89,25 @@ def entry(record: Record, action: Action) -> Entry:
     return Entry(record.row_number, action, MOMENT, key=record.key)
 
 
-def newest(marks: Marks, claims: Claims | None = None) -> NewestOnly:
-    return NewestOnly(claims or Claims(), marks, SCOPE, "load", KEY_RULE.partition_fold)
+def newest(
+    marks: Marks, claims: Claims | None = None, fates: Mapping[str, Fate] | None = None, load: str = "load"
+) -> NewestOnly:
+    return NewestOnly(
+        claims or Claims(), marks, Fates(fates or {}), SCOPE, load, KEY_RULE.partition_fold, lambda: MOMENT
+    )
 
 
-def test_older_rows_are_kept_back_and_equal_or_newer_ones_are_sent() -> None:
+def stale(subject: NewestOnly) -> list[tuple[int, str]]:
+    return [(row.row_number, why) for row, why in subject.stale()]
+
+
+def test_rows_older_than_what_was_written_are_skipped_and_equal_or_newer_ones_are_sent() -> None:
     subject = newest(Marks(k1=day(5), k2=day(5), k3=day(5)))
     rows = [ordered(1, 4), ordered(2, 5), ordered(3, 6), ordered(4, 1)]
     taken = subject.take(rows)
     assert taken.dropped == {id(rows[0])}
-    assert subject.stale() == [(rows[0], "stale")]
-    assert subject.stale() == []
+    assert stale(subject) == [(1, "stale")]
+    assert stale(subject) == []
 
 
 def test_rows_without_an_order_are_never_stale() -> None:
@@ -92,15 +125,15 @@ def test_a_row_that_is_put_off_is_not_judged_yet() -> None:
     rows = [ordered(1, 4)]
     taken = subject.take(rows)
     assert [each for each, _ in taken.put_off] == rows
-    assert (taken.dropped, subject.stale()) == (set(), [])
+    assert (taken.dropped, stale(subject)) == (set(), [])
 
 
-def test_a_watermark_stands_before_the_row_is_sent_and_is_taken_back_if_it_was_surely_not_written() -> None:
+def test_a_state_is_announced_before_its_row_is_sent_and_confirmed_when_it_is_written() -> None:
     marks = Marks(k5=day(1))
     subject = newest(marks)
     rows = [ordered(number, number) for number in range(1, 8)]
     subject.take(rows)
-    assert marks.orders == {f"k{number}": day(number) for number in range(1, 8)}
+    assert marks.announced() == {f"k{number}": [day(number)] for number in range(1, 8)}
     actions = [
         Action.CREATED,
         Action.UPDATED,
@@ -111,45 +144,114 @@ def test_a_watermark_stands_before_the_row_is_sent_and_is_taken_back_if_it_was_s
         Action.AWAITING_REVIEW,
     ]
     subject.settle(entry(each, action) for each, action in zip(rows, actions, strict=True))
-    written = {f"k{number}": day(number) for number in (1, 2, 3, 4, 6)}
-    assert marks.orders == {**written, "k5": day(1)}
+    assert marks.confirmed == {**{f"k{number}": day(number) for number in (1, 2, 3, 4)}, "k5": day(1)}
+    assert marks.announced() == {"k6": [day(6)]}, "nobody knows yet"
 
 
-def test_a_row_as_old_as_its_watermark_leaves_it_when_it_fails() -> None:
-    marks = Marks(k1=day(5))
-    subject = newest(marks)
-    rows = [ordered(1, 5)]
-    subject.take(rows)
-    subject.settle([entry(rows[0], Action.FAILED)])
-    assert marks.orders == {"k1": day(5)}
-
-
-def test_a_row_that_is_sent_again_after_a_crash_takes_back_what_its_dead_try_raised() -> None:
-    marks = Marks(k1=day(3), k2=day(3))
+def test_a_row_that_is_sent_again_after_a_crash_meets_its_own_announcement() -> None:
+    marks = Marks()
     rows = [ordered(1, 5), ordered(2, 5)]
     newest(marks).take(rows)
     subject = newest(marks)
-    subject.take(rows)
+    assert subject.take(rows).dropped == set()
     subject.settle([entry(rows[0], Action.FAILED), entry(rows[1], Action.UPDATED)])
-    assert marks.orders == {"k1": day(3), "k2": day(5)}
+    assert (marks.confirmed, marks.announced()) == ({"k2": day(5)}, {})
 
 
 def test_another_row_as_new_takes_nothing_back() -> None:
-    marks = Marks(k1=day(3))
+    marks = Marks()
     newest(marks).take([ordered(1, 5)])
     subject, later = newest(marks), ordered(2, 5, "k1")
     subject.take([later])
     subject.settle([entry(later, Action.FAILED)])
-    assert marks.orders == {"k1": day(5)}
+    assert marks.announced() == {"k1": [day(5)]}
 
 
 def test_an_older_row_that_may_be_in_the_org_says_so() -> None:
-    rows = [ordered(1, 4), ordered(2, 4)]
+    subject = newest(Marks(k1=day(5), k2=day(5)), Claims(doubted=[1]))
+    subject.take([ordered(1, 4), ordered(2, 4)])
+    assert stale(subject) == [(1, "stale_in_doubt"), (2, "stale")]
 
-    class Doubting(Claims):
-        def take(self, asked: Sequence[Record]) -> Taken[Record]:
-            return Taken([], {id(rows[0]): MOMENT})
 
-    subject = newest(Marks(k1=day(5), k2=day(5)), Doubting())
-    subject.take(rows)
-    assert subject.stale() == [(rows[0], "stale_in_doubt"), (rows[1], "stale")]
+@pytest.mark.parametrize(
+    ("fate", "in_doubt", "then"),
+    [
+        (Fate.WRITTEN, False, "stale"),
+        (Fate.WRITTEN, True, "stale_in_doubt"),
+        (Fate.NOT_WRITTEN, False, "sent"),
+        (Fate.NOT_WRITTEN, True, "sent"),
+        (Fate.OPEN, False, "put off"),
+        (Fate.OPEN, True, "put off"),
+    ],
+)
+def test_a_row_below_a_state_that_nobody_has_settled_goes_by_what_became_of_that(
+    fate: Fate, in_doubt: bool, then: str
+) -> None:
+    marks, older = Marks(), ordered(1, 4, "k")
+    newest(marks, load="newer").take([ordered(7, 5, "k")])
+    claims = Claims(doubted=[1] if in_doubt else [])
+    subject = newest(marks, claims, {"newer/7": fate})
+    taken = subject.take([older])
+    is_stale = then.startswith("stale")
+    assert taken.put_off == ([(older, NEWER)] if then == "put off" else [])
+    assert claims.given_back == ([1] if then == "put off" else []), "nobody else waits for a key that is not used"
+    assert taken.dropped == ({id(older)} if is_stale else set())
+    assert stale(subject) == ([(1, then)] if is_stale else [])
+    assert (id(older) in taken.since) is in_doubt
+
+
+def test_of_several_newer_rows_one_that_was_written_decides_and_then_one_that_is_not_settled() -> None:
+    marks = Marks()
+    for load in ("gone", "open", "written"):
+        newest(marks, fates={"gone/7": Fate.NOT_WRITTEN}, load=load).take([ordered(7, 5, "k")])
+    fates = {"gone/7": Fate.NOT_WRITTEN, "open/7": Fate.OPEN, "written/7": Fate.WRITTEN}
+    older = ordered(1, 4, "k")
+    assert newest(marks, fates=fates).take([older]).dropped == {id(older)}
+    marks.confirmed, marks.provisional["k"] = {}, marks.provisional["k"][:2]
+    assert newest(marks, fates=fates).take([older]).put_off == [(older, NEWER)]
+
+
+def test_what_was_learnt_of_a_newer_row_is_not_asked_again() -> None:
+    for fate, confirmed in ((Fate.WRITTEN, {"k": day(5)}), (Fate.NOT_WRITTEN, {})):
+        marks = Marks()
+        newest(marks, load="newer").take([ordered(7, 5, "k")])
+        newest(marks, fates={"newer/7": fate}).take([ordered(1, 4, "k")])
+        assert marks.confirmed == confirmed
+        assert not any(mark.raised_by == "newer/7" for mark in marks.provisional["k"])
+
+
+def test_a_row_below_what_was_written_asks_nobody() -> None:
+    marks = Marks(k=day(5))
+    newest(marks, load="newer").take([ordered(7, 6, "k")])
+    fates = Fates({})
+    subject = NewestOnly(Claims(), marks, fates, SCOPE, "load", KEY_RULE.partition_fold)
+    subject.take([ordered(1, 4, "k")])
+    assert (stale(subject), fates.asked) == ([(1, "stale")], [])
+
+
+def test_a_later_row_of_its_own_load_holds_no_row_up() -> None:
+    marks = Marks()
+    newest(marks).take([ordered(2, 9, "k")])
+    subject, earlier = newest(marks), ordered(1, 5, "k")
+    taken = subject.take([earlier])
+    assert (taken.put_off, taken.dropped, stale(subject)) == ([], set(), [])
+
+
+def test_what_was_learnt_of_many_rows_is_remembered_at_once() -> None:
+    class Counted(Marks):
+        def __init__(self) -> None:
+            super().__init__()
+            self.sizes: list[int] = []
+
+        def take_back(self, scope: KeyScope, marks: Mapping[str, Watermark]) -> None:
+            self.sizes.append(len(marks))
+            super().take_back(scope, marks)
+
+    marks, keys = Counted(), [f"k{number}" for number in range(5)]
+    for load in ("a", "b"):
+        newest(marks, load=load).take([ordered(number, 9, key) for number, key in enumerate(keys)])
+    marks.sizes.clear()
+    fates = {f"{load}/{number}": Fate.NOT_WRITTEN for load in ("a", "b") for number in range(5)}
+    newest(marks, fates=fates).take([ordered(number, 1, key) for number, key in enumerate(keys)])
+    assert marks.sizes[:2] == [5, 5]
+    assert marks.announced() == {key: [day(1)] for key in keys}

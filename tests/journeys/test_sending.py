@@ -545,6 +545,17 @@ def test_rows_whose_key_is_in_flight_elsewhere_are_put_off_and_the_others_are_se
     assert sorted(subject.left()) == [(3, False), (8, False)]
 
 
+def test_rows_whose_guard_breaks_are_left_and_not_lost() -> None:
+    class Broken:
+        def take(self, rows: Sequence[int]) -> Taken[int]:
+            raise TransientCallError("the org does not answer")
+
+    subject = sender(by_row(lambda row: SAVED), rows_per_chunk=2, chunks_per_call=2, guard=Broken())
+    with pytest.raises(TransientCallError):
+        list(subject.send(range(7)))
+    assert [row for row, _ in subject.left()] == list(range(7))
+
+
 def test_put_off_rows_are_sent_once_their_keys_are_free() -> None:
     guard = OnlyFree(3, 8)
     subject = sender(by_row(lambda row: SAVED), guard=guard)

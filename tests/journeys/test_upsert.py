@@ -38,6 +38,7 @@ from airflow_sf_dedup.journeys.entry_maker import EntryMaker, TaskMark
 from airflow_sf_dedup.journeys.lost_answers import ReRead
 from airflow_sf_dedup.journeys.newest import NewestOnly
 from airflow_sf_dedup.journeys.progress import Progress
+from airflow_sf_dedup.journeys.raisers import AuditedRaisers
 from airflow_sf_dedup.journeys.remembering import Intents, Memory
 from airflow_sf_dedup.journeys.upsert import PATIENCE, Upsert
 from airflow_sf_dedup.locks.base import Claimant, Grant, KeyScope
@@ -80,11 +81,14 @@ class NoClaims:
     def renew(self, claimant: Claimant) -> int:
         return 0
 
-    def release(self, scope: KeyScope, claimant: Claimant, keys: Iterable[str]) -> None:
+    def release(self, scope: KeyScope, claimant: Claimant, keys: Iterable[str], *, settled: bool = True) -> None:
         pass
 
     def leave(self, scope: KeyScope, claimant: Claimant, keys: Iterable[str], *, unknown: bool = False) -> None:
         pass
+
+    def doubted(self, scope: KeyScope, claimant: Claimant, keys: Iterable[str]) -> frozenset[str]:
+        return frozenset()
 
 
 class Telling(Progress):
@@ -131,7 +135,14 @@ class Task:
             unknown=unknown,
             unknown_since=lambda: NOW,
         )
-        newest = NewestOnly(keys, SqlWatermarks(self.audit.engine), self.scope, self.load.load_id, key_rule.fold)
+        newest = NewestOnly(
+            keys,
+            SqlWatermarks(self.audit.engine),
+            AuditedRaisers(self.audit, self.org, "Lead", lambda load, rows: {}),
+            self.scope,
+            self.load.load_id,
+            key_rule.fold,
+        )
         memory = Memory(self.audit, keys, newest)
         record_claims = SqlRecordClaims(self.audit.engine)
         duplicates = Duplicates(
@@ -699,9 +710,9 @@ def test_by_a_key_that_is_not_unique_rows_are_announced_before_they_are_sent(tas
     [
         ((), ["holders", "upsert"], "created"),
         ((lead_id(5),), ["holders", "update", "origins"], "updated"),
-        ((lead_id(5), lead_id(6)), ["holders"], "failed"),
+        ((lead_id(5), lead_id(6)), ["holders", "holders", "origins", "by_id"], "unknown"),
     ],
-    ids=["it never arrived", "it did", "it is held by two"],
+    ids=["it never arrived", "it did", "two hold it, and neither can be read"],
 )
 def test_by_a_key_that_is_not_unique_a_row_in_doubt_is_re_read_before_anything_is_sent(
     task: Task, org: FakeOrg, holders: tuple[str, ...], kinds: list[str], action: str

@@ -53,6 +53,8 @@ class Client:
     run_as: str | None = None
     #: PEM text of a public key or certificate; JWTs are verified when there is one.
     public_key: str | None = None
+    #: Where a browser may be sent with a code or token; ``None``: to this machine, at any port and path.
+    redirect_uris: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,7 +254,7 @@ def _read_users(entries: Any) -> tuple[User, ...]:
 
 
 def _read_clients(entries: Any, users: tuple[User, ...], folder: Path) -> tuple[Client, ...]:
-    known = ("client_id", "client_secret", "run_as", "public_key", "public_key_file")
+    known = ("client_id", "client_secret", "run_as", "public_key", "public_key_file", "redirect_uris")
     clients = []
     for position, entry in enumerate(_entries(entries, "clients", known)):
         setting = f"clients[{position}]"
@@ -263,8 +265,16 @@ def _read_clients(entries: Any, users: tuple[User, ...], folder: Path) -> tuple[
         attributes = dict(entry)
         if "public_key_file" in entry:
             attributes["public_key"] = _read_text(folder / attributes.pop("public_key_file"), setting)
+        if "redirect_uris" in entry:
+            attributes["redirect_uris"] = _read_uris(entry["redirect_uris"], f"{setting}.redirect_uris")
         clients.append(Client(**attributes))
     return tuple(clients)
+
+
+def _read_uris(given: Any, setting: str) -> tuple[str, ...]:
+    if not isinstance(given, list) or not all(isinstance(each, str) and ":" in each for each in given):
+        raise OrgFileError(setting, "should be a list of URLs")
+    return tuple(given)
 
 
 def _user(username: Any, users: tuple[User, ...], setting: str) -> User:

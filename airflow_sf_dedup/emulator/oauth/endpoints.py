@@ -25,6 +25,7 @@ from airflow_sf_dedup.emulator.oauth.grants import (
     password_fits,
 )
 from airflow_sf_dedup.emulator.oauth.identity import userinfo
+from airflow_sf_dedup.emulator.oauth.redirects import may_be_sent_to
 from airflow_sf_dedup.emulator.state.approvals import Approval, AuthorizationCode
 from airflow_sf_dedup.emulator.state.org import Org
 
@@ -119,7 +120,7 @@ def _authorize(org: Org, request: Request, url: str) -> Response:
         redirect_uri = form.get("redirect_uri", "")
         if not redirect_uri:
             raise Refusal("redirect_uri_missing", "redirect_uri not provided")
-        if ":" not in redirect_uri or any(ord(each) < 33 for each in redirect_uri):
+        if not may_be_sent_to(client, redirect_uri):
             raise Refusal("redirect_uri_mismatch", "redirect_uri must match configuration")
     except Refusal as refusal:
         text = html.escape(f"error={refusal.error}&error_description={refusal.description}")

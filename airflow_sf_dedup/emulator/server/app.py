@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import gzip
 import logging
 import time
-import zlib
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -24,6 +23,7 @@ from airflow_sf_dedup.emulator.errors import ApiError
 from airflow_sf_dedup.emulator.http import QueryFields, Request, Response, split_path
 from airflow_sf_dedup.emulator.rest.http_rules import method_of
 from airflow_sf_dedup.emulator.server import control, front
+from airflow_sf_dedup.emulator.server.bodies import body_of, unpacked
 from airflow_sf_dedup.emulator.server.call_log import Seen
 from airflow_sf_dedup.emulator.server.connections import Connections
 from airflow_sf_dedup.emulator.server.exchange import Exchange
@@ -64,9 +64,13 @@ class Door:
         start = time.perf_counter()
         web = WebRequest(scope, receive)
         try:
-            request = _inflated(_request(web, await web.body()))
+            body = await body_of(web)
         except ClientDisconnect:
             return
+        request = _request(web, body)
+        if request.headers.get("content-encoding") and body:
+            # In a thread: whoever else is served does not wait for it.
+            request = replace(request, body=await to_thread.run_sync(unpacked, request.headers, body))
         wire = Wire(self._connections, request, scope, receive, send)
         if control.asks_emulator(request):
             response = await self._in_thread(_guarded, self._org, request, _url(web))
@@ -190,14 +194,3 @@ def _guarded(org: Org, request: Request, url: str) -> Response:
         _LOG.exception("%s %s", request.method, "/".join(request.path))
         message = f"An unexpected error occurred: {error!r}"
         return refusal_at(request)(ApiError("UNKNOWN_EXCEPTION", message, status=500))
-
-
-def _inflated(request: Request) -> Request:
-    encoding = request.headers.get("content-encoding", "").lower()
-    if encoding not in ("gzip", "deflate") or not request.body:
-        return request
-    try:
-        body = gzip.decompress(request.body) if encoding == "gzip" else zlib.decompress(request.body)
-    except (OSError, EOFError, zlib.error):
-        body = b"\x00"
-    return Request(request.method, request.path, request.query, request.headers, body)

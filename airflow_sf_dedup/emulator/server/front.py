@@ -16,6 +16,7 @@ from airflow_sf_dedup.emulator.rest.org_resources import VERSIONS, versions
 from airflow_sf_dedup.emulator.rest.xml_answers import in_wanted_format
 from airflow_sf_dedup.emulator.server import control, routes
 from airflow_sf_dedup.emulator.server.refusing import refusal_at
+from airflow_sf_dedup.emulator.server.visitors import refuse_strangers
 from airflow_sf_dedup.emulator.soap import api as soap
 from airflow_sf_dedup.emulator.soap.partner_wsdl import partner_wsdl
 from airflow_sf_dedup.emulator.soap.shapes import ENTERPRISE, PARTNER
@@ -45,6 +46,7 @@ def _answer(org: Org, request: Request, url: str) -> Response:
     org.catch_up()
     lower = tuple(segment.lower() for segment in request.path[:3])
     if control.asks_emulator(request):
+        refuse_strangers(request.headers)
         return control.answer(org, request)
     if lower[:2] == ("services", "oauth2"):
         return oauth.answer(org, request, url)

@@ -265,6 +265,14 @@ class AuditContract:
         assert audit.unknown_rows(load.load_id, 2) == {5}
         assert audit.unknown_rows(load.load_id, 3) == frozenset()
 
+    def test_the_actions_of_some_rows_are_told_whatever_their_partition(self, audit: KeptAudit, load: Load) -> None:
+        audit.remember(
+            load.load_id,
+            [an_entry(1, partition=1), an_entry(2, Action.UNKNOWN, partition=2), an_entry(3, Action.FAILED)],
+        )
+        assert audit.actions(load.load_id, [1, 2, 9]) == {1: Action.CREATED, 2: Action.UNKNOWN}
+        assert audit.actions(load.load_id, []) == audit.actions("purged", [1]) == {}
+
     def test_totals_count_by_action_and_by_reason(self, audit: KeptAudit, load: Load) -> None:
         failed = an_entry(3, Action.FAILED, error_code="REQUIRED_FIELD_MISSING")
         audit.remember(

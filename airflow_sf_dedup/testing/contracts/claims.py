@@ -17,6 +17,7 @@ from airflow_sf_dedup.locks.base import (
     KeyScope,
     RecordClaim,
     RecordClaims,
+    Standing,
     Watermark,
     Watermarks,
 )
@@ -360,6 +361,44 @@ class KeyClaimsContract:
         clock.now += self.LIFETIME
         assert claims.claim(scope, a_claimant(first.load_id), ["a"]).granted == {"a": begin}
 
+    def test_a_key_that_is_given_back_unsettled_stays_in_doubt(
+        self, claims: KeyClaims, scope: KeyScope, clock: Clock
+    ) -> None:
+        dead, begin = a_claimant(), clock.now
+        claims.claim(scope, dead, ["a"])
+        clock.now += self.LIFETIME
+        again = a_claimant(dead.load_id)
+        claims.claim(scope, again, ["a", "b"])
+        claims.release(scope, again, ["a", "b"], settled=False)
+        other = a_claimant()
+        assert claims.claim(scope, other, ["a", "b"]).granted == {"a": None, "b": None}
+        claims.release(scope, other, ["a", "b"])
+        assert claims.claim(scope, a_claimant(dead.load_id), ["a", "b"]).granted == {"a": begin, "b": None}
+
+    def test_a_key_that_is_refused_may_be_in_doubt_all_the_same(
+        self, claims: KeyClaims, scope: KeyScope, clock: Clock
+    ) -> None:
+        dead, begin = a_claimant(), clock.now
+        claims.claim(scope, dead, ["a"])
+        clock.now += self.LIFETIME
+        claims.claim(scope, a_claimant(), ["a", "b"])
+        grant = claims.claim(scope, a_claimant(dead.load_id), ["a", "b", "c"])
+        assert (grant.granted, grant.doubted) == ({"c": None}, {"a": begin})
+        assert grant.refused.keys() == {"a", "b"}
+
+    def test_what_a_load_may_have_sent_is_told_without_a_claim(
+        self, claims: KeyClaims, scope: KeyScope, clock: Clock
+    ) -> None:
+        dead, other = a_claimant(), a_claimant()
+        claims.claim(scope, dead, ["a", "b"])
+        again = a_claimant(dead.load_id)
+        assert claims.doubted(scope, again, ["a", "b", "c"]) == {"a", "b"}
+        assert claims.doubted(scope, dead, ["a", "b"]) == claims.doubted(scope, other, ["a"]) == frozenset()
+        clock.now += self.LIFETIME
+        claims.claim(scope, other, ["a"])
+        assert claims.doubted(scope, again, ["a", "b", "c"]) == {"a", "b"}
+        assert claims.doubted(scope, again, []) == frozenset()
+
     def test_renewing_keeps_all_claims_of_a_claimant(self, claims: KeyClaims, scope: KeyScope, clock: Clock) -> None:
         first, second, elsewhere = a_claimant(), a_claimant(), a_scope()
         claims.claim(scope, first, ["a", "b"])
@@ -416,14 +455,20 @@ class KeyClaimsContract:
         assert claims.renew(first) == 0
 
 
-def a_mark(order: str, before: str | None = None, raised_by: str = "load/1") -> Watermark:
-    """A watermark as a row raises it."""
-    return Watermark(order, before, raised_by)
+def a_mark(order: str, raised_by: str = "load/1", since: datetime = datetime(2026, 3, 1, 6, tzinfo=UTC)) -> Watermark:
+    """A watermark as a row announces it."""
+    return Watermark(order, raised_by, since)
 
 
-def orders(watermarks: Watermarks, scope: KeyScope, *keys: str) -> dict[str, str]:
-    """Key to the order of its watermark."""
-    return {key: mark.order for key, mark in watermarks.newest(scope, keys).items()}
+def confirmed(watermarks: Watermarks, scope: KeyScope, *keys: str) -> dict[str, str | None]:
+    """Key to the order that is confirmed of it."""
+    return {key: standing.confirmed for key, standing in watermarks.standing(scope, keys).items()}
+
+
+def provisional(watermarks: Watermarks, scope: KeyScope, key: str) -> list[str]:
+    """Who has announced states of the key that nobody has settled, sorted."""
+    standing = watermarks.standing(scope, [key]).get(key, Standing())
+    return sorted(mark.raised_by for mark in standing.provisional)
 
 
 class WatermarksContract:
@@ -444,50 +489,71 @@ class WatermarksContract:
     def scope(self) -> KeyScope:
         return a_scope()
 
-    def test_a_key_that_was_never_written_has_none(self, watermarks: Watermarks, scope: KeyScope) -> None:
-        watermarks.raise_to(scope, {})
-        assert watermarks.newest(scope, ["a"]) == {}
-        assert watermarks.newest(scope, []) == {}
+    def test_a_key_of_which_nothing_was_sent_has_none(self, watermarks: Watermarks, scope: KeyScope) -> None:
+        for change in (watermarks.announce, watermarks.confirm, watermarks.take_back):
+            change(scope, {})
+        assert watermarks.standing(scope, ["a"]) == {}
+        assert watermarks.standing(scope, []) == {}
 
-    def test_what_was_raised_is_read_back(self, watermarks: Watermarks, scope: KeyScope) -> None:
-        marks = {"b": a_mark(self.EARLY, "n:1", "load/7"), "a": a_mark("n:0000017"), "not asked": a_mark(self.LATE)}
-        watermarks.raise_to(scope, marks)
-        assert watermarks.newest(scope, ["a", "b", "c", "a"]) == {"a": marks["a"], "b": marks["b"]}
+    def test_what_was_announced_is_provisional(self, watermarks: Watermarks, scope: KeyScope) -> None:
+        marks = {"b": a_mark(self.EARLY, "load/7"), "a": a_mark("n:0000017"), "not asked": a_mark(self.LATE)}
+        watermarks.announce(scope, marks)
+        assert watermarks.standing(scope, ["a", "b", "c", "a"]) == {
+            "a": Standing(None, (marks["a"],)),
+            "b": Standing(None, (marks["b"],)),
+        }
+
+    def test_each_row_announces_for_itself(self, watermarks: Watermarks, scope: KeyScope) -> None:
+        for row, order in (("load/2", self.LATE), ("load/1", self.EARLY), ("load/3", self.EARLY)):
+            watermarks.announce(scope, {"a": a_mark(order, row)})
+        assert provisional(watermarks, scope, "a") == ["load/1", "load/2", "load/3"]
+
+    def test_a_row_that_announces_again_may_have_been_sent_since_the_first_time(
+        self, watermarks: Watermarks, scope: KeyScope
+    ) -> None:
+        first = a_mark(self.LATE)
+        watermarks.announce(scope, {"a": first})
+        watermarks.announce(scope, {"a": replace(first, since=first.since + timedelta(hours=1))})
+        assert watermarks.standing(scope, ["a"]) == {"a": Standing(None, (first,))}
 
     @pytest.mark.parametrize("calls", [[0, 1], [1, 0], [1, 1]], ids=["raised", "not lowered", "the same"])
-    def test_a_watermark_is_never_lowered(self, watermarks: Watermarks, scope: KeyScope, calls: list[int]) -> None:
+    def test_what_is_confirmed_is_never_lowered(
+        self, watermarks: Watermarks, scope: KeyScope, calls: list[int]
+    ) -> None:
         for call in calls:
             marks = {"a": a_mark((self.EARLY, self.LATE)[call]), "b": a_mark(self.EARLY)}
-            watermarks.raise_to(scope, marks)
-        assert orders(watermarks, scope, "a", "b") == {"a": self.LATE, "b": self.EARLY}
+            watermarks.confirm(scope, marks)
+        assert confirmed(watermarks, scope, "a", "b") == {"a": self.LATE, "b": self.EARLY}
 
-    def test_who_raised_it_last_is_known_where_it_stays_as_it_is(self, watermarks: Watermarks, scope: KeyScope) -> None:
-        for row, before in (("load/1", None), ("load/2", self.EARLY)):
-            watermarks.raise_to(scope, {"a": a_mark(self.EARLY, before, row)})
-        assert watermarks.newest(scope, ["a"]) == {"a": a_mark(self.EARLY, self.EARLY, "load/2")}
+    def test_a_confirmed_state_settles_what_is_not_newer_and_nothing_else(
+        self, watermarks: Watermarks, scope: KeyScope
+    ) -> None:
+        marks = [a_mark(order, f"load/{order}") for order in ("n:1", "n:2", "n:3", "t:9")]
+        for mark in marks:
+            watermarks.announce(scope, {"a": mark, "b": mark})
+        watermarks.confirm(scope, {"a": marks[1]})
+        assert watermarks.standing(scope, ["a"])["a"].confirmed == "n:2"
+        assert provisional(watermarks, scope, "a") == ["load/n:3", "load/t:9"]
+        assert len(provisional(watermarks, scope, "b")) == 4
 
-    def test_what_was_not_written_is_taken_back(self, watermarks: Watermarks, scope: KeyScope) -> None:
-        watermarks.raise_to(scope, {"a": a_mark("n:1"), "b": a_mark("n:1")})
-        newer = {"a": a_mark("n:2", "n:1", "load/2"), "b": a_mark("n:2", "n:1"), "c": a_mark("n:2", None, "load/3")}
-        watermarks.raise_to(scope, newer)
-        watermarks.take_back(scope, {key: newer[key] for key in ("a", "c")})
-        assert orders(watermarks, scope, "a", "b", "c") == {"a": "n:1", "b": "n:2"}
+    def test_what_was_not_written_is_taken_back_and_what_others_announced_stays(
+        self, watermarks: Watermarks, scope: KeyScope
+    ) -> None:
+        watermarks.confirm(scope, {"a": a_mark("n:1")})
+        for row in ("load/2", "load/3"):
+            watermarks.announce(scope, {key: a_mark("n:2", row) for key in ("a", "b")})
+        watermarks.take_back(scope, {"a": a_mark("n:2", "load/2"), "c": a_mark("n:2", "load/2")})
+        assert confirmed(watermarks, scope, "a", "b", "c") == {"a": "n:1", "b": None}
+        assert provisional(watermarks, scope, "a") == ["load/3"]
+        assert provisional(watermarks, scope, "b") == ["load/2", "load/3"]
 
-    def test_what_was_taken_back_to_stays(self, watermarks: Watermarks, scope: KeyScope) -> None:
-        """What was before it is not known any more, and an older state must not pass for lack of it."""
-        newer = a_mark("n:2", "n:1", "load/2")
-        watermarks.raise_to(scope, {"a": newer})
-        watermarks.take_back(scope, {"a": newer})
-        [mark] = watermarks.newest(scope, ["a"]).values()
-        assert (mark.order, mark.before) == ("n:1", "n:1")
-
-    def test_what_somebody_has_raised_since_is_not_taken_back(self, watermarks: Watermarks, scope: KeyScope) -> None:
-        mark = a_mark("n:2", None, "load/1")
-        watermarks.raise_to(scope, {"a": mark, "b": mark})
-        watermarks.raise_to(scope, {"a": a_mark("n:3", "n:2", "load/2"), "b": a_mark("n:2", "n:2", "load/2")})
-        watermarks.take_back(scope, {"a": mark, "b": mark})
-        watermarks.take_back(scope, {})
-        assert orders(watermarks, scope, "a", "b") == {"a": "n:3", "b": "n:2"}
+    def test_what_is_taken_back_twice_or_never_announced_changes_nothing(
+        self, watermarks: Watermarks, scope: KeyScope
+    ) -> None:
+        watermarks.confirm(scope, {"a": a_mark("n:5", "load/5")})
+        for _ in range(2):
+            watermarks.take_back(scope, {"a": a_mark("n:5", "load/5")})
+        assert confirmed(watermarks, scope, "a") == {"a": "n:5"}
 
     @pytest.mark.parametrize(
         ("older", "newer"),
@@ -507,21 +573,23 @@ class WatermarksContract:
     ) -> None:
         assert older < newer
         for order in (older, newer, older):
-            watermarks.raise_to(scope, {"a": a_mark(order)})
-        assert orders(watermarks, scope, "a") == {"a": newer}
+            watermarks.confirm(scope, {"a": a_mark(order)})
+        assert confirmed(watermarks, scope, "a") == {"a": newer}
 
     def test_another_kind_replaces(self, watermarks: Watermarks, scope: KeyScope) -> None:
         for order in (self.LATE, "n:0000017", self.EARLY):
-            watermarks.raise_to(scope, {"a": a_mark(order)})
-            assert orders(watermarks, scope, "a") == {"a": order}
+            watermarks.confirm(scope, {"a": a_mark(order)})
+            assert confirmed(watermarks, scope, "a") == {"a": order}
 
     def test_scopes_do_not_meet_and_names_are_alike_in_any_case(self, watermarks: Watermarks, scope: KeyScope) -> None:
-        watermarks.raise_to(scope, {"a": a_mark(self.LATE)})
+        watermarks.confirm(scope, {"a": a_mark(self.LATE)})
         for other in (a_scope(), replace(scope, sobject="Contact"), replace(scope, external_id_field="Other__c")):
-            assert orders(watermarks, other, "a") == {}
-        assert orders(watermarks, replace(scope, sobject="LEAD"), "a") == {"a": self.LATE}
+            assert confirmed(watermarks, other, "a") == {}
+        assert confirmed(watermarks, replace(scope, sobject="LEAD"), "a") == {"a": self.LATE}
 
     def test_thousands_of_odd_keys(self, watermarks: Watermarks, scope: KeyScope) -> None:
         marks = dict.fromkeys([*ODD_KEYS, *(f"key-{number}" for number in range(5000))], a_mark(self.LATE))
-        watermarks.raise_to(scope, marks)
-        assert watermarks.newest(scope, marks) == marks
+        watermarks.announce(scope, marks)
+        assert watermarks.standing(scope, marks) == {key: Standing(None, (mark,)) for key, mark in marks.items()}
+        watermarks.confirm(scope, marks)
+        assert watermarks.standing(scope, marks) == dict.fromkeys(marks, Standing(self.LATE))

@@ -1,0 +1,103 @@
+"""Why is a row not in the org? What its entry says is held against the ledger and the records, row by row.
+
+Every excuse is as narrow as its reason: a duplicate rule excuses the row that it refused and no other of its key, and a
+newer state excuses an older row only once it was saved.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+from airflow_sf_dedup.core.entries import UNSETTLED, Action, Entry
+from airflow_sf_dedup.journeys.collect import BEHIND_A_FAILED_ROW
+
+if TYPE_CHECKING:
+    from tests.chaos.checks import Evidence, Line, LoadEvidence
+    from tests.chaos.expected import Sent
+
+#: Why an entry says that a newer state of the key is in the org.
+STALE = frozenset({"stale", "stale_in_doubt"})
+
+#: A later row of a key waits behind these.
+_AWAITS_A_PERSON = frozenset({Action.AWAITING_REVIEW, Action.HELD})
+
+
+def account_for(evidence: Evidence, load: LoadEvidence, entry: Entry) -> str | None:
+    """In a few words why a row is not in the org that should have been sent; ``None``: its entry does not tell so."""
+    sent = evidence.expected[load.plan.name].sent.get(entry.row_number)
+    explain = _EXPLAINED.get(entry.action)
+    return None if sent is None or explain is None else explain(evidence, load, entry, sent)
+
+
+def newer_line(evidence: Evidence, entry: Entry, sent: Sent) -> Line | None:
+    """A newer state of the key, saved before the entry was made."""
+    found = evidence.states_by_key.get(evidence.fold(sent.key), [])
+    newer = (line for order, line in found if sent.order is not None and order > sent.order)
+    return next((line for line in newer if line.at <= entry.at), None)
+
+
+def _skipped(evidence: Evidence, load: LoadEvidence, entry: Entry, sent: Sent) -> str | None:
+    if entry.reason not in STALE:
+        return _by_rule(evidence, load, entry, sent)
+    return "older than a state that was saved" if newer_line(evidence, entry, sent) else None
+
+
+def _by_rule(evidence: Evidence, load: LoadEvidence, entry: Entry, sent: Sent) -> str | None:
+    """The row itself met a duplicate rule."""
+    refused = evidence.refused_lines.get(load.plan.marker(entry.row_number), [])
+    met = any(line.error == "DUPLICATES_DETECTED" for line in refused)
+    return "refused by a duplicate rule, and decided about" if met else None
+
+
+def _held(evidence: Evidence, load: LoadEvidence, entry: Entry, sent: Sent) -> str | None:
+    behind = _earlier(evidence, load, sent, _AWAITS_A_PERSON)
+    return "held behind a row that awaits a person" if behind else None
+
+
+def _not_sent(evidence: Evidence, load: LoadEvidence, entry: Entry, sent: Sent) -> str | None:
+    behind = entry.reason == BEHIND_A_FAILED_ROW and _earlier(evidence, load, sent, UNSETTLED)
+    return "not sent behind a row that failed" if behind else None
+
+
+def _failed(evidence: Evidence, load: LoadEvidence, entry: Entry, sent: Sent) -> str | None:
+    if evidence.refused_lines.get(load.plan.marker(entry.row_number)):
+        return "refused by the org"
+    return "failed by a key that several records hold" if _holders(evidence, sent) > 1 else None
+
+
+def _unknown(evidence: Evidence, load: LoadEvidence, entry: Entry, sent: Sent) -> str | None:
+    """Several records hold its key, a stranger wrote one of them, and the entry names those that may be the row's."""
+    several = _holders(evidence, sent) > 1 and _strangers_wrote(evidence, sent)
+    return "unknown among the records of a stranger, who are named" if several and entry.matches else None
+
+
+def _earlier(evidence: Evidence, load: LoadEvidence, sent: Sent, actions: frozenset[Action]) -> bool:
+    """Whether an earlier row of the key in the same load ended so."""
+    actions_of = {entry.row_number: entry.action for entry in load.entries}
+    return any(
+        other.place < sent.place and actions_of.get(number) in actions
+        for number, other in evidence.expected[load.plan.name].sent.items()
+        if evidence.fold(other.key) == evidence.fold(sent.key)
+    )
+
+
+def _holders(evidence: Evidence, sent: Sent) -> int:
+    name = evidence.scenario.key_field.name
+    keys = (str(record.get(name) or "") for record in evidence.records.values())
+    return sum(evidence.fold(key) == evidence.fold(sent.key) for key in keys)
+
+
+def _strangers_wrote(evidence: Evidence, sent: Sent) -> bool:
+    lines = evidence.by_key(line for line in evidence.lines if line.saved).get(evidence.fold(sent.key), [])
+    return any(not evidence.is_ours(line) for line in lines)
+
+
+_EXPLAINED: Mapping[Action, Callable[[Evidence, LoadEvidence, Entry, Sent], str | None]] = {
+    Action.SKIPPED: _skipped,
+    Action.AWAITING_REVIEW: _by_rule,
+    Action.HELD: _held,
+    Action.NOT_SENT: _not_sent,
+    Action.FAILED: _failed,
+    Action.UNKNOWN: _unknown,
+}
