@@ -97,7 +97,7 @@ def _config() -> dict[str, Any]:
             ),
             "work_path": _option(
                 "A folder of each worker, for rows that are sorted before they are staged at a URL; by default "
-                "``sf_dedup/staging`` below Airflow's own folder. It needs room for a whole source.",
+                "``sf_dedup/staging`` below Airflow's own folder. It needs room for two copies of a source.",
                 kind="string",
                 example="/var/lib/airflow/sf_dedup/work",
             ),
