@@ -113,11 +113,13 @@ class EntryMaker:
                 message = self._told(outcome, record)
             case KeyHeldByMany(said, record_ids):
                 code, reason = "DUPLICATE_EXTERNAL_ID", "key_held_by_many"
-                message = said if self._shows_text else "several records hold the key"
-                matches += tuple(MatchEntry(record_id, self._sobject, key=record.key) for record_id in record_ids)
-            case Unanswered(said):
+                message = said if self._shows_text else f"{len(record_ids) or 'several'} records hold the key"
+                matches += self.holders(record, record_ids, deleted=False)
+            case Unanswered(said, record_ids):
                 action, code = Action.UNKNOWN, "NO_ANSWER"
                 message = said if self._shows_text else "no answer tells what became of the row"
+                named = {match.record_id for match in matches}
+                matches += self.holders(record, (each for each in record_ids if each not in named), deleted=False)
         return self.entry(record, action, error_code=code, error_message=message, reason=reason, matches=matches)
 
     def _told(self, refused: Failed, record: Record) -> str:

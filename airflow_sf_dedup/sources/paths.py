@@ -198,8 +198,9 @@ def _close_remote(handle: Any, *, abandon: bool) -> None:
 
 
 def make_private_folder(path: str) -> list[Path]:
-    """Make a folder and what leads to it, each readable by the owner only; answers those that were made, outermost
-    first. Object stores need none.
+    """Make a folder and what leads to it, each readable by the owner only; object stores need none.
+
+    :returns: the folders that were made, outermost first.
     """
     here = local(path)
     if here is None:

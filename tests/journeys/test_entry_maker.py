@@ -66,6 +66,12 @@ def test_records_that_hold_the_key_are_added_to_those_that_blocked_the_row() -> 
     assert entry.reason == "key_held_by_many"
 
 
+def test_records_that_may_be_an_unknown_row_are_added_once_to_those_that_blocked_it() -> None:
+    before = (MatchEntry(ONE, "Lead"),)
+    entry = maker().not_saved(row(1), Unanswered("…", (ONE, lead_id(2))), matches=before)
+    assert [match.record_id for match in entry.matches] == [ONE, lead_id(2)]
+
+
 @pytest.mark.parametrize(("in_doubt", "action"), [(True, Action.UNKNOWN), (False, Action.NOT_SENT)])
 def test_a_row_given_up_is_unknown_only_where_it_may_be_in_the_org(in_doubt: bool, action: Action) -> None:
     error = LimitReachedError("used up", code="REQUEST_LIMIT_EXCEEDED")
@@ -143,7 +149,8 @@ def test_where_values_may_not_be_kept_no_word_of_salesforces_is(subject: EntryMa
         Failed("SOME_CODE", f"{quote} is no address"): unlisted,
         Failed("DUPLICATE_VALUE", taken): f"{rule_for('DUPLICATE_VALUE', taken).reason}; fields: Email",
         Failed("DUPLICATE_VALUE", f"duplicate value found: {quote}"): rule_for("DUPLICATE_VALUE").reason,
-        KeyHeldByMany(f"{quote}: more than one", (ONE, "00Q000000000002EAA")): "several records hold the key",
+        KeyHeldByMany(f"{quote}: more than one", (ONE, "00Q000000000002EAA")): "2 records hold the key",
+        KeyHeldByMany(quote): "several records hold the key",
         Unanswered(f"X, after a call without an answer: {quote}"): "no answer tells what became of the row",
     }
     for outcome, kept in outcomes.items():
