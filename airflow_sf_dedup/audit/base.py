@@ -69,6 +69,10 @@ class Load:
     predicted_calls: int | None = None
 
 
+#: Setting of a load whose tasks note when they begin to send; tasks of earlier releases did not.
+NOTES_BEGINNINGS = "notes_beginnings"
+
+
 @dataclass(frozen=True, slots=True)
 class Totals:
     """A load in numbers, counted in the table."""
@@ -141,6 +145,12 @@ class AuditWriter(Protocol):
         :raises LoadMissingError: when the load was not opened.
         """
 
+    def note_beginning(self, load_id: str, partition: int) -> None:
+        """From now on rows of that partition may be in the org. Said before the first call of each task.
+
+        :raises LoadMissingError: when the load was not opened.
+        """
+
     def note(self, load_id: str, event: str, detail: Mapping[str, Any]) -> None:
         """Append one event to the journal.
 
@@ -180,13 +190,23 @@ class AuditReader(Protocol):
     def actions(self, load_id: str, rows: Iterable[int]) -> Mapping[int, Action]:
         """Row number to action, of those of these rows that have an entry."""
 
+    def begun_partitions(self, load_id: str) -> frozenset[int]:
+        """The partitions of a load that some task began to send; of the others no row was sent.
+
+        -1 among them: it is not known which they all are.
+        """
+
     def totals(self, load_id: str, partition: int | None = None) -> Totals:
         """Count the entries of a load, or of one of its partitions."""
 
-    def latest_totals(self, org_id: str, sobject: str, external_id_field: str) -> Totals | None:
-        """Count the latest load of that org, sObject and field that has ended and had rows; ``None``: there is none.
+    def latest_totals(
+        self, org_id: str, sobject: str, external_id_field: str, *, made_by: tuple[str, str] | None = None
+    ) -> Totals | None:
+        """Count the latest load of that org, sObject and field that has ended and sent rows; ``None``: there is none.
 
         Names of sObjects and fields are alike in any case.
+
+        :param made_by: only loads of this Dag and task; ``None``: of any.
         """
 
     def entries(

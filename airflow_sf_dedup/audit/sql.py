@@ -7,7 +7,20 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Engine, Select, and_, delete, func, insert, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Engine,
+    Select,
+    and_,
+    delete,
+    exists,
+    func,
+    insert,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.exc import IntegrityError
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt
 
@@ -29,7 +42,7 @@ from airflow_sf_dedup.audit.rows import (
 )
 from airflow_sf_dedup.audit.storable import storable, stored_word
 from airflow_sf_dedup.core.clock import utc_now
-from airflow_sf_dedup.core.entries import UNSETTLED, Action, Entry, MatchEntry
+from airflow_sf_dedup.core.entries import UNSENT, UNSETTLED, Action, Entry, MatchEntry
 
 #: Columns of a load that :meth:`SqlAudit.update_load` may set.
 CHANGEABLE = frozenset(
@@ -39,7 +52,11 @@ CHANGEABLE = frozenset(
 #: Row numbers that are read at a time to find those without an entry.
 _NUMBERS_AT_A_TIME = 50_000
 
+#: The event of :meth:`SqlAudit.note_beginning`.
+_BEGUN = "begun"
+
 _PLAIN = frozenset({Action.CREATED, Action.UPDATED, Action.UNCHANGED})
+_UNSENT = sorted(action.value for action in UNSENT)
 _UNSETTLED = sorted(action.value for action in UNSETTLED)
 
 
@@ -127,6 +144,17 @@ class SqlAudit:
         with writing(self.engine) as connection:
             _hold_load(connection, load_id)
             connection.execute(insert(tables.event).values(row))
+
+    def note_beginning(self, load_id: str, partition: int) -> None:
+        """From now on rows of that partition may be in the org."""
+        self.note(load_id, _BEGUN, {"partition": partition})
+
+    def begun_partitions(self, load_id: str) -> frozenset[int]:
+        """The partitions of a load that some task began to send; -1 where an erasure took the number."""
+        columns = tables.event.c
+        query = select(columns.detail).where(columns.load_id == load_id, columns.event == _BEGUN)
+        with reading(self.engine) as connection:
+            return frozenset(detail.get("partition", -1) for detail in connection.scalars(query))
 
     def load(self, load_id: str) -> Load | None:
         """The load of that id."""
@@ -233,15 +261,24 @@ class SqlAudit:
                     reasons[action, code, reason] = rows
         return Totals(actions=dict(actions), reasons=reasons)
 
-    def latest_totals(self, org_id: str, sobject: str, external_id_field: str) -> Totals | None:
-        """Count the latest load of that org, sObject and field that has ended and had rows; ``None``: there is none."""
-        columns = tables.load.c
+    def latest_totals(
+        self, org_id: str, sobject: str, external_id_field: str, *, made_by: tuple[str, str] | None = None
+    ) -> Totals | None:
+        """Count the latest load of that org, sObject and field that has ended and sent rows; ``None``: there is none.
+
+        :param made_by: only loads of this Dag and task.
+        """
+        columns, entry = tables.load.c, tables.entry.c
+        sent = exists().where(entry.load_id == columns.load_id, entry.action.not_in(_UNSENT))
+        of_task = [] if made_by is None else [columns.dag_id == made_by[0], columns.task_id == made_by[1]]
         query = select(columns.load_id).where(
             columns.org_id == org_id,
             func.lower(columns.sobject) == sobject.lower(),
             func.lower(columns.external_id_field) == external_id_field.lower(),
             columns.ended_at.is_not(None),
             columns.rows_read > 0,
+            sent,
+            *of_task,
         )
         with reading(self.engine) as connection:
             found = connection.scalar(query.order_by(columns.ended_at.desc(), columns.load_id).limit(1))

@@ -36,6 +36,14 @@ class Action(StrEnum):
     UNKNOWN = "unknown"
 
 
+class AuditValues(StrEnum):
+    """Whose field values the audit keeps, beside those of rows that await a person."""
+
+    NONE = "none"
+    DUPLICATES = "duplicates"
+    ALL = "all"
+
+
 #: The reason of a tombstone: what was kept of the row is no more.
 ERASED = "erased"
 
@@ -44,6 +52,9 @@ WRITTEN = frozenset({Action.CREATED, Action.UPDATED, Action.MATCHED_UPDATED, Act
 
 #: Rows with these actions are sent again when their task runs again.
 UNSETTLED = frozenset({Action.FAILED, Action.UNKNOWN, Action.NOT_SENT})
+
+#: Rows with these actions were never sent.
+UNSENT = frozenset({Action.INVALID, Action.SUPERSEDED, Action.HELD, Action.NOT_SENT})
 
 #: What ``max_failed`` counts.
 COUNTED_AS_FAILED = UNSETTLED | {Action.INVALID}

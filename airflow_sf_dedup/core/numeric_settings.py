@@ -119,8 +119,18 @@ def _hint(value: Any) -> str:
 #: Airflow maps a task over at most this many items (``[core] max_map_length``, as it is delivered).
 MOST_PARTITIONS = 1024
 
-#: Tasks that share a load.
-PARTITIONS = _whole("partitions", 1, MOST_PARTITIONS)
+
+def partitions_up_to(most: int) -> Number[int]:
+    """Tasks that share a load.
+
+    :param most: items that Airflow maps a task over, ``[core] max_map_length``.
+    """
+    number = _whole("partitions", 1, most)
+    return Number(number.setting, f"{number.allowed} (Airflow's [core] max_map_length)", number.take)
+
+
+#: How many Airflow maps over is a setting of Airflow's: see ``operators.spelling``.
+PARTITIONS = partitions_up_to(2**31 - 1)
 #: Rows that may be failed, invalid, unknown or not sent.
 MAX_FAILED = _or_none(_whole("max_failed", 0))
 #: The same in percent of all rows.

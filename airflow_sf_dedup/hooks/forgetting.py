@@ -18,6 +18,7 @@ from airflow_sf_dedup.audit.storable import stored_key
 from airflow_sf_dedup.core.clock import utc_now
 from airflow_sf_dedup.core.entries import Action, Entry
 from airflow_sf_dedup.hooks.audit import staging_path, work_path
+from airflow_sf_dedup.journeys.collect import begun_partitions
 from airflow_sf_dedup.sources.erasing import StagedErasure, StagedRow
 from airflow_sf_dedup.sources.paths import shown
 from airflow_sf_dedup.sources.staging import StagingArea
@@ -52,7 +53,8 @@ class Forgotten:
 def erase(audit: SqlAudit, key: str, *, sobject: str | None, external_id_field: str | None) -> Erased:
     """Remove all that is kept of one key; see :func:`airflow_sf_dedup.audit.upkeep.erase` for the audit's part.
 
-    A row that was staged and has no entry yet gets one as ``unknown``, so that its load still accounts for it.
+    A row that was staged and has no entry yet gets one, so that its load still accounts for it: ``not_sent``, or
+    ``unknown`` where its partition was begun.
     """
     wanted = stored_key(key)
     erasures = [
@@ -107,9 +109,11 @@ def _in_each(items: Iterable[T], act: Callable[[T], None], area_of: Callable[[T]
 def _enter(audit: SqlAudit, key: str, rows: Iterable[StagedRow]) -> None:
     """Give the rows that have no entry one with their key; the erasure makes a tombstone of it."""
     for load_id, of_load in groupby(rows, key=lambda row: row.load_id):
-        if audit.load(load_id) is None:
+        load = audit.load(load_id)
+        if load is None:
             continue
-        staged = {row.row_number: row for row in of_load}
+        staged, begun = {row.row_number: row for row in of_load}, begun_partitions(audit, load)
         for number in staged.keys() & set(audit.rows_without_entry(load_id, max(staged))):
-            entry = Entry(number, Action.UNKNOWN, utc_now(), key=key, partition=staged[number].partition)
-            audit.remember(load_id, [entry])
+            partition = staged[number].partition
+            action = Action.UNKNOWN if begun is None or partition in begun else Action.NOT_SENT
+            audit.remember(load_id, [Entry(number, action, utc_now(), key=key, partition=partition)])

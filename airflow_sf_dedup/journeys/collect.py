@@ -9,7 +9,7 @@ from datetime import datetime
 from itertools import islice
 from typing import Any, TypeVar
 
-from airflow_sf_dedup.audit.base import Audit, Load, Totals
+from airflow_sf_dedup.audit.base import NOTES_BEGINNINGS, Audit, Load, Totals
 from airflow_sf_dedup.core.entries import COUNTED_AS_FAILED, ERASED, Action, Entry
 from airflow_sf_dedup.core.numeric_settings import OF_OPERATORS
 from airflow_sf_dedup.core.partitioning import PartitionRef
@@ -25,6 +25,13 @@ BEHIND_A_FAILED_ROW = "earlier_row_not_settled"
 
 #: Why a row is ``unknown`` of which only its number is left.
 STAGED_ROW_UNREADABLE = "staged_row_unreadable"
+
+#: Why a row was not sent: its task ended before its first call, or never ran.
+NOT_BEGUN = "not_begun"
+
+#: What is said of rows without an entry: action, message and reason.
+_UNKNOWN = (Action.UNKNOWN, "the task that had the row ended without saying what became of it", "task_ended_early")
+_NOT_BEGUN = (Action.NOT_SENT, "no task began to send the row", NOT_BEGUN)
 
 #: Entries of rows without one that are written at a time.
 ENTRIES_TOGETHER = 1000
@@ -193,50 +200,70 @@ def account_for_missing_rows(
     staged: Iterable[tuple[PartitionRef, Iterable[Record]]],
     clock: Callable[[], datetime],
 ) -> list[str]:
-    """Give every row without an entry one as ``unknown``; answers why staged rows could not be read, where so.
+    """Give every row without an entry one; answers why staged rows could not be read, where so.
 
-    A task that was killed leaves rows of which nobody knows whether their call went through. Of those whose staged
-    partition cannot be read the entries have no key: their numbers alone are known, for rows are numbered through.
+    A task that was killed leaves rows of which nobody knows whether their call went through: they are ``unknown``.
+    Those of a partition that no task began to send are ``not_sent``. Of rows whose staged partition cannot be read the
+    entries have no key: their numbers alone are known, for rows are numbered through.
     """
-    unreadable: list[str] = []
+    unreadable: dict[int, str] = {}
+    begun = begun_partitions(audit, load)
     for ref, records in staged:
+        said = _UNKNOWN if begun is None or ref.partition in begun else _NOT_BEGUN
         try:
-            _remember_missing(audit, load, ref, records, clock)
+            _remember_missing(audit, load, ref, records, clock, said)
         except StagingError as error:
-            unreadable.append(str(error))
+            unreadable[ref.partition] = str(error)
+    # Without the list of partitions, all of them.
+    suspected = begun if begun is None or not unreadable else begun & unreadable.keys()
+    action = Action.NOT_SENT if suspected == frozenset() else Action.UNKNOWN
     gaps = audit.rows_without_entry(load.load_id, load.rows_read or 0)
     while some := list(islice(gaps, ENTRIES_TOGETHER)):
-        audit.remember(load.load_id, [_unreadable(number, clock()) for number in some])
-    return unreadable
+        audit.remember(load.load_id, [_unreadable(number, action, clock()) for number in some])
+    return list(unreadable.values())
 
 
 def _remember_missing(
-    audit: Audit, load: Load, ref: PartitionRef, records: Iterable[Record], clock: Callable[[], datetime]
+    audit: Audit,
+    load: Load,
+    ref: PartitionRef,
+    records: Iterable[Record],
+    clock: Callable[[], datetime],
+    said: tuple[Action, str, str],
 ) -> None:
     known = {entry.row_number for entry in audit.entries(load.load_id, partition=ref.partition, page_size=5000)}
-    missing = (_unknown(record, ref, clock()) for record in records if record.row_number not in known)
+    missing = (_missing(record, ref, clock(), said) for record in records if record.row_number not in known)
     while some := list(islice(missing, ENTRIES_TOGETHER)):
         audit.remember(load.load_id, some)
 
 
-def _unknown(record: Record, ref: PartitionRef, at: datetime) -> Entry:
+def begun_partitions(audit: Audit, load: Load) -> frozenset[int] | None:
+    """The partitions of which rows may be in the org; ``None``: nobody knows, any of them."""
+    if not load.settings.get(NOTES_BEGINNINGS):
+        return None
+    begun = audit.begun_partitions(load.load_id)
+    return None if -1 in begun else begun
+
+
+def _missing(record: Record, ref: PartitionRef, at: datetime, said: tuple[Action, str, str]) -> Entry:
+    action, message, reason = said
     return Entry(
         row_number=record.row_number,
-        action=Action.UNKNOWN,
+        action=action,
         at=at,
         key=record.key,
         row_hash=record.row_hash,
         error_code="NO_ENTRY",
-        error_message="the task that had the row ended without saying what became of it",
-        reason="task_ended_early",
+        error_message=message,
+        reason=reason,
         partition=ref.partition,
     )
 
 
-def _unreadable(row_number: int, at: datetime) -> Entry:
+def _unreadable(row_number: int, action: Action, at: datetime) -> Entry:
     return Entry(
         row_number=row_number,
-        action=Action.UNKNOWN,
+        action=action,
         at=at,
         error_code="NO_ENTRY",
         error_message="the task that had the row did not say what became of it, and what was staged cannot be read",

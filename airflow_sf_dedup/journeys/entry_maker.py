@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
-from enum import StrEnum
 from typing import Any
 
 from airflow_sf_dedup.core.clock import utc_now
 from airflow_sf_dedup.core.decisions import DuplicateCase, MatchedRecord
-from airflow_sf_dedup.core.entries import Action, Entry, MatchEntry
+from airflow_sf_dedup.core.entries import Action, AuditValues, Entry, MatchEntry
 from airflow_sf_dedup.core.outcomes import Failed, KeyHeldByMany, Match, Saved, Unanswered
 from airflow_sf_dedup.core.records import Record
 from airflow_sf_dedup.errors import CallError
@@ -28,14 +27,6 @@ TRIES_USED_UP = "tries_used_up"
 
 #: Actions that wait for a verdict and therefore keep the row's values, whatever the setting.
 _KEEPS_VALUES = (Action.AWAITING_REVIEW, Action.HELD)
-
-
-class AuditValues(StrEnum):
-    """Whose field values the audit keeps, beside those of rows that await a person."""
-
-    NONE = "none"
-    DUPLICATES = "duplicates"
-    ALL = "all"
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -50,7 +51,8 @@ class CallMeter:
             )
 
     def _check_floor(self) -> None:
-        floor, info = self.limits.api_floor_pct, self.limit_info()
+        floor = self.limits.api_floor_pct
+        info = None if floor is None else self.limit_info()
         if floor is None or info is None or info.allowed <= 0:
             return
         left = 100 * (info.allowed - info.used) / info.allowed
@@ -60,3 +62,74 @@ class CallMeter:
                 f"less than {floor:g} %; clear the tasks later to go on with the rows that were not sent",
                 code="API_FLOOR",
             )
+
+
+class DailyCalls:
+    """What the org says of its daily calls. Where a task knows nothing yet, the org is asked before the first call.
+
+    Hand it to a :class:`CallMeter`. Asking is a call as well, which passes the same meter.
+
+    :param known: what the last answer said; makes no call.
+    :param ask: one call for the same; ``None``: the org does not tell this user.
+    :param made: calls of this task that the org has counted by now; they count where answers say nothing.
+    """
+
+    def __init__(
+        self,
+        known: Callable[[], LimitInfo | None],
+        ask: Callable[[], LimitInfo | None],
+        made: Callable[[], int],
+    ) -> None:
+        self._known = known
+        self._ask = ask
+        self._made = made
+        #: What asking told, less the calls made until then.
+        self._told: LimitInfo | None = None
+        self._asks = False
+        self._asking: int | None = None
+        self._lock = threading.Lock()
+
+    def ask_from_now_on(self) -> None:
+        """The calls before, such as one for the org's id, only tell; from now on a call may write."""
+        self._asks = True
+
+    def __call__(self) -> LimitInfo | None:
+        """What is known now, by an answer or by asking.
+
+        :raises OwnLimitReachedError: the org does not tell.
+        :raises CallError: asking failed.
+        """
+        if not self._asks or self._asking == threading.get_ident():
+            return self._known()
+        with self._lock:
+            return told_by(self._known()) or self._by_asking()
+
+    def _by_asking(self) -> LimitInfo:
+        if self._told is None:
+            self._asking = threading.get_ident()
+            try:
+                asked = must_be_told(self._ask())
+            finally:
+                self._asking = None
+            self._told = LimitInfo(asked.used - self._made(), asked.allowed)
+        return LimitInfo(self._told.used + self._made(), self._told.allowed)
+
+
+def told_by(info: LimitInfo | None) -> LimitInfo | None:
+    """The figures, where they are any: an org that allows no call at all has said nothing."""
+    return info if info is not None and info.allowed > 0 else None
+
+
+def must_be_told(info: LimitInfo | None) -> LimitInfo:
+    """The figures, which a floor cannot do without.
+
+    :raises OwnLimitReachedError: the org does not tell.
+    """
+    info = told_by(info)
+    if info is None:
+        raise OwnLimitReachedError(
+            "api_floor_pct: the org does not tell this user how many of its daily API calls are left, so the floor "
+            "cannot be kept; leave it out, or let the user view the org's setup",
+            code="API_FLOOR",
+        )
+    return info

@@ -16,11 +16,13 @@ from datetime import datetime
 from airflow_sf_dedup.audit.base import AuditWriter, Load
 from airflow_sf_dedup.core.entries import Action, Entry
 from airflow_sf_dedup.core.keys import KeyRule
+from airflow_sf_dedup.core.numeric_settings import MOST_PARTITIONS
 from airflow_sf_dedup.core.partitioning import PartitionRef, check_partitions, partition_of
 from airflow_sf_dedup.core.records import Record
 from airflow_sf_dedup.core.repeats import Superseded, check_on_repeat, refuse_repeats, settle_repeats
+from airflow_sf_dedup.core.setting_values import check_column
 from airflow_sf_dedup.core.sobjects import Field, SObject
-from airflow_sf_dedup.errors import PreflightError, SettingError
+from airflow_sf_dedup.errors import PreflightError
 from airflow_sf_dedup.journeys.preflight import Fit, check_order_column, check_sobject, fit_columns
 from airflow_sf_dedup.sources.base import Source, SourceRow
 from airflow_sf_dedup.sources.columns import column_of, value_of
@@ -69,48 +71,58 @@ def partition_source(
     audit_conn_id: str | None,
     clock: Callable[[], datetime],
     newer_than: str | None = None,
+    most_partitions: int = MOST_PARTITIONS,
+    check_load: Callable[[SObject, Field], None] = lambda sobject, key_field: None,
+    on_refused: Callable[[Refusal], None] = lambda refusal: None,
     on_staged: Callable[[list[int]], None] = lambda rows: None,
 ) -> list[PartitionRef]:
     """Read, settle and stage a source; a reference for each partition that has rows.
 
-    :param partitions: how many tasks may share the load, 1 to 1024.
+    :param partitions: how many tasks may share the load, 1 to ``most_partitions``.
     :param on_repeat: which row of a key is sent: see :func:`core.repeats.settle_repeats`.
     :param group_by: column whose equal values meet in one partition, such as the parent of the rows.
     :param load: opened in the audit; gets ``rows_read`` and ``partitions`` only when all is staged.
     :param clock: the time now, UTC.
     :param newer_than: column that tells how new a row is; repeats of a key are settled in its order, and every
         record gets its ``order``.
+    :param check_load: asked before anything is staged, with the fields that the load carries and its key's: may refuse
+        the load by a ``SettingError``. Asked before the source is read as well, where that tells its columns.
+    :param on_refused: told each row that cannot be sent, which is audited as ``invalid``.
     :param on_staged: told, partition by partition, how many rows are sent together: all its rows, or with
         ``in_order`` those of one wave.
     :raises SettingError: a parameter, the source or the org does not fit.
     :raises RepeatsRefusedError: a key repeats and ``on_repeat`` is ``fail``.
     """
-    check_partitions(partitions)
+    check_partitions(partitions, most=most_partitions)
     check_on_repeat(on_repeat)
     fit = check_sobject(
         describe,
         external_id_field=external_id_field,
         columns=source.columns(),
         allow_non_unique_key=allow_non_unique_key,
-        newer_than=_column_name(newer_than),
+        newer_than=check_column("newer_than", newer_than),
     )
+    group_by = check_column("group_by", group_by)
     group_field = None if group_by is None else _group_field(describe, group_by, fit)
+    if fit.columns:
+        check_load(_carried(describe, fit), fit.key_rule.field)
     audit.open_load(load)
     journal = _Journal(audit, load.load_id, clock)
-    reading = _Reading(describe, source, fit, newer_than)
+    reading = _Reading(describe, source, fit, on_refused, newer_than)
     try:
         with staging.workspace(load.load_id) as folder:
             by_key, by_group = Spool(folder / "by_key", partitions), Spool(folder / "by_group", partitions)
             reading.into(by_key, journal, partitions)
-            if reading.rows_read:
+            if reading.fit.columns:
                 check_order_column(reading.fit, newer_than)
+                check_load(_carried(describe, reading.fit), fit.key_rule.field)
             compartments = _settled(by_key.compartments(), fit.key_rule, on_repeat, journal)
             if group_field is not None:
                 _check_group_column(group_by, group_field, reading)
                 compartments = _regrouped(compartments, by_group, fit.key_rule, group_field, partitions)
             staged_load = StagedLoad(
                 load_id=load.load_id,
-                sobject=describe.only(_needed_fields(reading.fit)),
+                sobject=_carried(describe, reading.fit),
                 external_id_field=fit.key_rule.field.name,
                 on_repeat=on_repeat,
                 columns=tuple(reading.fit.columns),
@@ -152,6 +164,7 @@ class _Reading:
     describe: SObject
     source: Source
     fit: Fit
+    on_refused: Callable[[Refusal], None]
     newer_than: str | None = None
     rows_read: int = 0
 
@@ -166,6 +179,7 @@ class _Reading:
             self.rows_read += 1
             read = reader.read(row)
             if isinstance(read, Refusal):
+                self.on_refused(read)
                 journal.invalid(read)
             else:
                 spool.add(partition_of(rule.partition_fold(read.key), partitions), read)
@@ -259,12 +273,6 @@ def _order(group_field: Field | None) -> Callable[[Record], tuple[int, str, int]
     return lambda record: (record.wave, _group(record, group_field), record.row_number)
 
 
-def _column_name(newer_than: str | None) -> str | None:
-    if newer_than is None or (isinstance(newer_than, str) and newer_than.strip()):
-        return newer_than
-    raise SettingError(f"newer_than: expected the name of a source column, got {newer_than!r}", setting="newer_than")
-
-
 def _group_field(describe: SObject, group_by: str, fit: Fit) -> Field:
     column = column_of(describe, group_by)
     if column is None:
@@ -275,7 +283,7 @@ def _group_field(describe: SObject, group_by: str, fit: Fit) -> Field:
 
 
 def _check_group_column(group_by: str | None, group_field: Field, reading: _Reading) -> None:
-    if reading.rows_read and group_field not in (column.field for column in reading.fit.columns.values()):
+    if reading.fit.columns and group_field not in (column.field for column in reading.fit.columns.values()):
         raise _group_error(f"none of the {reading.rows_read} rows has a column {group_by!r}")
 
 
@@ -283,9 +291,10 @@ def _group_error(message: str) -> PreflightError:
     return PreflightError(f"group_by: {message}", setting="group_by")
 
 
-def _needed_fields(fit: Fit) -> list[str]:
+def _carried(describe: SObject, fit: Fit) -> SObject:
+    """The sObject with just the fields that the load needs."""
     columns = (column.field.name for column in fit.columns.values())
-    return [fit.key_rule.field.name, *columns, *ALWAYS_STAGED]
+    return describe.only([fit.key_rule.field.name, *columns, *ALWAYS_STAGED])
 
 
 @dataclass

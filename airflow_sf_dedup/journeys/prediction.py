@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from airflow_sf_dedup.audit.base import Totals
-from airflow_sf_dedup.core.entries import Action
+from airflow_sf_dedup.core.entries import UNSENT, Action
 from airflow_sf_dedup.journeys.limits import CallLimits
 from airflow_sf_dedup.journeys.newest import STALE, STALE_IN_DOUBT
 from airflow_sf_dedup.journeys.upsert import SETTLE_TOGETHER
@@ -30,9 +30,6 @@ _DECIDED = (*_WRITTEN_AGAIN, Action.AWAITING_REVIEW)
 
 #: Reasons of ``skipped`` rows that were never sent.
 _SKIPPED_UNSENT = (STALE, STALE_IN_DOUBT)
-
-#: Actions of rows that were never sent.
-_UNSENT = (Action.INVALID, Action.SUPERSEDED, Action.HELD, Action.NOT_SENT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +109,7 @@ def shares_of(totals: Totals) -> Shares | None:
     """What an earlier load says of the next one; ``None`` when it sent nothing."""
     blocked = sum(totals.actions.get(action, 0) for action in _DECIDED)
     settled = sum(totals.actions.get(action, 0) for action in _WRITTEN_AGAIN)
-    unsent = sum(totals.actions.get(action, 0) for action in _UNSENT)
+    unsent = sum(totals.actions.get(action, 0) for action in UNSENT)
     skipped = totals.actions.get(Action.SKIPPED, 0)
     stale = _rows(totals, Action.SKIPPED, _SKIPPED_UNSENT)
     blocked += skipped - stale + _rows(totals, Action.CREATED, ("resolved_on_lookup",))
@@ -141,7 +138,7 @@ def warnings_of(prediction: Prediction, limits: CallLimits, limit_info: LimitInf
         return found
     left = max(0, limit_info.allowed - limit_info.used)
     kept = math.ceil(limit_info.allowed * (limits.api_floor_pct or 0) / 100)
-    if to_come > left - kept:
+    if to_come > max(0, left - kept):
         keeps = f", of which api_floor_pct keeps {kept:,}" if kept else ""
         found.append(
             f"the org has {left:,} of {limit_info.allowed:,} daily API calls left{keeps}; the load will probably "

@@ -6,26 +6,23 @@ import logging
 import time
 import uuid
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from itertools import chain
-from typing import Any
 
 from airflow_sf_dedup.audit.base import Load
 from airflow_sf_dedup.audit.sql import SqlAudit
 from airflow_sf_dedup.core.clock import utc_now
-from airflow_sf_dedup.core.entries import WRITTEN
+from airflow_sf_dedup.core.entries import WRITTEN, AuditValues
 from airflow_sf_dedup.core.keys import KeyRule
-from airflow_sf_dedup.core.numeric_settings import MAX_IN_FLIGHT
 from airflow_sf_dedup.core.partitioning import PartitionRef
-from airflow_sf_dedup.core.record_ids import is_record_id
 from airflow_sf_dedup.core.records import Record
 from airflow_sf_dedup.core.sobjects import SObject
 from airflow_sf_dedup.errors import SettingError, StagingError
 from airflow_sf_dedup.journeys.claiming import HeldKeys
 from airflow_sf_dedup.journeys.duplicates import Duplicates
-from airflow_sf_dedup.journeys.entry_maker import AuditValues, EntryMaker, TaskMark
+from airflow_sf_dedup.journeys.entry_maker import EntryMaker, TaskMark
 from airflow_sf_dedup.journeys.guards import Guard
 from airflow_sf_dedup.journeys.limits import CallLimits, CallMeter
 from airflow_sf_dedup.journeys.lost_answers import ReRead
@@ -35,11 +32,13 @@ from airflow_sf_dedup.journeys.progress import Progress
 from airflow_sf_dedup.journeys.raisers import AuditedRaisers
 from airflow_sf_dedup.journeys.remembering import Intents, Memory
 from airflow_sf_dedup.journeys.upsert import Upsert
+from airflow_sf_dedup.journeys.write_settings import WriteSettings
 from airflow_sf_dedup.locks.base import Claimant, KeyScope
 from airflow_sf_dedup.locks.key_claims import SqlKeyClaims
 from airflow_sf_dedup.locks.record_claims import SqlRecordClaims
 from airflow_sf_dedup.locks.watermarks import SqlWatermarks
 from airflow_sf_dedup.policies import Chain, read_policy
+from airflow_sf_dedup.salesforce.call_count import LimitInfo
 from airflow_sf_dedup.salesforce.collections import CollectionsApi
 from airflow_sf_dedup.salesforce.reader import OrgReader
 from airflow_sf_dedup.salesforce.session import SalesforceSession
@@ -48,40 +47,6 @@ from airflow_sf_dedup.salesforce.wire import WriteOptions
 from airflow_sf_dedup.sources.staging import StagedLoad, StagingArea, read_partition
 
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class WriteSettings:
-    """How rows are written and what happens to duplicates."""
-
-    on_duplicate: Any = "ask_reviewer"
-    api: str = "collections"
-    lookup: str = "soap_upsert"
-    assignment_rules: bool | str = False
-    run_as_current_user: bool = False
-    audit_values: str = "duplicates"
-    masked_fields: Iterable[str] = ()
-    #: Calls of one task at a time; one where rows are grouped, so that a parent is in one call at a time.
-    max_in_flight: int = 2
-    limits: CallLimits = field(default_factory=CallLimits)
-
-    def check(self) -> None:
-        """Read every setting that can be read without a call.
-
-        :raises SettingError: names the parameter and what it may be.
-        """
-        read_policy(self.on_duplicate)
-        _one_of("api", self.api, ("collections",))
-        _one_of("lookup", self.lookup, ("soap_upsert",))
-        if not isinstance(self.assignment_rules, bool) and not is_record_id(str(self.assignment_rules)):
-            raise SettingError(
-                f"assignment_rules={self.assignment_rules!r} is neither True, False nor the id of a rule",
-                setting="assignment_rules",
-            )
-        _one_of("audit_values", self.audit_values, tuple(AuditValues))
-        if isinstance(self.masked_fields, str):
-            raise SettingError("masked_fields: expected a list of field names", setting="masked_fields")
-        MAX_IN_FLIGHT.read(self.max_in_flight)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,12 +78,14 @@ def upsert_of(
     claims: SqlKeyClaims,
     task: TaskInstance,
     clocks: Clocks = Clocks(),
+    daily_calls: Callable[[], LimitInfo | None] | None = None,
 ) -> Upsert:
     """The journey of one partition, ready to run.
 
     From now on every call of the session is counted, kept within the limits, and made under claims that hold.
 
     :param staged: the load's manifest.
+    :param daily_calls: what is known of the org's daily calls; by default what its last answer said.
     :raises SettingError: a setting does not fit the load.
     """
     sobject, key_rule = staged.sobject, _key_rule(ref, staged)
@@ -153,7 +120,7 @@ def upsert_of(
         options=options,
         repeatable=key_rule.field.unique,
     )
-    _meter(session, settings.limits, audit, ref.load_id, task.round_number)
+    _meter(session, settings.limits, audit, ref.load_id, task.round_number, daily_calls or (lambda: session.limit_info))
     session.before_each_call(keys.keep)
 
     record_claims = SqlRecordClaims(audit.engine)
@@ -288,14 +255,30 @@ def _guard(
     return newest if api.repeatable else Intents(newest, audit, load_id, entries)
 
 
-def _meter(session: SalesforceSession, limits: CallLimits, audit: SqlAudit, load_id: str, round_number: int) -> None:
+def _meter(
+    session: SalesforceSession,
+    limits: CallLimits,
+    audit: SqlAudit,
+    load_id: str,
+    round_number: int,
+    daily_calls: Callable[[], LimitInfo | None],
+) -> None:
     session.before_each_call(
         CallMeter(
             limits,
             lambda: audit.count_call(load_id, round_number=round_number, budget=limits.api_budget),
-            lambda: session.limit_info,
+            daily_calls,
         )
     )
+
+
+def check_fit(settings: WriteSettings, sobject: SObject, key_field: str) -> None:
+    """Whether the settings fit a load that is not staged yet.
+
+    :param sobject: with just the fields that the load carries.
+    :raises SettingError: as the upsert task would raise it.
+    """
+    _policy(settings, sobject, key_field)
 
 
 def _policy(settings: WriteSettings, sobject: SObject, key_field: str) -> Chain:
@@ -316,9 +299,3 @@ def _policy(settings: WriteSettings, sobject: SObject, key_field: str) -> Chain:
             setting="masked_fields",
         )
     return policy
-
-
-def _one_of(setting: str, value: Any, known: Iterable[str]) -> None:
-    if value not in tuple(known):
-        choices = ", ".join(repr(str(choice)) for choice in known)
-        raise SettingError(f"{setting}={value!r} is not known; it may be {choices}", setting=setting)

@@ -2,38 +2,40 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import uuid
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from airflow_sf_dedup.audit.base import Load, Totals
+from airflow_sf_dedup.audit.base import NOTES_BEGINNINGS, Load, Totals
 from airflow_sf_dedup.core.clock import utc_now
 from airflow_sf_dedup.core.entries import UNSETTLED, Action
+from airflow_sf_dedup.core.identity import digest_of
 from airflow_sf_dedup.core.numeric_settings import CLAIM_LIFETIME, STAGING_RETENTION_DAYS
 from airflow_sf_dedup.core.partitioning import PartitionRef
 from airflow_sf_dedup.errors import CallError, SettingError, StagingError
 from airflow_sf_dedup.hooks.configuration import configured
 from airflow_sf_dedup.journeys.entry_maker import TaskMark
+from airflow_sf_dedup.journeys.write_settings import WriteSettings
+from airflow_sf_dedup.operators.mapping import most_partitions
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from airflow_sf_dedup.audit.sql import SqlAudit
     from airflow_sf_dedup.core.records import Record
+    from airflow_sf_dedup.core.sobjects import Field, SObject
     from airflow_sf_dedup.journeys.limits import CallLimits
-    from airflow_sf_dedup.journeys.wiring import TaskInstance, WriteSettings
+    from airflow_sf_dedup.journeys.upsert import Upsert
+    from airflow_sf_dedup.journeys.wiring import TaskInstance
     from airflow_sf_dedup.salesforce.session import SalesforceSession
     from airflow_sf_dedup.sources.staging import StagingArea
 
 
 _log = logging.getLogger(__name__)
-
-#: Salesforce does not tell API names apart by case.
-_API_NAMES = frozenset({"sobject", "external_id_field"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +52,8 @@ class LoadSettings:
     allow_non_unique_key: bool = False
     salesforce_conn_id: str = "salesforce_default"
     audit_conn_id: str | None = None
-    #: Only for a warning before the start: the upsert tasks keep these limits.
-    api_budget: int | None = None
-    api_floor_pct: float | None = None
+    #: Only to be checked before anything is staged, and for a warning: the upsert tasks go by them.
+    write: WriteSettings = field(default_factory=WriteSettings)
 
 
 def new_load_id() -> str:
@@ -60,14 +61,17 @@ def new_load_id() -> str:
     return str(uuid.uuid4())
 
 
-def load_id_of(rows: Iterable[Any], context: Context) -> str:
-    """A name that the same rows get again in the same task, so that a retry finds what is settled."""
+def load_id_of(rows: Iterable[Any], settings: LoadSettings, org_id: str, context: Context) -> str:
+    """A name that the same rows get again in the same task, so that a retry finds what is settled.
+
+    Rows for another org, sObject or key, and rows of which others are sent, are another load: nothing of it is settled.
+    """
     ti = context["ti"]
-    digest = hashlib.blake2b(digest_size=16)
-    digest.update(repr((ti.dag_id, ti.run_id, ti.task_id, ti.map_index)).encode())
-    for row in rows:
-        digest.update(repr(row).encode("utf-8", "backslashreplace"))
-    return str(uuid.UUID(bytes=digest.digest()))
+    task = (ti.dag_id, ti.run_id, ti.task_id, ti.map_index)
+    # Salesforce does not tell API names apart by case, nor do we columns.
+    target = (org_id, settings.sobject.lower(), settings.external_id_field.lower())
+    chosen = (settings.on_repeat, (settings.newer_than or "").lower())
+    return str(uuid.UUID(bytes=digest_of([task, target, chosen, *rows])))
 
 
 def session_of(salesforce_conn_id: str) -> SalesforceSession:
@@ -94,26 +98,38 @@ def staging_area(staging_path: str | None) -> StagingArea:
 def stage(
     source: Any, settings: LoadSettings, *, session: SalesforceSession, load_id: str, context: Context
 ) -> list[PartitionRef]:
-    """Check the org and stage the source in partitions."""
+    """Check the org and stage the source in partitions.
+
+    :raises SettingError: a setting, the source or the org does not fit; nothing is staged.
+    :raises SourceError: there are rows, and none of them can be sent; all of them are in the audit.
+    """
     from airflow_sf_dedup.audit.report import what_was_read
     from airflow_sf_dedup.hooks.audit import open_audit
-    from airflow_sf_dedup.journeys.limits import CallLimits
+    from airflow_sf_dedup.journeys.doubtful import Refusals, doubt_of
     from airflow_sf_dedup.journeys.partition import partition_source
+    from airflow_sf_dedup.journeys.wiring import check_fit
     from airflow_sf_dedup.salesforce.reader import describe
     from airflow_sf_dedup.sources.read import source_of
     from airflow_sf_dedup.sources.sweeping import sweep
 
-    limits = CallLimits(settings.api_budget, settings.api_floor_pct)
-    sobject = describe(session, settings.sobject)
+    settings.write.check()
+    sobject, rows = describe(session, settings.sobject), source_of(source)
+    _know_daily_calls(settings.write.limits, session)
     audit = open_audit(settings.audit_conn_id, upgrade=True)
     staging = staging_area(settings.staging_path)
     sweep(staging, now=utc_now())
     staging.remove_older_than(_retention_days(), now=utc_now())
-    load = _load(load_id, session.org_id, sobject.name, settings, context)
-    rows_together: list[int] = []
+    load = _load(
+        load_id, session.org_id, sobject.name, settings, staging.recorded(load_id) or settings.staging_path, context
+    )
+    rows_together, refusals = list[int](), Refusals()
+
+    def fits(carried: SObject, key_field: Field) -> None:
+        check_fit(settings.write, carried, key_field.name)
+
     try:
         refs = partition_source(
-            source=source_of(source),
+            source=rows,
             describe=sobject,
             external_id_field=settings.external_id_field,
             partitions=settings.partitions,
@@ -127,10 +143,17 @@ def stage(
             salesforce_conn_id=settings.salesforce_conn_id,
             audit_conn_id=settings.audit_conn_id,
             clock=utc_now,
+            most_partitions=most_partitions(),
+            check_load=fits,
+            on_refused=refusals,
             on_staged=rows_together.extend,
         )
+        # An earlier try of the same load may have staged elsewhere.
+        audit.update_load(load_id, settings=load.settings)
         _log.info("%s", what_was_read(sum(ref.rows for ref in refs), len(refs), audit.totals(load_id)))
-        _predict(load, rows_together, len(refs), limits, session=session, audit=audit)
+        if not refs and (doubt := doubt_of(rows, refusals)) is not None:
+            raise doubt
+        _predict(load, rows_together, len(refs), settings.write.limits, session=session, audit=audit)
     finally:
         if audit.load(load_id):
             for _ in range(session.api_calls):
@@ -138,23 +161,35 @@ def stage(
     return refs
 
 
+def _know_daily_calls(limits: CallLimits, session: SalesforceSession) -> None:
+    """Make sure that a floor can be kept, before anything is staged that could not be sent.
+
+    :raises OwnLimitReachedError: the org does not tell how many calls are left.
+    """
+    from airflow_sf_dedup.journeys.limits import must_be_told
+    from airflow_sf_dedup.salesforce.daily_calls import ask_daily_calls
+
+    if limits.api_floor_pct is not None:
+        must_be_told(session.limit_info or ask_daily_calls(session))
+
+
 def _predict(
     load: Load, rows_together: list[int], tasks: int, limits: CallLimits, *, session: SalesforceSession, audit: SqlAudit
 ) -> None:
     """Say and remember what the load will cost, before it writes anything."""
-    from airflow_sf_dedup.journeys.prediction import predict_calls, shares_of, warnings_of
+    from airflow_sf_dedup.journeys.history import history_of
+    from airflow_sf_dedup.journeys.prediction import predict_calls, warnings_of
 
-    totals = audit.latest_totals(load.org_id, load.sobject, load.external_id_field)
-    shares = totals and shares_of(totals)
-    # Where a login does not tell the org's id, each task asks for it.
-    asks = min(1, session.calls_by_kind.get("GET query", 0))
+    history = history_of(audit, load)
+    # Where a login does not tell the org's id, each task asks for it; for a floor each asks what is left.
+    asks = min(1, session.calls_by_kind.get("GET query", 0) + (limits.api_floor_pct is not None))
     prediction = predict_calls(
         rows_together,
-        blocked_share=shares.blocked if shares else None,
-        settled_share=shares.settled if shares else None,
+        blocked_share=history.shares.blocked if history else None,
+        settled_share=history.shares.settled if history else None,
         before=session.api_calls + asks * tasks,
     )
-    _log.info("%s", prediction)
+    _log.info("%s", f"{prediction}; {history.words}" if history else prediction)
     for warning in warnings_of(prediction, limits, session.limit_info, made=session.api_calls):
         _log.warning("%s", warning)
     audit.update_load(load.load_id, predicted_calls=prediction.calls)
@@ -238,7 +273,9 @@ def _map_index(context: Context) -> int:
     return -1 if map_index is None else map_index
 
 
-def _load(load_id: str, org_id: str, sobject: str, settings: LoadSettings, context: Context) -> Load:
+def _load(
+    load_id: str, org_id: str, sobject: str, settings: LoadSettings, staging_path: str | None, context: Context
+) -> Load:
     ti = context["ti"]
     return Load(
         load_id=load_id,
@@ -255,42 +292,97 @@ def _load(load_id: str, org_id: str, sobject: str, settings: LoadSettings, conte
             "on_repeat": settings.on_repeat,
             "group_by": settings.group_by,
             "newer_than": settings.newer_than,
-            "staging_path": settings.staging_path,
+            "staging_path": staging_path,
             "salesforce_conn_id": settings.salesforce_conn_id,
+            "audit_conn_id": settings.audit_conn_id,
+            NOTES_BEGINNINGS: True,
         },
     )
 
 
 def upsert_partition(
-    ref: PartitionRef, settings: WriteSettings, *, session: SalesforceSession, context: Context
+    ref: PartitionRef,
+    *,
+    settings: Callable[[], WriteSettings],
+    session: Callable[[], SalesforceSession],
+    context: Context,
 ) -> None:
     """Write one staged partition; what is known of its rows is committed when this returns or raises.
 
+    :param settings: answers them checked.
+    :param session: one login for the whole task. What these two raise, its rows' entries say, as ``not_sent``.
     :raises KeysInFlightError: other tasks had keys of the partition in flight; the same call later goes on.
     """
     from airflow_sf_dedup.hooks.audit import open_audit
-    from airflow_sf_dedup.journeys.wiring import upsert_of
-    from airflow_sf_dedup.locks.key_claims import SqlKeyClaims
-    from airflow_sf_dedup.sources.staging import read_manifest, read_partition
+    from airflow_sf_dedup.sources.staging import read_partition
 
     audit = open_audit(ref.audit_conn_id)
-    if _nothing_left(audit, ref):
+    if nothing_left(audit, ref):
+        _still_same_org(session(), ref)
         return
-    claims = SqlKeyClaims(audit.engine, _claim_lifetime())
-    task = _task_instance(ref, context)
-    journey = upsert_of(ref, read_manifest(ref), settings, session=session, audit=audit, claims=claims, task=task)
-    try:
-        _same_org(session, ref)
-    except CallError as error:
-        journey.not_sent(read_partition(ref), error)
-        raise
-    audit.update_load(ref.load_id, policy=repr(journey.duplicates.policy), api=settings.api)
+    with _not_sent_if_it_fails(audit, ref, context):
+        journey = _begin(ref, settings(), session(), audit=audit, context=context)
     journey.run(read_partition(ref))
 
 
-def _nothing_left(audit: SqlAudit, ref: PartitionRef) -> bool:
+def _begin(
+    ref: PartitionRef, settings: WriteSettings, session: SalesforceSession, *, audit: SqlAudit, context: Context
+) -> Upsert:
+    """The journey, ready to make its first call."""
+    from airflow_sf_dedup.journeys.beginning import Beginning
+    from airflow_sf_dedup.journeys.limits import DailyCalls
+    from airflow_sf_dedup.journeys.references import check_manifest
+    from airflow_sf_dedup.journeys.wiring import upsert_of
+    from airflow_sf_dedup.locks.key_claims import SqlKeyClaims
+    from airflow_sf_dedup.salesforce.daily_calls import ask_daily_calls
+    from airflow_sf_dedup.sources.staging import read_manifest
+
+    daily_calls = DailyCalls(lambda: session.limit_info, lambda: ask_daily_calls(session), lambda: session.api_calls)
+    journey = upsert_of(
+        ref,
+        check_manifest(ref, read_manifest(ref)),
+        settings,
+        session=session,
+        audit=audit,
+        claims=SqlKeyClaims(audit.engine, _claim_lifetime()),
+        task=_task_instance(ref, context),
+        daily_calls=daily_calls,
+    )
+    _same_org(session, ref)
+    audit.update_load(ref.load_id, policy=repr(journey.duplicates.policy), api=settings.api)
+    daily_calls.ask_from_now_on()
+    session.before_each_call(Beginning(lambda: audit.note_beginning(ref.load_id, ref.partition)))
+    return journey
+
+
+@contextmanager
+def _not_sent_if_it_fails(audit: SqlAudit, ref: PartitionRef, context: Context) -> Iterator[None]:
+    """Nothing was sent before the first call: when that is not reached, the rows' entries say so, and why."""
+    from airflow_sf_dedup.journeys.beginning import remember_not_begun
+    from airflow_sf_dedup.sources.staging import read_partition
+
+    try:
+        yield
+    except BaseException as error:
+        # What is in the way of this as well, the audit task accounts for.
+        with suppress(Exception):
+            if load := audit.load(ref.load_id):
+                mark = _task_mark(ref, context)
+                remember_not_begun(audit, load, ref, read_partition(ref), error, mark=mark, clock=utc_now)
+        raise
+
+
+def nothing_left(audit: SqlAudit, ref: PartitionRef) -> bool:
     """All rows are settled: neither an org nor the staged rows are needed any more."""
     return len(audit.settled_rows(ref.load_id, ref.partition)) >= ref.rows
+
+
+def _still_same_org(session: SalesforceSession, ref: PartitionRef) -> None:
+    """What is settled was settled in the reference's org. One that does not answer now makes that no less true."""
+    try:
+        _same_org(session, ref)
+    except CallError as error:
+        _log.info("All rows are settled, so it does not matter that the org could not be asked for its id: %s", error)
 
 
 def _same_org(session: SalesforceSession, ref: PartitionRef) -> None:
@@ -302,13 +394,17 @@ def _same_org(session: SalesforceSession, ref: PartitionRef) -> None:
         )
 
 
+def _task_mark(ref: PartitionRef, context: Context) -> TaskMark:
+    return TaskMark(partition=ref.partition, map_index=_map_index(context), try_number=context["ti"].try_number)
+
+
 def _task_instance(ref: PartitionRef, context: Context) -> TaskInstance:
     from airflow_sf_dedup.journeys.wiring import TaskInstance
 
     ti, map_index = context["ti"], _map_index(context)
     mapped = f"[{map_index}]" if map_index >= 0 else ""
     return TaskInstance(
-        TaskMark(partition=ref.partition, map_index=map_index, try_number=ti.try_number),
+        _task_mark(ref, context),
         f"{ti.dag_id}.{ti.task_id}{mapped}, run {ti.run_id}, try {ti.try_number}",
         round_number=clear_number(context),
     )
@@ -323,18 +419,3 @@ def _claim_lifetime() -> timedelta:
     from airflow_sf_dedup.locks.key_claims import LIFETIME
 
     return timedelta(seconds=configured(CLAIM_LIFETIME, LIFETIME.total_seconds()))
-
-
-def refuse_mismatch(ref: PartitionRef, given: Mapping[str, Any]) -> None:
-    """Parameters that repeat what the reference says must say the same.
-
-    :raises SettingError: one of them does not.
-    """
-    for name, value in given.items():
-        staged = getattr(ref, name)
-        same = value == staged or (name in _API_NAMES and str(value).lower() == str(staged).lower())
-        if value is not None and not same:
-            raise SettingError(
-                f"{name}={value!r}, but the partition was staged with {staged!r}; leave it out here",
-                setting=name,
-            )

@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
 
-from airflow_sf_dedup.core.numeric_settings import PARTITIONS
 from airflow_sf_dedup.operators.parameters import ChecksParameters
 from airflow_sf_dedup.operators.rows import HidesRows, hidden
-from airflow_sf_dedup.operators.spelling import check_literals
+from airflow_sf_dedup.operators.spelling import check_literals, write_settings_of
 from airflow_sf_dedup.operators.verdicts import failing_at_once
 
 if TYPE_CHECKING:
@@ -30,7 +29,7 @@ class SalesforcePartitionOperator(ChecksParameters, HidesRows, BaseOperator):
         file, or a mapping such as ``{"path": …, "encoding": …, "delimiter": …}``. (templated)
     :param sobject: API name of the sObject. (templated)
     :param external_id_field: the field that identifies a row; an External ID that is Unique. (templated)
-    :param partitions: how many tasks share the load, 1 to 1024.
+    :param partitions: how many tasks share the load, 1 to Airflow's ``[core] max_map_length`` (1024 as delivered).
     :param on_repeat: what happens to rows of the same key: ``last``, ``first``, ``merge_fields``,
         ``in_order`` or ``fail``.
     :param group_by: a column, usually the parent's id: rows with the same value meet the same task,
@@ -43,6 +42,9 @@ class SalesforcePartitionOperator(ChecksParameters, HidesRows, BaseOperator):
         same new key at once then create two records.
     :param salesforce_conn_id: connection of type ``salesforce_dedup`` or ``salesforce``. (templated)
     :param audit_conn_id: connection to the audit's PostgreSQL; without it an embedded file. (templated)
+    :param on_duplicate: the policy of the upsert tasks, only to be checked before anything is staged: it may name
+        fields that the load does not carry. (templated)
+    :param masked_fields: of the upsert tasks, likewise.
     :param api_budget: warn when the run will probably need more API calls; the upsert tasks keep the limit.
     :param api_floor_pct: warn when the run will probably leave less than this percentage of the org's daily calls.
     """
@@ -56,6 +58,7 @@ class SalesforcePartitionOperator(ChecksParameters, HidesRows, BaseOperator):
         "staging_path",
         "salesforce_conn_id",
         "audit_conn_id",
+        "on_duplicate",
     )
     ui_color = "#d6ecff"
 
@@ -73,6 +76,8 @@ class SalesforcePartitionOperator(ChecksParameters, HidesRows, BaseOperator):
         allow_non_unique_key: bool = False,
         salesforce_conn_id: str = "salesforce_default",
         audit_conn_id: str | None = None,
+        on_duplicate: Any = "ask_reviewer",
+        masked_fields: Sequence[str] = (),
         api_budget: int | None = None,
         api_floor_pct: float | None = None,
         **kwargs: Any,
@@ -90,6 +95,8 @@ class SalesforcePartitionOperator(ChecksParameters, HidesRows, BaseOperator):
         self.allow_non_unique_key = allow_non_unique_key
         self.salesforce_conn_id = salesforce_conn_id
         self.audit_conn_id = audit_conn_id
+        self.on_duplicate = on_duplicate
+        self.masked_fields = masked_fields
         self.api_budget = api_budget
         self.api_floor_pct = api_floor_pct
         check_literals(vars(self))
@@ -113,7 +120,7 @@ class SalesforcePartitionOperator(ChecksParameters, HidesRows, BaseOperator):
         return LoadSettings(
             sobject=self.sobject,
             external_id_field=self.external_id_field,
-            partitions=PARTITIONS.read(self.partitions),
+            partitions=self.partitions,
             on_repeat=self.on_repeat,
             group_by=self.group_by,
             newer_than=self.newer_than,
@@ -121,6 +128,5 @@ class SalesforcePartitionOperator(ChecksParameters, HidesRows, BaseOperator):
             allow_non_unique_key=self.allow_non_unique_key,
             salesforce_conn_id=self.salesforce_conn_id,
             audit_conn_id=self.audit_conn_id,
-            api_budget=self.api_budget,
-            api_floor_pct=self.api_floor_pct,
+            write=write_settings_of(vars(self)),
         )

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from airflow.sdk import XComArg
+
+from airflow_sf_dedup.errors import SettingError
 
 
 class Rows(Sequence[Any]):
@@ -38,6 +40,21 @@ def hidden(value: Any) -> Any:
     if isinstance(value, Sequence) and not isinstance(value, str | bytes | Rows):
         return Rows(value[:])
     return value
+
+
+def rows_of(records: Any) -> Iterable[Any]:
+    """The rows of ``records``, in a form that can be read more than once.
+
+    :raises SettingError: they are no rows; a file's name or one single row would look like some.
+    """
+    is_rows = isinstance(records, Iterable) and not isinstance(records, str | bytes | Mapping)
+    if not is_rows:
+        raise SettingError(
+            f"records: expected a list of dicts, got {type(records).__name__}; a single row goes into a list, [row], "
+            "a file into the source of SalesforcePartitionOperator",
+            setting="records",
+        )
+    return list(records) if isinstance(records, Iterator) else records
 
 
 class HidesRows:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
@@ -12,8 +14,8 @@ from airflow_sf_dedup.errors import KeysInFlightError, LoadFailedError, SettingE
 from airflow_sf_dedup.operators.instance_names import MAP_INDEX_TEMPLATE, size_label
 from airflow_sf_dedup.operators.parameters import ChecksParameters
 from airflow_sf_dedup.operators.rescheduling import come_back_later, give_up, has_waited
-from airflow_sf_dedup.operators.rows import HidesRows, hidden
-from airflow_sf_dedup.operators.spelling import check_literals
+from airflow_sf_dedup.operators.rows import HidesRows, hidden, rows_of
+from airflow_sf_dedup.operators.spelling import check_literals, write_settings_of
 from airflow_sf_dedup.operators.verdict_log import say_report
 from airflow_sf_dedup.operators.verdicts import failing_at_once
 
@@ -24,10 +26,31 @@ if TYPE_CHECKING:
     from airflow_sf_dedup.audit.base import Totals
     from airflow_sf_dedup.core.partitioning import PartitionRef
     from airflow_sf_dedup.journeys.collect import Thresholds
-    from airflow_sf_dedup.journeys.wiring import WriteSettings
+    from airflow_sf_dedup.journeys.write_settings import WriteSettings
+    from airflow_sf_dedup.operators.loading import LoadSettings
     from airflow_sf_dedup.salesforce.session import SalesforceSession
 
 XCOM_KEY = "duplicate_audit"
+
+
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """What one task has to load."""
+
+    load_id: str
+    audit_conn_id: str | None
+    #: One login for all of it.
+    session: Callable[[], SalesforceSession]
+    #: The references to its partitions; staging few records is part of the work.
+    refs: Callable[[], Sequence[PartitionRef]]
+    #: The partition of a load that is staged and closed by other tasks; ``None``: the load is this task's own.
+    partition: int | None = None
+
+    def api_calls(self) -> int:
+        """Calls that the org counted; none where a session cannot even be had."""
+        with suppress(Exception):
+            return self.session().api_calls
+        return 0
 
 
 class SalesforceUpsertOperator(ChecksParameters, HidesRows, BaseOperator):
@@ -164,26 +187,24 @@ class SalesforceUpsertOperator(ChecksParameters, HidesRows, BaseOperator):
     def _execute(self, context: Context) -> dict[str, Any]:
         from airflow_sf_dedup.operators.loading import upsert_partition
 
-        settings = self._write_settings()
-        settings.check()
-        claim_timeout = CLAIM_TIMEOUT.read(self.claim_timeout)
-        thresholds = self._thresholds()
-        refs, load_id, session = self._refs(context)
+        work = self._work(context)
         try:
-            for ref in refs:
-                upsert_partition(ref, settings, session=session, context=context)
+            for ref in work.refs():
+                upsert_partition(ref, settings=self._write_settings, session=work.session, context=context)
         except KeysInFlightError as error:
             # What an earlier try of this load left behind ends for certain, and soon.
-            if error.left_until is not None or not has_waited(context, claim_timeout):
+            if error.left_until is not None or not has_waited(context, CLAIM_TIMEOUT.read(self.claim_timeout)):
                 self.log.info("%s", error)
                 come_back_later(error)
-            self._push(context, load_id, session.api_calls)
-            give_up(error, claim_timeout)
+            self._push(context, work)
+            give_up(error, CLAIM_TIMEOUT.read(self.claim_timeout))
         except BaseException:
-            self._push(context, load_id, session.api_calls)
+            # Why the task ended is what a person has to read, not that this cannot be summed up.
+            with suppress(Exception):
+                self._push(context, work)
             raise
-        document, totals = self._push(context, load_id, session.api_calls)
-        self._judge(totals, thresholds)
+        document, totals = self._push(context, work)
+        self._judge(totals, self._thresholds())
         return document
 
     def _thresholds(self) -> Thresholds:
@@ -192,77 +213,89 @@ class SalesforceUpsertOperator(ChecksParameters, HidesRows, BaseOperator):
         return Thresholds(max_failed=self.max_failed)
 
     def _write_settings(self) -> WriteSettings:
-        from airflow_sf_dedup.journeys.limits import CallLimits
-        from airflow_sf_dedup.journeys.wiring import WriteSettings
+        """How to write.
 
-        return WriteSettings(
-            on_duplicate=self.on_duplicate,
-            api=self.api,
-            lookup=self.lookup,
-            assignment_rules=self.assignment_rules,
-            run_as_current_user=self.run_as_current_user,
-            audit_values=self.audit_values,
-            masked_fields=self.masked_fields,
-            max_in_flight=self.max_in_flight,
-            limits=CallLimits(self.api_budget, self.api_floor_pct),
-        )
+        :raises SettingError: one of the settings cannot be.
+        """
+        CLAIM_TIMEOUT.read(self.claim_timeout)
+        settings = write_settings_of(vars(self))
+        settings.check()
+        return settings
 
-    def _refs(self, context: Context) -> tuple[list[PartitionRef], str, SalesforceSession]:
-        """The partitions of this task, their load, and one login for all of it."""
+    def _work(self, context: Context) -> _Work:
         if (self.partition is None) == (self.records is None):
             raise SettingError("give either partition or records, not both", setting="partition")
-        return self._staged_ref() if self.records is None else self._stage_records(context)
+        return self._of_partition(context) if self.records is None else self._of_records(context)
 
-    def _staged_ref(self) -> tuple[list[PartitionRef], str, SalesforceSession]:
-        from airflow_sf_dedup.core.partitioning import PartitionRef
-        from airflow_sf_dedup.operators.loading import refuse_mismatch, session_of
+    def _of_partition(self, context: Context) -> _Work:
+        from airflow_sf_dedup.hooks.salesforce import SalesforceDedupHook
+        from airflow_sf_dedup.operators.references import read_reference
 
-        ref = PartitionRef.from_json(self.partition)
         repeated = ("sobject", "external_id_field", "salesforce_conn_id", "audit_conn_id")
-        refuse_mismatch(ref, {name: getattr(self, name) for name in repeated})
-        return [ref], ref.load_id, session_of(ref.salesforce_conn_id)
+        given = {name: getattr(self, name) for name in repeated}
+        ref = read_reference(self.partition, given=given, task=self, context=context)
+        hook = SalesforceDedupHook(ref.salesforce_conn_id)
+        return _Work(ref.load_id, ref.audit_conn_id, hook.get_conn, lambda: [ref], ref.partition)
 
-    def _stage_records(self, context: Context) -> tuple[list[PartitionRef], str, SalesforceSession]:
-        from airflow_sf_dedup.operators.loading import LoadSettings, load_id_of, session_of, stage
+    def _of_records(self, context: Context) -> _Work:
+        from airflow_sf_dedup.operators.loading import load_id_of, session_of, stage
+
+        rows, settings = rows_of(self.records), self._load_settings()
+        session = session_of(settings.salesforce_conn_id)
+        load_id = load_id_of(rows, settings, session.org_id, context)
+        return _Work(
+            load_id,
+            self.audit_conn_id,
+            lambda: session,
+            lambda: stage(rows, settings, session=session, load_id=load_id, context=context),
+        )
+
+    def _load_settings(self) -> LoadSettings:
+        from airflow_sf_dedup.operators.loading import LoadSettings
 
         if self.sobject is None or self.external_id_field is None:
             raise SettingError("records needs sobject and external_id_field", setting="sobject")
-        settings = LoadSettings(
+        return LoadSettings(
             sobject=self.sobject,
             external_id_field=self.external_id_field,
             partitions=1,
             on_repeat=self.on_repeat,
             newer_than=self.newer_than,
-            api_budget=self.api_budget,
-            api_floor_pct=self.api_floor_pct,
             staging_path=self.staging_path,
             allow_non_unique_key=self.allow_non_unique_key,
             salesforce_conn_id=self.salesforce_conn_id or "salesforce_default",
             audit_conn_id=self.audit_conn_id,
+            write=self._write_settings(),
         )
-        session = session_of(settings.salesforce_conn_id)
-        load_id = load_id_of(self.records, context)
-        return stage(self.records, settings, session=session, load_id=load_id, context=context), load_id, session
 
-    def _push(self, context: Context, load_id: str, api_calls: int) -> tuple[dict[str, Any], Totals]:
+    def _push(self, context: Context, work: _Work) -> tuple[dict[str, Any], Totals]:
         from airflow_sf_dedup.audit.report import Report
         from airflow_sf_dedup.hooks.audit import open_audit
         from airflow_sf_dedup.journeys.summary import summarise
         from airflow_sf_dedup.operators.instance_names import outcome_label
         from airflow_sf_dedup.operators.loading import close_load
 
-        staged = self.partition if self.records is None else {}
-        audit_conn_id = staged.get("audit_conn_id", self.audit_conn_id)
-        audit = open_audit(audit_conn_id)
-        load = audit.load(load_id)
+        audit = open_audit(work.audit_conn_id)
+        load = audit.load(work.load_id)
         if load is None:
-            raise SettingError(f"the audit does not know load {load_id!r}; was it purged?", setting="audit_conn_id")
-        partition = staged.get("partition")
-        totals = audit.totals(load_id, partition) if self.records is None else close_load(audit, load).totals
-        document = summarise(audit, load, totals, audit_conn_id=audit_conn_id, partition=partition, api_calls=api_calls)
+            raise SettingError(
+                f"the audit does not know load {work.load_id!r}; was it purged?", setting="audit_conn_id"
+            )
+        if work.partition is None:
+            totals = close_load(audit, load).totals
+        else:
+            totals = audit.totals(work.load_id, work.partition)
+        document = summarise(
+            audit,
+            load,
+            totals,
+            audit_conn_id=work.audit_conn_id,
+            partition=work.partition,
+            api_calls=work.api_calls(),
+        )
         context["ti"].xcom_push(key=XCOM_KEY, value=document)
         self._outcome = outcome_label(totals)
-        say_report(Report(load, totals, partition=partition), audit_conn_id)
+        say_report(Report(load, totals, partition=work.partition), work.audit_conn_id)
         return document, totals
 
     def _judge(self, totals: Totals, thresholds: Thresholds) -> None:

@@ -136,6 +136,18 @@ class StagingArea:
         self.folder(load_id)
         return workspace.open_workspace(self.work_folder, load_id)
 
+    def recorded(self, load_id: str) -> str | None:
+        """The area as the load's row may remember it, for whoever works in another folder; ``None``: with a secret."""
+        base = self.folder(load_id).rsplit("/", 1)[0]
+        return base if paths.shown(base) == base else None
+
+    def partition_path(self, load_id: str, partition: int) -> str:
+        """Where the rows of a partition are staged.
+
+        :raises SettingError: as for :meth:`folder`.
+        """
+        return f"{self.folder(load_id)}/part-{partition:05d}.ndjson"
+
     def write_manifest(self, load: StagedLoad) -> None:
         """Begin a load: make its folder and say what its rows have in common."""
         folder = self.folder(load.load_id)
@@ -145,7 +157,7 @@ class StagingArea:
 
     def write_partition(self, load_id: str, partition: int, records: Sequence[Record]) -> StagedPartition:
         """Stage the records of one partition, in the order given."""
-        path = f"{self.folder(load_id)}/part-{partition:05d}.ndjson"
+        path = self.partition_path(load_id, partition)
         with paths.write_whole(path) as file:
             checksum = staged_file.write(file, records)
         return StagedPartition(path, len(records), checksum)
@@ -242,7 +254,7 @@ def read_manifest(ref: PartitionRef) -> StagedLoad:
     except FileNotFoundError:
         raise StagingError(_gone(ref)) from None
     except _NO_MANIFEST:
-        raise StagingError(_changed(ref, f"its {MANIFEST} cannot be read by this release")) from None
+        raise StagingError(_changed(ref, f"its {MANIFEST} was changed, or is of another release")) from None
 
 
 def _folder(ref: PartitionRef) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from airflow_sf_dedup.audit.base import Load, Totals
+from airflow_sf_dedup.audit.base import NOTES_BEGINNINGS, Load, Totals
 from airflow_sf_dedup.audit.sql import SqlAudit
 from airflow_sf_dedup.core.entries import Action, Entry
 from airflow_sf_dedup.core.partitioning import PartitionRef
@@ -18,6 +18,7 @@ from airflow_sf_dedup.errors import SettingError
 from airflow_sf_dedup.journeys.collect import (
     Thresholds,
     account_for_missing_rows,
+    begun_partitions,
     complaints,
     failed_codes,
     failed_rows,
@@ -188,6 +189,27 @@ def test_staged_rows_of_a_task_that_ended_early_become_unknown_once(
     assert [entry.row_number for entry in sql_audit.entries(load.load_id)] == [entry.row_number for entry in before]
     [last] = [entry for entry in sql_audit.entries(load.load_id, partition=1) if entry.row_number == 2502]
     assert (last.error_code, last.reason) == ("NO_ENTRY", "task_ended_early")
+
+
+def test_staged_rows_of_a_partition_that_no_task_began_to_send_were_not_sent(
+    sql_audit: SqlAudit, new_load: Callable[..., Load]
+) -> None:
+    load = new_load(rows_read=2, settings={NOTES_BEGINNINGS: True})
+    load = replace(load, settings={NOTES_BEGINNINGS: True})
+    sql_audit.note_beginning(load.load_id, 1)
+    account_for_missing_rows(sql_audit, load, [(ref(0, 1), [row(1)]), (ref(1, 1), [row(2)])], lambda: NOW)
+    said = {entry.row_number: (entry.action, entry.reason) for entry in sql_audit.entries(load.load_id)}
+    assert said == {1: (Action.NOT_SENT, "not_begun"), 2: (Action.UNKNOWN, "task_ended_early")}
+
+
+def test_a_beginning_whose_number_was_erased_may_be_any_partitions(
+    sql_audit: SqlAudit, new_load: Callable[..., Load]
+) -> None:
+    load = replace(new_load(), settings={NOTES_BEGINNINGS: True})
+    sql_audit.note_beginning(load.load_id, 1)
+    sql_audit.remember(load.load_id, [Entry(1, Action.CREATED, NOW, key="partition")])
+    sql_audit.erase("partition")
+    assert begun_partitions(sql_audit, load) is None
 
 
 def summary(load_id: str, *, failed: int = 1) -> dict[str, Any]:

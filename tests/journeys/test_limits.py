@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 
 from airflow_sf_dedup.errors import OwnLimitReachedError, SettingError
-from airflow_sf_dedup.journeys.limits import CallLimits, CallMeter
+from airflow_sf_dedup.journeys.limits import CallLimits, CallMeter, DailyCalls
 from airflow_sf_dedup.salesforce.call_count import LimitInfo
 
 
@@ -76,3 +78,47 @@ def test_a_limit_that_is_none_is_a_clear_error(limits: dict[str, Any], named: st
     with pytest.raises(SettingError, match=named) as raised:
         CallLimits(**limits)
     assert raised.value.setting == named
+
+
+# What is known of the daily calls
+
+
+def test_the_org_is_asked_once_by_whichever_thread_is_first() -> None:
+    asked: list[int] = []
+
+    def ask() -> LimitInfo:
+        asked.append(threading.get_ident())
+        assert calls() is None, "asking is a call too, and passes while nothing is known"
+        return LimitInfo(40, 100)
+
+    calls = DailyCalls(lambda: None, ask, lambda: 0)
+    calls.ask_from_now_on()
+    with ThreadPoolExecutor(8) as pool:
+        told = set(pool.map(lambda _: calls(), range(50)))
+    assert told == {LimitInfo(40, 100)}
+    assert len(asked) == 1
+
+
+def test_nothing_is_asked_before_it_may_be_or_when_an_answer_told() -> None:
+    calls = DailyCalls(lambda: None, lambda: pytest.fail("asked"), lambda: 0)
+    assert calls() is None
+    known = DailyCalls(lambda: LimitInfo(1, 100), lambda: pytest.fail("asked"), lambda: 0)
+    known.ask_from_now_on()
+    assert known() == LimitInfo(1, 100)
+
+
+def test_where_answers_say_nothing_own_calls_count() -> None:
+    made = iter([3, 3, 7])
+    calls = DailyCalls(lambda: LimitInfo(0, 0), lambda: LimitInfo(40, 100), lambda: next(made))
+    calls.ask_from_now_on()
+    assert calls() == LimitInfo(40, 100)
+    assert calls() == LimitInfo(44, 100)
+
+
+@pytest.mark.parametrize("info", [None, LimitInfo(5, 0)], ids=["nothing", "no calls at all"])
+def test_an_org_that_does_not_tell_when_it_is_asked_closes_the_gate(info: LimitInfo | None) -> None:
+    calls = DailyCalls(lambda: None, lambda: info, lambda: 0)
+    calls.ask_from_now_on()
+    with pytest.raises(OwnLimitReachedError, match="api_floor_pct: the org does not tell"):
+        CallMeter(CallLimits(api_floor_pct=1), lambda: True, calls)()
+    CallMeter(CallLimits(api_budget=1), lambda: True, calls)()

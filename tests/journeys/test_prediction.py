@@ -6,6 +6,7 @@ import logging
 import re
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from airflow_sf_dedup.audit.sql import SqlAudit
 from airflow_sf_dedup.core.entries import Action, Entry
 from airflow_sf_dedup.core.partitioning import partition_of
 from airflow_sf_dedup.emulator import EmulatedOrg
+from airflow_sf_dedup.journeys.history import history_of
 from airflow_sf_dedup.journeys.limits import CallLimits
 from airflow_sf_dedup.journeys.prediction import Prediction, Shares, predict_calls, shares_of, warnings_of
 from airflow_sf_dedup.salesforce.call_count import LimitInfo
@@ -167,6 +169,38 @@ def test_the_latest_load_of_that_org_sobject_and_field_that_ended_is_asked(
     assert sql_audit.latest_totals(ORG_ID, "Lead", "Other__c") is None
 
 
+def test_a_task_goes_by_its_own_history_and_by_others_only_without_one(sql_audit: SqlAudit) -> None:
+    def load(org_id: str, dag_id: str, task_id: str, day: int, **actions: int) -> Load:
+        ended = NOW + timedelta(days=day)
+        load = Load(f"{org_id}{dag_id}{task_id}{day}", org_id, "Lead", KEY, dag_id, "run", task_id, ended)
+        sql_audit.open_load(load)
+        names = [name for name, rows in actions.items() for _ in range(rows)]
+        entries = [Entry(row, Action(name), NOW, key="K") for row, name in enumerate(names, start=1)]
+        sql_audit.remember(load.load_id, entries)
+        sql_audit.update_load(load.load_id, rows_read=len(entries), ended_at=ended)
+        return load
+
+    def blocked(dag_id: str, task_id: str) -> tuple[float, str] | None:
+        asking = replace(own, load_id="asking", dag_id=dag_id, task_id=task_id, sobject="lead")
+        history = history_of(sql_audit, asking)
+        return history and (history.shares.blocked, history.words)
+
+    own = load("00D-history", "morning", "partition", 1, created=3, matched_updated=1)
+    load("00D-history", "sign_ups", "upsert", 2, matched_updated=2)
+    load("00D-elsewhere", "night", "partition", 3, matched_updated=1)
+
+    this_task = "blocked rows as in the latest load of this task"
+    any_task = f"this task has no load before, so blocked rows as in the latest load of lead by {KEY}"
+    assert blocked("morning", "partition") == (0.25, this_task)
+    assert blocked("sign_ups", "upsert") == (1.0, this_task)
+    assert blocked("morning", "another_task") == (1.0, any_task)
+    assert blocked("night", "partition") == (1.0, any_task), "its own load was of another org"
+    load("00D-history", "morning", "partition", 4, not_sent=5)
+    load("00D-history", "morning", "partition", 5, invalid=1)
+    assert blocked("morning", "partition") == (0.25, this_task), "a load that sent nothing says nothing"
+    assert history_of(sql_audit, replace(own, org_id="00D-new")) is None
+
+
 # Warnings
 
 
@@ -248,6 +282,7 @@ def test_the_second_load_costs_what_the_first_one_lets_expect(
     assert load.api_calls == counted
     assert load.predicted_calls == pytest.approx(counted, abs=within)
     assert f"about {load.predicted_calls:,} API calls: 1 to check the org" in caplog.text
+    assert "blocked rows as in the latest load of this task" in caplog.text
 
 
 def _parts(rows: list[dict[str, Any]], partitions: int) -> list[int]:

@@ -91,21 +91,106 @@ def test_a_misspelt_setting_is_refused_when_the_dag_is_parsed() -> None:
         salesforce_upsert(source=ROWS, sobject="Lead", external_id_field="X", on_dupliacte="skip")
 
 
+WRONG = [
+    pytest.param({"api": "bulk9"}, "api", id="api"),
+    pytest.param({"lookup": "guess"}, "lookup", id="lookup"),
+    pytest.param({"audit_values": "some"}, "audit_values", id="audit values"),
+    pytest.param({"audit_values": None}, "audit_values", id="no audit values"),
+    pytest.param({"masked_fields": "Email"}, "masked_fields", id="one masked field alone"),
+    pytest.param({"masked_fields": ["Email", None]}, "masked_fields", id="masked None"),
+    pytest.param({"masked_fields": {"Email": True}}, "masked_fields", id="masked mapping"),
+    pytest.param({"masked_fields": None}, "masked_fields", id="masked fields None"),
+    pytest.param({"assignment_rules": "zzz"}, "assignment_rules", id="rule"),
+    pytest.param({"run_as_current_user": "False"}, "run_as_current_user", id="text for a flag"),
+    pytest.param({"max_in_flight": 0}, "max_in_flight", id="none in flight"),
+    pytest.param({"max_in_flight": 11}, "max_in_flight", id="eleven in flight"),
+    pytest.param({"api_budget": 0}, "api_budget", id="no budget"),
+    pytest.param({"api_floor_pct": 101}, "api_floor_pct", id="floor"),
+    pytest.param({"claim_timeout": "soon"}, "claim_timeout", id="claim timeout"),
+    pytest.param({"on_duplicate": "updte_existing"}, "on_duplicate", id="policy"),
+    pytest.param({"on_duplicate": ["skip", "ask"]}, "on_duplicate", id="policy in a list"),
+    pytest.param({"on_duplicate": {"skip": 3}}, "on_duplicate", id="policy in a mapping"),
+    pytest.param({"on_duplicate": 5}, "on_duplicate", id="a number for a policy"),
+]
+WRONG_SOURCE = [
+    pytest.param({"on_repeat": "newest"}, "on_repeat", id="on_repeat"),
+    pytest.param({"newer_than": " "}, "newer_than", id="blank column"),
+    pytest.param({"newer_than": 5}, "newer_than", id="a number for a column"),
+    pytest.param({"allow_non_unique_key": "no"}, "allow_non_unique_key", id="text for a flag"),
+]
+WRONG_PARTITIONING = [
+    pytest.param({"partitions": 0}, "partitions", id="no partitions"),
+    pytest.param({"partitions": 1025}, "partitions", id="more than Airflow maps"),
+    pytest.param({"group_by": ["AccountId"]}, "group_by", id="several groups"),
+]
+LEAD = {"sobject": "Lead", "external_id_field": "External_Id__c"}
+
+
+@pytest.mark.parametrize(("settings", "named"), [*WRONG, *WRONG_SOURCE, pytest.param({"max_failed": -1}, "max_failed")])
+def test_a_wrong_setting_of_the_upsert_task_is_refused_when_the_dag_is_parsed(
+    settings: dict[str, Any], named: str
+) -> None:
+    with pytest.raises(SettingError, match=named) as refused:
+        SalesforceUpsertOperator(task_id="upsert", records=ROWS, **LEAD, **settings)
+    assert refused.value.setting == named
+
+
+@pytest.mark.parametrize(("settings", "named"), WRONG)
+def test_a_wrong_setting_of_a_mapped_task_is_refused_when_the_dag_is_parsed(
+    settings: dict[str, Any], named: str
+) -> None:
+    with DAG("load", schedule=None), pytest.raises(SettingError, match=named):
+        SalesforceUpsertOperator.partial(task_id="upsert", **settings)
+
+
+@pytest.mark.parametrize(("settings", "named"), [*WRONG_SOURCE, *WRONG_PARTITIONING])
+def test_a_wrong_setting_of_the_partition_task_is_refused_when_the_dag_is_parsed(
+    settings: dict[str, Any], named: str
+) -> None:
+    with pytest.raises(SettingError, match=named):
+        SalesforcePartitionOperator(task_id="partition", source=ROWS, **LEAD, **settings)
+
+
+@pytest.mark.parametrize(("settings", "named"), [*WRONG, *WRONG_SOURCE, *WRONG_PARTITIONING])
+def test_a_wrong_setting_of_the_group_is_refused_when_the_dag_is_parsed(settings: dict[str, Any], named: str) -> None:
+    with DAG("load", schedule=None), pytest.raises(SettingError, match=named):
+        salesforce_upsert(source=ROWS, **LEAD, **settings)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"on_duplicate": "{{ params.policy }}"},
+        {"on_duplicate": {"update_existing": {"fields": "{{ params.fields }}"}}},
+        {"newer_than": "{{ params.column }}"},
+    ],
+    ids=["policy", "part of a policy", "column"],
+)
+def test_a_template_has_to_wait_for_its_run(settings: dict[str, Any]) -> None:
+    with DAG("load", schedule=None):
+        salesforce_upsert(source=ROWS, **LEAD, **settings)
+
+
+def test_no_more_partitions_than_airflow_is_set_to_map(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AIRFLOW__CORE__MAX_MAP_LENGTH", "4")
+    SalesforcePartitionOperator(task_id="four", source=ROWS, partitions=4, **LEAD)
+    with pytest.raises(SettingError, match=r"1 to 4 .*max_map_length"):
+        SalesforcePartitionOperator(task_id="five", source=ROWS, partitions=5, **LEAD)
+    monkeypatch.setenv("AIRFLOW__CORE__MAX_MAP_LENGTH", "2000")
+    SalesforcePartitionOperator(task_id="many", source=ROWS, partitions=2000, **LEAD)
+
+
 @pytest.mark.parametrize(
     ("settings", "named"),
     [
-        ({"api": "bulk9"}, "api"),
-        ({"lookup": "guess"}, "lookup"),
-        ({"audit_values": "some"}, "audit_values"),
-        ({"masked_fields": "Email"}, "masked_fields"),
-        ({"assignment_rules": "zzz"}, "assignment_rules"),
-        ({"partition": {"load_id": "x"}}, "partition"),
-        ({}, "sobject"),
+        pytest.param({"partition": {"load_id": "x"}}, "partition", id="partition and records"),
+        pytest.param({}, "sobject", id="no sobject"),
+        pytest.param({"records": "/data/leads.csv", **LEAD}, "records: .*SalesforcePartitionOperator", id="a file"),
+        pytest.param({"records": {"External_Id__c": "A-1"}, **LEAD}, "records: .*[row]", id="one row alone"),
     ],
-    ids=["api", "lookup", "audit values", "masked fields", "rule", "partition and records", "no sobject"],
 )
-def test_a_wrong_setting_is_named_before_any_call_and_not_retried(settings: dict[str, object], named: str) -> None:
-    operator = SalesforceUpsertOperator(task_id="upsert", records=ROWS, **settings)
+def test_what_cannot_be_loaded_is_named_before_any_call_and_not_retried(settings: dict[str, Any], named: str) -> None:
+    operator = SalesforceUpsertOperator(**{"task_id": "upsert", "records": ROWS, **settings})
 
     with pytest.raises(AirflowFailException, match=named):
         operator.execute({})  # type: ignore[arg-type]

@@ -41,14 +41,7 @@ def cut_off(path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-50])
 
 
-def list_damaged(path: Path) -> None:
-    path.unlink()
-    path.with_name("partitions.json").write_bytes(b"[")
-
-
-@pytest.mark.parametrize(
-    "spoil", [last_row_changed, cut_off, Path.unlink, list_damaged], ids=lambda each: each.__name__
-)
+@pytest.mark.parametrize("spoil", [last_row_changed, cut_off, Path.unlink], ids=lambda each: each.__name__)
 def test_a_damaged_partition_is_not_sent_and_every_row_is_accounted_for(
     salesforce_org: EmulatedOrg, audit_rows: Callable[..., Any], spoil: Callable[[Path], None]
 ) -> None:
@@ -62,5 +55,15 @@ def test_a_damaged_partition_is_not_sent_and_every_row_is_accounted_for(
     created = [number for number, action, *_ in rows if action == "created"]
     assert 0 < len(created) < ROWS
     assert len(records(salesforce_org.url, "Lead")) == len(created), "nothing of the damaged partition was sent"
-    assert {action for _, action, *_ in rows} == {"created", "unknown"}
-    assert xcom(run, "audit")["actions"] == {"created": len(created), "unknown": ROWS - len(created)}
+    assert {action for _, action, *_ in rows} == {"created", "not_sent"}
+    assert xcom(run, "audit")["actions"] == {"created": len(created), "not_sent": ROWS - len(created)}
+
+
+def test_without_the_list_of_partitions_nothing_is_sent_and_every_row_is_accounted_for(
+    salesforce_org: EmulatedOrg, audit_rows: Callable[..., Any]
+) -> None:
+    run = run_dag(load(lambda path: path.with_name("partitions.json").write_bytes(b"[")))
+
+    assert run.state == "failed"
+    assert [(number, action) for number, action, *_ in audit_rows()] == [(n, "not_sent") for n in range(1, ROWS + 1)]
+    assert records(salesforce_org.url, "Lead") == []

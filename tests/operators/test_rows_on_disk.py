@@ -67,8 +67,8 @@ def test_a_load_from_which_a_row_is_erased_sends_the_others_and_accounts_for_it(
     run = run_dag(dag)
 
     assert run.state == "success"
-    assert xcom(run, "audit")["actions"] == {"created": ROWS - 1, "unknown": 1}
-    assert [(number, reason) for number, action, _, reason in audit_rows() if action == "unknown"] == [(7, "erased")]
+    assert xcom(run, "audit")["actions"] == {"created": ROWS - 1, "not_sent": 1}
+    assert [(number, reason) for number, action, _, reason in audit_rows() if action == "not_sent"] == [(7, "erased")]
     assert key not in {record["External_Id__c"] for record in records(salesforce_org.url, "Lead")}
     disk = [path.read_bytes() for path in (tmp_path / "staging").rglob("*") if path.is_file()]
     assert disk, "the load has a row that is not settled"

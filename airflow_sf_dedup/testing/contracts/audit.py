@@ -149,6 +149,8 @@ class AuditContract:
             audit.update_load("nowhere", rows_read=1)
         with pytest.raises(LoadMissingError, match="nowhere"):
             audit.note("nowhere", "event", {})
+        with pytest.raises(LoadMissingError, match="nowhere"):
+            audit.note_beginning("nowhere", 0)
         for budget in (None, 0, 1):
             with pytest.raises(LoadMissingError, match="nowhere"):
                 audit.count_call("nowhere", round_number=1, budget=budget)
@@ -272,6 +274,15 @@ class AuditContract:
         )
         assert audit.actions(load.load_id, [1, 2, 9]) == {1: Action.CREATED, 2: Action.UNKNOWN}
         assert audit.actions(load.load_id, []) == audit.actions("purged", [1]) == {}
+
+    def test_a_partition_that_began_to_be_sent_is_told(self, audit: KeptAudit, load: Load) -> None:
+        other = a_load()
+        audit.open_load(other)
+        assert audit.begun_partitions(load.load_id) == frozenset()
+        for partition in (3, 0, 3):
+            audit.note_beginning(load.load_id, partition)
+        assert audit.begun_partitions(load.load_id) == {0, 3}
+        assert audit.begun_partitions(other.load_id) == frozenset()
 
     def test_totals_count_by_action_and_by_reason(self, audit: KeptAudit, load: Load) -> None:
         failed = an_entry(3, Action.FAILED, error_code="REQUIRED_FIELD_MISSING")

@@ -1,0 +1,49 @@
+"""How is a load to be written? Settings that can be read without a call; light, for they are read at every parse."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from typing import Any
+
+from airflow_sf_dedup.core.entries import AuditValues
+from airflow_sf_dedup.core.numeric_settings import MAX_IN_FLIGHT
+from airflow_sf_dedup.core.record_ids import is_record_id
+from airflow_sf_dedup.core.setting_values import check_choice, check_flag, check_names
+from airflow_sf_dedup.errors import SettingError
+from airflow_sf_dedup.journeys.limits import CallLimits
+from airflow_sf_dedup.policies import read_policy
+
+
+@dataclass(frozen=True, slots=True)
+class WriteSettings:
+    """How rows are written and what happens to duplicates."""
+
+    on_duplicate: Any = "ask_reviewer"
+    api: str = "collections"
+    lookup: str = "soap_upsert"
+    assignment_rules: bool | str = False
+    run_as_current_user: bool = False
+    audit_values: str = "duplicates"
+    masked_fields: Collection[str] = ()
+    #: Calls of one task at a time; one where rows are grouped, so that a parent is in one call at a time.
+    max_in_flight: int = 2
+    limits: CallLimits = field(default_factory=CallLimits)
+
+    def check(self) -> None:
+        """Read every setting that can be read without a call.
+
+        :raises SettingError: names the parameter and what it may be.
+        """
+        read_policy(self.on_duplicate)
+        check_choice("api", self.api, ("collections",))
+        check_choice("lookup", self.lookup, ("soap_upsert",))
+        if not isinstance(self.assignment_rules, bool) and not is_record_id(str(self.assignment_rules)):
+            raise SettingError(
+                f"assignment_rules={self.assignment_rules!r} is neither True, False nor the id of a rule",
+                setting="assignment_rules",
+            )
+        check_flag("run_as_current_user", self.run_as_current_user)
+        check_choice("audit_values", self.audit_values, tuple(AuditValues))
+        check_names("masked_fields", self.masked_fields)
+        MAX_IN_FLIGHT.read(self.max_in_flight)
