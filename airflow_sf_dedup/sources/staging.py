@@ -254,7 +254,9 @@ def read_manifest(ref: PartitionRef) -> StagedLoad:
     except FileNotFoundError:
         raise StagingError(_gone(ref)) from None
     except _NO_MANIFEST:
-        raise StagingError(_changed(ref, f"its {MANIFEST} was changed, or is of another release")) from None
+        raise StagingError(
+            _changed(ref, f"its {MANIFEST} cannot be read: it was changed, or is of another release")
+        ) from None
 
 
 def _folder(ref: PartitionRef) -> str:
