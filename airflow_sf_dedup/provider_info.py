@@ -95,6 +95,12 @@ def _config() -> dict[str, Any]:
                 kind="string",
                 example="s3://conn_id@bucket/sf_dedup/",
             ),
+            "work_path": _option(
+                "A folder of each worker, for rows that are sorted before they are staged at a URL; by default "
+                "``sf_dedup/staging`` below Airflow's own folder. It needs room for two copies of a source.",
+                kind="string",
+                example="/var/lib/airflow/sf_dedup/work",
+            ),
             "staging_retention_days": _option(
                 "Days after which staged partitions are removed, settled or not; a whole number from 1 on.",
                 kind="integer",

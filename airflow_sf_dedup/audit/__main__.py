@@ -2,7 +2,8 @@
 
 What it prints is printable, whoever wrote it into the database: no escape sequence of an org reaches a terminal.
 
-Exit codes: 0 done; 1 nothing was found to show or erase; 2 a parameter, connection or database is unusable.
+Exit codes: 0 done; 1 nothing was found to show or erase; 2 a parameter, connection or database is unusable, or staged
+rows could not be looked for everywhere.
 """
 
 from __future__ import annotations
@@ -57,7 +58,7 @@ def _parser() -> argparse.ArgumentParser:
     purge.add_argument("--older-than", type=age, required=True, metavar="90d")
     purge.add_argument("--force", action="store_true", help="also loads with rows that await a person")
     erase = commands.add_parser("erase", parents=[place], help="remove what is kept of one key")
-    erase.add_argument("--key", required=True)
+    erase.add_argument("--key", required=True, help="or -, to read it from standard input, which no history keeps")
     erase.add_argument("--sobject", help="only in loads of this sObject")
     erase.add_argument("--external-id-field", help="only in loads by this field")
     show = commands.add_parser("show", parents=[place], help="what became of the rows of a load or a run")
@@ -99,18 +100,51 @@ def _upgrade(audit: SqlAudit, _args: argparse.Namespace, console: Console) -> in
 
 
 def _purge(audit: SqlAudit, args: argparse.Namespace, console: Console) -> int:
-    purged = audit.purge(datetime.now(UTC) - args.older_than, force=args.force)
+    from airflow_sf_dedup.hooks.forgetting import purge
+
+    forgotten = purge(audit, datetime.now(UTC) - args.older_than, force=args.force)
+    purged = forgotten.audit
     console.print(f"{purged.loads} loads with {purged.entries} entries purged.")
     if purged.kept:
         console.print(f"{len(purged.kept)} old loads kept: rows of theirs still wait (--force deletes them).")
         console.print("\n".join(map(printable, purged.kept)))
-    return 0
+    return _complain("Staged rows may be left in {}.", forgotten.unreachable)
 
 
 def _erase(audit: SqlAudit, args: argparse.Namespace, console: Console) -> int:
-    rows = audit.erase(args.key, sobject=args.sobject, external_id_field=args.external_id_field)
-    console.print(f"{rows} rows erased." if rows else "No entry has this very key.")
-    return 0 if rows else 1
+    from airflow_sf_dedup.hooks.forgetting import erase
+
+    erased = erase(audit, _key(args.key), sobject=args.sobject, external_id_field=args.external_id_field)
+    console.print(f"{erased.rows} rows erased." if erased.rows else "No entry has this very key.")
+    for what in erased.removed:
+        console.print(f"All staged rows of {what} were removed: they are not what was staged.")
+    left = _complain("Staged rows may be left in {}: erase again when it can be reached.", erased.unreachable)
+    left |= _complain("Load {} is being staged: erase again when its partition task is over.", erased.at_work)
+    return left or (0 if erased.rows else 1)
+
+
+def _key(given: str) -> str:
+    """The key as it was given, or as one line of standard input.
+
+    :raises SettingError: standard input is not one line.
+    """
+    if given != "-":
+        return given
+    key = sys.stdin.read().removesuffix("\n").removesuffix("\r")
+    if not key or "\n" in key:
+        raise SettingError("--key -: expected the key as the one line of standard input.", setting="key")
+    return key
+
+
+def _complain(sentence: str, about: Sequence[str]) -> int:
+    """Say on standard error what was left undone; answers the exit code."""
+    for each in about:
+        _errors().print(printable(sentence.format(each)))
+    return 2 if about else 0
+
+
+def _errors() -> Console:
+    return Console(stderr=True, highlight=False, soft_wrap=True, markup=False)
 
 
 def _show(audit: SqlAudit, args: argparse.Namespace, console: Console) -> int:
@@ -147,7 +181,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         problem = str(error)
     except (DBAPIError, OSError) as error:
         problem = f"The audit's database: {first_line(getattr(error, 'orig', None) or error)}"
-    Console(stderr=True, highlight=False, soft_wrap=True, markup=False).print(printable(problem))
+    _errors().print(printable(problem))
     return 2
 
 

@@ -110,6 +110,8 @@ class Purged:
     entries: int
     #: Ids of loads old enough to go, kept because rows of theirs still wait.
     kept: tuple[str, ...] = ()
+    #: Ids of the loads deleted.
+    load_ids: tuple[str, ...] = ()
 
 
 class AuditWriter(Protocol):

@@ -33,11 +33,9 @@ from airflow_sf_dedup.audit.contention import in_key_order
 from airflow_sf_dedup.audit.engine import reading, writing
 from airflow_sf_dedup.audit.rows import WAITING
 from airflow_sf_dedup.audit.storable import key_hash, stored_key
+from airflow_sf_dedup.core.entries import ERASED
 from airflow_sf_dedup.core.keys import KeyRule
 from airflow_sf_dedup.core.sobjects import Field
-
-#: The reason that a tombstone carries.
-ERASED = "erased"
 
 #: Folds as broadly as claims do; that is the same for every field.
 _ANY_KEY = KeyRule(Field(name="", label="", type="string"))
@@ -187,7 +185,7 @@ def purge(engine: Engine, older_than: datetime, *, force: bool, now: datetime) -
             row = {"load_id": None, "at": now, "event": "purged", "detail": detail}
             connection.execute(insert(tables.event).values(row))
     _empty_wal(engine)
-    return Purged(loads=len(gone), entries=entries, kept=tuple(kept))
+    return Purged(loads=len(gone), entries=entries, kept=tuple(kept), load_ids=tuple(gone))
 
 
 def _old_loads(engine: Engine, older_than: datetime) -> list[str]:
@@ -211,6 +209,13 @@ def _delete_load(engine: Engine, load_id: str) -> int:
         for table in (tables.match, tables.payload, tables.event, tables.call_count, tables.key_doubt):
             connection.execute(delete(table).where(table.c.load_id == load_id))
         return connection.execute(delete(tables.entry).where(tables.entry.c.load_id == load_id)).rowcount
+
+
+def staging_paths(engine: Engine) -> set[str]:
+    """Where loads were staged, beside the configured place."""
+    path = tables.load.c.settings["staging_path"].as_string()
+    with reading(engine) as connection:
+        return {found for found in connection.scalars(select(path).distinct()) if found}
 
 
 def _empty_wal(engine: Engine) -> None:

@@ -44,6 +44,9 @@ class AuditValues(StrEnum):
     ALL = "all"
 
 
+#: The reason of a tombstone: what was kept of the row is no more.
+ERASED = "erased"
+
 #: With these actions the row's values are in the org.
 WRITTEN = frozenset({Action.CREATED, Action.UPDATED, Action.MATCHED_UPDATED, Action.SAVED_ANYWAY})
 

@@ -68,6 +68,8 @@ class Failed:
     fields: tuple[str, ...] = ()
     #: An earlier sending of the row got no answer: it may be in the org all the same.
     in_doubt: bool = False
+    #: The message was said of all rows of a call together, so that it may quote another one.
+    of_many: bool = False
 
 
 @dataclass(frozen=True, slots=True)

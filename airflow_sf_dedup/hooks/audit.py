@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from airflow_sf_dedup.core.numeric_settings import PAGE_SIZE
 from airflow_sf_dedup.errors import SettingError
+from airflow_sf_dedup.sources.paths import airflow_home
 
 if TYPE_CHECKING:
     from sqlalchemy import URL, Engine
@@ -62,9 +62,11 @@ def staging_path() -> str:
     return conf.get("sf_dedup", "staging_path", fallback="") or str(airflow_home() / "sf_dedup" / "staging")
 
 
-def airflow_home() -> Path:
-    """Airflow's own folder: ``AIRFLOW_HOME``, by default ``~/airflow``."""
-    return Path(os.environ.get("AIRFLOW_HOME", "~/airflow")).expanduser()
+def work_path() -> str | None:
+    """The folder of ``[sf_dedup] work_path``; ``None``: below ``AIRFLOW_HOME``."""
+    from airflow.sdk import conf
+
+    return conf.get("sf_dedup", "work_path", fallback="") or None
 
 
 def refuse_local_file_elsewhere(setting: str, what: str) -> None:

@@ -10,7 +10,7 @@ from itertools import islice
 from typing import Any, TypeVar
 
 from airflow_sf_dedup.audit.base import NOTES_BEGINNINGS, Audit, Load, Totals
-from airflow_sf_dedup.core.entries import COUNTED_AS_FAILED, Action, Entry
+from airflow_sf_dedup.core.entries import COUNTED_AS_FAILED, ERASED, Action, Entry
 from airflow_sf_dedup.core.numeric_settings import OF_OPERATORS
 from airflow_sf_dedup.core.partitioning import PartitionRef
 from airflow_sf_dedup.core.records import Record
@@ -22,6 +22,9 @@ T = TypeVar("T")
 
 #: Why a row was not sent although nothing interrupted the load: an earlier row of its key failed.
 BEHIND_A_FAILED_ROW = "earlier_row_not_settled"
+
+#: Why a row is ``unknown`` of which only its number is left.
+STAGED_ROW_UNREADABLE = "staged_row_unreadable"
 
 #: Why a row was not sent: its task ended before its first call, or never ran.
 NOT_BEGUN = "not_begun"
@@ -73,7 +76,8 @@ def failed_rows(totals: Totals) -> int:
 def may_still_be_sent(totals: Totals) -> int:
     """Rows that a repeat of the task may bring in: unknown, not sent, or failed for a reason that passes.
 
-    Rows behind a failed row of their key are not counted: they go with it.
+    Rows behind a failed row of their key are not counted, they go with it; nor are erased ones, which are not staged
+    any more.
     """
     return sum(rows for (action, _, reason), rows in totals.reasons.items() if _may_pass(action, reason))
 
@@ -81,7 +85,7 @@ def may_still_be_sent(totals: Totals) -> int:
 def _may_pass(action: Action, reason: str | None) -> bool:
     if action is Action.FAILED:
         return reason == TRIES_USED_UP
-    return action in (Action.UNKNOWN, Action.NOT_SENT) and reason != BEHIND_A_FAILED_ROW
+    return action in (Action.UNKNOWN, Action.NOT_SENT) and reason not in (BEHIND_A_FAILED_ROW, ERASED)
 
 
 def complaints(load: Load, totals: Totals, thresholds: Thresholds, *, unreadable: Sequence[str] = ()) -> list[str]:
@@ -90,11 +94,18 @@ def complaints(load: Load, totals: Totals, thresholds: Thresholds, *, unreadable
     :param unreadable: why staged rows could not be read.
     """
     return [
-        *unreadable,
+        *(unreadable or _unreadable_before(totals)),
         *_conservation(load, totals),
         *_too_many_failed(totals, thresholds),
         *_too_many_waiting(totals, thresholds),
     ]
+
+
+def _unreadable_before(totals: Totals) -> Iterator[str]:
+    """What was told when the load was judged first: no threshold allows for it, however often it is judged."""
+    rows = sum(count for (_, _, reason), count in totals.reasons.items() if reason == STAGED_ROW_UNREADABLE)
+    if rows:
+        yield f"what was staged of {rows:,} rows could not be read, and nobody can say what became of them"
 
 
 def _conservation(load: Load, totals: Totals) -> Iterator[str]:
@@ -256,7 +267,7 @@ def _unreadable(row_number: int, action: Action, at: datetime) -> Entry:
         at=at,
         error_code="NO_ENTRY",
         error_message="the task that had the row did not say what became of it, and what was staged cannot be read",
-        reason="staged_row_unreadable",
+        reason=STAGED_ROW_UNREADABLE,
     )
 
 

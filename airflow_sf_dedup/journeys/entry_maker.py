@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -13,7 +13,7 @@ from airflow_sf_dedup.core.entries import Action, AuditValues, Entry, MatchEntry
 from airflow_sf_dedup.core.outcomes import Failed, KeyHeldByMany, Match, Saved, Unanswered
 from airflow_sf_dedup.core.records import Record
 from airflow_sf_dedup.errors import CallError
-from airflow_sf_dedup.journeys.refusals import fails_for_now
+from airflow_sf_dedup.journeys.refusals import fails_for_now, own_words
 from airflow_sf_dedup.locks.base import Holder
 from airflow_sf_dedup.salesforce.duplicate_value import read_message
 
@@ -94,31 +94,42 @@ class EntryMaker:
 
         :param matches: the records that blocked it before; those that hold its key are added.
         """
-        action, own_words = Action.FAILED, None
+        action = Action.FAILED
         match outcome:
-            case Failed("DUPLICATE_VALUE" as code, message, fields) if reason is None:
-                reason, matches = self._taken(message, matches)
-                own_words = _named(fields)
-            case Failed(code, message, fields):
+            case Failed(code) if code == "DUPLICATE_VALUE" and reason is None:
+                reason, matches = self._taken(outcome.message, matches)
+                message = self._told(outcome, record)
+            case Failed(code):
                 reason = TRIES_USED_UP if fails_for_now(outcome, external_id_field=None) else reason
-                own_words = _named(fields)
-            case KeyHeldByMany(message, record_ids):
+                message = self._told(outcome, record)
+            case KeyHeldByMany(said, record_ids):
                 code, reason = "DUPLICATE_EXTERNAL_ID", "key_held_by_many"
-                own_words = f"{len(record_ids)} records hold the key" if record_ids else None
+                message = said if self._shows_text else f"{len(record_ids) or 'several'} records hold the key"
                 matches += self.holders(record, record_ids, deleted=False)
-            case Unanswered(message, record_ids):
+            case Unanswered(said, record_ids):
                 action, code = Action.UNKNOWN, "NO_ANSWER"
-                own_words = "no answer tells what became of the row"
+                message = said if self._shows_text else "no answer tells what became of the row"
                 named = {match.record_id for match in matches}
                 matches += self.holders(record, (each for each in record_ids if each not in named), deleted=False)
-        return self.entry(
-            record,
-            action,
-            error_code=code,
-            error_message=self._said(message, own_words),
-            reason=reason,
-            matches=matches,
-        )
+        return self.entry(record, action, error_code=code, error_message=message, reason=reason, matches=matches)
+
+    def _told(self, refused: Failed, record: Record) -> str:
+        """Salesforce's words where they are about this row alone and may quote its values, or else our own."""
+        if self._shows_text and not refused.of_many:
+            return refused.message
+        return own_words(replace(refused, fields=(*refused.fields, *self._taken_field(refused, record))))
+
+    def _taken_field(self, refused: Failed, record: Record) -> tuple[str, ...]:
+        """The field of the row whose unique value is taken; often the message alone names it."""
+        if refused.code != "DUPLICATE_VALUE" or refused.fields:
+            return ()
+        named = (read_message(refused.message, self._key_field).field or "").lower()
+        return tuple(name for name in record.fields if name.lower() == named)
+
+    @property
+    def _shows_text(self) -> bool:
+        """Whether Salesforce's free text is kept: it may quote any value of a row, in any spelling."""
+        return not self._masked and self._audit_values is not AuditValues.NONE
 
     def _taken(self, message: str, matches: tuple[MatchEntry, ...]) -> tuple[str, tuple[MatchEntry, ...]]:
         """Which unique value was taken, and by which record, as far as the message names them."""
@@ -225,16 +236,8 @@ class EntryMaker:
             return None
         return {name: MASK if self._is_masked(name) else value for name, value in record.fields.items()}
 
-    def _said(self, message: str, own_words: str | None) -> str | None:
-        """What Salesforce said of a row, where values may be shown: it may quote any of them, in any spelling."""
-        return own_words if self._masked or self._audit_values is AuditValues.NONE else message
-
     def _is_masked(self, name: str) -> bool:
         return name.lower() in self._masked
-
-
-def _named(fields: tuple[str, ...]) -> str | None:
-    return f"fields: {', '.join(fields)}" if fields else None
 
 
 def _same(value: Any, stored: Any) -> bool:

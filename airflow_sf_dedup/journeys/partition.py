@@ -30,7 +30,7 @@ from airflow_sf_dedup.journeys.preflight import Fit, check_order_column, check_s
 from airflow_sf_dedup.sources.base import Source, SourceRow
 from airflow_sf_dedup.sources.columns import value_of
 from airflow_sf_dedup.sources.reading import OrderReader, RecordReader, Refusal
-from airflow_sf_dedup.sources.spool import Spool, open_spool
+from airflow_sf_dedup.sources.spool import Spool
 from airflow_sf_dedup.sources.staging import StagedLoad, StagedPartition, StagingArea
 
 #: Entries written to the audit at a time.
@@ -116,7 +116,8 @@ def partition_source(
     journal = _Journal(audit, load.load_id, clock)
     reading = _Reading(source, fit, on_refused, newer_than)
     try:
-        with open_spool(partitions) as by_key, open_spool(partitions) as by_group:
+        with staging.workspace(load.load_id) as folder:
+            by_key, by_group = Spool(folder / "by_key", partitions), Spool(folder / "by_group", partitions)
             reading.into(by_key, journal, partitions)
             if reading.fit.columns:
                 check_order_column(reading.fit, newer_than)
@@ -136,28 +137,31 @@ def partition_source(
                 created_at=clock(),
             )
             staged = _stage(compartments, group_field, staging, staged_load, on_staged)
+            refs = [
+                PartitionRef(
+                    load_id=load.load_id,
+                    partition=partition,
+                    partitions=partitions,
+                    rows=part.rows,
+                    path=part.path,
+                    checksum=part.checksum,
+                    sobject=describe.name,
+                    external_id_field=fit.key_rule.field.name,
+                    org_id=load.org_id,
+                    salesforce_conn_id=salesforce_conn_id,
+                    audit_conn_id=audit_conn_id,
+                )
+                for partition, part in staged.items()
+            ]
+            if refs:
+                staging.write_refs(load.load_id, refs)
         journal.close(reading.rows_read, staged)
     except BaseException:
         # A store that cannot remove must not hide why the load ended.
         with suppress(Exception):
             staging.remove(load.load_id)
         raise
-    return [
-        PartitionRef(
-            load_id=load.load_id,
-            partition=partition,
-            partitions=partitions,
-            rows=part.rows,
-            path=part.path,
-            checksum=part.checksum,
-            sobject=describe.name,
-            external_id_field=fit.key_rule.field.name,
-            org_id=load.org_id,
-            salesforce_conn_id=salesforce_conn_id,
-            audit_conn_id=audit_conn_id,
-        )
-        for partition, part in staged.items()
-    ]
+    return refs
 
 
 @dataclass

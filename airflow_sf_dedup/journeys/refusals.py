@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from airflow_sf_dedup.core.api_names import is_api_name
 from airflow_sf_dedup.core.outcomes import DuplicatesFound, Failed, KeyHeldByMany, Outcome, Saved, Unanswered
 from airflow_sf_dedup.core.printable import printable
 from airflow_sf_dedup.errors import CallError, RequestRefusedError
@@ -52,9 +53,16 @@ def as_one(answer: ChunkAnswer) -> ChunkAnswer:
     return ChunkRefused(first.code, first.message, any(map(is_in_doubt, answer))) if alike else answer
 
 
-def unanswered(code: str, message: str) -> Unanswered:
+def unanswered(refused: Failed) -> Unanswered:
     """The outcome of a row that is refused now, and of which an earlier call got no answer."""
-    return Unanswered(f"{code}, after a call without an answer: {message}")
+    message = own_words(refused) if refused.of_many else refused.message
+    return Unanswered(f"{refused.code}, after a call without an answer: {message}")
+
+
+def own_words(refused: Failed) -> str:
+    """Why a row was refused, without a word of Salesforce's but the names of fields."""
+    names = [name for name in refused.fields if all(map(is_api_name, name.split(".")))]
+    return rule_for(refused.code, refused.message).reason + (f"; fields: {', '.join(names)}" if names else "")
 
 
 def is_in_doubt(outcome: Outcome) -> bool:

@@ -446,15 +446,15 @@ class Sender(Generic[T]):
             self._come_back(call, chunk, in_doubt=lost or refusal.in_doubt)
             self._again += chunk
             return ()
-        # What is said of the chunk may quote a row of it.
-        said = refusal.message if len(chunk) == 1 else error.own_words
-        outcome = Unanswered(error.own_words) if lost else Failed(refusal.code, said, in_doubt=refusal.in_doubt)
+        failed = Failed(refusal.code, refusal.message, in_doubt=refusal.in_doubt, of_many=len(chunk) > 1)
+        outcome = Unanswered(error.own_words) if lost else failed
         return [self._final(call, row, outcome) for row in chunk]
 
     def _refused_row(self, call: _Call[T], row: T, refusal: ChunkRefused) -> Answered[T]:
         """A lone row whose request was refused; of an earlier sending without answer that says nothing."""
-        refused = self._final(call, row, Failed(refusal.code, refusal.message, in_doubt=refusal.in_doubt))
-        return refused if refused.since is None else replace(refused, outcome=unanswered(refusal.code, refusal.message))
+        failed = Failed(refusal.code, refusal.message, in_doubt=refusal.in_doubt)
+        refused = self._final(call, row, failed)
+        return refused if refused.since is None else replace(refused, outcome=unanswered(failed))
 
     def _sort(self, call: _Call[T], chunk: list[T], outcomes: list[Outcome], back: list[list[T]]) -> list[Answered[T]]:
         """The rows with a final outcome; the others are put off, or go into ``back``."""
@@ -514,7 +514,7 @@ class Sender(Generic[T]):
             return outcome
         if isinstance(outcome, Failed) and outcome.code != "DUPLICATE_VALUE":
             passes = fails_for_now(outcome, self._external_id_field) or is_too_much(outcome)
-            return unanswered(outcome.code, outcome.message) if passes else outcome
+            return unanswered(outcome) if passes else outcome
         return in_doubt(outcome)
 
 

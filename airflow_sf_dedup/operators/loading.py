@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from airflow_sf_dedup.audit.sql import SqlAudit
+    from airflow_sf_dedup.core.records import Record
     from airflow_sf_dedup.core.sobjects import Field, SObject
     from airflow_sf_dedup.journeys.limits import CallLimits
     from airflow_sf_dedup.journeys.upsert import Upsert
@@ -92,7 +93,7 @@ def staging_area(staging_path: str | None) -> StagingArea:
     base = staging_path or airflow_side.staging_path()
     if "://" not in base or base.startswith("file://"):
         airflow_side.refuse_local_file_elsewhere("staging_path", "the staging folder")
-    return StagingArea(base)
+    return StagingArea(base, airflow_side.work_path())
 
 
 def stage(
@@ -110,12 +111,14 @@ def stage(
     from airflow_sf_dedup.journeys.wiring import check_fit
     from airflow_sf_dedup.salesforce.reader import describe
     from airflow_sf_dedup.sources.read import source_of
+    from airflow_sf_dedup.sources.sweeping import sweep
 
     settings.write.check()
     sobject, rows = describe(session, settings.sobject), source_of(source)
     _know_daily_calls(settings.write.limits, session)
     audit = open_audit(settings.audit_conn_id, upgrade=True)
     staging = staging_area(settings.staging_path)
+    sweep(staging, now=utc_now())
     staging.remove_older_than(_retention_days(), now=utc_now())
     load = _load(
         load_id, session.org_id, sobject, settings, staging.recorded(load_id) or settings.staging_path, context
@@ -149,8 +152,6 @@ def stage(
         )
         # An earlier try of the same load may have staged elsewhere.
         audit.update_load(load_id, settings=load.settings)
-        if refs:
-            staging.write_refs(load_id, refs)
         _log.info("%s", what_was_read(sum(ref.rows for ref in refs), len(refs), audit.totals(load_id)))
         if not refs and (doubt := doubt_of(rows, refusals)) is not None:
             raise doubt
@@ -218,20 +219,50 @@ def close_load(audit: SqlAudit, load: Load) -> Closed:
     if Action.UNKNOWN not in totals.actions:
         SqlRecordClaims(audit.engine).release_load(load.load_id, load.org_id)
     if totals.rows == load.rows_read and not UNSETTLED & totals.actions.keys():
-        staging.remove(load.load_id)
+        _remove_staged(staging, load.load_id)
     return Closed(totals, tuple(unreadable))
 
 
 def _account_for_missing_rows(audit: SqlAudit, load: Load, staging: StagingArea) -> list[str]:
     from airflow_sf_dedup.journeys.collect import account_for_missing_rows
-    from airflow_sf_dedup.sources.staging import read_partition
 
     try:
         refs, unlisted = staging.read_refs(load.load_id), list[str]()
     except StagingError as error:
         refs, unlisted = [], [str(error)]
-    staged = ((ref, read_partition(ref)) for ref in refs)
+    except Exception as error:  # Of whatever package reaches the store: the load is judged without it.
+        refs, unlisted = [], [f"the list of partitions of load {load.load_id} cannot be read: {type(error).__name__}"]
+    staged = ((ref, _read_or_give_up(ref)) for ref in refs)
     return unlisted + account_for_missing_rows(audit, load, staged, utc_now)
+
+
+def _read_or_give_up(ref: PartitionRef) -> Iterator[Record]:
+    """The staged records of a partition.
+
+    :raises StagingError: it cannot be read, for whatever reason.
+    """
+    from airflow_sf_dedup.sources.staging import read_partition
+
+    try:
+        yield from read_partition(ref)
+    except StagingError:
+        raise
+    except Exception as error:  # Of whatever package reaches the store.
+        raise StagingError(
+            f"partition {ref.partition} of load {ref.load_id} cannot be read: {type(error).__name__}"
+        ) from error
+
+
+def _remove_staged(staging: StagingArea, load_id: str) -> None:
+    """Remove what is staged of a settled load; a store that cannot do so keeps nobody from judging the load."""
+    try:
+        staging.remove(load_id)
+    except Exception as error:  # Of whatever package reaches the store.
+        _log.warning(
+            "what is staged of load %s could not be removed (%s); it goes after staging_retention_days",
+            load_id,
+            type(error).__name__,
+        )
 
 
 def _retention_days() -> int:

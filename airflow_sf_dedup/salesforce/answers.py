@@ -18,7 +18,7 @@ import msgspec
 from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import ParseError, fromstring
 
-from airflow_sf_dedup.core.printable import said
+from airflow_sf_dedup.core.printable import code_and_message
 from airflow_sf_dedup.errors import (
     CallError,
     LimitReachedError,
@@ -207,7 +207,7 @@ def _refusal_in_json(body: Any) -> Refusal:
     if not isinstance(first, dict):
         return Refusal()
     code = first.get("errorCode") or first.get("statusCode") or first.get("error")
-    return Refusal(said(code), said(first.get("message") or first.get("error_description")))
+    return Refusal(*code_and_message(code, first.get("message") or first.get("error_description")))
 
 
 def _refusal_in_xml(content: bytes) -> Refusal:
@@ -217,7 +217,7 @@ def _refusal_in_xml(content: bytes) -> Refusal:
         return Refusal()
     code = child_text(fault, "exceptionCode") or child_text(fault, "faultcode").rpartition(":")[2]
     message = child_text(fault, "exceptionMessage") or child_text(fault, "faultstring")
-    return Refusal(said(code), said(message))
+    return Refusal(*code_and_message(code, message))
 
 
 def _local_name(element: Element) -> str:

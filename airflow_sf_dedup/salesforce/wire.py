@@ -22,7 +22,7 @@ from airflow_sf_dedup.core.outcomes import (
     Saved,
     Unanswered,
 )
-from airflow_sf_dedup.core.printable import NAME_LENGTH, said
+from airflow_sf_dedup.core.printable import NAME_LENGTH, code_and_message, said
 from airflow_sf_dedup.core.record_ids import is_record_id, record_id_in, to_18
 from airflow_sf_dedup.core.records import Record
 from airflow_sf_dedup.salesforce.base import ChunkAnswer, ChunkRefused, RecordUpdate
@@ -189,7 +189,7 @@ def read_error(body: Any) -> tuple[str, str]:
     """Code and message of an error body, which is a list or, in places, a bare object."""
     first = next(iter(_mappings(body if isinstance(body, list) else [body])), {})
     code = first.get("errorCode") or first.get("statusCode")
-    return said(code, NAME_LENGTH), said(first.get("message"))
+    return code_and_message(code, first.get("message"))
 
 
 def read_row(row: Any) -> Outcome:
@@ -217,10 +217,10 @@ def read_errors(errors: Sequence[Mapping[str, Any]]) -> Outcome:
     Another error beside ``DUPLICATES_DETECTED`` would remain after the duplicate is settled, so it
     is the one that counts.
     """
-    other = [error for error in errors if _code(error) != "DUPLICATES_DETECTED"]
+    other = [error for error in errors if _read(error)[0] != "DUPLICATES_DETECTED"]
     if not other:
         return _duplicates(errors)
-    code, message = _code(other[0]), said(other[0].get("message"))
+    code, message = _read(other[0])
     if code == "DUPLICATE_EXTERNAL_ID":
         return KeyHeldByMany(message, record_ids_in(message))
     return Failed(code, message, _names(other[0].get("fields")))
@@ -231,8 +231,9 @@ def _names(fields: Any) -> tuple[str, ...]:
     return tuple(filter(None, names))
 
 
-def _code(error: Mapping[str, Any]) -> str:
-    return said(error.get("statusCode") or error.get("errorCode"), NAME_LENGTH) or "UNKNOWN_ERROR"
+def _read(error: Mapping[str, Any]) -> tuple[str, str]:
+    code, message = code_and_message(error.get("statusCode") or error.get("errorCode"), error.get("message"))
+    return code or "UNKNOWN_ERROR", message
 
 
 def _duplicates(errors: Sequence[Mapping[str, Any]]) -> DuplicatesFound:

@@ -10,6 +10,8 @@ from __future__ import annotations
 import io
 import os
 import re
+from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 from urllib.parse import unquote, urlsplit
@@ -23,6 +25,12 @@ _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")
 
 #: What to say of a path where a file is expected.
 IS_A_FOLDER = "it is a folder, not a file; name one file"
+
+#: Before the name of a local file that is being written.
+UNFINISHED = "."
+
+#: Times that a folder is made whose parent is removed meanwhile.
+_MOST_ATTEMPTS = 10
 
 #: Bytes fetched at a time; object stores charge and wait per request.
 _BLOCK = 1 << 20
@@ -46,6 +54,17 @@ def shown(path: str) -> str:
     user, _, host = parts.netloc.rpartition("@")
     at = f"{user.partition(':')[0]}@" if user else ""
     return f"{parts.scheme}://{at}{host}{parts.path}"
+
+
+def absolute(path: str) -> str:
+    """A path that names the same file in whatever folder a task runs."""
+    here = local(path)
+    return path if here is None else str(here.absolute())
+
+
+def airflow_home() -> Path:
+    """Airflow's own folder: ``AIRFLOW_HOME``, by default ``~/airflow``."""
+    return Path(os.environ.get("AIRFLOW_HOME", "~/airflow")).expanduser()
 
 
 def is_folder(path: str) -> bool:
@@ -90,6 +109,28 @@ def _opened(path: str, mode: str) -> Any:
     return found.open(mode)
 
 
+def exists(path: str) -> bool:
+    """Whether a file is there."""
+    here: Any = local(path) or remote(path)
+    return bool(here.exists())
+
+
+def written_at(path: str) -> datetime:
+    """When a file was written last, UTC.
+
+    :raises OSError: it is not there.
+    """
+    here: Any = local(path) or remote(path)
+    return datetime.fromtimestamp(here.stat().st_mtime, UTC)
+
+
+def remove(path: str) -> None:
+    """Remove a file; one that is not there needs no removing."""
+    here: Any = local(path) or remote(path)
+    with suppress(FileNotFoundError):
+        here.unlink()
+
+
 def write_whole(path: str) -> WholeFile:
     """A file that appears under its name only when it is complete; see :class:`WholeFile`."""
     return WholeFile(path)
@@ -128,13 +169,24 @@ class WholeFile:
     @property
     def _beside(self) -> Path:
         assert self._here is not None  # noqa: S101
-        return self._here.with_name(f".{self._here.name}.{os.getpid()}")
+        return self._here.with_name(f"{UNFINISHED}{self._here.name}.{os.getpid()}")
 
     def _open(self) -> Any:
         if self._here is None:
             return _opened(self._path, "wb")
-        descriptor = os.open(self._beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
-        return os.fdopen(descriptor, "wb", buffering=_BLOCK)
+        return create_private(self._beside)
+
+
+def create_private(path: Path) -> BinaryIO:
+    """A new local file, or an emptied one, for the owner's eyes only (0600)."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
+    return os.fdopen(descriptor, "wb", buffering=_BLOCK)
+
+
+def append_private(path: Path) -> BinaryIO:
+    """A local file to write on at its end, for the owner's eyes only (0600)."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o600)
+    return os.fdopen(descriptor, "ab")
 
 
 def _close_remote(handle: Any, *, abandon: bool) -> None:
@@ -145,14 +197,22 @@ def _close_remote(handle: Any, *, abandon: bool) -> None:
     handle.close()
 
 
-def make_private_folder(path: str) -> None:
-    """Make a folder and what leads to it, each readable by the owner only; object stores need none."""
+def make_private_folder(path: str) -> list[Path]:
+    """Make a folder and what leads to it, each readable by the owner only; object stores need none.
+
+    :returns: the folders that were made, outermost first.
+    """
     here = local(path)
     if here is None:
-        return
-    missing = [folder for folder in (here, *here.parents) if not folder.exists()]
-    for folder in reversed(missing):
-        folder.mkdir(mode=0o700, exist_ok=True)
+        return []
+    for _ in range(_MOST_ATTEMPTS):
+        missing = [folder for folder in reversed((here, *here.parents)) if not folder.exists()]
+        # Another process may remove a folder that was empty just now.
+        with suppress(FileNotFoundError):
+            for folder in missing:
+                folder.mkdir(mode=0o700, exist_ok=True)
+            return missing
+    raise FileNotFoundError(f"{here}: its parent folder does not stay")
 
 
 class _Remote(io.RawIOBase):

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from hashlib import blake2b
 from pathlib import Path
 
 import msgspec
 
 from airflow_sf_dedup.core.records import Record
+from airflow_sf_dedup.errors import StagingError
+from airflow_sf_dedup.sources import paths
 
 #: Bytes kept in memory over all compartments. Files are opened only to append: a worker may have as few
 #: as 1,024 file handles, and there may be as many compartments.
@@ -20,11 +21,17 @@ _decode_lines = msgspec.json.Decoder(Record).decode_lines
 
 
 class Spool:
-    """Compartments of records, numbered from 0, below a folder only the owner can read."""
+    """Compartments of records, numbered from 0, in files (0600) of a folder that nobody else writes to.
+
+    :param folder: is made, with what leads to it, for the owner only.
+    """
 
     def __init__(self, folder: Path, compartments: int) -> None:
         self.folder = folder
+        paths.make_private_folder(str(folder))
         self._buffers = [bytearray() for _ in range(compartments)]
+        self._digests = [blake2b(digest_size=16) for _ in range(compartments)]
+        self._rows = [0] * compartments
         self._buffered = 0
 
     def add(self, compartment: int, record: Record) -> None:
@@ -33,34 +40,40 @@ class Spool:
         buffer = self._buffers[compartment]
         buffer += line
         buffer += b"\n"
+        self._rows[compartment] += 1
         self._buffered += len(line)
         if self._buffered > _BUFFERED:
             self._flush()
 
     def compartments(self) -> Iterator[tuple[int, list[Record]]]:
-        """Number and records of each compartment that has any, in the order they were added."""
+        """Number and records of each compartment that has any, in the order they were added.
+
+        :raises StagingError: a file is gone or is not what was written.
+        """
         self._flush()
-        for compartment in range(len(self._buffers)):
-            file = self._file(compartment)
-            if file.exists():
-                content = file.read_bytes()
-                file.unlink()
-                yield compartment, _decode_lines(content)
+        for compartment, rows in enumerate(self._rows):
+            if rows:
+                yield compartment, _decode_lines(self._read(compartment))
+
+    def _read(self, compartment: int) -> bytes:
+        file = self._file(compartment)
+        content = file.read_bytes() if file.exists() else b""
+        file.unlink(missing_ok=True)
+        if blake2b(content, digest_size=16).digest() != self._digests[compartment].digest():
+            raise StagingError(
+                f"{file}, where rows waited to be staged, was changed or removed; nothing was sent. "
+                "Clear the task, so that the source is read again."
+            )
+        return content
 
     def _flush(self) -> None:
         for compartment, buffer in enumerate(self._buffers):
             if buffer:
-                with self._file(compartment).open("ab") as file:
+                self._digests[compartment].update(buffer)
+                with paths.append_private(self._file(compartment)) as file:
                     file.write(buffer)
                 buffer.clear()
         self._buffered = 0
 
     def _file(self, compartment: int) -> Path:
         return self.folder / f"{compartment:05d}"
-
-
-@contextmanager
-def open_spool(compartments: int) -> Iterator[Spool]:
-    """A spool in a temporary folder (mode 0700), removed in the end whatever happens."""
-    with tempfile.TemporaryDirectory(prefix="sf_dedup_") as folder:
-        yield Spool(Path(folder), compartments)

@@ -1,8 +1,10 @@
 """Where do rows wait between the task that reads the source and the tasks that send it?
 
 In ``<base>/<load_id>/``: ``load.json`` says what all rows have in common, ``part-00000.ndjson`` and so
-on hold the records, which keeps an absent field (leave it alone) and a null one (clear it) apart.
-Local files are readable by their owner only.
+on hold the records, which keeps an absent field (leave it alone) and a null one (clear it) apart,
+``partitions.json`` lists them when all are there, and ``erased.json`` says which of them an erasure wrote anew.
+While the source is read, its rows are sorted in a workspace beside them, or on this machine where they are staged
+elsewhere. Local files are readable by their owner only, and each file is verified before it is trusted.
 """
 
 from __future__ import annotations
@@ -10,26 +12,32 @@ from __future__ import annotations
 import re
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
-
-import msgspec
 
 from airflow_sf_dedup.core.partitioning import PartitionRef
 from airflow_sf_dedup.core.records import Record
 from airflow_sf_dedup.core.sobjects import SObject
 from airflow_sf_dedup.errors import SettingError, StagingError
-from airflow_sf_dedup.sources import paths, staged_file
+from airflow_sf_dedup.sources import paths, staged_file, workspace
+from airflow_sf_dedup.sources.rewritten import ERASED, read_rewritten
+from airflow_sf_dedup.sources.sealed import seal, unseal
 
 MANIFEST = "load.json"
 REFS = "partitions.json"
 STAGED_LOAD_VERSION = 2
 
+#: A manifest that cannot be read may be of another release's living load: it is removed by its age, which is this at
+#: least.
+_UNREADABLE_FOR = timedelta(days=1)
+
 _LOAD_ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 
 #: What reading a manifest raises when it is damaged or another release's.
-_NO_MANIFEST = (msgspec.MsgspecError, ValueError, TypeError, KeyError, AttributeError)
+_NO_MANIFEST = (ValueError, TypeError, KeyError, AttributeError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,9 +104,18 @@ class StagingArea:
     """The folder below which loads are staged.
 
     :param base_path: a local path, or a URL that ``ObjectStoragePath`` opens.
+    :param work_path: a folder of this machine for rows that are sorted before they are staged at a URL; by default
+        ``sf_dedup/staging`` below Airflow's own folder.
     """
 
     base_path: str
+    work_path: str | None = None
+
+    @property
+    def work_folder(self) -> Path:
+        """Below which this machine keeps rows of loads while it sorts them: the area itself, where it is local."""
+        here = paths.local(self.base_path) or (paths.local(self.work_path) if self.work_path else None)
+        return here.absolute() if here else paths.airflow_home() / "sf_dedup" / "staging"
 
     @classmethod
     def of(cls, ref: PartitionRef) -> StagingArea:
@@ -112,10 +129,16 @@ class StagingArea:
         """
         if not _LOAD_ID.fullmatch(load_id):
             raise SettingError("load_id: letters, digits, '_', '.' and '-' only", setting="load_id")
-        here = paths.local(self.base_path)
         # Absolute, because the tasks that read it may run in another folder.
-        base = self.base_path if here is None else str(here.absolute())
-        return f"{base.rstrip('/')}/{load_id}"
+        return f"{paths.absolute(self.base_path).rstrip('/')}/{load_id}"
+
+    def workspace(self, load_id: str) -> AbstractContextManager[Path]:
+        """A folder of this process in which rows of a load are sorted; see :mod:`airflow_sf_dedup.sources.workspace`.
+
+        :raises SettingError: as :meth:`folder`.
+        """
+        self.folder(load_id)
+        return workspace.open_workspace(self.work_folder, load_id)
 
     def recorded(self, load_id: str) -> str | None:
         """The area as the load's row may remember it, for whoever works in another folder; ``None``: with a secret."""
@@ -134,7 +157,7 @@ class StagingArea:
         folder = self.folder(load.load_id)
         paths.make_private_folder(folder)
         with paths.write_whole(f"{folder}/{MANIFEST}") as file:
-            file.write(msgspec.json.encode(load.to_json()))
+            file.write(seal(load.to_json()))
 
     def write_partition(self, load_id: str, partition: int, records: Sequence[Record]) -> StagedPartition:
         """Stage the records of one partition, in the order given."""
@@ -146,7 +169,7 @@ class StagingArea:
     def write_refs(self, load_id: str, refs: Iterable[PartitionRef]) -> None:
         """Keep the references beside the partitions, for whoever closes the load."""
         with paths.write_whole(f"{self.folder(load_id)}/{REFS}") as file:
-            file.write(msgspec.json.encode([ref.to_json() for ref in refs]))
+            file.write(seal([ref.to_json() for ref in refs]))
 
     def read_refs(self, load_id: str) -> list[PartitionRef]:
         """The load's partitions; none when nothing of it is staged any more.
@@ -156,10 +179,10 @@ class StagingArea:
         path = f"{self.folder(load_id)}/{REFS}"
         try:
             with paths.open_binary(path) as file:
-                return [PartitionRef.from_json(ref) for ref in msgspec.json.decode(file.read())]
+                return [PartitionRef.from_json(ref) for ref in unseal(file.read())]
         except FileNotFoundError:
             return []
-        except (msgspec.MsgspecError, SettingError, TypeError):
+        except (SettingError, ValueError, TypeError):
             raise StagingError(
                 f"the list of partitions of load {load_id} at {paths.shown(path)} is not what was staged. {_AGAIN}"
             ) from None
@@ -168,28 +191,43 @@ class StagingArea:
         """Remove all that is staged of a load; what is not there needs no removing."""
         _remove_folder(self.folder(load_id))
 
+    def is_complete(self, load_id: str) -> bool:
+        """Whether all partitions of the load are staged."""
+        return paths.exists(f"{self.folder(load_id)}/{REFS}")
+
+    def begun_at(self, load_id: str) -> datetime | None:
+        """When the first partition of the load was about to be staged, UTC; ``None``: none was."""
+        try:
+            return paths.written_at(f"{self.folder(load_id)}/{MANIFEST}")
+        except OSError:
+            return None
+
     def remove_older_than(self, days: float, *, now: datetime | None = None) -> list[str]:
         """Remove loads staged longer ago than that, and answer their ids.
 
         Only folders with a manifest are touched, so that a wrongly set path costs nothing.
         """
-        oldest = (now or datetime.now(UTC)) - timedelta(days=days)
-        aged = [load_id for load_id in self._folders() if self._staged_before(load_id, oldest)]
+        now = now or datetime.now(UTC)
+        aged = [load_id for load_id in self.load_ids() if self._staged_before(load_id, now - timedelta(days=days), now)]
         for load_id in aged:
             self.remove(load_id)
         return aged
 
-    def _folders(self) -> list[str]:
+    def load_ids(self) -> list[str]:
+        """The names of the area's folders; those with a manifest are loads."""
         here: Any = paths.local(self.base_path) or paths.remote(self.base_path)
         if not here.is_dir():
             return []
         return sorted(child.name for child in here.iterdir() if _LOAD_ID.fullmatch(child.name))
 
-    def _staged_before(self, load_id: str, moment: datetime) -> bool:
+    def _staged_before(self, load_id: str, moment: datetime, now: datetime) -> bool:
+        path = f"{self.folder(load_id)}/{MANIFEST}"
         try:
-            return _manifest(f"{self.folder(load_id)}/{MANIFEST}").created_at < moment
-        except (OSError, *_NO_MANIFEST):
+            return _manifest(path).created_at < moment
+        except OSError:
             return False
+        except _NO_MANIFEST:
+            return paths.written_at(path) < min(moment, now - _UNREADABLE_FOR)
 
 
 def read_partition(ref: PartitionRef) -> Iterator[Record]:
@@ -198,12 +236,16 @@ def read_partition(ref: PartitionRef) -> Iterator[Record]:
     :raises StagingError: the file is gone, or is not what was staged from here on.
     """
     try:
+        now = read_rewritten(_folder(ref)).get(ref.partition)
+        checksum, rows = (ref.checksum, ref.rows) if now is None else (now.checksum, now.rows)
         with paths.open_binary(ref.path) as file:
-            yield from staged_file.read(file, ref.checksum, ref.rows)
+            yield from staged_file.read(file, checksum, rows)
     except FileNotFoundError:
         raise StagingError(_gone(ref)) from None
     except staged_file.DamagedError as damaged:
         raise StagingError(_changed(ref, str(damaged))) from None
+    except ValueError:
+        raise StagingError(_changed(ref, f"its {ERASED} cannot be read")) from None
 
 
 def read_manifest(ref: PartitionRef) -> StagedLoad:
@@ -212,16 +254,22 @@ def read_manifest(ref: PartitionRef) -> StagedLoad:
     :raises StagingError: the manifest is gone, or of a release this one does not know.
     """
     try:
-        return _manifest(f"{ref.path.rsplit('/', 1)[0]}/{MANIFEST}")
+        return _manifest(f"{_folder(ref)}/{MANIFEST}")
     except FileNotFoundError:
         raise StagingError(_gone(ref)) from None
     except _NO_MANIFEST:
-        raise StagingError(_changed(ref, f"its {MANIFEST} cannot be read by this release")) from None
+        raise StagingError(
+            _changed(ref, f"its {MANIFEST} cannot be read: it was changed, or is of another release")
+        ) from None
+
+
+def _folder(ref: PartitionRef) -> str:
+    return ref.path.rsplit("/", 1)[0]
 
 
 def _manifest(path: str) -> StagedLoad:
     with paths.open_binary(path) as file:
-        return StagedLoad.from_json(msgspec.json.decode(file.read()))
+        return StagedLoad.from_json(unseal(file.read()))
 
 
 def _remove_folder(folder: str) -> None:

@@ -161,8 +161,6 @@ class _Run:
                 audit_conn_id=None,
                 clock=utc_now,
             )
-            if refs:
-                staging.write_refs(load.load_id, refs)
             self._load_ids[plan.name] = load.load_id
             self._tasks += [_Task(plan, ref) for ref in refs]
         session.close()

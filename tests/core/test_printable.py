@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_sf_dedup.core.api_names import api_name, is_api_name
-from airflow_sf_dedup.core.printable import HIDDEN, printable, said
+from airflow_sf_dedup.core.printable import HIDDEN, code_and_message, printable, said
 from airflow_sf_dedup.errors import SettingError
 
 ODD = {
@@ -63,3 +63,20 @@ def test_what_is_no_api_name_is_refused(name):
     with pytest.raises(SettingError) as raised:
         api_name(name, "sobject")
     assert raised.value.setting == "sobject"
+
+
+@pytest.mark.parametrize(
+    ("code", "message", "read"),
+    [
+        ("INVALID_FIELD", "no such field", ("INVALID_FIELD", "no such field")),
+        ("sf:INVALID_TYPE", "", ("sf:INVALID_TYPE", "")),
+        (None, "only words", ("", "only words")),
+        (404, None, ("404", "")),
+        ("Bad request for ada@example.com", "", ("", "Bad request for ada@example.com")),
+        ("ada@example.com", "is taken", ("", "ada@example.com: is taken")),
+        ("Service Unavailable", "later", ("", "Service Unavailable: later")),
+        ("X" * 121, "", ("", "X" * 121)),
+    ],
+)
+def test_what_is_no_single_word_is_no_code(code, message, read):
+    assert code_and_message(code, message) == read

@@ -74,6 +74,14 @@ def test_why_a_load_is_red(found: Totals, thresholds: dict[str, Any], expected: 
     assert complaints(LOAD, found, Thresholds(**thresholds)) == expected
 
 
+def test_rows_that_staging_lost_are_red_whatever_is_allowed_and_however_often_they_are_judged() -> None:
+    found = Totals({Action.UNKNOWN: 100}, {(Action.UNKNOWN, "NO_ENTRY", "staged_row_unreadable"): 100})
+    lenient = Thresholds(max_failed=None)
+    assert complaints(LOAD, found, lenient, unreadable=["partition 3 cannot be read"]) == ["partition 3 cannot be read"]
+    [again] = complaints(LOAD, found, lenient)
+    assert "100 rows" in again
+
+
 def test_a_source_that_was_not_read_to_its_end_is_red() -> None:
     assert complaints(replace(LOAD, rows_read=None), totals(created=1), Thresholds(max_failed=None)) == [
         "the source was not read to its end"
@@ -92,6 +100,8 @@ def test_zero_rows_are_green() -> None:
         (Action.UNKNOWN, None, 1),
         (Action.NOT_SENT, "key_in_flight", 1),
         (Action.NOT_SENT, "earlier_row_not_settled", 0),
+        (Action.NOT_SENT, "erased", 0),
+        (Action.UNKNOWN, "erased", 0),
         (Action.INVALID, "missing_key", 0),
     ],
 )

@@ -13,6 +13,7 @@ from airflow_sf_dedup.core.outcomes import Failed, KeyHeldByMany, Saved, Unanswe
 from airflow_sf_dedup.errors import LimitReachedError
 from airflow_sf_dedup.journeys.entry_maker import MASK, AuditValues, EntryMaker, TaskMark
 from airflow_sf_dedup.salesforce.answers import error_for
+from airflow_sf_dedup.salesforce.error_codes import rule_for
 from tests.journeys.fake_org import KEY, lead_id, match, row
 
 NOW = datetime(2026, 3, 2, 6, 30, tzinfo=UTC)
@@ -63,6 +64,12 @@ def test_records_that_hold_the_key_are_added_to_those_that_blocked_the_row() -> 
     entry = maker().not_saved(row(1), KeyHeldByMany("…", (lead_id(2),)), reason="other", matches=before)
     assert [m.record_id for m in entry.matches] == [ONE, lead_id(2)]
     assert entry.reason == "key_held_by_many"
+
+
+def test_records_that_may_be_an_unknown_row_are_added_once_to_those_that_blocked_it() -> None:
+    before = (MatchEntry(ONE, "Lead"),)
+    entry = maker().not_saved(row(1), Unanswered("…", (ONE, lead_id(2))), matches=before)
+    assert [match.record_id for match in entry.matches] == [ONE, lead_id(2)]
 
 
 @pytest.mark.parametrize(("in_doubt", "action"), [(True, Action.UNKNOWN), (False, Action.NOT_SENT)])
@@ -133,11 +140,17 @@ QUOTES = [
 )
 def test_where_values_may_not_be_kept_no_word_of_salesforces_is(subject: EntryMaker, quote: str) -> None:
     record = case().record
+    unlisted = "this code is not in our table"
+    taken = f"duplicate value found: Email duplicates value on record with id: {ONE[:15]} ({quote})"
     outcomes = {
-        Failed("INVALID_EMAIL_ADDRESS", f"{quote} is no address", ("Email",)): "fields: Email",
-        Failed("INVALID_EMAIL_ADDRESS", f"{quote} is no address"): None,
-        Failed("DUPLICATE_VALUE", f"duplicate value found: {quote}", ("Email",)): "fields: Email",
+        Failed("SOME_CODE", f"{quote} is no address", ("Email",)): f"{unlisted}; fields: Email",
+        Failed("SOME_CODE", f"{quote} is no address", (f"{quote} it is", "Account.Name")): f"{unlisted}; fields: "
+        "Account.Name",
+        Failed("SOME_CODE", f"{quote} is no address"): unlisted,
+        Failed("DUPLICATE_VALUE", taken): f"{rule_for('DUPLICATE_VALUE', taken).reason}; fields: Email",
+        Failed("DUPLICATE_VALUE", f"duplicate value found: {quote}"): rule_for("DUPLICATE_VALUE").reason,
         KeyHeldByMany(f"{quote}: more than one", (ONE, "00Q000000000002EAA")): "2 records hold the key",
+        KeyHeldByMany(quote): "several records hold the key",
         Unanswered(f"X, after a call without an answer: {quote}"): "no answer tells what became of the row",
     }
     for outcome, kept in outcomes.items():
@@ -152,6 +165,14 @@ def test_what_is_said_of_a_call_stands_at_no_other_row(subject: EntryMaker) -> N
     assert message.startswith("JSON_PARSER_ERROR: ")
     assert message.endswith("(HTTP 400)")
     assert MAIL not in message
+
+
+def test_what_is_said_of_many_rows_at_once_stands_at_none_of_them_and_still_says_whether_it_passes() -> None:
+    locked = f"Trigger: first error: UNABLE_TO_LOCK_ROW on {MAIL}"
+    refused = Failed("CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY", locked, of_many=True)
+    entry = maker(AuditValues.ALL).not_saved(row(7), refused)
+    assert entry.error_message == rule_for(refused.code, locked).reason
+    assert entry.reason == "tries_used_up"
 
 
 def test_messages_may_quote_what_is_kept() -> None:

@@ -16,6 +16,7 @@ from airflow_sf_dedup import SalesforcePartitionOperator, SalesforceUpsertOperat
 from airflow_sf_dedup.audit.engine import engine_for
 from airflow_sf_dedup.audit.upgrade import upgrade
 from airflow_sf_dedup.emulator import EmulatedOrg
+from airflow_sf_dedup.sources.sealed import seal, unseal
 from airflow_sf_dedup.testing import run_dag
 from tests.acceptance.morning import leads, records, stats
 from tests.operators.conftest import TaskOnce, execute
@@ -193,7 +194,8 @@ def test_the_groups_upsert_task_knows_its_audit() -> None:
 def test_a_manifest_of_another_load_is_refused(salesforce_shared_org: EmulatedOrg, audit_rows: AuditRows) -> None:
     [ref] = staged()
     manifest = Path(ref["path"]).with_name("load.json")
-    manifest.write_text(manifest.read_text().replace(ref["load_id"], "e2a1d121-d77f-455c-89e4-196abc9e3dcc"))
+    other = {**unseal(manifest.read_bytes()), "load_id": "e2a1d121-d77f-455c-89e4-196abc9e3dcc"}
+    manifest.write_bytes(seal(other))
 
     with pytest.raises(AirflowFailException, match=r"the manifest .* is not what was staged: its load_id"):
         upsert(ref)

@@ -5,15 +5,20 @@ from __future__ import annotations
 import gzip
 import json
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from moto.server import ThreadedMotoServer
 
 from airflow_sf_dedup.errors import SourceError, StagingError
 from airflow_sf_dedup.sources import source_of
+from airflow_sf_dedup.sources.erasing import StagedErasure
 from airflow_sf_dedup.sources.staging import StagingArea, read_manifest, read_partition
+from airflow_sf_dedup.sources.sweeping import sweep
 
 from .test_staging import LOAD, NOW, RECORDS, staged
+from .test_workspace import kill, worker
 
 
 @pytest.fixture(scope="module")
@@ -61,3 +66,30 @@ def test_partitions_are_staged_read_and_removed(bucket: str) -> None:
     with pytest.raises(StagingError):
         list(read_partition(ref))
     area.remove("load-1")
+
+
+def test_a_persons_row_is_erased_and_the_others_stay(bucket: str, tmp_path: Path) -> None:
+    area = StagingArea(f"{bucket}/erased", str(tmp_path))
+    ref = staged(area)
+    area.write_refs("load-1", [ref])
+    erasure = StagedErasure(area, lambda record: record.key == "A-1")
+    erasure.carry_out(now=datetime.now(UTC))
+    assert [row.row_number for row in erasure.rows] == [1]
+    assert list(read_partition(ref)) == RECORDS[1:]
+
+
+def test_what_a_killed_task_left_goes_with_what_it_staged(bucket: str, tmp_path: Path) -> None:
+    area = StagingArea(f"{bucket}/left", str(tmp_path))
+    staged(area)
+    with worker(area.work_folder) as (process, folder):
+        kill(process)
+        assert sweep(area, now=datetime.now(UTC)) == ["load-1"]
+        assert not folder.exists()
+    assert area.load_ids() == []
+
+
+def test_a_load_that_a_lost_machine_began_goes_a_day_later(bucket: str, tmp_path: Path) -> None:
+    area = StagingArea(f"{bucket}/lost", str(tmp_path))
+    staged(area)
+    assert sweep(area, now=datetime.now(UTC)) == []
+    assert sweep(area, now=datetime.now(UTC) + timedelta(days=2)) == ["load-1"]

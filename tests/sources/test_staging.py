@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import stat
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -108,15 +109,35 @@ def test_no_row_is_handed_on_before_its_block_is_verified(area: StagingArea, spo
     assert bool(handed_on) is bool(spoilt), "what was verified before is handed on"
 
 
-def test_a_list_of_partitions_that_is_damaged_is_told(area: StagingArea) -> None:
+@pytest.mark.parametrize("content", [b"", b"[", b"[1]", b'[{"load_id": 1}]', b"{}", b"7"])
+def test_a_list_of_partitions_that_is_damaged_is_told(area: StagingArea, content: bytes) -> None:
     ref = staged(area)
     area.write_refs("load-1", [ref])
     assert area.read_refs("load-1") == [ref]
-    for content in (b"", b"[", b"[1]", b'[{"load_id": 1}]', b"{}", b"7"):
-        Path(ref.path).with_name("partitions.json").write_bytes(content)
-        if content != b"{}":
-            with pytest.raises(StagingError, match="list of partitions of load load-1"):
-                area.read_refs("load-1")
+    Path(ref.path).with_name("partitions.json").write_bytes(content)
+    with pytest.raises(StagingError, match="list of partitions of load load-1"):
+        area.read_refs("load-1")
+
+
+@pytest.mark.parametrize(
+    ("name", "good", "bad"),
+    [
+        ("load.json", b'"allow_non_unique_key":false', b'"allow_non_unique_key":true '),
+        ("load.json", b'"on_repeat":"last"', b'"on_repeat":"lost"'),
+        ("partitions.json", b'"rows":3', b'"rows":2'),
+        ("partitions.json", b'"salesforce_conn_id":"sf"', b'"salesforce_conn_id":"sb"'),
+    ],
+)
+def test_what_stands_beside_partitions_is_believed_only_as_it_was_written(
+    area: StagingArea, name: str, good: bytes, bad: bytes
+) -> None:
+    ref = staged(area)
+    area.write_refs("load-1", [ref])
+    path = Path(ref.path).with_name(name)
+    assert good in path.read_bytes()
+    path.write_bytes(path.read_bytes().replace(good, bad))
+    with pytest.raises(StagingError, match="not what was staged"):
+        read_manifest(ref) if name == "load.json" else area.read_refs("load-1")
 
 
 @pytest.mark.parametrize("content", ['{"version": 99}', '{"version": 1}', "no json", "[]"])
@@ -134,6 +155,15 @@ def test_only_old_loads_are_removed(area: StagingArea, tmp_path: Path) -> None:
     (tmp_path / "staging" / "not-ours").mkdir()
     assert area.remove_older_than(7, now=NOW) == ["days-9"]
     assert sorted(path.name for path in (tmp_path / "staging").iterdir()) == ["days-1", "not-ours"]
+
+
+def test_a_load_whose_manifest_cannot_be_read_goes_by_the_files_age(area: StagingArea) -> None:
+    manifest = Path(staged(area).path).with_name("load.json")
+    manifest.write_text("of another release")
+    os.utime(manifest, (NOW.timestamp(),) * 2)
+    assert area.remove_older_than(7, now=NOW + timedelta(days=6)) == []
+    assert area.remove_older_than(0, now=NOW + timedelta(hours=12)) == [], "it may be in use"
+    assert area.remove_older_than(7, now=NOW + timedelta(days=8)) == ["load-1"]
 
 
 def test_an_area_that_is_not_there_has_nothing_to_remove(area: StagingArea) -> None:
