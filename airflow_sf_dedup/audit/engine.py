@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, Pool, create_engine, event
-from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_random
+from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_random
 
 from airflow_sf_dedup.audit.refusals import file_rights, refusals_named, refused
 from airflow_sf_dedup.audit.url import url_from_text
@@ -115,12 +115,17 @@ def _switch_to_wal(cursor: Any) -> None:
     SQLite's own time-out: https://www.sqlite.org/wal.html#sometimes_queries_return_sqlite_busy_in_wal_mode
     """
     patiently = Retrying(
-        retry=retry_if_exception_type(sqlite3.OperationalError),
+        retry=retry_if_exception(_is_busy),
         stop=stop_after_delay(BUSY_TIMEOUT),
         wait=wait_random(0.01, 0.1),
         reraise=True,
     )
     patiently(lambda: cursor.execute("PRAGMA journal_mode=WAL").fetchone())
+
+
+def _is_busy(error: BaseException) -> bool:
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    return isinstance(error, sqlite3.OperationalError) and code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 
 
 def _begin_sqlite(connection: Connection) -> None:

@@ -133,6 +133,7 @@ def test_a_body_is_unpacked_as_far_as_an_org_would(monkeypatch: pytest.MonkeyPat
     assert bodies.unpacked(headers, packed(encoding, b"cut off")[:-2]) == bodies.NOTHING
     assert bodies.unpacked(headers, b"no such thing") == bodies.NOTHING
     assert bodies.unpacked({}, b"plain") == b"plain"
+    assert bodies.unpacked(headers, packed(encoding, b"one ") + packed(encoding, b"file")) == b"one file"
 
 
 def test_a_bomb_is_refused_and_the_org_goes_on(org: EmulatedOrg) -> None:

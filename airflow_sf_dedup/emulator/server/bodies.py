@@ -35,9 +35,15 @@ def unpacked(headers: Mapping[str, str], body: bytes) -> bytes:
     window = _WINDOWS.get(headers.get("content-encoding", "").lower())
     if window is None:
         return body
+    content = bytearray()
     try:
-        unpacking = zlib.decompressobj(window)
-        content = unpacking.decompress(body, MOST_BYTES + 1)
+        # Several gzip files one behind the other are one.
+        while body:
+            unpacking = zlib.decompressobj(window)
+            content += unpacking.decompress(body, MOST_BYTES + 1 - len(content))
+            if not unpacking.eof or len(content) > MOST_BYTES:
+                return NOTHING
+            body = unpacking.unused_data
     except zlib.error:
         return NOTHING
-    return content if unpacking.eof and len(content) <= MOST_BYTES else NOTHING
+    return bytes(content)
