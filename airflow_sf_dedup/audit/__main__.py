@@ -23,7 +23,7 @@ from sqlalchemy.exc import DBAPIError
 from airflow_sf_dedup.audit.base import AuditUnreachableError, Load
 from airflow_sf_dedup.audit.engine import engine_for
 from airflow_sf_dedup.audit.refusals import first_line, place_of
-from airflow_sf_dedup.audit.report import lines_of, report_of
+from airflow_sf_dedup.audit.report import WIDTH, lines_of, report_of
 from airflow_sf_dedup.audit.sql import SqlAudit
 from airflow_sf_dedup.audit.upgrade import REVISIONS, ensure_current, upgrade
 from airflow_sf_dedup.core.printable import printable
@@ -149,11 +149,18 @@ def _errors() -> Console:
 
 def _show(audit: SqlAudit, args: argparse.Namespace, console: Console) -> int:
     loads = _loads(audit, args)
+    width = console.width if console.is_terminal else WIDTH
     for load in loads:
-        console.print("\n".join(lines_of(report_of(audit, load))))
+        lines = lines_of(report_of(audit, load), width=width, ascii_only=console.options.ascii_only)
+        console.print(_writable("\n".join(lines), console))
     if not loads:
         console.print("The audit has no such load.")
     return 0 if loads else 1
+
+
+def _writable(text: str, console: Console) -> str:
+    """A text in the characters that the terminal's encoding has; any other, of a rule's name perhaps, is a ``?``."""
+    return text.encode(console.encoding, "replace").decode(console.encoding)
 
 
 def _loads(audit: SqlAudit, args: argparse.Namespace) -> list[Load]:

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from io import StringIO
 
+from rich import box
 from rich.console import Console
 from rich.table import Table
 
@@ -25,8 +26,11 @@ MOST_RULES = 8
 #: Characters of a name or a code; Airflow's ids have at most 250.
 _CELL_LENGTH = 255
 
-#: Wider than any table of these columns gets.
-_WIDTH = 240
+#: Characters. Wider than any table of these columns gets.
+WIDTH = 240
+
+#: What the partition task gives a row that it does not stage.
+_NOT_STAGED = (Action.INVALID, Action.SUPERSEDED)
 
 #: What a person looks up first, in this order.
 _LOOKED_UP = (*sorted(COUNTED_AS_FAILED), Action.AWAITING_REVIEW)
@@ -43,6 +47,8 @@ class Report:
     rules: Mapping[str, int] = field(default_factory=dict)
     #: ``None``: of the whole load.
     partition: int | None = None
+    #: Of a partition, the API calls that its task has made in this try.
+    api_calls: int = 0
 
 
 def report_of(audit: SqlAudit, load: Load, totals: Totals | None = None) -> Report:
@@ -54,9 +60,13 @@ def report_of(audit: SqlAudit, load: Load, totals: Totals | None = None) -> Repo
     return Report(load, counted, audit.sent_again(load.load_id), audit.rows_by_rule(load.load_id))
 
 
-def lines_of(report: Report) -> list[str]:
-    """Head, table, and what is worth a sentence."""
-    lines = [*_head(report), *_table(report.totals)]
+def lines_of(report: Report, *, width: int = WIDTH, ascii_only: bool = False) -> list[str]:
+    """Head, table, and what is worth a sentence.
+
+    :param width: most characters of a line of the table; cells that are too long for it are folded.
+    :param ascii_only: draw the table without box characters.
+    """
+    lines = [*_head(report), *_table(report.totals, width, ascii_only)]
     if report.sent_again and report.sent_again.rows:
         lines.append(_repeats(report.sent_again))
     if report.rules:
@@ -67,27 +77,41 @@ def lines_of(report: Report) -> list[str]:
 def next_steps(report: Report, audit_conn_id: str | None) -> list[str]:
     """The command and the statement that lead from a load to its rows."""
     load_id, totals = report.load.load_id, report.totals
-    place = f" --audit-conn-id {shlex.quote(audit_conn_id)}" if audit_conn_id else ""
-    lines = [f"Again: python -m airflow_sf_dedup.audit show --load {load_id}{place}"]
+    place = f"connection {audit_conn_id}" if audit_conn_id else "the embedded audit file"
+    lines = [f"Again: {_show(audit_conn_id, '--load', load_id)}"]
     actions = [action for action in _LOOKED_UP if totals.actions.get(action)]
     if actions:
         named = ", ".join(f"'{action}'" for action in actions)
         part = "" if report.partition is None else f" AND partition = {report.partition}"
         lines.append(
-            "Rows: SELECT row_number, key, action, error_code, error_message, reason FROM sf_dedup_entry "
-            f"WHERE load_id = '{load_id}'{part} AND action IN ({named}) ORDER BY row_number"
+            f"Rows, in {place}: SELECT row_number, key, action, error_code, error_message, reason "
+            f"FROM sf_dedup_entry WHERE load_id = '{load_id}'{part} AND action IN ({named}) ORDER BY row_number"
         )
     return lines
+
+
+def show_run(dag_id: str, run_id: str, audit_conn_id: str | None) -> str:
+    """The command that shows all loads of a run."""
+    return _show(audit_conn_id, "--dag", dag_id, "--run", run_id)
+
+
+def _show(audit_conn_id: str | None, *what: str) -> str:
+    place = ("--audit-conn-id", audit_conn_id) if audit_conn_id else ()
+    return shlex.join(("python", "-m", "airflow_sf_dedup.audit", "show", *what, *place))
 
 
 def what_was_read(staged: int, partitions: int, totals: Totals) -> str:
     """What the partition task made of its source, in one line.
 
-    :param totals: of the rows that are not staged: ``invalid`` and ``superseded``.
+    :param totals: of the load. Where rows are staged once more, as for a retry with ``records``, it counts those that
+        an earlier try has sent as well; only the ``invalid`` and ``superseded`` ones are not staged.
     """
     reasons = sorted(totals.reasons.items(), key=lambda item: (-item[1], str(item[0])))
-    away = [f"{rows:,} {action} ({reason or code})" for (action, code, reason), rows in reasons]
-    return f"{staged + totals.rows:,} rows read: " + ", ".join([f"{staged:,} staged in {partitions} partitions", *away])
+    away = [
+        f"{rows:,} {action} ({reason or code})" for (action, code, reason), rows in reasons if action in _NOT_STAGED
+    ]
+    read = staged + sum(totals.actions.get(action, 0) for action in _NOT_STAGED)
+    return f"{read:,} rows read: " + ", ".join([f"{staged:,} staged in {partitions} partitions", *away])
 
 
 def _head(report: Report) -> list[str]:
@@ -97,15 +121,17 @@ def _head(report: Report) -> list[str]:
     names = (load.load_id, load.sobject, load.external_id_field, load.org_id, load.dag_id, load.run_id)
     load_id, sobject, field_, org_id, dag_id, run_id = (printable(name, _CELL_LENGTH) for name in names)
     head = [f"Load {load_id}{part}: {sobject} by {field_} into org {org_id}, {dag_id} {run_id}"]
-    if report.partition is None:
+    if report.partition is not None:
+        head.append(f"entries {report.totals.rows:,}, API calls of this try {report.api_calls:,}")
+    else:
         read = "unknown" if load.rows_read is None else f"{load.rows_read:,}"
         predicted = "" if load.predicted_calls is None else f" ({load.predicted_calls:,} predicted)"
         head.append(f"rows read {read}, entries {report.totals.rows:,}, API calls {load.api_calls:,}{predicted}")
     return head
 
 
-def _table(totals: Totals) -> list[str]:
-    table = Table("action", "error code", "reason")
+def _table(totals: Totals, width: int, ascii_only: bool) -> list[str]:
+    table = Table("action", "error code", "reason", box=box.ASCII if ascii_only else box.HEAVY_HEAD)
     table.add_column("rows", justify="right")
     explained = {
         (action.value, code or "", reason or ""): rows for (action, code, reason), rows in totals.reasons.items()
@@ -116,7 +142,7 @@ def _table(totals: Totals) -> list[str]:
             explained[action.value, "", ""] = plain
     for cells, rows in sorted(explained.items()):
         table.add_row(*(printable(cell, _CELL_LENGTH) for cell in cells), f"{rows:,}")
-    drawn = Console(file=StringIO(), width=_WIDTH, color_system=None, markup=False, highlight=False)
+    drawn = Console(file=StringIO(), width=width, color_system=None, markup=False, highlight=False)
     drawn.print(table)
     return drawn.file.getvalue().splitlines()  # type: ignore[attr-defined, no-any-return]
 

@@ -42,7 +42,8 @@ MOST_COMPLAINTS = 3
 #: Reasons that a complaint names.
 MOST_WHY = 3
 
-#: Rows awaiting a person from which on a green load warns, and percent of the rows from which on a small one does.
+#: Rows awaiting a person, or held behind such a row, from which on a green load warns; and percent of all its rows
+#: from which on a small one does.
 MANY_WAITING = 1000
 MANY_WAITING_PCT = 10.0
 
@@ -148,16 +149,27 @@ def _percent(rows: int, totals: Totals) -> float:
 
 def warnings_of(totals: Totals) -> list[str]:
     """What a person should know of a load that is green all the same, a sentence each."""
-    failed, waiting = failed_rows(totals), totals.actions.get(Action.AWAITING_REVIEW, 0)
-    said = []
+    return [*_failed_though_green(totals), *_many_waiting(totals)]
+
+
+def _failed_though_green(totals: Totals) -> Iterator[str]:
+    failed = failed_rows(totals)
     if failed:
-        said.append(f"green, but {failed:,} of {totals.rows:,} rows are not in the org: {why_failed(totals)}")
+        yield (
+            f"green, but {failed:,} of {totals.rows:,} rows are not known to be in the org: {why_failed(totals)}; "
+            "the statement after 'Rows' finds them, a lower max_failed or max_failed_pct turns such a load red"
+        )
+
+
+def _many_waiting(totals: Totals) -> Iterator[str]:
+    awaiting, held = (totals.actions.get(action, 0) for action in (Action.AWAITING_REVIEW, Action.HELD))
+    waiting = awaiting + held
     if waiting >= MANY_WAITING or _percent(waiting, totals) >= MANY_WAITING_PCT:
-        said.append(
-            f"green, but {waiting:,} of {totals.rows:,} rows await a person; "
+        behind = f", {held:,} more are held behind earlier rows of their keys" if held else ""
+        yield (
+            f"green, but {awaiting:,} of {totals.rows:,} rows await a person{behind}; "
             "max_awaiting_review or max_awaiting_review_pct turns such a load red"
         )
-    return said
 
 
 def in_short(complaints: Sequence[str]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -16,7 +17,7 @@ _BLOCKED = "DUPLICATES_DETECTED"
 
 
 class Progress:
-    """Counts rows as they get their entries, and says so now and then.
+    """Counts rows as they get their entries, and says so now and then. Safe to tell from several threads.
 
     :param rows: of the partition.
     :param calls: API calls that the task has made so far.
@@ -40,6 +41,7 @@ class Progress:
         self._settled_before = 0
         self._actions: Counter[Action] = Counter()
         self._blocked = 0
+        self._lock = threading.Lock()
 
     def begin(self, settled: int) -> None:
         """The task starts; so many of its rows an earlier try has settled."""
@@ -49,12 +51,18 @@ class Progress:
 
     def note(self, entries: Sequence[Entry]) -> None:
         """These rows have their entries."""
-        self._actions.update(entry.action for entry in entries)
-        self._blocked += sum(entry.error_code == _BLOCKED for entry in entries)
-        now = self._clock()
-        if now - self._said >= EVERY:
-            self._said = now
-            self._say(self._line(now - self._began))
+        with self._lock:
+            self._actions.update(entry.action for entry in entries)
+            self._blocked += sum(entry.error_code == _BLOCKED for entry in entries)
+        self.tick()
+
+    def tick(self) -> None:
+        """Some time has passed, perhaps without an answer: each call, repeats included, says so before it is made."""
+        with self._lock:
+            now = self._clock()
+            if now - self._said >= EVERY:
+                self._said = now
+                self._say(self._line(now - self._began))
 
     def _line(self, seconds: float) -> str:
         done = self._actions.total()

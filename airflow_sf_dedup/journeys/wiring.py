@@ -124,6 +124,8 @@ def upsert_of(
     )
     _meter(session, settings.limits, audit, ref.load_id, task.round_number, daily_calls or (lambda: session.limit_info))
     session.before_each_call(keys.keep)
+    progress = Progress(ref.rows, calls=lambda: session.api_calls, say=_log.info)
+    session.before_each_call(progress.tick)
 
     record_claims = SqlRecordClaims(audit.engine)
     stamped = record_claims.claimed(ref.load_id, ref.org_id) if task.mark.try_number > 1 else {}
@@ -172,7 +174,7 @@ def upsert_of(
         sleep=clocks.sleep,
         wait=clocks.wait,
         now=now,
-        progress=Progress(ref.rows, calls=lambda: session.api_calls, say=_log.info),
+        progress=progress,
     )
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator, TriggerRule
 
+from airflow_sf_dedup.operators.instance_states import not_done
 from airflow_sf_dedup.operators.judged import Judgement, judgement_of
 from airflow_sf_dedup.operators.parameters import ChecksParameters
 from airflow_sf_dedup.operators.rows import HidesRows
@@ -83,13 +84,13 @@ class SalesforceDuplicateAuditOperator(ChecksParameters, HidesRows, BaseOperator
 
         audit_conn_id = self._audit_conn_id()
         audit = open_audit(audit_conn_id, upgrade=True)
-        not_done = self._not_done(context)
+        undone = self._not_done(context)
         loads = self._loads(audit, context)
         if not loads:
-            return self._no_load(not_done)
+            return self._no_load(undone)
         document, complaints, reports = self._collect(audit, loads, audit_conn_id)
         context["ti"].xcom_push(key=XCOM_KEY, value=document)
-        complaints += not_done
+        complaints += undone
         say_verdict(reports, complaints, audit_conn_id)
         if complaints:
             raise AirflowFailException(in_short(complaints))
@@ -133,11 +134,7 @@ class SalesforceDuplicateAuditOperator(ChecksParameters, HidesRows, BaseOperator
                 dag_id=ti.dag_id, task_ids=sorted(task_ids), run_ids=[ti.run_id], map_index=map_index
             )
             of_run |= states.get(ti.run_id, {})
-        return [
-            f"task {_instance(name, judgement.awaited)} is {state or 'not run'}"
-            for name, state in sorted(of_run.items())
-            if str(state) not in ("success", "skipped")
-        ]
+        return not_done(of_run, judgement.awaited)
 
     def _loads(self, audit: SqlAudit, context: Context) -> list[Load]:
         """The newest load of each task instance that this one judges, and those that results name."""
@@ -153,11 +150,14 @@ class SalesforceDuplicateAuditOperator(ChecksParameters, HidesRows, BaseOperator
         }
         return latest_loads(found.values())
 
-    def _no_load(self, not_done: list[str]) -> dict[str, Any]:
+    def _no_load(self, undone: list[str]) -> dict[str, Any]:
         from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
-        if not_done:
-            raise AirflowFailException(f"nothing was loaded: {'; '.join(not_done)}")
+        from airflow_sf_dedup.journeys.collect import in_short
+
+        if undone:
+            say_verdict((), undone, None)
+            raise AirflowFailException(f"nothing was loaded: {in_short(undone)}")
         raise AirflowSkipException("nothing was loaded: the tasks before this one were skipped")
 
     def _collect(
@@ -178,7 +178,7 @@ class SalesforceDuplicateAuditOperator(ChecksParameters, HidesRows, BaseOperator
             closed = close_load(audit, load)
             totals = closed.totals
             why = complaints(load, totals, thresholds, unreadable=closed.unreadable)
-            found += why
+            found += [f"load {load.load_id}: {each}" for each in why] if len(loads) > 1 else why
             summaries.append(summarise(audit, load, totals, audit_conn_id=audit_conn_id))
             (red if why else green).append(report_of(audit, load, totals))
         return join(summaries, loads), found, red + green
@@ -191,15 +191,6 @@ def _flat(value: Any) -> Iterator[Mapping[str, Any]]:
     elif isinstance(value, Sequence) and not isinstance(value, str):
         for part in value:
             yield from _flat(part)
-
-
-def _instance(name: str, task_ids: Iterable[str]) -> str:
-    """A task instance as Airflow's pages write it; its states come by ``upsert_3`` for ``upsert[3]``."""
-    for task_id in task_ids:
-        map_index = name.removeprefix(f"{task_id}_")
-        if map_index != name and map_index.isdecimal() and name not in task_ids:
-            return f"{task_id}[{map_index}]"
-    return name
 
 
 def _setting(task: Any, name: str) -> Any:

@@ -323,6 +323,7 @@ def upsert_partition(
     audit = open_audit(ref.audit_conn_id)
     if nothing_left(audit, ref):
         _still_same_org(session(), ref)
+        _log.info("all %s rows were settled before; nothing is sent", f"{ref.rows:,}")
         return
     with _not_sent_if_it_fails(audit, ref, context):
         journey = _begin(ref, settings(), session(), audit=audit, context=context)

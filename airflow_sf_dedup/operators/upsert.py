@@ -269,7 +269,7 @@ class SalesforceUpsertOperator(ChecksParameters, HidesRows, BaseOperator):
         )
 
     def _push(self, context: Context, work: _Work) -> tuple[dict[str, Any], Totals]:
-        from airflow_sf_dedup.audit.report import Report
+        from airflow_sf_dedup.audit.report import Report, report_of
         from airflow_sf_dedup.hooks.audit import open_audit
         from airflow_sf_dedup.journeys.summary import summarise
         from airflow_sf_dedup.operators.instance_names import outcome_label
@@ -295,7 +295,11 @@ class SalesforceUpsertOperator(ChecksParameters, HidesRows, BaseOperator):
         )
         context["ti"].xcom_push(key=XCOM_KEY, value=document)
         self._outcome = outcome_label(totals)
-        say_report(Report(load, totals, partition=work.partition), work.audit_conn_id)
+        if work.partition is None:
+            report = report_of(audit, load, totals)
+        else:
+            report = Report(load, totals, partition=work.partition, api_calls=work.api_calls())
+        say_report(report, work.audit_conn_id)
         return document, totals
 
     def _judge(self, totals: Totals, thresholds: Thresholds) -> None:

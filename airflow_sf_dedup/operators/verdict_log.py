@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from airflow_sf_dedup.audit.report import Report
 
-#: Loads that a log shows; a run may have made a thousand.
+#: Loads that a log shows, and reasons that it names; a run may have made a thousand.
 MOST_SHOWN = 10
 
 _log = logging.getLogger(__name__)
@@ -28,16 +28,29 @@ def say_verdict(reports: Sequence[Report], complaints: Sequence[str], audit_conn
 
     :param reports: those of red loads first.
     """
-    from airflow_sf_dedup.journeys.collect import warnings_of
+    from airflow_sf_dedup.audit.report import show_run
 
     for report in reports[:MOST_SHOWN]:
         say_report(report, audit_conn_id)
     if len(reports) > MOST_SHOWN:
-        _log.info("and %d more loads of this run", len(reports) - MOST_SHOWN)
-    for complaint in complaints:
-        _log.error("%s", complaint)
+        load = reports[0].load
+        more, command = len(reports) - MOST_SHOWN, show_run(load.dag_id, load.run_id, audit_conn_id)
+        _log.info("%s", f"and {more:,} more loads of this run: {command}")
     if complaints:
-        return
-    for report in reports:
-        for warning in warnings_of(report.totals):
-            _log.warning("load %s is %s", report.load.load_id, warning)
+        _say_some(logging.ERROR, complaints, "reasons")
+    else:
+        _say_some(logging.WARNING, _warnings(reports), "warnings")
+
+
+def _warnings(reports: Sequence[Report]) -> list[str]:
+    from airflow_sf_dedup.journeys.collect import warnings_of
+
+    return [f"load {report.load.load_id} is {said}" for report in reports for said in warnings_of(report.totals)]
+
+
+def _say_some(level: int, sentences: Sequence[str], what: str) -> None:
+    """A line each, and how many there are beyond those that a log holds."""
+    for sentence in sentences[:MOST_SHOWN]:
+        _log.log(level, "%s", sentence)
+    if len(sentences) > MOST_SHOWN:
+        _log.log(level, "%s", f"and {len(sentences) - MOST_SHOWN:,} more {what}")

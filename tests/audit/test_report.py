@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import shlex
+from dataclasses import replace
+from io import BytesIO, TextIOWrapper
+from pathlib import Path
 
 import pytest
 from sqlalchemy import text
@@ -10,7 +13,7 @@ from sqlalchemy import text
 from airflow_sf_dedup.audit.__main__ import main
 from airflow_sf_dedup.audit.base import Totals
 from airflow_sf_dedup.audit.engine import reading
-from airflow_sf_dedup.audit.report import Report, lines_of, next_steps, report_of, what_was_read
+from airflow_sf_dedup.audit.report import Report, lines_of, next_steps, report_of, show_run, what_was_read
 from airflow_sf_dedup.audit.sql import SqlAudit
 from airflow_sf_dedup.core.entries import Action
 from airflow_sf_dedup.testing.contracts.audit import MATCH, a_load, an_entry
@@ -67,7 +70,7 @@ def test_the_statement_runs_and_finds_what_is_not_in_the_org(audit, load, engine
         *("python", "-m", "airflow_sf_dedup.audit", "show", "--load", load.load_id, "--audit-conn-id", "audit db")
     ]
     with reading(engine) as connection:
-        found = connection.execute(text(rows.removeprefix("Rows: "))).all()
+        found = connection.execute(text(rows.removeprefix("Rows, in connection audit db: "))).all()
     assert [(row.row_number, row.action) for row in found] == [
         (2, "awaiting_review"),
         (3, "failed"),
@@ -80,9 +83,75 @@ def test_a_load_in_which_all_went_well_needs_no_statement(load):
 
 
 def test_a_partition_is_named_as_its_task_is(load):
-    report = Report(load, Totals({Action.FAILED: 1}, {(Action.FAILED, "X", None): 1}), partition=2)
+    report = Report(load, Totals({Action.FAILED: 1}, {(Action.FAILED, "X", None): 1}), partition=2, api_calls=5)
     assert f"Load {load.load_id}, partition 3 of 8:" in lines_of(report)[0]
+    assert lines_of(report)[1] == "entries 1, API calls of this try 5"
     assert "AND partition = 2 AND" in next_steps(report, None)[1]
+
+
+def test_the_statement_says_in_which_database_it_runs(load):
+    report = Report(load, Totals({Action.FAILED: 1}, {(Action.FAILED, "X", None): 1}))
+    assert next_steps(report, None)[1].startswith("Rows, in the embedded audit file: SELECT ")
+    assert next_steps(report, "audit_db")[1].startswith("Rows, in connection audit_db: SELECT ")
+
+
+def test_the_documentation_shows_what_the_log_says():
+    blocked = "DUPLICATES_DETECTED"
+    load = a_load(
+        load_id="0226af33-8d4b-41e0-8a64-cbe31de339b0",
+        external_id_field="External_Id__c",
+        org_id="00D5g0000000001EAA",
+        dag_id="morning_leads",
+        run_id="scheduled__2026-03-02",
+        rows_read=5_000,
+        api_calls=41,
+        predicted_calls=36,
+    )
+    totals = Totals(
+        {Action.AWAITING_REVIEW: 120, Action.CREATED: 3_797, Action.FAILED: 3, Action.MATCHED_UPDATED: 1_080},
+        {
+            (Action.AWAITING_REVIEW, blocked, "several_matches"): 120,
+            (Action.FAILED, "REQUIRED_FIELD_MISSING", None): 3,
+            (Action.MATCHED_UPDATED, blocked, None): 1_080,
+        },
+    )
+    report = Report(load, totals, rules={"Lead_Email": 1_080, "Lead_Matches_Contact": 120})
+    shown = "\n".join([*lines_of(report), *next_steps(report, None)])
+    assert f"```text\n{shown}\n```" in (Path(__file__).parents[2] / "docs" / "operators.md").read_text("utf-8")
+
+
+def test_the_command_for_a_run_can_be_pasted(audit, load, audit_url, capsys):
+    command = shlex.split(show_run("a dag", "manual__1'; x", "db"))
+    assert command[3:] == ["show", "--dag", "a dag", "--run", "manual__1'; x", "--audit-conn-id", "db"]
+    command = shlex.split(show_run(load.dag_id, load.run_id, None))
+    assert main([*command[3:], "--url", audit_url]) == 0
+    assert load.load_id in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "cp1252", "utf-8"])
+def test_a_terminal_without_box_characters_gets_a_table_all_the_same(audit, load, audit_url, monkeypatch, encoding):
+    audit.remember(load.load_id, [an_entry(4, Action.CREATED, matches=(replace(MATCH, duplicate_rule="Règle 重複"),))])
+    terminal = TextIOWrapper(BytesIO(), encoding=encoding)
+    monkeypatch.setattr("sys.stdout", terminal)
+    assert main(["show", "--url", audit_url, "--load", load.load_id]) == 0
+    terminal.flush()
+    said = terminal.buffer.getvalue().decode(encoding)
+    assert ("│ created" in said) is (encoding == "utf-8")
+    assert ("| created" in said) is (encoding != "utf-8")
+    assert "REQUIRED_FIELD_MISSING" in said
+
+
+def test_a_narrow_terminal_folds_cells_instead_of_breaking_the_table(audit, load):
+    lines = [line for line in lines_of(report_of(audit, load), width=50) if line[:1] in "┏┃┡│└"]
+    assert {len(line) for line in lines} == {50}
+
+
+def test_rows_that_an_earlier_try_has_sent_are_not_read_twice():
+    totals = Totals(
+        {Action.CREATED: 8, Action.FAILED: 1, Action.INVALID: 1},
+        {(Action.FAILED, "X", None): 1, (Action.INVALID, "NO_KEY", "missing_key"): 1},
+    )
+    assert what_was_read(9, 1, totals) == "10 rows read: 9 staged in 1 partitions, 1 invalid (missing_key)"
 
 
 def test_what_was_read_says_why_rows_are_not_staged():

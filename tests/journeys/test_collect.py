@@ -148,11 +148,23 @@ def test_a_threshold_that_is_no_number_is_refused_by_name(name: str, value: Any)
         (totals(created=95, awaiting_review=5), []),
         (totals(created=90, awaiting_review=10), ["green, but 10 of 100 rows await a person"]),
         (totals(created=90_000, awaiting_review=1_000), ["green, but 1,000 of 91,000 rows await a person"]),
-        (totals(created=98, failed=1, unknown=1), ["green, but 2 of 100 rows are not in the org"]),
-        (totals(failed=50, awaiting_review=50), ["are not in the org", "await a person"]),
+        (totals(created=98, failed=1, unknown=1), ["green, but 2 of 100 rows are not known to be in the org"]),
+        (totals(failed=50, awaiting_review=50), ["are not known to be in the org", "await a person"]),
+        (totals(created=90, awaiting_review=4, held=6), ["4 of 100 rows await a person, 6 more are held behind"]),
+        (totals(created=99, held=1), []),
         (totals(), []),
     ],
-    ids=["good", "few wait", "many of few wait", "many wait", "failed within the limits", "both", "no rows"],
+    ids=[
+        "good",
+        "few wait",
+        "many of few wait",
+        "many wait",
+        "failed within the limits",
+        "both",
+        "held",
+        "few held",
+        "no rows",
+    ],
 )
 def test_a_green_load_that_a_person_should_look_at_says_so(found: Totals, expected: list[str]) -> None:
     said = warnings_of(found)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 
 from airflow_sf_dedup.core.entries import Action, Entry
@@ -42,6 +43,25 @@ def test_what_is_blocked_and_what_failed_is_counted_and_nothing_is_quoted() -> N
     clock.now += EVERY
     progress.note(entries(3, Action.NOT_SENT))
     assert said == ["6 of 10 rows, 1 a second; 3 blocked, 4 failed, 0 API calls"]
+
+
+def test_a_task_that_gets_no_answer_says_so_too() -> None:
+    said, clock = list[str](), Clock()
+    progress = Progress(5_000, calls=lambda: 12, say=said.append, clock=clock)
+    for _ in range(10):
+        clock.now += EVERY / 5
+        progress.tick()
+    assert said == ["0 of 5,000 rows, 0 a second; 0 blocked, 0 failed, 12 API calls"] * 2
+
+
+def test_of_many_threads_one_says_it() -> None:
+    said, clock = list[str](), Clock()
+    progress = Progress(10, say=said.append, clock=clock)
+    clock.now += EVERY
+    with ThreadPoolExecutor(8) as threads:
+        for _ in range(64):
+            threads.submit(progress.tick)
+    assert len(said) == 1
 
 
 def test_a_rerun_says_what_was_settled_before() -> None:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import logging
+import shlex
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from airflow.sdk import DAG
 
-from airflow_sf_dedup import SalesforceUpsertOperator, salesforce_upsert
+from airflow_sf_dedup import SalesforceDuplicateAuditOperator, SalesforceUpsertOperator, salesforce_upsert
 from airflow_sf_dedup.audit.__main__ import main
 from airflow_sf_dedup.emulator import EmulatedOrg
 from airflow_sf_dedup.operators.instance_names import MAP_INDEX_TEMPLATE, size_label
+from airflow_sf_dedup.operators.verdict_log import MOST_SHOWN
 from airflow_sf_dedup.testing import run_dag
 from tests.acceptance.morning import known_to_the_org, leads, seed
 
@@ -76,7 +79,7 @@ def test_a_green_load_with_failed_and_many_waiting_rows_warns(salesforce_org: Em
     del rows[9]["LastName"]
     assert run_dag(load(rows, max_failed=5)).state == "success"
     warnings = "\n".join(said("WARNING"))
-    assert "green, but 1 of 10 rows are not in the org: 1 failed REQUIRED_FIELD_MISSING" in warnings
+    assert "green, but 1 of 10 rows are not known to be in the org: 1 failed REQUIRED_FIELD_MISSING" in warnings
     assert "green, but 4 of 10 rows await a person" in warnings
 
 
@@ -85,6 +88,61 @@ def test_the_partition_task_says_what_it_read(salesforce_org: EmulatedOrg, said:
     run_dag(load(rows, max_failed=1))
     expected = "6 rows read: 4 staged in 2 partitions, 1 invalid (missing_key), 1 superseded (on_repeat_last)"
     assert expected in said("INFO")
+
+
+def test_a_retry_with_records_reads_no_row_twice_and_says_what_was_settled(
+    salesforce_org: EmulatedOrg, said: Said
+) -> None:
+    rows = leads(10)
+    del rows[3]["LastName"]
+    with DAG("records", schedule=None) as dag:
+        SalesforceUpsertOperator(task_id="upsert", records=rows, retries=1, retry_delay=timedelta(0), **LEAD)
+    run_dag(dag)
+    assert [line for line in said("INFO") if " rows read: " in line] == ["10 rows read: 10 staged in 1 partitions"] * 2
+    assert "9 of 10 rows were settled before; they are not sent again" in said("INFO")
+
+
+def test_a_task_whose_rows_were_all_settled_before_says_so(salesforce_org: EmulatedOrg, said: Said) -> None:
+    with DAG("settled", schedule=None) as dag:
+        SalesforceUpsertOperator(
+            task_id="upsert",
+            records=leads(10),
+            retries=1,
+            retry_delay=timedelta(0),
+            post_execute=_fail_once(),
+            **LEAD,
+        )
+    assert run_dag(dag).state == "success"
+    assert "all 10 rows were settled before; nothing is sent" in said("INFO")
+
+
+def _fail_once() -> Callable[..., None]:
+    tries = iter([RuntimeError("the worker was lost")])
+
+    def fail(*_: Any) -> None:
+        if (error := next(tries, None)) is not None:
+            raise error
+
+    return fail
+
+
+def test_a_run_of_many_red_loads_does_not_flood_its_log(salesforce_org: EmulatedOrg, said: Said) -> None:
+    rows = leads(MOST_SHOWN + 2)
+    for row in rows:
+        del row["LastName"]
+    with DAG("many", schedule=None) as dag:
+        upserts = SalesforceUpsertOperator.partial(task_id="upsert", retries=0, **LEAD).expand(
+            records=[[row] for row in rows]
+        )
+        SalesforceDuplicateAuditOperator(task_id="audit", upserts=upserts.output)
+    run = run_dag(dag)
+    errors = said("ERROR")
+    assert len(errors) == MOST_SHOWN + 1
+    assert all(line.startswith("load ") for line in errors[:-1])
+    assert errors[-1] == "and 3 more reasons"
+    command = next(line for line in said("INFO") if line.startswith("and 2 more loads of this run: "))
+    assert main(["show", *shlex.split(command.split(" show ")[1])]) == 0
+    assert run.state == "failed"
 
 
 def test_mapped_instances_are_named_by_their_size_and_what_was_blocked_and_failed(salesforce_org: EmulatedOrg) -> None:
