@@ -32,10 +32,18 @@ class KeyHolder:
         readable = self._readable(row)
         return bool(readable) and all(_same(value, self._stored(name)) for name, value in readable.items())
 
-    def has_traces_of(self, row: Record, other: Record) -> bool:
-        """Whether the record has a value of the row, not a blank one, that the other row would not have written."""
+    def was_overwritten_since(self, moment: datetime) -> bool:
+        """Whether somebody has written the record since, and not only by creating it, as far as its dates tell."""
+        if self.origin is None or self.origin.modified_at is None or not is_since(self.origin.modified_at, moment):
+            return False
+        if self.origin.created_at is None or self.origin.created_by != self.origin.modified_by:
+            return True
+        return not is_since(self.origin.created_at, self.origin.modified_at)
+
+    def has_traces_of(self, row: Record, besides: Mapping[str, Any]) -> bool:
+        """Whether the record has a value of the row, not a blank one, that is not among those that others write."""
         return any(
-            _plain(value) and _same(value, self._stored(name)) and not _same(value, other.fields.get(name))
+            _plain(value) and _same(value, self._stored(name)) and not _same(value, besides.get(name))
             for name, value in self._readable(row).items()
         )
 

@@ -48,8 +48,9 @@ class ReRead:
 
     A record that this user created since the row was first sent was created by it. A row that is refused now was
     saved by its lost call if this user has written a record of its key since that holds the row's values. Nobody can
-    tell where somebody else has written such a record since, or one that this user created since, or where several
-    records may be the one. Any other record is not the row's: nobody has written it since, or it holds other values.
+    tell where somebody else has written such a record since, where a record was overwritten since or was created with
+    some of the values, or where several records may be the one. Any other record is not the row's: nobody has written
+    it since, or it was created with other values, or another row of this task is known to have written it last.
 
     :param user_id: of the API user, 18 characters, once it is known; ``None``: what anybody wrote counts.
     :param keys_repeat: several rows of a key are sent one after the other, so that an earlier one of this task
@@ -159,11 +160,19 @@ class ReRead:
         if isinstance(answered.outcome, DuplicatesFound):
             # A policy decides by what the org holds now.
             return Written.NO
-        if holder.record_id in self._stamped:
-            # Claimed for the row's key, and written since: by the row with some of its values, or by another row.
-            return Written.PERHAPS
-        created = origin is not None and self._created(origin, answered.since)
-        return Written.PERHAPS if created and origin and not self._is_own(origin.modified_by) else Written.NO
+        if holder.record_id in self._written and origin is not None and self._is_own(origin.modified_by):
+            return Written.NO
+        return Written.PERHAPS if self._has_signs(answered, holder) else Written.NO
+
+    def _has_signs(self, answered: Answered[Record], holder: KeyHolder) -> bool:
+        """Whether the row may have written a record that holds other values by now.
+
+        A match that was claimed for the row's key may have been stamped, with some of its values or by another row.
+        """
+        if holder.record_id in self._stamped or answered.since is None:
+            return True
+        key = {self._external_id_field: answered.row.key}
+        return holder.was_overwritten_since(answered.since) or holder.has_traces_of(answered.row, key)
 
     def _wrote(self, origin: Origin, since: datetime | None) -> bool:
         """Whether this user may have been one of those who have written the record since the row was first sent."""
@@ -189,7 +198,7 @@ def _why_unknown(maybe: Sequence[KeyHolder]) -> str:
         return f"{len(maybe)} records that hold its key may be the one that it wrote"
     if maybe[0].values is None:
         return "the record that holds its key cannot be read"
-    return "the record that holds its key has been written by another user since"
+    return "the record that holds its key was written since; its dates and values do not tell by which call"
 
 
 def _said(outcome: Outcome) -> str:

@@ -157,7 +157,7 @@ def _seen(row: Record, mark: Watermark, raiser: Record | None, holders: Iterable
         return Fate.NOT_WRITTEN
     if any(each.holds(raiser) for each in touched):
         return Fate.WRITTEN
-    if any(each.values is None or each.has_traces_of(raiser, row) for each in touched):
+    if any(each.values is None or each.has_traces_of(raiser, row.fields) for each in touched):
         return Fate.OPEN
     return Fate.NOT_WRITTEN
 

@@ -56,8 +56,9 @@ def _held(evidence: Evidence, load: LoadEvidence, entry: Entry, sent: Sent) -> s
 
 
 def _not_sent(evidence: Evidence, load: LoadEvidence, entry: Entry, sent: Sent) -> str | None:
-    behind = entry.reason == BEHIND_A_FAILED_ROW and _earlier(evidence, load, sent, UNSETTLED)
-    return "not sent behind a row that failed" if behind else None
+    if entry.reason == BEHIND_A_FAILED_ROW:
+        return "not sent behind a row that failed" if _earlier(evidence, load, sent, UNSETTLED) else None
+    return _behind_an_unknown_row(evidence, load, sent)
 
 
 def _failed(evidence: Evidence, load: LoadEvidence, entry: Entry, sent: Sent) -> str | None:
@@ -67,9 +68,31 @@ def _failed(evidence: Evidence, load: LoadEvidence, entry: Entry, sent: Sent) ->
 
 
 def _unknown(evidence: Evidence, load: LoadEvidence, entry: Entry, sent: Sent) -> str | None:
+    if _is_among_strangers(evidence, entry, sent):
+        return "unknown among the records of a stranger, who are named"
+    return _behind_an_unknown_row(evidence, load, sent)
+
+
+def _is_among_strangers(evidence: Evidence, entry: Entry, sent: Sent) -> bool:
     """Several records hold its key, a stranger wrote one of them, and the entry names those that may be the row's."""
-    several = _holders(evidence, sent) > 1 and _strangers_wrote(evidence, sent)
-    return "unknown among the records of a stranger, who are named" if several and entry.matches else None
+    if entry.action is not Action.UNKNOWN or not entry.matches:
+        return False
+    return _holders(evidence, sent) > 1 and _strangers_wrote(evidence, sent)
+
+
+def _behind_an_unknown_row(evidence: Evidence, load: LoadEvidence, sent: Sent) -> str | None:
+    """It was put off, or never came to its re-read, since another load's row of its key stays unknown."""
+    others = (
+        (other, evidence.expected[name].sent.get(other.row_number))
+        for name, each in evidence.loads.items()
+        for other in each.entries
+        if each is not load
+    )
+    unknown = any(
+        of is not None and evidence.fold(of.key) == evidence.fold(sent.key) and _is_among_strangers(evidence, other, of)
+        for other, of in others
+    )
+    return "put off behind a row that is unknown among the records of a stranger" if unknown else None
 
 
 def _earlier(evidence: Evidence, load: LoadEvidence, sent: Sent, actions: frozenset[Action]) -> bool:

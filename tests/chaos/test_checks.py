@@ -315,27 +315,47 @@ def test_a_row_is_stale_once_a_newer_state_of_its_key_was_saved() -> None:
     assert (checks_of(found), found.excused) == (set(), {"older than a state that was saved": 1})
 
 
-@pytest.mark.parametrize(("matches", "expected"), [(("00Q_2", "00Q_9"), set()), ((), {2})], ids=["named", "not named"])
-def test_a_row_may_stay_unknown_among_records_of_a_stranger_that_it_names(
-    matches: tuple[str, ...], expected: set[int]
-) -> None:
+def among_strangers(matches: tuple[str, ...], behind: Action | None = None) -> Evidence:
+    """Row 2 is unknown, a stranger wrote the records of its key; with ``behind``, so ends a row of it in load2."""
     entries = tuple(
         replace(each, action=Action.UNKNOWN, matches=tuple(MatchEntry(name, "Lead") for name in matches))
         if each.row_number == 2
         else each
         for each in ENTRIES
     )
-    found = evidence(
+    plan = replace(PLAN, name="load2", rows=({**ROWS[1], "Marker__c": "load2/1"},))
+    waiting = () if behind is None else (Entry(1, behind, NOW, key="K-2", reason="key_in_flight"),)
+    loads = {"load1": load(entries, complaints=("red",))}
+    if waiting:
+        loads["load2"] = LoadEvidence(plan, "id-2", waiting, 1, document(waiting), ("red",))
+    return evidence(
         scenario=replace(SCENARIO, key_field=LOOSE),
         lines=[*UNSAVED, strangers(6, "created", "00Q_2", "K-2"), strangers(7, "created", "00Q_9", "K-2")],
         records={
             **RECORDS,
             **{each: {"Id": each, KEY: "K-2", "Marker__c": "stranger/1"} for each in ("00Q_2", "00Q_9")},
         },
-        loads={"load1": load(entries, complaints=("red",))},
+        loads=loads,
         snapshots=(),
     )
-    assert checks_of(found) == expected
+
+
+NAMED = ("00Q_2", "00Q_9")
+
+
+@pytest.mark.parametrize(("matches", "expected"), [(NAMED, set()), ((), {2})], ids=["named", "not named"])
+def test_a_row_may_stay_unknown_among_records_of_a_stranger_that_it_names(
+    matches: tuple[str, ...], expected: set[int]
+) -> None:
+    assert checks_of(among_strangers(matches)) == expected
+
+
+@pytest.mark.parametrize("behind", [Action.NOT_SENT, Action.UNKNOWN])
+@pytest.mark.parametrize(("matches", "expected"), [(NAMED, set()), ((), {2})], ids=["excused", "not excused"])
+def test_a_row_may_stay_behind_another_loads_row_that_is_unknown_and_excused(
+    matches: tuple[str, ...], expected: set[int], behind: Action
+) -> None:
+    assert checks_of(among_strangers(matches, behind)) == expected
 
 
 @pytest.mark.parametrize(("saved_before", "expected"), [(True, set()), (False, {4})], ids=["a repeat", "no repeat"])

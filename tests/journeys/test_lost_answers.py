@@ -161,28 +161,64 @@ def test_a_refusal_now_is_no_proof_that_a_lost_call_did_nothing(
         assert answered.outcome == (expected or refusal)
 
 
+BEFORE, MUCH_LATER = SENT - timedelta(days=1), LATER + timedelta(seconds=2)
+
+
 @pytest.mark.parametrize(
-    ("origin", "expected"),
+    ("origin", "values", "expected"),
     [
-        (Origin(LATER, ME, LATER, SOMEBODY), True),
-        (Origin(SENT - timedelta(days=1), ME, LATER, SOMEBODY), False),
-        (Origin(LATER, SOMEBODY, LATER + timedelta(seconds=2), SOMEBODY), False),
-        (Origin(LATER, SOMEBODY, LATER, SOMEBODY), False),
-        (Origin(LATER, ME, LATER, ME), False),
-        (Origin(SENT - timedelta(days=1), ME, SENT - timedelta(days=1), SOMEBODY), False),
+        (Origin(LATER, ME, LATER, SOMEBODY), {}, True),
+        (Origin(BEFORE, ME, LATER, SOMEBODY), {}, True),
+        (Origin(BEFORE, SOMEBODY, LATER, ME), {}, True),
+        (Origin(LATER, SOMEBODY, MUCH_LATER, SOMEBODY), {}, True),
+        (Origin(LATER, SOMEBODY, LATER, SOMEBODY), {"City": "Bonn"}, True),
+        (Origin(LATER, ME, LATER, ME), {"City": "Bonn"}, True),
+        (Origin(LATER, SOMEBODY, LATER, SOMEBODY), {}, False),
+        (Origin(LATER, ME, LATER, ME), {"City": "Ulm"}, False),
+        (Origin(BEFORE, ME, BEFORE, SOMEBODY), {"City": "Bonn"}, False),
+        (None, {"City": "Bonn"}, True),
+        (None, {}, False),
     ],
-    ids=["created by this user", "there before", "theirs, twice", "theirs", "this user's word", "not since"],
+    ids=[
+        "created by this user, written by somebody",
+        "there before, written by somebody",
+        "there before, written by this user",
+        "theirs, written twice",
+        "theirs, with a value of the row",
+        "created by this user, with a value of the row",
+        "theirs",
+        "created by this user, with other values",
+        "not since",
+        "without dates, with a value of the row",
+        "without dates",
+    ],
 )
 @pytest.mark.parametrize("refusal", [KeyHeldByMany("…", (lead_id(1),)), Failed("X", "…"), DuplicatesFound("…")])
-def test_what_somebody_else_wrote_last_may_have_been_the_rows_before(
-    refusal: Outcome, origin: Origin, expected: bool
+def test_a_record_that_holds_other_values_by_now_may_have_been_the_rows_before(
+    refusal: Outcome, origin: Origin | None, values: dict[str, object], expected: bool
 ) -> None:
     """What a policy decides about goes by what the org holds now."""
-    other = StoredRecord(lead_id(1), {**row(1).fields, "LastName": "Somebody else's"})
-    org = FakeOrg(held={"key-1": (lead_id(1),)}, records={lead_id(1): other}, created={lead_id(1): origin})
-    [answered] = ReRead(org, "Lead", KEY, lambda: ME).told([Answered(row(1), refusal, 2, 3.0, SENT)])
-    is_unknown = expected and not isinstance(refusal, DuplicatesFound)
-    assert isinstance(answered.outcome, Unanswered) is is_unknown
+    record = row(1, City="Bonn")
+    other = StoredRecord(lead_id(1), {KEY: "key-1", "LastName": "Another", "City": None, **values})
+    org = FakeOrg(held={"key-1": (lead_id(1),)}, records={lead_id(1): other})
+    if origin is not None:
+        org.created[lead_id(1)] = origin
+    [answered] = ReRead(org, "Lead", KEY, lambda: ME).told([Answered(record, refusal, 2, 3.0, SENT)])
+    if expected and not isinstance(refusal, DuplicatesFound):
+        assert isinstance(answered.outcome, Unanswered)
+        assert answered.outcome.record_ids == (lead_id(1),)
+    else:
+        assert answered.outcome is refusal
+
+
+def test_a_record_that_another_row_of_the_task_wrote_last_does_not_hold_the_refused_row() -> None:
+    record = StoredRecord(lead_id(1), {**row(1).fields, "LastName": "An earlier row's"})
+    origin = Origin(BEFORE, SOMEBODY, LATER, ME)
+    org = FakeOrg(held={"key-1": (lead_id(1),)}, records={lead_id(1): record}, created={lead_id(1): origin})
+    subject = ReRead(org, "Lead", KEY, lambda: ME, keys_repeat=True)
+    subject.told([Answered(row(9, "key-1"), Saved(lead_id(1), False))])
+    refused = Answered(row(1), Failed("X", "…"), 2, 3.0, SENT)
+    assert subject.told([refused]) == [refused]
 
 
 @pytest.mark.parametrize("field", [KEY, "Email__c"])
