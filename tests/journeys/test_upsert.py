@@ -465,7 +465,7 @@ def test_an_update_by_a_later_try_is_an_update(task: Task, org: FakeOrg) -> None
 @pytest.mark.parametrize(
     ("age", "action", "reason"),
     [
-        (timedelta(0), "created", "answer_lost"),
+        (timedelta(minutes=-1), "created", "answer_lost"),
         (timedelta(days=9), "updated", "answer_lost"),
         (None, "updated", "created_or_updated"),
     ],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -76,18 +77,28 @@ def test_rows_whose_keys_are_in_flight_elsewhere_are_waited_for_without_a_worker
     monkeypatch.setattr("airflow_sf_dedup.operators.rescheduling.SHORTEST_WAIT", 0.5)
     monkeypatch.setattr("airflow_sf_dedup.operators.rescheduling.SPREAD", 0.1)
     give_back = other_claims(tmp_path / "audit.db", rows[2]["External_Id__c"], salesforce_org)
-    timer = threading.Timer(2.0, give_back)
+    waiter = threading.Thread(target=when_put_off, args=(audit_rows, give_back))
     with DAG("patient", schedule=None) as dag:
         SalesforceUpsertOperator(task_id="upsert", records=rows, **LEAD)
 
-    timer.start()
+    waiter.start()
     run = run_dag(dag)
-    timer.join()
+    waiter.join()
 
     assert states(run) == {"upsert": "success"}
     assert [ti.try_number for ti in run.get_task_instances()] == [1], "a reschedule is no retry"
     assert "1 rows were put off: their keys are in flight in other_dag.upsert[2]" in capsys.readouterr().out
     assert audit_rows("SELECT action, count(*) FROM sf_dedup_entry GROUP BY 1") == [("created", 5)]
+
+
+def when_put_off(audit_rows: AuditRows, then: Callable[[], None]) -> None:
+    """Wait until the audit says that a row is in flight elsewhere."""
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        if audit_rows("SELECT 1 FROM sf_dedup_entry WHERE reason = 'key_in_flight'"):
+            break
+        time.sleep(0.05)
+    then()
 
 
 def other_claims(audit: Path, key: str, org: EmulatedOrg) -> Callable[[], None]:

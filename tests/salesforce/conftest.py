@@ -138,7 +138,7 @@ def org_reply(handler: BaseHTTPRequestHandler, reply: Reply) -> None:
     handler.end_headers()
     handler.wfile.write(content)
     if reply.stalls:
-        time.sleep(0.5)
+        time.sleep(1.5)
     handler.close_connection = handler.close_connection or reply.missing_bytes > 0 or reply.stalls
 
 
