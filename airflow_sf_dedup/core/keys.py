@@ -6,6 +6,7 @@ to choose a partition, so that one key never meets two tasks, whatever the org's
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from dataclasses import dataclass
 from decimal import Decimal
@@ -31,18 +32,25 @@ _AMBIGUOUS_AS_A_FLOAT = 2**53
 #: What Salesforce trims from a text; wider blanks such as the no-break space are kept.
 _BLANKS = " \t\n\r\f\v"
 
+#: NUL, half a character, and the byte order mark, also with its bytes swapped: where files were joined, it would make
+#: a second key that looks like the first.
+_DAMAGE = re.compile("[\0\ud800-\udfff\ufeff\ufffe]")
+
 
 class UnusableKey(ValueError):
-    """A value that cannot identify a row.
+    """A value that cannot identify a record.
 
+    :param field_name: the field, in the org's spelling.
     :param reason: one word, such as ``missing_key``.
-    :param message: what is wrong, naming the field and never the value.
+    :param why: what is wrong, in words that do not repeat the value and complete a sentence that the field begins.
     """
 
-    def __init__(self, reason: str, message: str) -> None:
-        super().__init__(message)
+    def __init__(self, field_name: str, reason: str, why: str) -> None:
+        self.message = f"{field_name} {why}"
+        super().__init__(self.message)
+        self.field_name = field_name
         self.reason = reason
-        self.message = message
+        self.why = why
 
 
 @dataclass(frozen=True)
@@ -63,9 +71,9 @@ class KeyRule:
         """
         value = plain(value)
         if value is None or (isinstance(value, str) and not value.strip()):
-            raise UnusableKey("missing_key", f"{self.field.name} is blank: the row has no key")
+            raise self._unusable("missing_key", "is blank: the row has no key")
         if isinstance(value, bool):
-            raise UnusableKey("key_is_a_boolean", f"{self.field.name} is true or false, which is no key")
+            raise self._unusable("key_is_a_boolean", "is true or false, which is no key")
         return self._number(value) if self.is_number else self._text(value)
 
     def fold(self, key: str) -> str:
@@ -98,13 +106,11 @@ class KeyRule:
         return float(key) if "." in key else int(key)
 
     def _text(self, value: Any) -> str:
-        key = self._characters(self._as_text(value).strip(_BLANKS))
+        key = self._without_damage(self._as_text(value).strip(_BLANKS))
         if self.field.holds_ids:
             return self._record_id(key)
         if 0 < self.field.length < len(key):
-            raise UnusableKey(
-                "key_too_long", f"{self.field.name} has {len(key)} characters, it holds {self.field.length}"
-            )
+            raise self._unusable("key_too_long", f"has {len(key)} characters, it holds {self.field.length}")
         return key.lower() if self.field.type == "email" else key
 
     def _record_id(self, key: str) -> str:
@@ -112,16 +118,14 @@ class KeyRule:
         try:
             return restored(key)
         except ValueError:
-            raise UnusableKey("key_is_no_id", f"{self.field.name} is no record id of 15 or 18 characters") from None
+            raise self._unusable("key_is_no_id", "is no record id of 15 or 18 characters") from None
 
     def _as_text(self, value: Any) -> str:
         if isinstance(value, str):
             return str(value)
         if isinstance(value, float):
-            raise UnusableKey(
-                "key_is_a_float",
-                f"{self.field.name} is a text field and the key a float, so 1.0 could mean '1' or '1.0': "
-                "send it as text",
+            raise self._unusable(
+                "key_is_a_float", "is a text field and the key a float, so 1.0 could mean '1' or '1.0': send it as text"
             )
         if isinstance(value, int):
             # Refused here because Python does not spell out whole numbers of thousands of digits.
@@ -130,13 +134,14 @@ class KeyRule:
             return f"{value:f}" if abs(value.adjusted()) < 3_000 else "9" * 3_000
         if isinstance(value, UUID):
             return str(value)
-        raise UnusableKey("key_is_no_text", f"{self.field.name} is neither text nor a whole number")
+        raise self._unusable("key_is_no_text", "is neither text nor a whole number")
 
-    def _characters(self, key: str) -> str:
-        if "\0" in key or any("\ud800" <= char <= "\udfff" for char in ("" if key.isascii() else key)):
-            raise UnusableKey(
+    def _without_damage(self, key: str) -> str:
+        if _DAMAGE.search(key):
+            raise self._unusable(
                 "key_has_bad_characters",
-                f"{self.field.name} holds a NUL or half a character, which no API can carry",
+                "holds a NUL or half a character, which no API can carry, or a byte order mark, which belongs to a "
+                "file and to no key",
             )
         return key
 
@@ -145,7 +150,7 @@ class KeyRule:
         if not number:
             return "0"
         if not -MOST_DIGITS <= number.adjusted() < MOST_DIGITS:
-            raise UnusableKey("key_too_long", f"{self.field.name} has more than {MOST_DIGITS} digits")
+            raise self._unusable("key_too_long", f"has more than {MOST_DIGITS} digits")
         key = f"{number:f}"
         if "." in key:
             key = key.rstrip("0").rstrip(".")
@@ -154,21 +159,16 @@ class KeyRule:
 
     def _parsed(self, value: Any) -> Decimal:
         if isinstance(value, float) and _AMBIGUOUS_AS_A_FLOAT <= abs(value) < inf:
-            raise UnusableKey(
-                "key_is_a_float",
-                f"{self.field.name} is a float too large to tell neighbouring keys apart: send it as text",
+            raise self._unusable(
+                "key_is_a_float", "is a float too large to tell neighbouring keys apart: send it as text"
             )
         if isinstance(value, str) and "e" in value.lower():
             # Spreadsheets write 1.23457E+11 for long numbers: several keys have become one there.
-            raise UnusableKey(
-                "key_not_a_number",
-                f"{self.field.name} is written with an exponent or letters: write out all its digits",
-            )
+            raise self._unusable("key_not_a_number", "is written with an exponent or letters: write out all its digits")
         number = parse_number(value)
         if number is None:
-            raise UnusableKey(
-                "key_not_a_number",
-                f"{self.field.name} is a number field and the key is no number (digits only, no thousands separators)",
+            raise self._unusable(
+                "key_not_a_number", "is a number field and the key is no number (digits only, no thousands separators)"
             )
         return number
 
@@ -176,17 +176,16 @@ class KeyRule:
         digits = key.lstrip("-").replace(".", "").lstrip("0")
         decimals = len(key.partition(".")[2])
         if self.field.type == "int" and not decimals and int(key) not in INTEGERS:
-            raise UnusableKey("key_too_long", f"{self.field.name} holds whole numbers of 32 bits")
+            raise self._unusable("key_too_long", "holds whole numbers of 32 bits")
         scale = 0 if self.field.type in WHOLE_NUMBER_TYPES else self.field.scale
         if decimals > scale:
-            raise UnusableKey(
-                "key_has_too_many_decimals",
-                f"{self.field.name} has {decimals} decimals, it holds {scale}",
-            )
+            raise self._unusable("key_has_too_many_decimals", f"has {decimals} decimals, it holds {scale}")
         if len(digits) > MOST_DIGITS:
-            raise UnusableKey("key_too_long", f"{self.field.name} has more than {MOST_DIGITS} digits")
+            raise self._unusable("key_too_long", f"has more than {MOST_DIGITS} digits")
         if decimals and not fits_a_float(Decimal(key)):
-            raise UnusableKey(
-                "key_has_too_many_digits",
-                f"{self.field.name} has more digits than JSON carries exactly: make the key a text field",
+            raise self._unusable(
+                "key_has_too_many_digits", "has more digits than JSON carries exactly: make the key a text field"
             )
+
+    def _unusable(self, reason: str, why: str) -> UnusableKey:
+        return UnusableKey(self.field.name, reason, why)

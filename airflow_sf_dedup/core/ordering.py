@@ -72,7 +72,10 @@ def _number(number: Decimal | None) -> str:
         raise _unusable("is neither a date, a time nor a finite number")
     if number < 0:
         raise _unusable("is a number below 0")
-    if number and not -MOST_DIGITS <= number.adjusted() < MOST_DIGITS:
+    if not number:
+        # A zero may have millions of decimals: 0E-9999999.
+        number = Decimal(0)
+    elif not -MOST_DIGITS <= number.adjusted() < MOST_DIGITS:
         raise _too_long()
     whole, _, decimals = f"{number.copy_abs():f}".partition(".")
     decimals = decimals.rstrip("0")

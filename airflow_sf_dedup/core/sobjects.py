@@ -50,6 +50,11 @@ class Field:
             return self.type == "id"
         return self.reference_target is None and not any(name.endswith("__x") for name in self.reference_to)
 
+    @property
+    def holds_keys(self) -> bool:
+        """Whether its values name a parent by a key of another system, or of the parent's own (indirect look-up)."""
+        return self.type == "reference" and not self.holds_ids
+
     @classmethod
     def from_describe(cls, field: Mapping[str, Any]) -> Field:
         """Read one entry of ``describe``'s ``fields``.

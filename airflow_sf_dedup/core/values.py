@@ -31,6 +31,9 @@ WHOLE_NUMBER_TYPES = frozenset({"int", "long"})
 #: Salesforce numbers hold 18 digits, before and after the decimal point together.
 MOST_DIGITS = 18
 
+#: Zeros that a number may begin with when it becomes text; every float has fewer. ``1e-99999999`` would be 100 MB.
+_MOST_ZEROS = 350
+
 #: What the JSON reader takes for an ``int``, 32 bits (DescribeSObjectResult, ``soapType`` ``xsd:int``).
 INTEGERS = range(-(2**31), 2**31)
 
@@ -43,7 +46,7 @@ _TRUE, _FALSE = ("true", "1"), ("false", "0")
 class MalformedValue(ValueError):
     """A value that its field cannot hold.
 
-    :param field_name: the field, in the org's spelling.
+    :param field_name: the field, or the column that names it.
     :param reason: what is wrong, in words that do not repeat the value.
     """
 
@@ -191,6 +194,8 @@ def _digits(name: str, value: int | float | Decimal) -> str:
     number = _decimal(name, value)
     if isinstance(value, float) and number == number.to_integral_value():
         return str(int(number))
+    if number.adjusted() < -_MOST_ZEROS:
+        raise MalformedValue(name, f"begins with more than {_MOST_ZEROS} zeros after the point")
     return f"{number:f}"
 
 

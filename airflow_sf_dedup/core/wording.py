@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import difflib
+import unicodedata
 from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar
+
+from airflow_sf_dedup.core.printable import printable
 
 T = TypeVar("T")
 
@@ -26,15 +29,26 @@ def listed(things: Iterable[T], *, most: int = MOST_NAMED, between: str = ", ", 
 
 
 def shown(name: str) -> str:
-    """A name as it may stand in a message."""
-    return name if len(name) <= _NAME_CHARACTERS else f"{name[:20]}… ({len(name):,} characters)"
+    """A name as it may stand in a message: on one line, short, printable, and never as nothing.
+
+    A name that shows no letter, digit or sign, as a blank or an invisible one does, stands in quotes.
+    """
+    if len(name) > _NAME_CHARACTERS:
+        return f"{printable(name[:20])}… ({len(name):,} characters)"
+    text = printable(name)
+    return text if any(map(_is_seen, name)) else repr(text)
+
+
+def _is_seen(char: str) -> bool:
+    """Whether it leaves ink of its own: no blank, no control or format character, no mark on another one."""
+    return unicodedata.category(char)[0] in "LNPS"
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
     """`` (nearest: LastName)`` where a known name is like this one, else nothing."""
     by_folded = {other.lower(): other for other in known}
     near = difflib.get_close_matches(name[:_NAME_CHARACTERS].lower(), by_folded, n=3, cutoff=0.6)
-    return f" (nearest: {', '.join(by_folded[each] for each in near)})" if near else ""
+    return f" (nearest: {', '.join(shown(by_folded[each]) for each in near)})" if near else ""
 
 
 def any_of(names: Sequence[str]) -> str:

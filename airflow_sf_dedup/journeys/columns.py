@@ -148,7 +148,9 @@ class ColumnFinder:
             return Unwritable(f"may be of {any_of(targets)}: say which, as in {example}")
         target = next((each for each in targets if wanted is None or each.lower() == wanted.lower()), None)
         if target is None:
-            return Unwritable(f"names the parent {wanted}, {found.field.name} takes {any_of(targets) or 'none'}")
+            return Unwritable(
+                f"names the parent {shown(str(wanted))}, {found.field.name} takes {any_of(targets) or 'none'}"
+            )
         if parent_field.lower() == "id":
             return Unwritable(f"names a parent by its id: call the column {found.field.name}")
         key = self._parent_key(target, parent_field)

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
+from airflow_sf_dedup.core.keys import KeyRule, UnusableKey
 from airflow_sf_dedup.core.records import FieldValue
 from airflow_sf_dedup.core.sobjects import Field
-from airflow_sf_dedup.core.values import plain, read_parent, reader_of
+from airflow_sf_dedup.core.values import MalformedValue, plain, read_parent, reader_of
 
 
 @dataclass(frozen=True)
 class FieldColumn:
-    """A column that is a field of the sObject itself."""
+    """A column that is a field of the sObject itself. What is wrong with a value is said of the column's name."""
 
     name: str
     field: Field
@@ -28,7 +29,8 @@ class FieldColumn:
 
     @cached_property
     def _read(self) -> Callable[[Any], FieldValue]:
-        return reader_of(self.field)
+        field = replace(self.field, name=self.name)
+        return partial(_read_key, KeyRule(field)) if field.holds_keys else reader_of(field)
 
 
 @dataclass(frozen=True)
@@ -51,17 +53,16 @@ class ParentColumn:
 
         :raises MalformedValue: the parent's field cannot hold the value.
         """
-        # Blanks around a key mean nothing to Salesforce.
-        key = self._read(value.strip() if type(value) is str else value)
-        if key is None or key == "":
+        key = _read_key(self._rule, value)
+        if key is None:
             fields[self.field.name] = None
             return
         attributes = {"attributes": {"type": self.parent_sobject}} if self.parent_sobject else {}
         fields[str(self.field.relationship_name)] = {**attributes, self.parent_key.name: key}
 
     @cached_property
-    def _read(self) -> Callable[[Any], FieldValue]:
-        return reader_of(replace(self.parent_key, name=f"{self.field.relationship_name}.{self.parent_key.name}"))
+    def _rule(self) -> KeyRule:
+        return KeyRule(replace(self.parent_key, name=self.name))
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,7 @@ class ParentsColumn:
         :raises SettingError: no parent can be named by the field that it says.
         """
         relationship = str(self.field.relationship_name)
-        parent = read_parent(relationship, value)
+        parent = read_parent(self.name, value)
         if parent is None:
             fields[self.field.name] = None
         else:
@@ -99,6 +100,19 @@ class ParentsColumn:
 
 
 Column = FieldColumn | ParentColumn | ParentsColumn
+
+
+def _read_key(rule: KeyRule, value: Any) -> FieldValue:
+    """What names a parent, read as strictly as a row's own key: a slip of it would find another parent.
+
+    :raises MalformedValue: it cannot be a key of that field.
+    """
+    try:
+        return rule.wire_value(rule.read(value))
+    except UnusableKey as unusable:
+        if unusable.reason == "missing_key":
+            return None
+        raise MalformedValue(unusable.field_name, unusable.why) from None
 
 
 def value_of(fields: Mapping[str, Any], field: Field) -> str | None:

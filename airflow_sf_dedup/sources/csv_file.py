@@ -1,6 +1,7 @@
 """Rows of a CSV file (RFC 4180, any one-character delimiter).
 
-A row with too few or too many cells is a row with a problem. A quote that is never closed swallows
+A row with too few or too many cells is a row with a problem, and so is one that shows that another file was appended:
+it begins with a byte order mark, or repeats the header. A quote that is never closed swallows
 the rows after it, so it ends the load before anything was sent. A first line such as ``sep=;``, by which Excel
 knows the delimiter, is no row.
 """
@@ -8,17 +9,17 @@ knows the delimiter, is no row.
 from __future__ import annotations
 
 import csv
-import re
 import threading
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import chain, islice
-from typing import Any, Literal, TextIO
+from typing import Any, Literal, NamedTuple, TextIO
 
 from airflow_sf_dedup.core.wording import listed
 from airflow_sf_dedup.errors import SettingError, SourceError
 from airflow_sf_dedup.sources.base import SourceRow
+from airflow_sf_dedup.sources.csv_start import USUAL_DELIMITERS, CsvStart, read_start
 from airflow_sf_dedup.sources.lines import MOST_ROW_CHARACTERS, RowLines, RowTooLong
 from airflow_sf_dedup.sources.paths import shown
 from airflow_sf_dedup.sources.text import TextFile
@@ -26,17 +27,22 @@ from airflow_sf_dedup.sources.text import TextFile
 #: How the Bulk API writes "clear this field" in a CSV cell.
 BULK_API_NULL = "#N/A"
 
-#: The line by which a file tells Excel its delimiter.
-_SAYS_DELIMITER = re.compile(r'\ufeff?"?sep=(?P<delimiter>[^"]|\\t)"?', re.IGNORECASE)
-
-#: A tab may be spelled.
-_TAB = {"\\t": "\t"}
-
 _ROWS_AT_A_TIME = 500
 _CHARACTERS_AT_A_TIME = 1 << 20
 
 #: The csv module keeps its cell limit for the whole process.
 _cell_limit = threading.Lock()
+
+
+class _Cells(NamedTuple):
+    """A row as the csv module reads it."""
+
+    #: Number of the line it ends in, from 1.
+    line: int
+    #: Empty for a blank line.
+    cells: list[str]
+    #: It began with a byte order mark.
+    marked: bool
 
 
 @dataclass(frozen=True)
@@ -81,15 +87,15 @@ class CsvFile:
         with self.text.open() as text:
             cells = self._cells(text)
             header = self._header(cells)
-            numbered = enumerate((line for line in cells if line[1]), start=1)
-            for row_number, (line, row) in numbered:
-                yield self._row(row_number, line, header, row)
+            numbered = enumerate((row for row in cells if row.cells), start=1)
+            for row_number, row in numbered:
+                yield self._row(row_number, row, header)
 
-    def _header(self, cells: Iterator[tuple[int, list[str]]]) -> tuple[str, ...]:
-        line, header = next(((line, row) for line, row in cells if row), (0, None))
+    def _header(self, rows: Iterator[_Cells]) -> tuple[str, ...]:
+        header = next((row for row in rows if row.cells), None)
         if header is None:
             raise SourceError(f"{self.name}: the file is empty; expected a header line with column names")
-        return self._checked_names(line, tuple(name.strip() for name in header))
+        return self._checked_names(header.line, tuple(name.strip() for name in header.cells))
 
     def _checked_names(self, line: int, names: tuple[str, ...]) -> tuple[str, ...]:
         """The names themselves. Messages say places: in a file without a header these are a customer's values."""
@@ -108,15 +114,11 @@ class CsvFile:
             )
         return names
 
-    def _row(self, row_number: int, line: int, header: tuple[str, ...], cells: list[str]) -> SourceRow:
-        if len(cells) != len(header):
-            return SourceRow(
-                row_number,
-                {},
-                f"ends in line {line} with {len(cells)} cells where the header has {len(header)}",
-            )
+    def _row(self, row_number: int, row: _Cells, header: tuple[str, ...]) -> SourceRow:
+        if problem := _problem(row, header):
+            return SourceRow(row_number, {}, f"ends in line {row.line} {problem}")
         values: dict[str, Any] = {}
-        for name, cell in zip(header, cells, strict=True):
+        for name, cell in zip(header, row.cells, strict=True):
             if not cell or cell.isspace():
                 if self.blank_means == "null":
                     values[name] = None
@@ -124,14 +126,45 @@ class CsvFile:
                 values[name] = None if cell == BULK_API_NULL else cell
         return SourceRow(row_number, values)
 
-    def _cells(self, text: TextIO) -> Iterator[tuple[int, list[str]]]:
-        """Number of the line a row ends in, from 1, and its cells."""
+    def _cells(self, text: TextIO) -> Iterator[_Cells]:
         lines = RowLines(text)
-        first = self._first_line(lines)
-        said = _SAYS_DELIMITER.fullmatch(first.rstrip("\r\n"))
-        before = 1 if said else 0
-        delimiter = _TAB.get(said["delimiter"], said["delimiter"]) if said else self.delimiter
-        reader = csv.reader(lines if said else chain([first], lines), delimiter=delimiter, strict=True)
+        start = self._start(lines)
+        said = start.delimiter
+        if said is None:
+            reader = csv.reader(chain([start.line], lines), delimiter=self.delimiter, strict=True)
+            yield from self._rows_of(reader, lines, start.before)
+        else:
+            reader = csv.reader(lines, delimiter=said, strict=True)
+            yield from self._as_said(start, self._rows_of(reader, lines, start.before + 1))
+
+    def _start(self, lines: RowLines) -> CsvStart:
+        try:
+            return read_start(lines)
+        except RowTooLong as error:
+            raise self._unreadable(1, error) from None
+
+    def _as_said(self, start: CsvStart, rows: Iterator[_Cells]) -> Iterator[_Cells]:
+        """The rows of a file that tells its delimiter.
+
+        :raises SourceError: another one stands in the header; the setting ``delimiter`` could not help.
+        """
+        for row in rows:
+            other = next((usual for usual in USUAL_DELIMITERS if len(row.cells) == 1 and usual in row.cells[0]), None)
+            if other is not None:
+                raise SourceError(
+                    f"{self.name}: line {start.before + 1} says that {start.delimiter!r} stands between the cells, but "
+                    f"in line {row.line} it is {other!r}; correct that line, or remove it and set delimiter"
+                )
+            yield row
+            if row.cells:
+                break
+        yield from rows
+
+    def _rows_of(self, reader: Any, lines: RowLines, before: int) -> Iterator[_Cells]:
+        """The rows that are left.
+
+        :param before: lines of the file that the reader has not seen.
+        """
         while True:
             try:
                 with _cell_limit:
@@ -141,12 +174,6 @@ class CsvFile:
             if not some:
                 return
             yield from some
-
-    def _first_line(self, lines: RowLines) -> str:
-        try:
-            return next(lines, "")
-        except RowTooLong as error:
-            raise self._unreadable(1, error) from None
 
     def _unreadable(self, line: int, error: Exception) -> SourceError:
         if isinstance(error, RowTooLong):
@@ -158,16 +185,25 @@ class CsvFile:
         return SourceError(f"{self.name}: up to line {line}: {words}")
 
 
-def _pull(reader: Any, lines: RowLines, before: int) -> list[tuple[int, list[str]]]:
-    """The next rows, read under our own cell limit.
+def _problem(row: _Cells, header: tuple[str, ...]) -> str | None:
+    """Why a row cannot be read; ``None`` for a good one."""
+    if row.marked:
+        return "and begins with a byte order mark, as only a file does: another file was appended here"
+    if len(row.cells) != len(header):
+        return f"with {len(row.cells)} cells where the header has {len(header)}"
+    if row.cells[0].strip() == header[0] and tuple(cell.strip() for cell in row.cells) == header:
+        return "and is the header once more: another file was appended here"
+    return None
 
-    :param before: lines of the file that the reader has not seen.
-    """
+
+def _pull(reader: Any, lines: RowLines, before: int) -> list[_Cells]:
+    """The next rows, read under our own cell limit."""
     limit = csv.field_size_limit(MOST_ROW_CHARACTERS)
-    rows, characters = [], 0
+    rows: list[_Cells] = []
+    characters = 0
     try:
         for row in islice(reader, _ROWS_AT_A_TIME):
-            rows.append((reader.line_num + before, row))
+            rows.append(_Cells(reader.line_num + before, row, lines.marked))
             characters += lines.end_row()
             if characters > _CHARACTERS_AT_A_TIME:
                 break

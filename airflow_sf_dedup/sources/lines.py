@@ -12,6 +12,12 @@ MOST_ROW_CHARACTERS = 16 * 1024 * 1024
 _BLOCK = 1 << 20
 
 
+#: How a file of UTF-8 or UTF-16 may begin. Inside a text they tell that another file was appended to it; the second is
+#: what a single-byte encoding makes of UTF-8's.
+_BYTE_ORDER_MARK = "\ufeff"
+_BYTE_ORDER_MARKS = (_BYTE_ORDER_MARK, "\u00ef\u00bb\u00bf")
+
+
 class RowTooLong(ValueError):
     """A row has more characters than :data:`MOST_ROW_CHARACTERS`."""
 
@@ -35,6 +41,8 @@ class RowLines:
     def __init__(self, text: TextIO) -> None:
         self._text = text
         self._characters = 0
+        #: Whether the row that is being read began with a byte order mark; the mark is no part of the lines.
+        self.marked = False
 
     def __iter__(self) -> RowLines:
         return self
@@ -47,6 +55,9 @@ class RowLines:
         line = self._text.readline(MOST_ROW_CHARACTERS + 1)
         if not line:
             raise StopIteration
+        if not self._characters:
+            self.marked = line.startswith(_BYTE_ORDER_MARKS)
+            line = line.lstrip(_BYTE_ORDER_MARK)
         self._characters += len(line)
         if self._characters > MOST_ROW_CHARACTERS:
             raise RowTooLong

@@ -11,6 +11,7 @@ from airflow_sf_dedup.core.keys import KeyRule, UnusableKey
 from airflow_sf_dedup.core.ordering import UnusableOrder, kind_of, order_of
 from airflow_sf_dedup.core.records import Record, row_hash
 from airflow_sf_dedup.core.values import MalformedValue
+from airflow_sf_dedup.core.wording import shown
 from airflow_sf_dedup.errors import SalesforceDedupError
 from airflow_sf_dedup.sources.base import SourceRow
 from airflow_sf_dedup.sources.columns import Column
@@ -51,12 +52,12 @@ class OrderReader:
         try:
             order = order_of(values.get(column))
         except UnusableOrder as unusable:
-            raise UnusableOrder(unusable.reason, f"column {column} {unusable.message}") from None
+            raise UnusableOrder(unusable.reason, f"column {shown(column)} {unusable.message}") from None
         kind = kind_of(order)
         self._kind = self._kind or kind
         if kind != self._kind:
             raise UnusableOrder(
-                "unusable_order", f"column {column} is a {kind} after rows in which it is a {self._kind}"
+                "unusable_order", f"column {shown(column)} is a {kind} after rows in which it is a {self._kind}"
             )
         return order
 
@@ -99,12 +100,12 @@ class RecordReader:
         except UnusableOrder as unusable:
             return Refusal(row.row_number, "UNUSABLE_ORDER", unusable.reason, unusable.message, at.key)
         except MalformedValue as malformed:
-            why = str(malformed)
+            column, why = malformed.field_name, malformed.reason
         except (SalesforceDedupError, MemoryError):
             raise
         except Exception as error:
-            why = f"cannot be read ({type(error).__name__})"
-        return Refusal(row.row_number, "MALFORMED_VALUE", "malformed_value", f"column {at.column}: {why}", at.key)
+            column, why = at.column, f"cannot be read ({type(error).__name__})"
+        return Refusal(row.row_number, "MALFORMED_VALUE", "malformed_value", f"column {shown(column)} {why}", at.key)
 
     def _record(self, row: SourceRow, at: _At) -> Record:
         at.key = key = self.key_rule.read(row.values.get(at.column))

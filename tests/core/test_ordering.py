@@ -55,6 +55,8 @@ def test_one_moment_has_one_order_however_it_is_written(value: Any) -> None:
         ("007", f"n:{'0' * (MOST_DIGITS - 1)}7"),
         (7.0, f"n:{'0' * (MOST_DIGITS - 1)}7"),
         (Decimal("7.50"), f"n:{'0' * (MOST_DIGITS - 1)}7.5"),
+        (Decimal("0E-99999999"), f"n:{'0' * MOST_DIGITS}"),
+        (Decimal("0E+99999999"), f"n:{'0' * MOST_DIGITS}"),
         ("7.", f"n:{'0' * (MOST_DIGITS - 1)}7"),
         (Decimal("7." + "0" * 60), f"n:{'0' * (MOST_DIGITS - 1)}7"),
         ("9" * MOST_DIGITS, f"n:{'9' * MOST_DIGITS}"),

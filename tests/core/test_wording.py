@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import pytest
+
+from airflow_sf_dedup.core.printable import HIDDEN
 from airflow_sf_dedup.core.wording import any_of, listed, nearest, shown
 
 
@@ -28,6 +31,29 @@ def test_what_is_too_long_for_a_name_is_not_quoted() -> None:
     assert shown("x" * 5000) == "x" * 20 + "… (5,000 characters)"
 
 
+SHOWN = {
+    "plain": ("LastName", "LastName"),
+    "other letters": ("Straße 東京 🙂", "Straße 東京 🙂"),
+    "a colour and a line end": ("\x1b[31mEvil\x1b[0m\n", f"{HIDDEN}[31mEvil{HIDDEN}[0m "),
+    "the other direction": ("\u202eemaNtsaL", f"{HIDDEN}emaNtsaL"),
+    "zero width before a name": ("\u200bLastName", f"{HIDDEN}LastName"),
+    "long with a colour": ("\x1b[31m" + "x" * 95, f"{HIDDEN}[31m{'x' * 15}… (100 characters)"),
+    "empty": ("", "''"),
+    "blank": ("  ", "'  '"),
+    "a blank that does not break": ("\u00a0", "' '"),
+    "a line end": ("\n", "' '"),
+    "zero width": ("\u200b", f"'{HIDDEN}'"),
+    "a byte order mark": ("\ufeff", f"'{HIDDEN}'"),
+    "a mark on nothing": ("\ufe0f", "'\ufe0f'"),
+}
+
+
+@pytest.mark.parametrize(("name", "text"), SHOWN.values(), ids=SHOWN)
+def test_a_name_obeys_no_terminal_and_is_never_nothing(name: str, text: str) -> None:
+    assert shown(name) == text
+
+
 def test_names_that_are_alike_are_hinted_at_in_their_own_spelling() -> None:
     assert nearest("lastnam", ["LastName", "Phone"]) == " (nearest: LastName)"
     assert nearest("Zzz", ["LastName"]) == ""
+    assert nearest("LastName", ["\x1b[0mLastName"]) == f" (nearest: {HIDDEN}[0mLastName)"

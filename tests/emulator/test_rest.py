@@ -53,6 +53,33 @@ def test_the_key_in_the_body_is_refused(client: Client) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("by", "found"),
+    [("A-1", True), (" A-1\t", True), ("\u00a0A-1", False), ("A-1\u2003", False)],
+    ids=["same", "blanks", "no-break space", "em space"],
+)
+def test_blanks_around_a_key_are_trimmed_and_wider_ones_tell_keys_apart(client: Client, by: str, found: bool) -> None:
+    account = client.send("PATCH", "/sobjects/Account/External_Id__c/A-1", json={"Name": "Acme"}).json()["id"]
+    contact = {"LastName": "Doe", "Account": {"External_Id__c": by}}
+    answer = client.send("PATCH", "/sobjects/Contact/External_Id__c/c", json=contact)
+    assert answer.ok is found
+    assert [row["AccountId"] for row in client.query("SELECT AccountId FROM Contact")] == [account] * found
+
+
+@pytest.mark.parametrize(
+    ("sent", "kept"),
+    [
+        ("0001-01-01T00:00:00Z", "0001-01-01T00:00:00.000+0000"),
+        ("0999-12-31T23:59:59.9999Z", "0999-12-31T23:59:59.999+0000"),
+        ("2026-01-02T03:04:05.678+02:00", "2026-01-02T01:04:05.678+0000"),
+    ],
+)
+def test_a_moment_has_a_year_of_four_digits_and_milliseconds(client: Client, sent: str, kept: str) -> None:
+    client.send("PATCH", f"{BY_KEY}/a", json={**LEAD, "Last_Contacted__c": sent})
+    assert [row["Last_Contacted__c"] for row in client.query("SELECT Last_Contacted__c FROM Lead")] == [kept]
+    assert client.query("SELECT Id FROM Lead WHERE Last_Contacted__c < 2026-06-01T00:00:00Z")
+
+
 @pytest.mark.parametrize("method", ["GET", "PATCH", "DELETE"])
 def test_a_key_that_several_hold_answers_300_with_their_urls(client: Client, org: EmulatedOrg, method: str) -> None:
     ids = org.state.seed("Lead", [{**LEAD, "Loose_Key__c": "x"}] * 2)

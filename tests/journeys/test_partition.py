@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from decimal import Decimal
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -216,6 +217,30 @@ def test_staged_files_are_for_their_owner_only(tmp_path: Path) -> None:
         pytest.param(
             {"Key__c": "A", "LastName": "secret\0"}, "MALFORMED_VALUE", "malformed_value", "LastName", id="NUL"
         ),
+        pytest.param(
+            {"Key__c": "A", "LastName": Decimal("1e-99999999")},
+            "MALFORMED_VALUE",
+            "malformed_value",
+            "LastName",
+            id="number of a hundred million zeros",
+        ),
+        pytest.param(
+            {"Key__c": "A", "Account.Ext__c": 1.0},
+            "MALFORMED_VALUE",
+            "malformed_value",
+            "column Account.Ext__c is a text field and the key a float",
+            id="float names a parent",
+        ),
+        pytest.param(
+            {"Key__c": "A", "Account": {"Ext__c": True}},
+            "MALFORMED_VALUE",
+            "malformed_value",
+            "column Account.Ext__c is true or false",
+            id="true names a parent",
+        ),
+        pytest.param(
+            {"Key__c": "\ufeffsecret"}, "UNUSABLE_KEY", "key_has_bad_characters", "Key__c", id="byte order mark"
+        ),
         pytest.param(["secret"], "UNREADABLE_ROW", "unreadable_row", "row 2", id="no mapping"),
     ],
 )
@@ -244,6 +269,14 @@ def test_ragged_rows_are_invalid_rows(tmp_path: Path) -> None:
     run = Partitioned(tmp_path, csv_in(tmp_path, "Key__c,LastName\nA,1\nB\nC,1,2\nD,2\n"))
     assert [record.key for record in run.records] == ["A", "D"]
     assert run.audit.rows(Action.INVALID) == [2, 3]
+
+
+def test_no_row_of_a_file_that_was_appended_becomes_another_key(tmp_path: Path) -> None:
+    first, second = "Key__c,LastName\nA,1\n", "\ufeffKey__c,LastName\nB,2\n"
+    for content in (first + second, first + second.lstrip("\ufeff"), first + "\ufeffC,3\nB,2\n"):
+        run = Partitioned(tmp_path, csv_in(tmp_path, content))
+        assert [record.key for record in run.records] == ["A", "B"]
+        assert run.audit.rows(Action.INVALID) == [2]
 
 
 def test_many_invalid_rows_are_remembered_many_at_a_time(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from airflow_sf_dedup.core.printable import HIDDEN
 from airflow_sf_dedup.core.sobjects import Field, SObject
 from airflow_sf_dedup.errors import PreflightError
 from airflow_sf_dedup.journeys.preflight import Fit, check_sobject
@@ -191,12 +192,22 @@ def test_an_sobject_that_cannot_be_upserted_is_refused(lacking: str, word: str) 
         pytest.param("Account.Id", "names a parent by its id: call the column AccountId", id="id of the parent"),
         pytest.param("Hidden.Ext__c", "names the parent Hidden, which this user cannot see", id="hidden parent"),
         pytest.param("external_id__C", "External_Id__c and external_id__C are one field", id="same field twice"),
+        pytest.param("External_Id__c\x1b\n", f"External_Id__c{HIDDEN}  is no field", id="escape at the end"),
+        pytest.param("External_Id__c\n", "External_Id__c and External_Id__c  are one field", id="line end at the end"),
+        pytest.param("\x1b[31mEvil\x1b[0m\n", f"{HIDDEN}[31mEvil{HIDDEN}[0m  is no field", id="colour"),
+        pytest.param("\x1b[2J:Who.Ext__c", f"names the parent {HIDDEN}[2J, WhoId takes", id="colour as a parent"),
+        pytest.param("Account.\x9b31m", f"Account.{HIDDEN}31m names no parent", id="colour as a parent's field"),
+        pytest.param("\u200bLastName", f"{HIDDEN}LastName is no field", id="zero width before a name"),
+        pytest.param("\u200b", f"columns: '{HIDDEN}' is no field", id="zero width"),
+        pytest.param("", "columns: '' is no field", id="empty"),
+        pytest.param(" ", "columns: ' ' is no field", id="blank"),
     ],
 )
 def test_a_column_that_cannot_be_written_is_named_with_the_reason(column: str, words: str) -> None:
     with pytest.raises(PreflightError) as refused:
         check("External_Id__c", column)
     assert words in str(refused.value)
+    assert str(refused.value).isprintable()
     assert refused.value.setting == "source"
 
 
@@ -227,6 +238,13 @@ def test_a_newer_than_that_is_no_column_is_refused_with_the_columns_there_are() 
     with pytest.raises(PreflightError, match=r"newer_than: .*'updated'.*: External_Id__c, LastName$") as refused:
         check("External_Id__c", "LastName", newer_than="updated")
     assert refused.value.setting == "newer_than"
+
+
+@pytest.mark.parametrize("newer_than", ["\x1b[31mupdated", "External_Id__\x1b[0m"], ids=["of the setting", "near one"])
+def test_no_name_in_a_message_about_newer_than_moves_a_terminal(newer_than: str) -> None:
+    with pytest.raises(PreflightError, match="newer_than: ") as refused:
+        check("External_Id__c\n", newer_than=newer_than)
+    assert str(refused.value).isprintable()
 
 
 def test_newer_than_does_not_repeat_a_first_line_that_is_no_header() -> None:

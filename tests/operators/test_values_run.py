@@ -125,6 +125,30 @@ def test_a_parent_that_cannot_be_named_so_is_refused_before_the_first_row(
     assert words in capsys.readouterr().out
 
 
+def test_no_slip_of_a_parents_key_finds_another_parent(
+    salesforce_org: EmulatedOrg, tmp_path: Path, audit_rows: AuditRows
+) -> None:
+    names = ["1.10", "1.1", "1", "9007199254740992", "9007199254740993", "true", "2024-01-15"]
+    ids = salesforce_org.seed("Account", [{"Name": name, KEY: name} for name in names])
+    parents = ["1.10", "1.0", "9007199254740992.0", "9007199254740993", "true", '"\\u00a01"', '" 1.10 "', '"\\ufeff1"']
+    lines = [
+        f'{{"{KEY}": "P-{n}", "LastName": "Name {n}", "Account": {{"{KEY}": {parent}}}}}'
+        for n, parent in enumerate(parents)
+    ]
+    (tmp_path / "a.ndjson").write_text("\n".join(lines))
+
+    assert load(str(tmp_path / "a.ndjson"), max_failed=8).state == "success"
+
+    parent = dict(zip(ids, names, strict=True))
+    assert {key: parent[record["AccountId"]] for key, record in contacts(salesforce_org).items()} == {
+        "P-3": "9007199254740993",
+        "P-6": "1.10",
+    }
+    actions = {row_number: action for row_number, action, *_ in audit_rows()}
+    assert [n for n, action in actions.items() if action == "invalid"] == [1, 2, 3, 5, 8]
+    assert actions[6] == "failed"
+
+
 def test_a_parents_describe_is_asked_once_and_counted(salesforce_org: EmulatedOrg, audit_rows: AuditRows) -> None:
     salesforce_org.seed("Account", [{"Name": "Acme", KEY: "ACC-1"}])
     rows = [

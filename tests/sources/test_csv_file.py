@@ -3,6 +3,7 @@ from __future__ import annotations
 import csv
 import gzip
 import io
+import re
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -53,6 +54,36 @@ class TestGzippedCsv(TestCsv):
 
 def test_a_byte_order_mark_is_dropped(tmp_path: Path) -> None:
     assert values_of(tmp_path, "\ufeffKey__c\nA-1\n") == [{"Key__c": "A-1"}]
+
+
+@pytest.mark.parametrize(
+    ("appended", "encoding"),
+    [
+        pytest.param("\ufeffA-2,Rau\n", "utf-8", id="no header"),
+        pytest.param("\ufeffKey__c,Name\n", "utf-8", id="header"),
+        pytest.param('\ufeff"Key__c","Name"\n', "utf-8", id="quoted header"),
+        pytest.param('\ufeff"A-2\nsecret,x","Rau"\n', "utf-8", id="quoted cell of two lines"),
+        pytest.param("\ufeffA-2,Rau,secret\n", "utf-8", id="ragged"),
+        pytest.param("\ufeffA-2,Rau\n", "utf-16", id="UTF-16"),
+        pytest.param("\u00ef\u00bb\u00bfA-2,Rau\n", "cp1252", id="UTF-8 behind a single-byte encoding"),
+    ],
+)
+def test_where_a_file_with_a_byte_order_mark_was_appended_is_one_row_with_a_problem(
+    tmp_path: Path, appended: str, encoding: str
+) -> None:
+    content = f"Key__c,Name\nA-1,Kuhl\n{appended}A-3,Nau\n".encode(encoding)
+    first, bad, last = rows_of(tmp_path, content, encoding=encoding)
+    assert (first.values, last.values) == ({"Key__c": "A-1", "Name": "Kuhl"}, {"Key__c": "A-3", "Name": "Nau"})
+    assert (bad.row_number, bad.values) == (2, {})
+    assert "begins with a byte order mark" in str(bad.problem)
+    assert "secret" not in str(bad.problem)
+
+
+@pytest.mark.parametrize("line", ["Key__c,Name", '"Key__c","Name"', " Key__c , Name"], ids=["same", "quoted", "blanks"])
+def test_the_header_of_a_file_that_was_appended_is_one_row_with_a_problem(tmp_path: Path, line: str) -> None:
+    first, bad, last = rows_of(tmp_path, f"Key__c,Name\nA-1,Name\n{line}\nA-3,Nau\n")
+    assert (first.values, last.values) == ({"Key__c": "A-1", "Name": "Name"}, {"Key__c": "A-3", "Name": "Nau"})
+    assert bad.problem == "ends in line 3 and is the header once more: another file was appended here"
 
 
 @pytest.mark.parametrize("encoding", ["utf-16", "cp1252", "UTF8", "shift_jis"])
@@ -231,16 +262,37 @@ def test_what_a_csv_writer_wrote_comes_back(rows: list[list[str]], end: str) -> 
 
 @pytest.mark.parametrize(
     "line",
-    ["sep=;\n", '"sep=;"\r\n', "SEP=;\r\n", "\ufeffsep=;\n", "sep=;\r"],
-    ids=["plain", "quoted", "upper case", "byte order mark", "CR"],
+    [
+        pytest.param("sep=;\n", id="plain"),
+        pytest.param('"sep=;"\r\n', id="quoted"),
+        pytest.param("SEP=;\r\n", id="upper case"),
+        pytest.param("\ufeffsep=;\n", id="byte order mark"),
+        pytest.param("\ufeff\ufeffsep=;\n", id="two byte order marks"),
+        pytest.param("sep=;\r", id="CR"),
+        pytest.param("sep=;;\n", id="padded to two columns"),
+        pytest.param("sep=;;;;;;\n", id="padded to many columns"),
+        pytest.param('"sep=;";;\n', id="quoted and padded"),
+        pytest.param("sep=;,\n", id="padded by a program that writes commas"),
+        pytest.param("sep = ;\n", id="blanks"),
+        pytest.param("  sep=;  \n", id="blanks around it"),
+        pytest.param('sep=";"\n', id="delimiter in quotes"),
+        pytest.param("sep=';'\n", id="delimiter in single quotes"),
+        pytest.param("\nsep=;\n", id="below a blank line"),
+        pytest.param("\r\n  \r\n\r\nsep=;\r\n", id="below blank lines"),
+        pytest.param("sep=;\n\n", id="above a blank line"),
+    ],
 )
 @pytest.mark.parametrize("delimiter", [",", ";"])
 def test_the_line_that_tells_excel_the_delimiter_is_understood(tmp_path: Path, line: str, delimiter: str) -> None:
-    end = line.lstrip("\ufeff").strip('"SEPsep=;') or "\n"
+    end = "\r" if line.endswith("\r") else "\n"
     assert values_of(tmp_path, f"{line}a;b{end}1;2,5{end}", delimiter=delimiter) == [{"a": "1", "b": "2,5"}]
 
 
-@pytest.mark.parametrize("line", ["sep=\t\n", "sep=\\t\n"], ids=["a tab", "a spelled tab"])
+@pytest.mark.parametrize(
+    "line",
+    ["sep=\t\n", "sep=\\t\n", "sep=\t\t\t\n", "sep = \t\n", "sep=\\t\t\n"],
+    ids=["a tab", "a spelled tab", "padded", "blanks", "spelled and padded"],
+)
 def test_that_line_may_name_a_tab(tmp_path: Path, line: str) -> None:
     assert values_of(tmp_path, f"{line}a\tb\n1\t2\n") == [{"a": "1", "b": "2"}]
 
@@ -253,6 +305,36 @@ def test_that_line_counts_as_a_line_and_is_no_row(tmp_path: Path) -> None:
     assert "line 2 has no name for column 2" in str(error_of(tmp_path, "sep=;\na;;c\n"))
 
 
-@pytest.mark.parametrize("content", ["sep=,b\n1,2\n", "a,sep=;\n1,2\n", "sep=;;\n"], ids=["name", "later", "two"])
+def test_that_line_is_counted_with_the_blank_lines_above_it(tmp_path: Path) -> None:
+    assert "line 4 has no name for column 2" in str(error_of(tmp_path, "\n\nsep=;\na;;c\n"))
+    assert "up to line 3: text follows" in str(error_of(tmp_path, '\na\n"secret"x\n'))
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        pytest.param("sep=;\na,b\n1,2\n", "line 1 says that ';'", id="commas"),
+        pytest.param("\nsep=,\n\na\tb\n1\t2\n", r"line 2 says that ','.*in line 4 it is '\\t'", id="tabs"),
+        pytest.param("sep=;,,\na,b,c\n", "in line 2 it is ','", id="padded by the other"),
+    ],
+)
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+def test_that_line_contradicts_the_header_is_said_rather_than_what_cannot_help(
+    tmp_path: Path, content: str, words: str, delimiter: str
+) -> None:
+    error = str(error_of(tmp_path, content, delimiter=delimiter))
+    assert re.search(words, error)
+    assert error.endswith("correct that line, or remove it and set delimiter")
+
+
+def test_a_file_of_one_column_may_have_that_line(tmp_path: Path) -> None:
+    assert values_of(tmp_path, "sep=;\na\n1,5\n") == [{"a": "1,5"}]
+
+
+@pytest.mark.parametrize(
+    "content",
+    ["sep=,b\n1,2\n", "a,sep=;\n1,2\n", "sep=;;x\n", "sep=\n", "separator=;\n"],
+    ids=["name", "later", "a name after it", "nothing", "longer word"],
+)
 def test_what_only_looks_like_that_line_is_a_header(tmp_path: Path, content: str) -> None:
     assert source_of(written(tmp_path, content)).columns()

@@ -31,6 +31,11 @@ _EMAIL = re.compile(r"[^\s@<>(),;:\"\[\]]+@[^\s@.<>(),;:\"\[\]]+(?:\.[^\s@.<>(),
 _ILLEGAL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 
 
+def trimmed(text: str) -> str:
+    """The text without blanks around it; wider ones such as the no-break space stay, so they tell keys apart."""
+    return text.strip(" \t\n\r\f\v")
+
+
 def read_date(text: str) -> str:
     """:raises ValueError: it is no calendar date."""
     found = _DATE.fullmatch(text.strip())
@@ -56,7 +61,8 @@ def read_datetime(text: str) -> str:
 
 
 def format_datetime(moment: datetime) -> str:
-    return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}+0000"
+    """A moment in UTC as it is kept; the year has four digits, which ``strftime`` does not give to the first ones."""
+    return moment.replace(tzinfo=None).isoformat(timespec="milliseconds") + "+0000"
 
 
 def read_time(text: str) -> str:
@@ -103,7 +109,7 @@ def _text_rule(field: Field) -> Callable[[str], str | None]:
 
     def check(text: str) -> str | None:
         # Printable text has no illegal character, and asking is cheaper than replacing.
-        text = text.strip() if text.isprintable() else _ILLEGAL.sub("", text).strip()
+        text = trimmed(text if text.isprintable() else _ILLEGAL.sub("", text))
         if len(text) > limit:
             shown = text[:255]
             raise refuse("STRING_TOO_LONG", f"{field.label}: data value too large: {shown} (max length={limit})", field)

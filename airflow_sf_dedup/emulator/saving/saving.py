@@ -17,6 +17,7 @@ from airflow_sf_dedup.emulator.records.derived import compound_name, flags
 from airflow_sf_dedup.emulator.records.drafts import Draft
 from airflow_sf_dedup.emulator.records.schema import Field, Sobject
 from airflow_sf_dedup.emulator.records.store import Record
+from airflow_sf_dedup.emulator.records.values import trimmed
 from airflow_sf_dedup.emulator.results import (
     ROLLED_BACK,
     DuplicateResult,
@@ -181,7 +182,7 @@ def _as_key(key: Field, value: Any) -> Any:
             return float(value)
         except ValueError:
             return value
-    return value.strip() if isinstance(value, str) else value
+    return trimmed(value) if isinstance(value, str) else value
 
 
 def _no_parent(reference: Field, key: str, value: Any, sobject: Sobject, found: list[str]) -> RowError:
