@@ -105,18 +105,12 @@ def split_path(raw_path: str) -> tuple[str, ...]:
     return tuple(unquote(segment, errors="replace") for segment in raw_path.split("/") if segment)
 
 
-class QueryFields(dict[str, str]):
+def query_fields(text: str) -> dict[str, str]:
     """The fields of a URL's query; of one that is there several times, the last."""
-
-    def __init__(self, text: str) -> None:
-        self._pairs = parse_qsl(text, keep_blank_values=True)
-        super().__init__(self._pairs)
-
-    def several(self, name: str) -> list[str]:
-        return [value for each, value in self._pairs if each == name]
+    return dict(parse_qsl(text, keep_blank_values=True))
 
 
 def read_url(url: str) -> tuple[tuple[str, ...], dict[str, str]]:
     """Path segments and query of a URL without scheme and host."""
     path, _, query = url.partition("?")
-    return split_path(path), QueryFields(query)
+    return split_path(path), query_fields(query)

@@ -23,7 +23,7 @@ _HALTED = {
     "message": "The transaction was rolled back since another operation in the same transaction failed.",
 }
 #: What allOrNone answers for a subrequest that did not fail itself.
-HALTED = Response(400, [_HALTED])
+_NOT_DONE = Response(400, [_HALTED])
 #: By reference id.
 Answers = dict[str, Response]
 
@@ -39,26 +39,17 @@ def composite(call: Call) -> Response:
     runs = list(neighbours(subrequests) if collate else ([each] for each in subrequests))
     refused = _refused_by_fault(subrequests)
     answers = _all_or_none(call, runs, refused) if body.get("allOrNone") else _one_after_another(call, runs, refused)
-    in_order = [answers.get(each.reference_id, HALTED) for each in subrequests]
-    shown = shown_in_order(subrequests, in_order)
+    in_order = [answers.get(each.reference_id, _NOT_DONE) for each in subrequests]
+    shown = [_shown(each, answer) for each, answer in zip(subrequests, in_order, strict=True)]
     return Response(200, {"compositeResponse": shown}, rows=sum(answer.rows for answer in in_order))
-
-
-def carried_out(call: Call, subrequests: list[Subrequest]) -> Answers:
-    """All of them or none, one after another: a graph."""
-    return _all_or_none(call, [[each] for each in subrequests], {})
-
-
-def shown_in_order(subrequests: list[Subrequest], answers: list[Response]) -> list[dict[str, Any]]:
-    return [_shown(subrequest, answer) for subrequest, answer in zip(subrequests, answers, strict=True)]
 
 
 def _refused_by_fault(subrequests: list[Subrequest]) -> dict[str, Response]:
     refused = current().refused_subrequests(len(subrequests))
-    return {subrequests[number].reference_id: refusal(error) for number, error in refused.items()}
+    return {subrequests[number].reference_id: _refusal(error) for number, error in refused.items()}
 
 
-def refusal(error: ApiError) -> Response:
+def _refusal(error: ApiError) -> Response:
     return Response(error.status, request_error(error))
 
 
@@ -92,7 +83,7 @@ def _all_or_none(call: Call, runs: list[list[Subrequest]], refused: Answers) -> 
     answers = all_or_none(call.org, carry_out, _any_failed, code="PROCESSING_HALTED")
     if not _any_failed(answers):
         return answers
-    return {name: answer if answer.status >= 400 else HALTED for name, answer in answers.items()}
+    return {name: answer if answer.status >= 400 else _NOT_DONE for name, answer in answers.items()}
 
 
 def _any_failed(answers: Answers) -> bool:
@@ -175,7 +166,7 @@ def _counted(call: Call, request: Request) -> Response:
     try:
         call.org.accounting.count("batch subrequest")
     except ApiError as error:
-        return refusal(error)
+        return _refusal(error)
     return call.send(request)
 
 

@@ -20,7 +20,7 @@ from starlette.responses import Response as WebResponse
 from starlette.routing import Mount
 
 from airflow_sf_dedup.emulator.errors import ApiError
-from airflow_sf_dedup.emulator.http import QueryFields, Request, Response, split_path
+from airflow_sf_dedup.emulator.http import Request, Response, query_fields, split_path
 from airflow_sf_dedup.emulator.rest.http_rules import method_of
 from airflow_sf_dedup.emulator.server import control, front
 from airflow_sf_dedup.emulator.server.bodies import body_of, unpacked
@@ -168,7 +168,7 @@ class Wire:
 
 def _request(web: WebRequest, body: bytes) -> Request:
     raw_path = web.scope["raw_path"].partition(b"?")[0].decode("ascii", errors="replace")
-    query = QueryFields(web.scope["query_string"].decode("ascii", errors="replace"))
+    query = query_fields(web.scope["query_string"].decode("ascii", errors="replace"))
     headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in web.scope["headers"]}
     return Request(method_of(web.method, query), split_path(raw_path), query, headers, body)
 

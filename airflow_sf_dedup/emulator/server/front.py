@@ -13,7 +13,6 @@ from airflow_sf_dedup.emulator.oauth import endpoints as oauth
 from airflow_sf_dedup.emulator.oauth.identity import identity, openid_configuration
 from airflow_sf_dedup.emulator.rest.http_rules import method_not_allowed, without_format
 from airflow_sf_dedup.emulator.rest.org_resources import VERSIONS, versions
-from airflow_sf_dedup.emulator.rest.xml_answers import in_wanted_format
 from airflow_sf_dedup.emulator.server import control, routes
 from airflow_sf_dedup.emulator.server.refusing import refusal_at
 from airflow_sf_dedup.emulator.server.visitors import refuse_strangers
@@ -72,13 +71,12 @@ def _data(org: Org, request: Request, url: str) -> Response:
     if [each.lower() for each in without_format(request.path)] == ["services", "data"]:
         if request.method not in ("GET", "HEAD"):
             raise method_not_allowed(request.method, ("GET",))
-        return in_wanted_format(request, Response(200, versions()))
+        return Response(200, versions())
     try:
         user_id = authenticated(org, request.headers)
     except ApiError as error:
         return refusal_at(request)(error)
-    answered = routes.answer(org, request, user_id, url=url)
-    return _with_limits(org, in_wanted_format(request, answered))
+    return _with_limits(org, routes.answer(org, request, user_id, url=url))
 
 
 def authenticated(org: Org, headers: Mapping[str, str]) -> str:

@@ -10,7 +10,6 @@ from airflow_sf_dedup.emulator.errors import ApiError
 from airflow_sf_dedup.emulator.http import Request, Response
 from airflow_sf_dedup.emulator.metadata import shapes as metadata_shapes
 from airflow_sf_dedup.emulator.rest.shapes import request_error
-from airflow_sf_dedup.emulator.rest.xml_answers import in_wanted_format
 from airflow_sf_dedup.emulator.soap.shapes import ENTERPRISE, PARTNER, client_fault, fault
 
 Refuse = Callable[[ApiError], Response]
@@ -28,7 +27,7 @@ def refusal_at(request: Request) -> Refuse:
     if lower[:2] == ("services", "async"):
         form = said_format(request.headers) or "XML"
         return lambda error: async_shapes.refusal(error, form)
-    return lambda error: in_wanted_format(request, in_rest(error))
+    return in_rest
 
 
 def in_rest(error: ApiError) -> Response:

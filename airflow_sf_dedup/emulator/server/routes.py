@@ -15,23 +15,14 @@ from airflow_sf_dedup.emulator.metadata import tooling
 from airflow_sf_dedup.emulator.rest import (
     collections,
     composite,
-    graph,
-    layouts,
     limits,
-    list_views,
     org_resources,
-    process,
     queries,
-    query_extras,
-    quick_actions,
     relationships,
-    searches,
-    sobject_changes,
-    tree,
     ui_api,
 )
 from airflow_sf_dedup.emulator.rest import records as rest
-from airflow_sf_dedup.emulator.rest.http_rules import XML, check_media_type, method_not_allowed, without_format
+from airflow_sf_dedup.emulator.rest.http_rules import check_media_type, method_not_allowed, without_format
 from airflow_sf_dedup.emulator.server.refusing import in_rest
 from airflow_sf_dedup.emulator.state.in_progress import current
 from airflow_sf_dedup.emulator.state.org import Org
@@ -56,11 +47,6 @@ class Route(NamedTuple):
         return self.path[:1] in (("jobs",), ("metadata",))
 
     @property
-    def reads_xml(self) -> bool:
-        """One record may come as XML."""
-        return self.path[:1] == ("sobjects",) and "quickActions" not in self.path
-
-    @property
     def counted(self) -> bool:
         """A batch is not counted itself: its subrequests are."""
         return self.path != ("composite", "batch")
@@ -74,51 +60,14 @@ ROUTES = (
     _route("GET", "", org_resources.resources),
     _route("GET", "limits", limits.limits),
     _route("GET", "limits/recordCount", limits.record_count),
-    _route("GET", "recent", org_resources.recent),
-    _route("GET", "tabs", org_resources.tabs),
-    _route("GET", "theme", org_resources.theme),
-    _route("GET", "appMenu", org_resources.app_menus),
-    _route("GET", "appMenu/{kind}", org_resources.app_menu),
-    _route("GET", "compactLayouts", layouts.primary_compact_layouts),
-    _route("GET", "query", query_extras.query),
-    _route("GET", "queryAll", query_extras.query_all),
+    _route("GET", "query", queries.query),
+    _route("GET", "queryAll", queries.query_all),
     _route("GET", "query/{locator}", queries.more),
     _route("GET", "queryAll/{locator}", queries.more),
-    _route("GET", "search", searches.search),
-    _route("GET", "parameterizedSearch", searches.by_query),
-    _route("POST", "parameterizedSearch", searches.by_body),
-    _route("GET", "quickActions", quick_actions.global_actions),
-    _route("GET", "quickActions/{action}", quick_actions.describe),
-    _route("POST", "quickActions/{action}", quick_actions.execute),
-    _route("GET", "quickActions/{action}/describe", quick_actions.describe),
-    _route("GET", "quickActions/{action}/defaultValues", quick_actions.defaults),
-    _route("GET", "quickActions/{action}/defaultValues/{context}", quick_actions.global_defaults_for),
-    _route("GET", "process", process.resources),
-    _route("GET", "process/rules", process.rules),
-    _route("POST", "process/rules", process.trigger_rules),
-    _route("GET", "process/approvals", process.approvals),
-    _route("POST", "process/approvals", process.act),
     _route("GET", "sobjects", rest.list_sobjects),
     _route("GET", "sobjects/{sobject}", rest.basic_info),
     _route("POST", "sobjects/{sobject}", rest.create),
     _route("GET", "sobjects/{sobject}/describe", rest.describe),
-    _route("GET", "sobjects/{sobject}/describe/layouts", layouts.layouts),
-    _route("GET", "sobjects/{sobject}/describe/layouts/{recordType}", layouts.layout_of_record_type),
-    _route("GET", "sobjects/{sobject}/describe/namedLayouts/{layout}", layouts.named_layout),
-    _route("GET", "sobjects/{sobject}/describe/compactLayouts", layouts.compact_layouts),
-    _route("GET", "sobjects/{sobject}/describe/approvalLayouts", layouts.approval_layouts),
-    _route("GET", "sobjects/{sobject}/updated", sobject_changes.updated),
-    _route("GET", "sobjects/{sobject}/deleted", sobject_changes.deleted),
-    _route("GET", "sobjects/{sobject}/listviews", list_views.list_views),
-    _route("GET", "sobjects/{sobject}/listviews/{view}", list_views.list_view),
-    _route("GET", "sobjects/{sobject}/listviews/{view}/describe", list_views.describe),
-    _route("GET", "sobjects/{sobject}/listviews/{view}/results", list_views.results),
-    _route("GET", "sobjects/{sobject}/quickActions", quick_actions.actions_of),
-    _route("GET", "sobjects/{sobject}/quickActions/{action}", quick_actions.describe),
-    _route("POST", "sobjects/{sobject}/quickActions/{action}", quick_actions.execute),
-    _route("GET", "sobjects/{sobject}/quickActions/{action}/describe", quick_actions.describe),
-    _route("GET", "sobjects/{sobject}/quickActions/{action}/defaultValues", quick_actions.defaults),
-    _route("GET", "sobjects/{sobject}/quickActions/{action}/defaultValues/{context}", quick_actions.defaults_for),
     _route("GET", "sobjects/{sobject}/{id}", rest.get),
     _route("PATCH", "sobjects/{sobject}/{id}", rest.update),
     _route("DELETE", "sobjects/{sobject}/{id}", rest.remove),
@@ -129,8 +78,6 @@ ROUTES = (
     _route("GET", "composite", org_resources.composite_resources),
     _route("POST", "composite", composite.composite),
     _route("POST", "composite/batch", composite.batch),
-    _route("POST", "composite/graph", graph.graph),
-    _route("POST", "composite/tree/{sobject}", tree.create),
     _route("POST", "composite/sobjects", collections.create),
     _route("PATCH", "composite/sobjects", collections.update),
     _route("DELETE", "composite/sobjects", collections.remove),
@@ -177,7 +124,7 @@ def answer(org: Org, request: Request, user_id: str, *, url: str = "", inner: bo
         route, captured = find(request.method, request.path[3:])
         if not inner:
             if not route.reads_any_media_type:
-                check_media_type(request, also=XML if route.reads_xml else frozenset())
+                check_media_type(request)
             _enter(org, route)
         call = Call(org, request, version, user_id, _sender(org, user_id, url), inner, url, _answers)
         return route.handler(call, *captured)

@@ -196,11 +196,9 @@ def whole_record(
     return _record(name, sobject.name, element("sf:Id", record["Id"]) + inner, enterprise=enterprise)
 
 
-def query_record(
-    org: Org, record: Record, columns: Sequence[Node], *, name: str = "records", enterprise: bool = False
-) -> str:
+def query_record(org: Org, record: Record, columns: Sequence[Node], *, enterprise: bool = False) -> str:
     """A row of a query; in the Partner API Id comes first, and again where it is asked for."""
-    return _record(name, _sobject_of(org, record), _nodes(org, record, columns, enterprise), enterprise=enterprise)
+    return _record("records", _sobject_of(org, record), _nodes(org, record, columns, enterprise), enterprise=enterprise)
 
 
 def _record(name: str, sobject: str, inner: str, *, enterprise: bool) -> str:

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from airflow_sf_dedup.core.record_ids import to_18
-from airflow_sf_dedup.emulator.definition.approval_processes import Instances
 from airflow_sf_dedup.emulator.definition.org_file import Definition, User, read_org
 from airflow_sf_dedup.emulator.definition.quirks import Quirks
 from airflow_sf_dedup.emulator.definition.seed_files import Rows, read_rows
@@ -97,8 +96,6 @@ class Org:
         self.together: Together | None = None
         self.faults = Faults()
         self.generation = 0
-        #: When a describe document was first as it is, by its entity tag.
-        self.first_seen: dict[str, datetime] = {}
         self.jobs = Jobs()
         self.tables = {each.name: Table(each) for each in self.schema}
         #: What the tables hold at the start; none before that.
@@ -160,8 +157,6 @@ class Org:
             self.rules = LiveRules(book, clock=self.clock, changed=self.show_rules)
             self.accounting = Accounting()
             self.limit_calls()
-            self.approval_instances = Instances()
-            self.viewed: dict[str, dict[str, None]] = {}
             self.cursors: OrderedDict[str, Any] = OrderedDict()
             self._cursor_numbers = itertools.count(1)
             self.sessions.reopen(self.access_token, self.default_user.user_id)
