@@ -165,3 +165,10 @@ class Identity:
     #: The access token that the call carries.
     token: str | None = None
     soap: bool = False
+
+    @classmethod
+    def of(cls, name: str, token: str | None = None, *, soap: bool = False) -> Identity:
+        """A call whose name says what it does."""
+        if name in LOGINS:
+            return cls(name, "login", soap=soap)
+        return cls(name, "write" if name in WRITES else "read", token, soap)

@@ -88,8 +88,8 @@ class Call:
     inner: bool = False
     #: Where the caller reaches the emulator, without a trailing slash.
     url: str = ""
-    #: Whether there is a resource of that name directly under the version.
-    answers: Callable[[str], bool] = lambda name: True
+    #: The names of the resources directly under the version.
+    resources: frozenset[str] = frozenset()
 
     @property
     def version(self) -> float:

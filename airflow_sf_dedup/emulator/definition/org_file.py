@@ -42,6 +42,10 @@ class User:
     security_token: str = ""
     email: str | None = None
 
+    def accepts(self, password: str) -> bool:
+        """A password is followed by the user's security token, as for callers from an unknown network."""
+        return self.password is not None and password == self.password + self.security_token
+
 
 @dataclass(frozen=True, slots=True)
 class Client:

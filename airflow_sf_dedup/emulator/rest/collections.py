@@ -20,6 +20,7 @@ from airflow_sf_dedup.emulator.saving.deleting import delete
 from airflow_sf_dedup.emulator.saving.saving import SaveOptions, save
 from airflow_sf_dedup.emulator.saving.targets import Create, Update, Upsert, Verb
 from airflow_sf_dedup.emulator.state.two_steps import all_or_none
+from airflow_sf_dedup.emulator.wire.json_shapes import whole_record
 
 _MOST_RECORDS = 200
 _MOST_CHUNKS = 10
@@ -85,7 +86,7 @@ def _retrieve(call: Call, sobject: Sobject, ids: list[str], names: list[str]) ->
     table = call.org.table(sobject.name)
     with call.org.lock:
         records = [table.live(_full_id(each)) for each in ids]
-    body = [shapes.whole_record(call.root, sobject, each, fields) if each else None for each in records]
+    body = [whole_record(call.root, sobject, each, fields) if each else None for each in records]
     return Response(200, body, rows=len(ids))
 
 

@@ -12,12 +12,13 @@ from airflow_sf_dedup.emulator.records.schema import Field, Sobject
 from airflow_sf_dedup.emulator.records.store import Record
 from airflow_sf_dedup.emulator.records.values import text_reader
 from airflow_sf_dedup.emulator.rest import shapes
-from airflow_sf_dedup.emulator.rest.describe import describe_global, describe_sobject, sobject_info
 from airflow_sf_dedup.emulator.rest.headers import save_options
 from airflow_sf_dedup.emulator.results import Refused, RowResult
 from airflow_sf_dedup.emulator.saving.deleting import delete
 from airflow_sf_dedup.emulator.saving.saving import save
 from airflow_sf_dedup.emulator.saving.targets import Create, Update, Upsert, Verb
+from airflow_sf_dedup.emulator.wire.describing import describe_global, describe_sobject, sobject_info
+from airflow_sf_dedup.emulator.wire.json_shapes import whole_record
 
 #: From this version on an upsert says whether it created, and an update by it has a body.
 _CREATED_SINCE = 46.0
@@ -102,7 +103,7 @@ def record_of(call: Call, sobject: Sobject, record_id: str, *, written: bool = F
 def _shown(call: Call, sobject: Sobject, record: Record) -> dict[str, Any]:
     wanted = [name for name in call.request.query.get("fields", "").split(",") if name.strip()]
     fields = [_field(sobject, name.strip()) for name in (*wanted, "Id")] if wanted else sobject.fields.values()
-    return shapes.whole_record(call.root, sobject, record, fields)
+    return whole_record(call.root, sobject, record, fields)
 
 
 def _field(sobject: Sobject, name: str) -> Field:

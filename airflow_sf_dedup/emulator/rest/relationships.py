@@ -12,7 +12,7 @@ from airflow_sf_dedup.emulator.records.schema import Sobject
 from airflow_sf_dedup.emulator.records.store import Record
 from airflow_sf_dedup.emulator.rest import queries
 from airflow_sf_dedup.emulator.rest import records as rest
-from airflow_sf_dedup.emulator.rest.http_rules import method_not_allowed
+from airflow_sf_dedup.emulator.wire.http_rules import method_not_allowed
 
 
 def get(call: Call, name: str, field: str, value: str) -> Response:

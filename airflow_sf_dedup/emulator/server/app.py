@@ -21,17 +21,16 @@ from starlette.routing import Mount
 
 from airflow_sf_dedup.emulator.errors import ApiError
 from airflow_sf_dedup.emulator.http import Request, Response, query_fields, split_path
-from airflow_sf_dedup.emulator.rest.http_rules import method_of
 from airflow_sf_dedup.emulator.server import control, front
 from airflow_sf_dedup.emulator.server.bodies import body_of, unpacked
 from airflow_sf_dedup.emulator.server.call_log import Seen
 from airflow_sf_dedup.emulator.server.connections import Connections
 from airflow_sf_dedup.emulator.server.exchange import Exchange
 from airflow_sf_dedup.emulator.server.fault_effects import Ending, Reply, Silence
-from airflow_sf_dedup.emulator.server.refusing import refusal_at
 from airflow_sf_dedup.emulator.state.accounting import Call
 from airflow_sf_dedup.emulator.state.in_progress import InProgress, answering
 from airflow_sf_dedup.emulator.state.org import Org
+from airflow_sf_dedup.emulator.wire.http_rules import method_of
 
 _LOG = logging.getLogger(__name__)
 _SMALLEST_GZIP = 4096
@@ -47,11 +46,11 @@ def make_app(org: Org, *, connections: Connections | None = None, log: Log | Non
     """:param connections: of the server that runs the app; without them no connection can be reset.
     :param log: is handed each call when it ends.
     """
-    door = Door(org, connections or Connections(), log)
-    return Starlette(routes=[Mount("/", app=door)])
+    gate = Gate(org, connections or Connections(), log)
+    return Starlette(routes=[Mount("/", app=gate)])
 
 
-class Door:
+class Gate:
     """Where every HTTP request enters and every answer leaves."""
 
     def __init__(self, org: Org, connections: Connections, log: Log | None) -> None:
@@ -193,4 +192,4 @@ def _guarded(org: Org, request: Request, url: str) -> Response:
     except Exception as error:
         _LOG.exception("%s %s", request.method, "/".join(request.path))
         message = f"An unexpected error occurred: {error!r}"
-        return refusal_at(request)(ApiError("UNKNOWN_EXCEPTION", message, status=500))
+        return front.door_of(request).refuse(request, ApiError("UNKNOWN_EXCEPTION", message, status=500))

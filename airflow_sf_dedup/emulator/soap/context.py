@@ -12,8 +12,9 @@ from airflow_sf_dedup.emulator.errors import ApiError
 from airflow_sf_dedup.emulator.records.drafts import Draft, TextRecord, read_text
 from airflow_sf_dedup.emulator.records.schema import Field, Sobject
 from airflow_sf_dedup.emulator.saving.saving import SaveOptions
-from airflow_sf_dedup.emulator.soap.envelopes import SoapCall, read_sobject
+from airflow_sf_dedup.emulator.soap.sobjects import read_sobject
 from airflow_sf_dedup.emulator.state.org import Org
+from airflow_sf_dedup.emulator.wire.soap_calls import SoapCall
 from airflow_sf_dedup.emulator.xml_reading import local, text_of
 
 MOST_RECORDS = 200
@@ -76,18 +77,6 @@ class Answer:
 
 
 Operation = Callable[[Context], Answer]
-
-
-def caller(org: Org, call: SoapCall) -> str:
-    """The user whose session a call names.
-
-    :raises ApiError: INVALID_SESSION_ID.
-    """
-    user_id = org.sessions.user_id(call.header("SessionHeader", "sessionId") or "")
-    if user_id is None:
-        message = "Invalid Session ID found in SessionHeader: Illegal Session. Session not found, missing session key"
-        raise ApiError("INVALID_SESSION_ID", message)
-    return user_id
 
 
 def ids(context: Context) -> list[str]:

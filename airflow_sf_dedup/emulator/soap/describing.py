@@ -7,10 +7,10 @@ from typing import Any
 
 from airflow_sf_dedup.emulator.errors import ApiError
 from airflow_sf_dedup.emulator.records.schema import Schema, Sobject
-from airflow_sf_dedup.emulator.rest.describe import describe_global, describe_sobject
 from airflow_sf_dedup.emulator.soap.context import Answer, Context, Operation
 from airflow_sf_dedup.emulator.soap.partner_wsdl import parts
-from airflow_sf_dedup.emulator.soap.shapes import element
+from airflow_sf_dedup.emulator.wire.describing import describe_global, describe_sobject
+from airflow_sf_dedup.emulator.xml_writing import element
 
 _ABSENT_WHEN_NULL: tuple[Any, ...] = (None, [], {})
 #: The type of a fact that has facts of its own; a fact that its type has not is for REST only.

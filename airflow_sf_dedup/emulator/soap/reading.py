@@ -8,6 +8,7 @@ from airflow_sf_dedup.emulator.records.schema import Field, Sobject
 from airflow_sf_dedup.emulator.soap import shapes
 from airflow_sf_dedup.emulator.soap.context import Answer, Context, Operation, full_id
 from airflow_sf_dedup.emulator.soql.parsing import parse
+from airflow_sf_dedup.emulator.xml_writing import element
 
 _MOST_RETRIEVED = 2000
 _PAGE = 500
@@ -54,8 +55,8 @@ def _page(context: Context, rows: tuple[str, ...], start: int, name: str | None)
     done = start + size >= len(rows)
     locator = None if done else f"{name or context.org.keep_cursor(rows)}-{start + size}"
     return Answer(
-        f'<result xsi:type="QueryResult">{shapes.element("done", done)}'
-        f"{shapes.element('queryLocator', locator)}{''.join(page)}<size>{len(rows)}</size></result>",
+        f'<result xsi:type="QueryResult">{element("done", done)}'
+        f"{element('queryLocator', locator)}{''.join(page)}<size>{len(rows)}</size></result>",
         len(page),
     )
 

@@ -20,6 +20,7 @@ from airflow_sf_dedup.emulator.results import (
     Saved,
 )
 from airflow_sf_dedup.emulator.state.org import Org
+from airflow_sf_dedup.emulator.xml_writing import element, text
 
 PARTNER = "urn:partner.soap.sforce.com"
 ENTERPRISE = "urn:enterprise.soap.sforce.com"
@@ -30,27 +31,6 @@ _SOBJECT = {
 _FAULT = {PARTNER: "urn:fault.partner.soap.sforce.com", ENTERPRISE: "urn:fault.enterprise.soap.sforce.com"}
 _SOAPENV = "http://schemas.xmlsoap.org/soap/envelope/"
 _XSI = "http://www.w3.org/2001/XMLSchema-instance"
-
-
-def element(name: str, value: Any) -> str:
-    """``<name>value</name>``; None becomes a nil element, a compound address has an element for each part."""
-    if value is None:
-        return f'<{name} xsi:nil="true"/>'
-    if isinstance(value, dict):
-        parts = "".join(element(f"sf:{part}", each) for part, each in value.items())
-        return f'<{name} xsi:type="sf:address">{parts}</{name}>'
-    return f"<{name}>{text(value)}</{name}>"
-
-
-def text(value: Any) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return escape(str(value))
-
-
-def moment(name: str, value: str) -> str:
-    """Datetimes end in ``Z`` in SOAP."""
-    return element(name, value.replace("+0000", "Z"))
 
 
 def envelope(namespace: str, operation: str, results: str, used: int, limit: int) -> bytes:

@@ -51,3 +51,9 @@ def method_not_allowed(method: str, allowed: Any) -> ApiError:
     listed = ",".join(each for each in _ORDER if each in every)
     message = f"HTTP Method '{method}' not allowed. Allowed are {listed}"
     return ApiError("METHOD_NOT_ALLOWED", message, status=405, headers={"Allow": listed})
+
+
+def header_options(header: str) -> dict[str, str]:
+    """``allowSave=true; includeRecordDetails=false`` as lower-case names and values."""
+    pairs = (part.partition("=") for part in header.replace(",", ";").split(";"))
+    return {name.strip().lower(): value.strip().lower() for name, _, value in pairs if name.strip()}
