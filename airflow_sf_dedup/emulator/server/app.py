@@ -85,6 +85,7 @@ class Gate:
         response = ending.response if isinstance(ending, Reply) else _NO_ANSWER
         took, notes = _since(start), exchange.notes
         faults = tuple(each.kind for each in exchange.firings)
+        username = _username(self._org, notes.user_id)
         accounting.remember(
             Call(
                 number=exchange.number,
@@ -95,11 +96,12 @@ class Gate:
                 milliseconds=took,
                 name=notes.name,
                 user_id=notes.user_id,
+                user=username,
                 faults=faults,
             )
         )
         outcomes = self._org.ledger.outcomes(exchange.number)
-        self._say(Seen(request, response, took, notes.name, self._org.username(notes.user_id), outcomes, faults))
+        self._say(Seen(request, response, took, notes.name, username, outcomes, faults))
         return ending
 
     async def _in_thread(self, work: Callable[..., Response], *arguments: Any) -> Response:
@@ -110,6 +112,11 @@ class Gate:
     def _say(self, seen: Seen) -> None:
         if self._log is not None:
             self._log(seen)
+
+
+def _username(org: Org, user_id: str | None) -> str | None:
+    user = org.record(user_id) if user_id else None
+    return user["Username"] if user else None
 
 
 def _since(start: float) -> float:

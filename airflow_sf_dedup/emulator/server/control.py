@@ -13,7 +13,8 @@ from airflow_sf_dedup.emulator.http import Request, Response
 from airflow_sf_dedup.emulator.server import rule_control
 from airflow_sf_dedup.emulator.server.page import page
 from airflow_sf_dedup.emulator.state.org import Org
-from airflow_sf_dedup.emulator.state.snapshots import Snapshot, read_snapshot, restore, take
+from airflow_sf_dedup.emulator.state.snapshot import Snapshot
+from airflow_sf_dedup.emulator.state.snapshots import read_snapshot, restore, take
 from airflow_sf_dedup.emulator.suggesting import did_you_mean
 from airflow_sf_dedup.emulator.wire.json_shapes import refused
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from airflow_sf_dedup.emulator.errors import ApiError
 from airflow_sf_dedup.emulator.query.querying import QueryAnswer, run
 from airflow_sf_dedup.emulator.records.schema import Field, Sobject
@@ -48,12 +50,12 @@ def _query_more(context: Context) -> Answer:
     return _page(context, rows, int(start), name)
 
 
-def _page(context: Context, rows: tuple[str, ...], start: int, name: str | None) -> Answer:
+def _page(context: Context, rows: Sequence[str], start: int, name: str | None) -> Answer:
     wanted = context.call.header("QueryOptions", "batchSize") or ""
     size = min(max(int(wanted), _SMALLEST_PAGE), _LARGEST_PAGE) if wanted.isdigit() else _PAGE
     page = rows[start : start + size]
     done = start + size >= len(rows)
-    locator = None if done else f"{name or context.org.keep_cursor(rows)}-{start + size}"
+    locator = None if done else f"{name or context.org.cursors.keep(rows)}-{start + size}"
     return Answer(
         f'<result xsi:type="QueryResult">{element("done", done)}'
         f"{element('queryLocator', locator)}{''.join(page)}<size>{len(rows)}</size></result>",

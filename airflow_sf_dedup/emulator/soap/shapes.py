@@ -221,7 +221,7 @@ def _children(org: Org, record: Record, node: Children, enterprise: bool) -> str
         return f'<sf:{node.name} xsi:nil="true"/>'
     size = org.quirks.child_rows_in_a_page
     done = len(rows) <= size
-    locator = None if done else f"{org.keep_cursor(rows)}-{size}"
+    locator = None if done else f"{org.cursors.keep(rows)}-{size}"
     return (
         f'<sf:{node.name} xsi:type="QueryResult">{element("done", done)}{element("queryLocator", locator)}'
         f"{''.join(rows[:size])}<size>{len(rows)}</size></sf:{node.name}>"
