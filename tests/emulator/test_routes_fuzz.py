@@ -203,7 +203,7 @@ def url_of(route: Route, segments: list[str], query: dict[str, str]) -> str:
     return f"/services/data/v60.0/{'/'.join(path)}?{urlencode(query)}"
 
 
-@settings(max_examples=600, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     st.sampled_from(ROUTES),
     st.one_of(st.none(), st.sampled_from(METHODS)),
@@ -237,7 +237,7 @@ def check_rows(body: Any, after: dict[str, dict[str, Any]]) -> None:
             assert any(row["id"] in records for records in after.values())
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(CARRIERS, st.sampled_from(["composite", "composite/batch"]), st.booleans())
 def test_a_composite_that_is_halted_changes_nothing(body: dict[str, Any], path: str, all_or_none: bool) -> None:
     begin()

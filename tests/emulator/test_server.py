@@ -22,8 +22,7 @@ def launch(*arguments: str) -> subprocess.Popen[str]:
     )
 
 
-@pytest.mark.parametrize("tls", [False, True])
-@pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize(("tls", "stop"), [(False, signal.SIGTERM), (True, signal.SIGINT)], ids=["http", "https"])
 def test_the_command_prints_one_line_and_runs_until_told_to_stop(tls: bool, stop: signal.Signals) -> None:
     process = launch("--port", "0", *(["--tls"] if tls else []))
     assert process.stdout is not None

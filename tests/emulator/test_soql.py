@@ -155,7 +155,7 @@ _TEXTS = st.one_of(
 )
 
 
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=400, deadline=None)
 @given(_TEXTS, st.sampled_from(["query", "queryAll"]), st.booleans())
 def test_any_text_is_answered(text: str, resource: str, columns: bool) -> None:
     query = {"q": text} | ({"columns": "true"} if columns else {})
