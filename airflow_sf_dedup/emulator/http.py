@@ -9,7 +9,8 @@ from urllib.parse import parse_qsl, unquote
 
 import msgspec
 
-from airflow_sf_dedup.emulator.errors import ApiError, MalformedValue
+from airflow_sf_dedup.emulator.errors import ApiError, MalformedValue, not_found
+from airflow_sf_dedup.emulator.records.schema import Sobject
 from airflow_sf_dedup.emulator.state.org import Org
 
 
@@ -98,6 +99,16 @@ class Call:
     @property
     def root(self) -> str:
         return f"/services/data/{self.version_text}"
+
+    def sobject(self, name: str) -> Sobject:
+        """The sobject that a segment of the path names.
+
+        :raises ApiError: 404.
+        """
+        found = self.org.schema.find(name)
+        if found is None:
+            raise not_found()
+        return found
 
 
 def split_path(raw_path: str) -> tuple[str, ...]:

@@ -29,27 +29,27 @@ def list_sobjects(call: Call) -> Response:
 
 
 def basic_info(call: Call, name: str) -> Response:
-    sobject = _sobject(call, name)
+    sobject = call.sobject(name)
     recent: list[Any] = []
     return Response(200, {"objectDescribe": sobject_info(sobject, call.root), "recentItems": recent})
 
 
 def describe(call: Call, name: str) -> Response:
-    return Response(200, describe_sobject(call.org.schema, _sobject(call, name), call.root))
+    return Response(200, describe_sobject(call.org.schema, call.sobject(name), call.root))
 
 
 # --- one record by its Id ---------------------------------------------------------------------------------
 
 
 def create(call: Call, name: str) -> Response:
-    draft = read_json(_sobject(call, name), call.request.json_object())
+    draft = read_json(call.sobject(name), call.request.json_object())
     if "Id" in draft.values:
         raise ApiError("INVALID_FIELD", "The Id field should not be specified in the sobject data.")
     return answered(call, _save(call, draft, Create()), created_key=False)
 
 
 def get(call: Call, name: str, record_id: str) -> Response:
-    sobject = _sobject(call, name)
+    sobject = call.sobject(name)
     return _answer_with(call, sobject, record_of(call, sobject, record_id))
 
 
@@ -58,7 +58,7 @@ def _answer_with(call: Call, sobject: Sobject, record: Record) -> Response:
 
 
 def update(call: Call, name: str, record_id: str) -> Response:
-    sobject = _sobject(call, name)
+    sobject = call.sobject(name)
     draft = read_json(sobject, call.request.json_object())
     if "Id" in draft.values:
         raise ApiError("INVALID_FIELD", "The Id field should not be specified in the sobject data.")
@@ -69,16 +69,9 @@ def update(call: Call, name: str, record_id: str) -> Response:
 
 
 def remove(call: Call, name: str, record_id: str) -> Response:
-    record = record_of(call, _sobject(call, name), record_id, written=True)
+    record = record_of(call, call.sobject(name), record_id, written=True)
     (result,) = delete(call.org, [record["Id"]], user_id=call.user_id)
     return refused(call, result) if isinstance(result, Refused) else Response(204, rows=1)
-
-
-def _sobject(call: Call, name: str) -> Sobject:
-    found = call.org.schema.find(name)
-    if found is None:
-        raise not_found()
-    return found
 
 
 def record_of(call: Call, sobject: Sobject, record_id: str, *, written: bool = False) -> Record:
@@ -146,7 +139,7 @@ def upsert_by_key(call: Call, name: str, field: str, value: str) -> Response:
 
 def upsert_draft(call: Call, name: str, field: str, value: str) -> tuple[Draft, Field]:
     """What an upsert by a key in the URL writes, and the key's field."""
-    sobject = _sobject(call, name)
+    sobject = call.sobject(name)
     key = key_field(sobject, field)
     draft = read_json(sobject, call.request.json_object())
     if key.name in draft.values:
@@ -157,7 +150,7 @@ def upsert_draft(call: Call, name: str, field: str, value: str) -> tuple[Draft, 
 
 def create_without_key(call: Call, name: str) -> Response:
     """``POST /sobjects/X/Id``: a create in the form of an upsert (v37 and later)."""
-    draft = read_json(_sobject(call, name), call.request.json_object())
+    draft = read_json(call.sobject(name), call.request.json_object())
     return answered(call, _save(call, draft, Create()), created_key=True)
 
 
@@ -184,7 +177,7 @@ def _key_value(call: Call, key: Field, value: str) -> Any:
 
 
 def _holders(call: Call, name: str, field: str, value: str) -> tuple[Sobject, list[str]]:
-    sobject = _sobject(call, name)
+    sobject = call.sobject(name)
     if field.lower() == "id":
         return sobject, [record_of(call, sobject, value)["Id"]]
     key = key_field(sobject, field)
