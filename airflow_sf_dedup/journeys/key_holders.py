@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from airflow_sf_dedup.core.likeness import Likeness, is_blank, likeness, of_all
 from airflow_sf_dedup.core.records import Record
+from airflow_sf_dedup.core.sobjects import Field, SObject
 from airflow_sf_dedup.salesforce.base import Origin, RecordReader
 
 
@@ -21,16 +23,19 @@ class KeyHolder:
     values: Mapping[str, Any] | None
     #: ``None``: the sObject has no dates, or they cannot be read.
     origin: Origin | None
+    #: What it is.
+    sobject: SObject
+    #: The field that holds the key.
+    key_field: str
 
     def was_written_since(self, moment: datetime | None) -> bool:
         """Whether anybody may have written the record since; where no date tells, somebody may have."""
         modified_at = self.origin.modified_at if self.origin else None
         return modified_at is None or moment is None or is_since(modified_at, moment)
 
-    def holds(self, row: Record) -> bool:
-        """Whether the record has every value of the row that can be read back."""
-        readable = self._readable(row)
-        return bool(readable) and all(_same(value, self._stored(name)) for name, value in readable.items())
+    def likeness(self, row: Record) -> Likeness:
+        """Whether the record has the values of the row, beside the key."""
+        return of_all(self._likenesses(row).values())
 
     def was_overwritten_since(self, moment: datetime) -> bool:
         """Whether somebody has written the record since, and not only by creating it, as far as its dates tell."""
@@ -43,18 +48,28 @@ class KeyHolder:
     def has_traces_of(self, row: Record, besides: Mapping[str, Any]) -> bool:
         """Whether the record has a value of the row, not a blank one, that is not among those that others write."""
         return any(
-            _plain(value) and _same(value, self._stored(name)) and not _same(value, besides.get(name))
-            for name, value in self._readable(row).items()
+            each <= Likeness.LIKE
+            and not is_blank(row.fields[name])
+            and likeness(row.fields[name], besides.get(name), self._field(name)) > Likeness.LIKE
+            for name, each in self._likenesses(row).items()
         )
 
-    def _readable(self, row: Record) -> Mapping[str, Any]:
-        return {name: value for name, value in row.fields.items() if name in (self.values or {})}
+    def _likenesses(self, row: Record) -> dict[str, Likeness]:
+        """Of each field of the row, but the key."""
+        stored = self.values or {}
+        return {
+            name: likeness(value, stored[name], self._field(name)) if name in stored else Likeness.UNTOLD
+            for name, value in row.fields.items()
+            if name != self.key_field
+        }
 
-    def _stored(self, name: str) -> Any:
-        return (self.values or {}).get(name)
+    def _field(self, name: str) -> Field | None:
+        return self.sobject.field(name)
 
 
-def read_holders(reader: RecordReader, sobject: str, rows: Sequence[Record]) -> dict[str, list[KeyHolder]]:
+def read_holders(
+    reader: RecordReader, sobject: SObject, key_field: str, rows: Sequence[Record]
+) -> dict[str, list[KeyHolder]]:
     """The holders of the rows' keys, by key: three reads for all rows, one where nobody holds any.
 
     :raises CallError: the org does not answer.
@@ -63,8 +78,9 @@ def read_holders(reader: RecordReader, sobject: str, rows: Sequence[Record]) -> 
     ids = sorted({record_id for each in held.values() for record_id in each})
     if not ids:
         return {}
-    origins, stored = reader.origins(ids), reader.by_id(sobject, ids, _fields_of(rows))
-    known = {each: KeyHolder(each, stored[each].values if each in stored else None, origins.get(each)) for each in ids}
+    origins, stored = reader.origins(ids), reader.by_id(sobject.name, ids, _fields_of(rows))
+    values = {each: stored[each].values if each in stored else None for each in ids}
+    known = {each: KeyHolder(each, values[each], origins.get(each), sobject, key_field) for each in ids}
     return {key: [known[each] for each in record_ids] for key, record_ids in held.items()}
 
 
@@ -77,14 +93,3 @@ def _fields_of(rows: Iterable[Record]) -> list[str]:
 def is_since(moment: datetime, since: datetime) -> bool:
     """Salesforce shows the second of a moment."""
     return moment.replace(microsecond=0) >= since.replace(microsecond=0)
-
-
-def _same(value: Any, stored: Any) -> bool:
-    """Whether the org holds the value, as far as it writes numbers, letters and punctuation in its own way."""
-    return bool(value == stored) or _plain(value) == _plain(stored)
-
-
-def _plain(value: Any) -> str:
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        return f"{value:.15g}"
-    return "" if value is None else "".join(filter(str.isalnum, str(value).lower()))

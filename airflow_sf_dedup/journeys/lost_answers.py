@@ -8,8 +8,10 @@ from datetime import datetime
 from enum import Enum
 from typing import Protocol
 
+from airflow_sf_dedup.core.likeness import Likeness
 from airflow_sf_dedup.core.outcomes import DuplicatesFound, Failed, KeyHeldByMany, Outcome, Saved, Unanswered
 from airflow_sf_dedup.core.records import Record
+from airflow_sf_dedup.core.sobjects import SObject
 from airflow_sf_dedup.errors import CallError
 from airflow_sf_dedup.journeys.key_conflicts import is_open
 from airflow_sf_dedup.journeys.key_holders import KeyHolder, is_since, read_holders
@@ -48,9 +50,10 @@ class ReRead:
 
     A record that this user created since the row was first sent was created by it. A row that is refused now was
     saved by its lost call if this user has written a record of its key since that holds the row's values. Nobody can
-    tell where somebody else has written such a record since, where a record was overwritten since or was created with
-    some of the values, or where several records may be the one. Any other record is not the row's: nobody has written
-    it since, or it was created with other values, or another row of this task is known to have written it last.
+    tell where somebody else has written such a record since, where the values cannot be compared, where a record was
+    overwritten since or was created with some of the values, or where several records may be the one. Any other record
+    is not the row's: nobody has written it since, or it was created with other values, or another row of this task is
+    known to have written it last.
 
     :param user_id: of the API user, 18 characters, once it is known; ``None``: what anybody wrote counts.
     :param keys_repeat: several rows of a key are sent one after the other, so that an earlier one of this task
@@ -63,7 +66,7 @@ class ReRead:
     def __init__(
         self,
         reader: RecordReader,
-        sobject: str,
+        sobject: SObject,
         external_id_field: str,
         user_id: Callable[[], str | None] = lambda: None,
         *,
@@ -132,7 +135,8 @@ class ReRead:
         if not doubted:
             return list(answered)
         try:
-            holders = read_holders(self._reader, self._sobject, [each.row for each in doubted])
+            rows = [each.row for each in doubted]
+            holders = read_holders(self._reader, self._sobject, self._external_id_field, rows)
         except CallError as error:
             unread = set(map(id, doubted))
             return [_unknown(each, error.own_words) if id(each) in unread else each for each in answered]
@@ -154,15 +158,23 @@ class ReRead:
             return Written.PERHAPS
         if not holder.was_written_since(answered.since):
             return Written.NO
-        origin = holder.origin
-        if holder.holds(answered.row):
+        alike, origin = holder.likeness(answered.row), holder.origin
+        if alike is Likeness.SAME:
             return Written.YES if origin is None or self._wrote(origin, answered.since) else Written.PERHAPS
+        if alike is not Likeness.OTHER:
+            return Written.YES if self._made(answered, holder) else Written.PERHAPS
         if isinstance(answered.outcome, DuplicatesFound):
             # A policy decides by what the org holds now.
             return Written.NO
         if holder.record_id in self._written and origin is not None and self._is_own(origin.modified_by):
             return Written.NO
         return Written.PERHAPS if self._has_signs(answered, holder) else Written.NO
+
+    def _made(self, answered: Answered[Record], holder: KeyHolder) -> bool:
+        """Whether this user created the record since, with values of the row, and nobody has written it after that."""
+        if holder.origin is None or answered.since is None or holder.was_overwritten_since(answered.since):
+            return False
+        return self._created(holder.origin, answered.since) and holder.has_traces_of(answered.row, {})
 
     def _has_signs(self, answered: Answered[Record], holder: KeyHolder) -> bool:
         """Whether the row may have written a record that holds other values by now.
@@ -171,8 +183,7 @@ class ReRead:
         """
         if holder.record_id in self._stamped or answered.since is None:
             return True
-        key = {self._external_id_field: answered.row.key}
-        return holder.was_overwritten_since(answered.since) or holder.has_traces_of(answered.row, key)
+        return holder.was_overwritten_since(answered.since) or holder.has_traces_of(answered.row, {})
 
     def _wrote(self, origin: Origin, since: datetime | None) -> bool:
         """Whether this user may have been one of those who have written the record since the row was first sent."""

@@ -24,7 +24,9 @@ from typing import Protocol
 from airflow_sf_dedup.audit.base import AuditReader, Load
 from airflow_sf_dedup.core.clock import utc_now
 from airflow_sf_dedup.core.entries import UNSETTLED, WRITTEN, Action
+from airflow_sf_dedup.core.likeness import Likeness
 from airflow_sf_dedup.core.records import Record
+from airflow_sf_dedup.core.sobjects import SObject
 from airflow_sf_dedup.errors import CallError
 from airflow_sf_dedup.journeys.key_holders import KeyHolder, read_holders
 from airflow_sf_dedup.locks.base import Holder, Watermark
@@ -75,6 +77,7 @@ class AuditedRaisers:
     The key's claim is held while this is asked, so that no call with the raiser's row can be under way.
 
     :param sobject: whose records are read.
+    :param key_field: the field by which rows are written.
     :param staged: answers rows of other loads.
     :param now: the present, UTC.
     """
@@ -83,13 +86,15 @@ class AuditedRaisers:
         self,
         audit: AuditReader,
         reader: RecordReader,
-        sobject: str,
+        sobject: SObject,
+        key_field: str,
         staged: StagedRows,
         now: Callable[[], datetime] = utc_now,
     ) -> None:
         self._audit = audit
         self._reader = reader
         self._sobject = sobject
+        self._key_field = key_field
         self._staged = staged
         self._now = now
 
@@ -126,8 +131,9 @@ class AuditedRaisers:
         if not newer:
             return {}
         staged = self._staged_of([mark.raised_by for _, mark in newer], loads)
+        rows = [*(row for row, _ in newer), *staged.values()]
         try:
-            holders = read_holders(self._reader, self._sobject, [*(row for row, _ in newer), *staged.values()])
+            holders = read_holders(self._reader, self._sobject, self._key_field, rows)
         except CallError:
             # Whatever ails the org, the older row waits it out.
             return {mark.raised_by: Fate.OPEN for _, mark in newer}
@@ -149,15 +155,16 @@ def _seen(row: Record, mark: Watermark, raiser: Record | None, holders: Iterable
     """What the records of the key tell of a raiser that nobody settled.
 
     A record that nobody has written since the raiser was announced does not hold its state. One that holds some of
-    its values, or that this user cannot read, leaves it open. Where the raiser's row is staged no more, nobody can
+    its values, or that cannot be read or compared, leaves it open. Where the raiser's row is staged no more, nobody can
     ever say more.
     """
     touched = [each for each in holders if each.was_written_since(mark.since)]
     if not touched or raiser is None:
         return Fate.NOT_WRITTEN
-    if any(each.holds(raiser) for each in touched):
+    likenesses = [each.likeness(raiser) if each.values is not None else Likeness.UNTOLD for each in touched]
+    if Likeness.SAME in likenesses:
         return Fate.WRITTEN
-    if any(each.values is None or each.has_traces_of(raiser, row.fields) for each in touched):
+    if min(likenesses) < Likeness.OTHER or any(each.has_traces_of(raiser, row.fields) for each in touched):
         return Fate.OPEN
     return Fate.NOT_WRITTEN
 

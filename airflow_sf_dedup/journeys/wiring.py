@@ -108,7 +108,7 @@ def upsert_of(
     newest = NewestOnly(
         keys,
         SqlWatermarks(audit.engine),
-        AuditedRaisers(audit, reader, sobject.name, partial(staged_rows, StagingArea.of(ref))),
+        AuditedRaisers(audit, reader, sobject, key_rule.field.name, partial(staged_rows, StagingArea.of(ref))),
         keys.scope,
         ref.load_id,
         key_rule.fold,
@@ -217,7 +217,7 @@ def _re_read(
     keys_repeat = staged.on_repeat == "in_order"
     return ReRead(
         reader,
-        staged.sobject.name,
+        staged.sobject,
         ref.external_id_field,
         lambda: session.user_id,
         keys_repeat=keys_repeat,

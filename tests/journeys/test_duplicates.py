@@ -58,7 +58,7 @@ class Settle:
             "reader": self.org,
             "claims": self.claims,
             "memory": self.audit,
-            "lost_answers": ReRead(self.org, "Lead", KEY),
+            "lost_answers": ReRead(self.org, LEAD, KEY),
             "policy": read_policy(policy),
             "entries": EntryMaker(TaskMark(partition=0)),
             "sleep": lambda seconds: None,

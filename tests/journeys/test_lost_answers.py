@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from airflow_sf_dedup.core.outcomes import DuplicatesFound, Failed, KeyHeldByMany, Outcome, Saved, Unanswered
+from airflow_sf_dedup.core.sobjects import Field, SObject
 from airflow_sf_dedup.errors import TransientCallError
 from airflow_sf_dedup.journeys.lost_answers import ReRead
 from airflow_sf_dedup.journeys.sending import Answered
 from airflow_sf_dedup.salesforce.base import Origin, StoredRecord
-from tests.journeys.fake_org import KEY, FakeOrg, lead_id, row
+from tests.journeys.fake_org import KEY, LEAD, FakeOrg, lead_id, row
 
 SENT = datetime(2026, 3, 2, 6, 30, 15, 400_000, tzinfo=UTC)
 ME, SOMEBODY = "005000000000001AAA", "005000000000002AAA"
@@ -22,7 +24,7 @@ def doubted(number: int, created: bool | None = None) -> Answered[object]:
 
 
 def told(org: FakeOrg, *answered: Answered[object], user_id: str | None = ME) -> list[bool | None]:
-    answers = ReRead(org, "Lead", KEY, lambda: user_id).told(answered)  # type: ignore[arg-type]
+    answers = ReRead(org, LEAD, KEY, lambda: user_id).told(answered)  # type: ignore[arg-type]
     return [each.outcome.created for each in answers if isinstance(each.outcome, Saved)]
 
 
@@ -53,7 +55,7 @@ def test_one_read_tells_of_all_rows_and_of_none_that_is_not_in_doubt() -> None:
 
 def test_nothing_is_read_when_nothing_is_in_doubt() -> None:
     org = FakeOrg()
-    ReRead(org, "Lead", KEY).told([Answered(row(1), Saved(lead_id(1), True)), Answered(row(2), Failed("X", "…"))])
+    ReRead(org, LEAD, KEY).told([Answered(row(1), Saved(lead_id(1), True)), Answered(row(2), Failed("X", "…"))])
     assert org.calls == []
 
 
@@ -69,7 +71,7 @@ def test_who_does_not_know_its_own_user_takes_every_creation_for_its_own() -> No
 
 def test_what_an_earlier_row_of_the_task_wrote_was_not_created_by_a_later_one() -> None:
     org = FakeOrg(created={lead_id(1): Origin(SENT, ME)})
-    origins = ReRead(org, "Lead", KEY, lambda: ME, keys_repeat=True)
+    origins = ReRead(org, LEAD, KEY, lambda: ME, keys_repeat=True)
     origins.told([Answered(row(1), Saved(lead_id(1), True))])
     [answered] = origins.told([doubted(1)])  # type: ignore[list-item]
     assert answered.outcome == Saved(lead_id(1), False)
@@ -81,7 +83,7 @@ def test_numbers_that_differ_in_their_last_digit_are_not_what_a_lost_call_wrote(
     record = row(1, NumberOfEmployees=1_234_567)
     org.records[lead_id(1)] = StoredRecord(lead_id(1), {**record.fields, "NumberOfEmployees": stored_value})
     refused = Answered(record, Failed("ENTITY_IS_LOCKED", "…"), 2, 3.0, SENT)
-    [answered] = ReRead(org, "Lead", KEY, lambda: ME).told([refused])
+    [answered] = ReRead(org, LEAD, KEY, lambda: ME).told([refused])
     assert isinstance(answered.outcome, Saved) is saved
 
 
@@ -100,7 +102,7 @@ def test_a_row_that_is_refused_now_was_saved_where_its_record_tells_so(
         records={lead_id(1): StoredRecord(lead_id(1), dict(row(1).fields))},
         created={lead_id(1): Origin(later, created_by, later, modified_by)},
     )
-    [answered] = ReRead(org, "Lead", KEY, lambda: ME).told([refused])  # type: ignore[list-item]
+    [answered] = ReRead(org, LEAD, KEY, lambda: ME).told([refused])  # type: ignore[list-item]
     assert isinstance(answered.outcome, expected)
 
 
@@ -153,7 +155,7 @@ def test_a_refusal_now_is_no_proof_that_a_lost_call_did_nothing(
         if values is not None and origin is not None:
             org.records[record_id], org.created[record_id] = StoredRecord(record_id, values), origin
     refused = Answered(row(1), refusal, 2, 3.0, SENT)
-    [answered] = ReRead(org, "Lead", KEY, lambda: ME).told([refused])
+    [answered] = ReRead(org, LEAD, KEY, lambda: ME).told([refused])
     if isinstance(expected, tuple):
         assert isinstance(answered.outcome, Unanswered)
         assert answered.outcome.record_ids == expected
@@ -203,7 +205,7 @@ def test_a_record_that_holds_other_values_by_now_may_have_been_the_rows_before(
     org = FakeOrg(held={"key-1": (lead_id(1),)}, records={lead_id(1): other})
     if origin is not None:
         org.created[lead_id(1)] = origin
-    [answered] = ReRead(org, "Lead", KEY, lambda: ME).told([Answered(record, refusal, 2, 3.0, SENT)])
+    [answered] = ReRead(org, LEAD, KEY, lambda: ME).told([Answered(record, refusal, 2, 3.0, SENT)])
     if expected and not isinstance(refusal, DuplicatesFound):
         assert isinstance(answered.outcome, Unanswered)
         assert answered.outcome.record_ids == (lead_id(1),)
@@ -215,10 +217,59 @@ def test_a_record_that_another_row_of_the_task_wrote_last_does_not_hold_the_refu
     record = StoredRecord(lead_id(1), {**row(1).fields, "LastName": "An earlier row's"})
     origin = Origin(BEFORE, SOMEBODY, LATER, ME)
     org = FakeOrg(held={"key-1": (lead_id(1),)}, records={lead_id(1): record}, created={lead_id(1): origin})
-    subject = ReRead(org, "Lead", KEY, lambda: ME, keys_repeat=True)
+    subject = ReRead(org, LEAD, KEY, lambda: ME, keys_repeat=True)
     subject.told([Answered(row(9, "key-1"), Saved(lead_id(1), False))])
     refused = Answered(row(1), Failed("X", "…"), 2, 3.0, SENT)
     assert subject.told([refused]) == [refused]
+
+
+READING = SObject(
+    "Lead", (*LEAD.fields, Field("At__c", "At", "datetime"), Field("Amount__c", "Amount", "currency", scale=2))
+)
+FROM_THE_ORG = {"At__c": "2026-03-02T10:00:00.000+0000", "Amount__c": 10.13, "LastName": "Kuhl", "City": None}
+HELD_BEFORE, CREATED_SINCE = Origin(BEFORE, ME, LATER, ME), Origin(LATER, ME, LATER, ME)
+
+
+@pytest.mark.parametrize("refusal", [KeyHeldByMany("…", (lead_id(1),)), Failed("X", "…"), DuplicatesFound("…")])
+@pytest.mark.parametrize(
+    ("values", "origin", "expected"),
+    [
+        ({"At__c": "2026-03-02T10:00:00.000Z"}, CREATED_SINCE, Saved),
+        ({"At__c": "2026-03-02T10:00:00.000Z"}, HELD_BEFORE, Saved),
+        ({"Amount__c": 10.126}, HELD_BEFORE, Saved),
+        ({"LastName": "KUHL"}, CREATED_SINCE, Saved),
+        ({"LastName": "KUHL"}, HELD_BEFORE, Unanswered),
+        ({"LastName": "Kuhl", "Account": {"Key__c": "P-2"}}, CREATED_SINCE, Saved),
+        ({"LastName": "Kuhl", "Account": {"Key__c": "P-2"}}, HELD_BEFORE, Unanswered),
+        ({"Account": {"Key__c": "P-2"}}, CREATED_SINCE, Unanswered),
+        ({"Account": {"Key__c": "P-2"}}, HELD_BEFORE, Unanswered),
+        ({"LastName": "Kuhl", "Hidden__c": "x"}, HELD_BEFORE, Unanswered),
+        ({"City": None}, HELD_BEFORE, Saved),
+        ({}, HELD_BEFORE, Saved),
+    ],
+    ids=[
+        "a moment, created",
+        "a moment, updated",
+        "an amount that was rounded",
+        "another case, created",
+        "another case, updated",
+        "a parent by its key, created",
+        "a parent by its key, updated",
+        "nothing but a parent by its key, created",
+        "nothing but a parent by its key, updated",
+        "a field that cannot be read",
+        "a field that was cleared",
+        "nothing but the key",
+    ],
+)
+def test_values_are_compared_as_the_org_writes_them_and_what_cannot_be_compared_is_no_proof(
+    refusal: Outcome, values: dict[str, object], origin: Origin, expected: type
+) -> None:
+    record = replace(row(1), fields={KEY: "key-1", **values})
+    stored = StoredRecord(lead_id(1), {KEY: "key-1", **FROM_THE_ORG})
+    org = FakeOrg(held={"key-1": (lead_id(1),)}, records={lead_id(1): stored}, created={lead_id(1): origin})
+    [answered] = ReRead(org, READING, KEY, lambda: ME).told([Answered(record, refusal, 2, 3.0, SENT)])
+    assert type(answered.outcome) is expected
 
 
 @pytest.mark.parametrize("field", [KEY, "Email__c"])
@@ -226,7 +277,7 @@ def test_a_unique_value_that_is_taken_now_is_no_proof_either_once_its_conflict_i
     taken = Failed("DUPLICATE_VALUE", f"duplicate value found: {field} duplicates value on record with id: 003x")
     record = StoredRecord(lead_id(1), dict(row(1).fields))
     org = FakeOrg(held={"key-1": (lead_id(1),)}, records={lead_id(1): record}, created={lead_id(1): OURS[1]})
-    subject, refused = ReRead(org, "Lead", KEY, lambda: ME), Answered(row(1), taken, 2, 3.0, SENT)
+    subject, refused = ReRead(org, LEAD, KEY, lambda: ME), Answered(row(1), taken, 2, 3.0, SENT)
     assert [each.outcome for each in subject.told([refused])] == [taken], "it has a re-read to come"
     assert [each.outcome for each in subject.told_at_last([refused])] == [Saved(lead_id(1), True)]
 
@@ -246,5 +297,5 @@ def test_a_claimed_match_that_holds_other_values_may_have_been_stamped_with_some
     other = StoredRecord(lead_id(1), {**row(1).fields, "LastName": "As it was"})
     org = FakeOrg(held={"key-1": (lead_id(1),)}, records={lead_id(1): other}, created={lead_id(1): OURS[1]})
     refused = Answered(row(1), refusal, 2, 3.0, SENT)
-    [answered] = ReRead(org, "Lead", KEY, lambda: ME, stamped=stamped).told([refused])
+    [answered] = ReRead(org, LEAD, KEY, lambda: ME, stamped=stamped).told([refused])
     assert isinstance(answered.outcome, expected)

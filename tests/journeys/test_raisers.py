@@ -12,11 +12,12 @@ from airflow_sf_dedup.audit.base import Load
 from airflow_sf_dedup.audit.sql import SqlAudit
 from airflow_sf_dedup.core.entries import UNSETTLED, Action, Entry
 from airflow_sf_dedup.core.records import Record
+from airflow_sf_dedup.core.sobjects import Field
 from airflow_sf_dedup.errors import TransientCallError
 from airflow_sf_dedup.journeys.raisers import AuditedRaisers, Fate
 from airflow_sf_dedup.locks.base import Watermark
 from airflow_sf_dedup.salesforce.base import Origin
-from tests.journeys.fake_org import FakeOrg, lead_id, row, stored
+from tests.journeys.fake_org import KEY, LEAD, FakeOrg, lead_id, row, stored
 
 NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
 SENT = NOW - timedelta(minutes=20)
@@ -33,7 +34,7 @@ def raisers(audit: SqlAudit, org: FakeOrg, *staged: Record) -> AuditedRaisers:
     def rows(load: Load, numbers: Collection[int]) -> dict[int, Record]:
         return {each.row_number: each for each in staged if each.row_number in numbers}
 
-    return AuditedRaisers(audit, org, "Lead", rows, lambda: NOW)
+    return AuditedRaisers(audit, org, LEAD, KEY, rows, lambda: NOW)
 
 
 def fate(audit: SqlAudit, load_id: str, org: FakeOrg, *staged: Record, since: datetime = SENT) -> Fate:
@@ -116,6 +117,35 @@ def test_where_the_load_is_over_the_records_of_the_key_tell(
 ) -> None:
     sql_audit.update_load(load.load_id, ended_at=NOW)
     assert fate(sql_audit, load.load_id, holding(*records), NEWER) is expected
+
+
+@pytest.mark.parametrize(
+    ("sent", "held", "expected"),
+    [
+        ({"At__c": "2026-03-02T10:00:00.000Z"}, {"At__c": "2026-03-02T10:00:00.000+0000"}, Fate.WRITTEN),
+        ({"Amount__c": 1000.126}, {"Amount__c": 1000.13}, Fate.WRITTEN),
+        ({"Amount__c": 1000.126}, {"Amount__c": 5.0}, Fate.NOT_WRITTEN),
+        ({"LastName": "+5"}, {"LastName": "-5"}, Fate.OPEN),
+        ({"Account": {"Key__c": "P-2"}}, {"Title": "Boss"}, Fate.OPEN),
+    ],
+    ids=["a moment", "an amount that was rounded", "another amount", "another sign", "a parent by its key"],
+)
+def test_its_state_is_compared_as_the_org_writes_it_and_what_cannot_be_compared_leaves_it_open(
+    sql_audit: SqlAudit, load: Load, sent: dict[str, object], held: dict[str, object], expected: Fate
+) -> None:
+    sql_audit.update_load(load.load_id, ended_at=NOW)
+    fields = (Field("At__c", "At", "datetime"), Field("Amount__c", "Amount", "currency", scale=2))
+    raiser, record = (replace(NEWER, fields={KEY: "k", **values}) for values in (sent, held))
+    subject = AuditedRaisers(
+        sql_audit,
+        holding((AFTER, record)),
+        replace(LEAD, fields=(*LEAD.fields, *fields)),
+        KEY,
+        lambda load, numbers: {7: raiser},
+        lambda: NOW,
+    )
+    mark = Watermark("n:5", f"{load.load_id}/7", SENT)
+    assert subject.tell([(OLDER, mark)])[mark.raised_by].fate is expected
 
 
 @pytest.mark.parametrize("purged", [False, True], ids=["its rows are removed", "purged"])
