@@ -4,6 +4,8 @@ import json
 import signal
 import subprocess
 import sys
+import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -58,3 +60,19 @@ def test_an_org_in_this_process_stops_when_its_block_ends() -> None:
         assert requests.get(f"{org.url}/services/data", timeout=5).status_code == 200
     with pytest.raises(requests.ConnectionError):
         requests.get(f"{org.url}/services/data", timeout=1)
+
+
+def test_a_call_that_is_being_answered_when_the_org_stops_gets_its_answer() -> None:
+    org = EmulatedOrg.start()
+    org.change_physics(latency=[0.3, 0.3])
+    statuses: list[int] = []
+    url, headers = f"{org.url}/services/data/v60.0/limits", {"Authorization": f"Bearer {org.access_token}"}
+    caller = threading.Thread(
+        target=lambda: statuses.append(requests.get(url, headers=headers, timeout=10).status_code)
+    )
+    caller.start()
+    while not org.state.accounting.in_progress:
+        time.sleep(0.005)
+    org.stop()
+    caller.join(10)
+    assert statuses == [200]

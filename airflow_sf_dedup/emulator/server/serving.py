@@ -15,6 +15,7 @@ import uvicorn
 from airflow_sf_dedup.emulator.server.app import Log, make_app
 from airflow_sf_dedup.emulator.server.certificates import HOST, Certificate
 from airflow_sf_dedup.emulator.server.connections import Connections
+from airflow_sf_dedup.emulator.server.quick_ending import Server
 from airflow_sf_dedup.emulator.state.org import Org
 
 _START_TIMEOUT = 10.0
@@ -23,7 +24,7 @@ _START_TIMEOUT = 10.0
 class Running:
     """An org behind a server of its own."""
 
-    def __init__(self, state: Org, server: uvicorn.Server, listener: socket.socket, ca_file: str | None) -> None:
+    def __init__(self, state: Org, server: Server, listener: socket.socket, ca_file: str | None) -> None:
         self.state = state
         #: PEM file of the certificate authority, when started with ``tls``.
         self.ca_file = ca_file
@@ -67,7 +68,7 @@ class Running:
         config.load()
         if certificate is not None:
             config.ssl = certificate.context
-        return cls(state, uvicorn.Server(config), listener, certificate.ca_file if certificate else None)
+        return cls(state, Server(config), listener, certificate.ca_file if certificate else None)
 
     def serve(self) -> None:
         """Answers until stopped; SIGTERM and SIGINT stop it when this is the main thread."""
@@ -75,9 +76,9 @@ class Running:
 
     def stop(self) -> None:
         self.state.jobs.stop()
-        self._server.should_exit = True
         # A TLS connection that idles would be waited for until its client says goodbye.
         self._server.force_exit = self.ca_file is not None
+        self._server.tell_to_stop()
         if self._thread.is_alive():
             self._thread.join(_START_TIMEOUT)
         self._listener.close()
