@@ -13,6 +13,8 @@ import requests
 
 from airflow_sf_dedup.emulator import EmulatedOrg
 
+from .client import Client
+
 
 def launch(*arguments: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
