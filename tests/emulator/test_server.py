@@ -67,11 +67,9 @@ def test_an_org_in_this_process_stops_when_its_block_ends() -> None:
 def test_a_call_that_is_being_answered_when_the_org_stops_gets_its_answer() -> None:
     org = EmulatedOrg.start()
     org.change_physics(latency=[0.3, 0.3])
+    client = Client(org.url, org.access_token)
     statuses: list[int] = []
-    url, headers = f"{org.url}/services/data/v60.0/limits", {"Authorization": f"Bearer {org.access_token}"}
-    caller = threading.Thread(
-        target=lambda: statuses.append(requests.get(url, headers=headers, timeout=10).status_code)
-    )
+    caller = threading.Thread(target=lambda: statuses.append(client.send("GET", "/limits").status_code))
     caller.start()
     while not org.state.accounting.in_progress:
         time.sleep(0.005)

@@ -17,6 +17,6 @@ OAUTH = Wing(
     doors=(
         Door(("services", "oauth2"), endpoints.answer, _identify),
         Door(("id",), identity.identity),
-        Door((".well-known", "openid-configuration"), identity.openid_configuration),
+        Door((".well-known", "openid-configuration"), identity.openid_configuration, last=True),
     ),
 )

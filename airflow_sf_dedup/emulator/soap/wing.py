@@ -60,7 +60,7 @@ def _wsdl(org: Org, request: Request, url: str) -> Response:
 SOAP = Wing(
     doors=(
         Door(("services", "soap"), _answer, _identify, _refuse),
-        Door(("soap", "wsdl.jsp"), _wsdl),
-        Door(("services", "wsdl", "partner"), _wsdl),
+        Door(("soap", "wsdl.jsp"), _wsdl, last=True),
+        Door(("services", "wsdl", "partner"), _wsdl, last=True),
     ),
 )

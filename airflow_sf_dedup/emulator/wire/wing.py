@@ -35,9 +35,12 @@ class Door:
     identify: Callable[[Request], Identity] = _unnamed
     #: Says in the words of the API that a whole request is refused.
     refuse: Callable[[Request, ApiError], Response] = _in_json
+    #: Whether there is nothing further down the path.
+    last: bool = False
 
     def leads(self, path: Path) -> bool:
-        return tuple(each.lower() for each in path[: len(self.path)]) == self.path
+        begin = path if self.last else path[: len(self.path)]
+        return tuple(each.lower() for each in begin) == self.path
 
 
 @dataclass(frozen=True, slots=True)
