@@ -44,6 +44,12 @@ def test_a_resource_that_is_left_out_is_not_found(client: Client, method: str, p
     assert [each["errorCode"] for each in answer.json()] == ["NOT_FOUND"]
 
 
+def test_where_a_record_could_be_named_by_a_key_it_is_the_method_that_is_refused(client: Client) -> None:
+    answer = client.send("POST", "/sobjects/Account/quickActions/NewTask", json={})
+    assert (answer.status_code, answer.json()[0]["errorCode"]) == (405, "METHOD_NOT_ALLOWED")
+    assert client.query("SELECT Id FROM Task") == []
+
+
 @pytest.mark.parametrize("call", ["describeTabs", "getDeleted", "getUpdated", "search"])
 def test_a_soap_call_that_is_left_out_is_a_fault(client: Client, call: str) -> None:
     answer = client.soap(f"<urn:{call}/>")
