@@ -76,10 +76,6 @@ WRITES = (
     | SOAP_WRITES
     | BULK_WRITES
     | {
-        "POST /composite/graph",
-        "POST /composite/tree/{sobject}",
-        "POST /quickActions/{action}",
-        "POST /sobjects/{sobject}/quickActions/{action}",
         "POST /sobjects/{sobject}",
         "PATCH /sobjects/{sobject}/{id}",
         "DELETE /sobjects/{sobject}/{id}",
@@ -95,45 +91,10 @@ READS = BULK_OTHERS | frozenset(
         "GET /limits",
         "GET /limits/recordCount",
         "GET /composite",
-        "GET /recent",
-        "GET /tabs",
-        "GET /theme",
-        "GET /appMenu",
-        "GET /appMenu/{kind}",
-        "GET /compactLayouts",
-        "GET /quickActions",
-        "GET /quickActions/{action}",
-        "GET /quickActions/{action}/describe",
-        "GET /quickActions/{action}/defaultValues",
-        "GET /quickActions/{action}/defaultValues/{context}",
-        "GET /process",
-        "GET /process/rules",
-        "POST /process/rules",
-        "GET /process/approvals",
-        "POST /process/approvals",
-        "GET /sobjects/{sobject}/describe/layouts",
-        "GET /sobjects/{sobject}/describe/layouts/{recordType}",
-        "GET /sobjects/{sobject}/describe/namedLayouts/{layout}",
-        "GET /sobjects/{sobject}/describe/compactLayouts",
-        "GET /sobjects/{sobject}/describe/approvalLayouts",
-        "GET /sobjects/{sobject}/updated",
-        "GET /sobjects/{sobject}/deleted",
-        "GET /sobjects/{sobject}/listviews",
-        "GET /sobjects/{sobject}/listviews/{view}",
-        "GET /sobjects/{sobject}/listviews/{view}/describe",
-        "GET /sobjects/{sobject}/listviews/{view}/results",
-        "GET /sobjects/{sobject}/quickActions",
-        "GET /sobjects/{sobject}/quickActions/{action}",
-        "GET /sobjects/{sobject}/quickActions/{action}/describe",
-        "GET /sobjects/{sobject}/quickActions/{action}/defaultValues",
-        "GET /sobjects/{sobject}/quickActions/{action}/defaultValues/{context}",
         "GET /query",
         "GET /queryAll",
         "GET /query/{locator}",
         "GET /queryAll/{locator}",
-        "GET /search",
-        "GET /parameterizedSearch",
-        "POST /parameterizedSearch",
         "GET /sobjects",
         "GET /sobjects/{sobject}",
         "GET /sobjects/{sobject}/describe",
@@ -145,15 +106,11 @@ READS = BULK_OTHERS | frozenset(
         "POST /ui-api/predupe",
         "SOAP findDuplicates",
         "SOAP findDuplicatesByIds",
-        "SOAP getDeleted",
-        "SOAP getUpdated",
         "SOAP describeGlobal",
-        "SOAP describeTabs",
         "SOAP invalidateSessions",
         "SOAP query",
         "SOAP queryAll",
         "SOAP queryMore",
-        "SOAP search",
         "SOAP retrieve",
         "SOAP describeSObject",
         "SOAP describeSObjects",
@@ -208,3 +165,10 @@ class Identity:
     #: The access token that the call carries.
     token: str | None = None
     soap: bool = False
+
+    @classmethod
+    def of(cls, name: str, token: str | None = None, *, soap: bool = False) -> Identity:
+        """A call whose name says what it does."""
+        if name in LOGINS:
+            return cls(name, "login", soap=soap)
+        return cls(name, "write" if name in WRITES else "read", token, soap)

@@ -85,6 +85,8 @@ class OrgFileError(SettingError):
     """The org file cannot be used; the message begins with the setting's path."""
 
 
+#: The codes of what HTTP refuses, for which SOAP has no code of its own.
+OF_HTTP = frozenset({"NOT_FOUND", "METHOD_NOT_ALLOWED"})
 NOT_FOUND = "The requested resource does not exist"
 
 

@@ -9,7 +9,8 @@ from urllib.parse import parse_qsl, unquote
 
 import msgspec
 
-from airflow_sf_dedup.emulator.errors import ApiError, MalformedValue
+from airflow_sf_dedup.emulator.errors import ApiError, MalformedValue, not_found
+from airflow_sf_dedup.emulator.records.schema import Sobject
 from airflow_sf_dedup.emulator.state.org import Org
 
 
@@ -88,8 +89,8 @@ class Call:
     inner: bool = False
     #: Where the caller reaches the emulator, without a trailing slash.
     url: str = ""
-    #: Whether there is a resource of that name directly under the version.
-    answers: Callable[[str], bool] = lambda name: True
+    #: The names of the resources directly under the version.
+    resources: frozenset[str] = frozenset()
 
     @property
     def version(self) -> float:
@@ -99,24 +100,28 @@ class Call:
     def root(self) -> str:
         return f"/services/data/{self.version_text}"
 
+    def sobject(self, name: str) -> Sobject:
+        """The sobject that a segment of the path names.
+
+        :raises ApiError: 404.
+        """
+        found = self.org.schema.find(name)
+        if found is None:
+            raise not_found()
+        return found
+
 
 def split_path(raw_path: str) -> tuple[str, ...]:
     """The segments of a path, decoded one by one, so that ``%2F`` stays part of its segment."""
     return tuple(unquote(segment, errors="replace") for segment in raw_path.split("/") if segment)
 
 
-class QueryFields(dict[str, str]):
+def query_fields(text: str) -> dict[str, str]:
     """The fields of a URL's query; of one that is there several times, the last."""
-
-    def __init__(self, text: str) -> None:
-        self._pairs = parse_qsl(text, keep_blank_values=True)
-        super().__init__(self._pairs)
-
-    def several(self, name: str) -> list[str]:
-        return [value for each, value in self._pairs if each == name]
+    return dict(parse_qsl(text, keep_blank_values=True))
 
 
 def read_url(url: str) -> tuple[tuple[str, ...], dict[str, str]]:
     """Path segments and query of a URL without scheme and host."""
     path, _, query = url.partition("?")
-    return split_path(path), QueryFields(query)
+    return split_path(path), query_fields(query)

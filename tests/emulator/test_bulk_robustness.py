@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from airflow_sf_dedup.emulator import Org
 from airflow_sf_dedup.emulator.http import Request, Response, read_url
 from airflow_sf_dedup.emulator.server import front
-from airflow_sf_dedup.emulator.server.calls import identify
+from airflow_sf_dedup.emulator.server.front import door_of
 
 ORG = Org.read()
 TOKEN = {"authorization": f"Bearer {ORG.access_token}"}
@@ -33,7 +33,7 @@ COLUMNS = ["LastName", "Company", "External_Id__c", "Id", "Email", "NumberOfEmpl
 def send(method: str, url: str, body: Any = b"", kind: str = "application/json") -> Response:
     path, query = read_url(url)
     request = Request(method, path, query, {**TOKEN, "content-type": kind}, body)
-    identify(request)
+    door_of(request).identify(request)
     response = front.answer(ORG, request, "http://localhost")
     response.encoded()
     assert response.status < 500

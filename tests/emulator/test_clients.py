@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -81,27 +80,20 @@ def test_simple_salesforce_sends_the_duplicate_header(salesforce: Any, tls: Emul
     assert saved["success"] is True
 
 
-def test_simple_salesforce_walks_through_pages_and_searches(tls: EmulatedOrg, salesforce: Any) -> None:
+def test_simple_salesforce_walks_through_pages(tls: EmulatedOrg, salesforce: Any) -> None:
     tls.state.seed("Account", [{"Name": f"it's {number}"} for number in range(2450)])
     soql = "SELECT Id, Owner.Name FROM Account WHERE Name LIKE 'it\\'s %' ORDER BY Id"
     found = list(salesforce.query_all_iter(soql))
     assert len(found) == 2450
     assert found[-1]["Owner"]["Name"] == "Data Loader"
     assert salesforce.query("SELECT COUNT() FROM Account", include_deleted=True)["totalSize"] == 2450
-    assert len(salesforce.quick_search("2449")["searchRecords"]) == 1
 
 
-def test_simple_salesforce_describes_and_follows_changes(salesforce: Any) -> None:
-    created = salesforce.Account.create({"Name": "Acme"})
+def test_simple_salesforce_describes(salesforce: Any) -> None:
     assert salesforce.describe()["maxBatchSize"] == 200
     assert salesforce.Account.metadata()["objectDescribe"]["name"] == "Account"
-    assert salesforce.Account.describe_layout("012000000000000AAA")["detailLayoutSections"]
-    now = datetime.now(UTC)
-    span = (now - timedelta(minutes=5), now + timedelta(minutes=5))
-    assert salesforce.Account.updated(*span)["ids"] == [created["id"]]
-    salesforce.Account.delete(created["id"])
-    assert [each["id"] for each in salesforce.Account.deleted(*span)["deletedRecords"]] == [created["id"]]
-    assert salesforce.restful("tabs")
+    assert salesforce.Account.describe()["keyPrefix"] == "001"
+    assert salesforce.restful("limits")
     assert salesforce.api_usage["api-usage"].total == 100000
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -14,17 +15,32 @@ from typing import Any
 import pytest
 import requests
 
+from airflow_sf_dedup.emulator import EmulatedOrg
+from airflow_sf_dedup.emulator.__main__ import main
 from airflow_sf_dedup.emulator.definition.org_file import DEFAULT_ORG
 
 from .client import Client
 
 COMMAND = [sys.executable, "-m", "airflow_sf_dedup.emulator"]
 ROOT = Path(__file__).parents[2]
+Said = Callable[..., tuple[int, str, str]]
 
 
-def said(*arguments: str) -> tuple[int, str, str]:
-    ended = subprocess.run([*COMMAND, *arguments], capture_output=True, text=True, timeout=30, cwd=ROOT)
-    return ended.returncode, ended.stdout, ended.stderr
+@pytest.fixture
+def said(capsys: pytest.CaptureFixture[str]) -> Iterator[Said]:
+    """What the command answers that ends at once, in this process."""
+    handlers = {each: signal.getsignal(each) for each in (signal.SIGTERM, signal.SIGINT)}
+
+    def say(*arguments: str) -> tuple[int, str, str]:
+        try:
+            code: Any = main(arguments)
+        except SystemExit as end:
+            code = end.code
+        return (code, *capsys.readouterr())
+
+    yield say
+    for each, handler in handlers.items():
+        signal.signal(each, handler)
 
 
 class Running:
@@ -61,7 +77,7 @@ def seeds(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_seeds_from_files_are_there_and_counted(seeds: Path) -> None:
+def test_seeds_from_files_are_there_and_counted_and_the_start_says_how_airflow_connects(seeds: Path) -> None:
     accounts, contacts = f"Account={seeds / 'accounts.csv'}", f"Contact={seeds / 'contacts.ndjson'}"
     with running("--seed", accounts, "--seed", contacts) as run:
         found = run.client.query("SELECT LastName, Account.Name FROM Contact ORDER BY LastName DESC")
@@ -70,11 +86,6 @@ def test_seeds_from_files_are_there_and_counted(seeds: Path) -> None:
             ("Kuhl", None),
         ]
     assert "Account 1, Contact 2" in run.err
-
-
-def test_the_start_says_how_airflow_connects() -> None:
-    with running() as run:
-        pass
     [line] = [line for line in run.err.splitlines() if "AIRFLOW_CONN_SALESFORCE_DEFAULT='" in line]
     connection = json.loads(line.split("'", 1)[1].rstrip("'"))
     assert connection["extra"] == {"access_token": run.ready["access_token"], "instance_url": run.ready["url"]}
@@ -119,9 +130,11 @@ def test_verbose_shows_what_is_asked_of_the_emulator_and_quiet_shows_nothing() -
 
 
 def test_a_reader_who_does_not_read_keeps_no_call_waiting() -> None:
-    """More is logged than a pipe holds; nobody reads it until the end."""
+    """More is logged than the pipe holds; nobody reads it until the end."""
     with running() as run:
-        for _ in range(1500):
+        assert run.process.stderr is not None
+        holds = fcntl.fcntl(run.process.stderr, fcntl.F_SETPIPE_SZ, 4096) if hasattr(fcntl, "F_SETPIPE_SZ") else 65_536
+        for _ in range(holds // 40):
             assert run.client.send("GET", "/limits").status_code == 200
 
 
@@ -138,7 +151,7 @@ def test_a_snapshot_file_keeps_records_from_one_run_to_the_next(tmp_path: Path) 
         assert second.client.create("Account", Name="New") not in (record_id, gone)
 
 
-def test_the_bundled_org_file_is_printed_and_can_be_used(tmp_path: Path) -> None:
+def test_the_bundled_org_file_is_printed_and_can_be_used(said: Said, tmp_path: Path) -> None:
     code, out, _ = said("--print-org")
     assert (code, out) == (0, DEFAULT_ORG.read_text(encoding="utf-8"))
     (tmp_path / "org.yaml").write_text(out, encoding="utf-8")
@@ -161,7 +174,7 @@ MISTAKES = [
 
 
 @pytest.mark.parametrize(("arguments", "complaint"), MISTAKES, ids=[each[1][:30] for each in MISTAKES])
-def test_a_mistake_ends_it_with_a_sentence(arguments: list[str], complaint: str, tmp_path: Path) -> None:
+def test_a_mistake_ends_it_with_a_sentence(said: Said, arguments: list[str], complaint: str, tmp_path: Path) -> None:
     (tmp_path / "org.yaml").write_text("extends: default\nsobjects: {Lead: {fields: {Emial: txt}}}\n", encoding="utf-8")
     (tmp_path / "leads.csv").write_text("LastName,Company,Emial\nA,B,\nA,B,a@b.example\n", encoding="utf-8")
     code, out, err = said(*(each.format(folder=tmp_path) for each in arguments))
@@ -170,9 +183,8 @@ def test_a_mistake_ends_it_with_a_sentence(arguments: list[str], complaint: str,
     assert "Traceback" not in err
 
 
-def test_a_port_that_is_taken_is_named() -> None:
-    with running() as run:
-        port = run.ready["url"].rpartition(":")[2]
-        code, _, err = said("--port", port)
+def test_a_port_that_is_taken_is_named(said: Said, org: EmulatedOrg) -> None:
+    port = org.url.rpartition(":")[2]
+    code, _, err = said("--port", port)
     assert code == 2
     assert f"cannot listen on port {port}" in err

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -116,23 +115,6 @@ def test_everything_is_described(partner: Partner) -> None:
         assert partner.call("describeSObject", name).name == name
     lead, account = partner.call("describeSObjects", ["Lead", "Account"])
     assert (lead.mergeable, account.urlDetail.endswith("/{ID}")) == (True, True)
-    (app,) = partner.call("describeTabs")
-    assert "Lead" in [each.sobjectName for each in app.tabs]
-
-
-def test_what_was_changed_and_deleted(partner: Partner, client: Client) -> None:
-    kept, gone = (client.create("Account", Name=name) for name in ("kept", "gone"))
-    client.send("DELETE", f"/sobjects/Account/{gone}")
-    now = datetime.now(UTC)
-    span = (now - timedelta(hours=1), now + timedelta(hours=1))
-    assert partner.call("getUpdated", "Account", *span).ids == [kept]
-    (deleted,) = partner.call("getDeleted", "Account", *span).deletedRecords
-    assert deleted.id == gone
-    assert partner.call("getUpdated", "Account", span[0], now - timedelta(minutes=30)).ids == []
-    for bad in ((now, now), (now, now - timedelta(days=1)), (now - timedelta(days=60), now)):
-        with pytest.raises(Fault) as refused:
-            partner.call("getDeleted", "Account", *bad)
-        assert refused.value.code == "sf:INVALID_REPLICATION_DATE"
 
 
 def conversion(lead: str, **options: Any) -> dict[str, Any]:

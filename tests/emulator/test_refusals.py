@@ -74,13 +74,6 @@ def test_soap_refuses_with_a_fault_of_its_namespace(client: Client, refused_with
     assert f'xmlns:sf="{SOAP_FAULTS[door]}"' in answer.text
 
 
-def test_rest_refuses_in_xml_who_wants_xml(client: Client, refused_with: str) -> None:
-    answer = client.send("GET", "/limits", headers={"Accept": "application/xml"})
-
-    assert parsed(answer).tag == "Errors"
-    assert parsed(answer).findtext("Error/errorCode") == refused_with
-
-
 WRONG_DOORS = {
     "no such api": ("POST", "x/60.0", 500, "sf:UNKNOWN_EXCEPTION"),
     "no version": ("POST", "u", 500, "sf:UNSUPPORTED_API_VERSION"),

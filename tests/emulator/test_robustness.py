@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from airflow_sf_dedup.emulator import Org
 from airflow_sf_dedup.emulator.http import Request, read_url
 from airflow_sf_dedup.emulator.server import front
-from airflow_sf_dedup.emulator.server.calls import identify
+from airflow_sf_dedup.emulator.server.front import door_of
 
 ORG = Org.read()
 TOKEN = {"authorization": f"Bearer {ORG.access_token}"}
@@ -77,7 +77,7 @@ SUBREQUESTS = st.fixed_dictionaries(
 def test_what_any_carrier_is_can_be_said(name: str, carried: Any) -> None:
     for path in ("composite", "composite/batch"):
         request = Request("POST", read_url(f"{ROOT}/{path}")[0], body={name: carried})
-        assert identify(request).group in ("read", "write")
+        assert door_of(request).identify(request).group in ("read", "write")
 
 
 @settings(max_examples=100, deadline=None)
@@ -87,7 +87,8 @@ def test_what_any_carrier_is_can_be_said(name: str, carried: Any) -> None:
     st.binary(max_size=60),
 )
 def test_what_any_bytes_are_can_be_said(path: str, method: str, body: bytes) -> None:
-    assert identify(Request(method, read_url(path)[0], body=body)).group in ("read", "write")
+    request = Request(method, read_url(path)[0], body=body)
+    assert door_of(request).identify(request).group in ("read", "write")
 
 
 @settings(max_examples=100, deadline=None)

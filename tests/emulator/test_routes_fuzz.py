@@ -29,12 +29,11 @@ IDS = [
     "00Q",
     "",
     "012000000000000AAA",
-    "00B5g0000000006AAA",
 ]
 WORDS = [
     *("Account", "account", "Contact", "Lead", "Case", "Task", "User", "Organization", "Nothing__c", "Invoice__c"),
     *("External_Id__c", "Id", "id", "Email", "Name", "Legacy_Number__c", "Loose_Key__c", "Contacts", "Owner", "Parent"),
-    *("LogACall", "NewTask", "describe", "UserAlt", "AppSwitcher", "01g5g0000000001AAA-2000", "v60.0", "..", "%2F"),
+    *("describe", "01g5g0000000001AAA-2000", "v60.0", "..", "%2F"),
     *("a", "a.xml", "a.json", "2026-01-01", "12", "12.5", "\u00e9\u4e2d", "\U0001f600", " ", "a'b", 'a"b', "@{r.id}"),
 ]
 SEGMENTS = st.one_of(st.sampled_from(IDS), st.sampled_from(WORDS), st.text(max_size=6))
@@ -52,8 +51,8 @@ FIELDS = [
         "Account",
         "OwnerId",
     ),
-    *("Subject", "Status", "Birthdate", "IsDeleted", "CreatedDate", "attributes", "records", "record", "contextId"),
-    *("ids", "fields", "allOrNone", "Contacts", "Description", "WhatId", "Foo", "requests", "contextIds", "actionType"),
+    *("Subject", "Status", "Birthdate", "IsDeleted", "CreatedDate", "attributes", "records", "record"),
+    *("ids", "fields", "allOrNone", "Contacts", "Description", "WhatId", "Foo"),
 ]
 SCALARS = st.one_of(
     st.none(),
@@ -81,10 +80,6 @@ GOOD = st.sampled_from(
         {"LastName": "Doe", "Company": "Acme"},
         {"LastName": "Doe", "AccountId": ACCOUNT},
         {"Subject": "Help", "Status": "New"},
-        {"contextId": ACCOUNT, "record": {"Subject": "Call"}},
-        {"contextIds": [ACCOUNT]},
-        {"requests": [{"actionType": "Submit", "contextId": ACCOUNT}]},
-        {"records": [{"attributes": {"type": "Account", "referenceId": "a"}, "Name": "Acme"}]},
         {"records": [{"attributes": {"type": "Account"}, "Id": ACCOUNT, "Name": "New"}]},
         {"ids": [ACCOUNT], "fields": ["Name"]},
     ]
@@ -106,7 +101,7 @@ SUBREQUESTS = st.fixed_dictionaries(
                     *(
                         "query?q=SELECT+Id+FROM+Account",
                         "sobjects/Contact/@{a.id}",
-                        "composite/tree/Account",
+                        "composite/sobjects/Account/External_Id__c",
                         "limits",
                         "x",
                     ),
@@ -119,11 +114,6 @@ SUBREQUESTS = st.fixed_dictionaries(
 )
 CARRIERS = st.one_of(
     st.builds(lambda each: {"compositeRequest": each}, st.lists(SUBREQUESTS, max_size=3)),
-    st.builds(
-        lambda each, name: {"graphs": [{"graphId": name, "compositeRequest": each}]},
-        st.lists(SUBREQUESTS, max_size=3),
-        st.sampled_from(["g", "1", "", "a b"]),
-    ),
     st.builds(lambda each: {"batchRequests": each}, st.lists(SUBREQUESTS, max_size=2)),
 )
 BODIES = st.one_of(
@@ -141,8 +131,6 @@ QUERIES = st.dictionaries(
             "explain",
             "fields",
             "ids",
-            "start",
-            "end",
             "limit",
             "offset",
             "updateOnly",
@@ -155,9 +143,7 @@ QUERIES = st.dictionaries(
         st.sampled_from(
             ["SELECT Id FROM Account", "Name", "Name,Id,Foo", ACCOUNT, "true", "5", "99999999999999999999", "-1"]
         ),
-        st.sampled_from(
-            ["2026-01-01T00:00:00+00:00", "9999-12-31T23:59:59Z", "0001-01-01T00:00:00+14:00", "Account,Lead"]
-        ),
+        st.just("Account,Lead"),
         st.text(max_size=8),
     ),
     max_size=3,
@@ -168,9 +154,6 @@ HEADERS = st.dictionaries(
             *(
                 "accept",
                 "content-type",
-                "if-modified-since",
-                "if-unmodified-since",
-                "if-none-match",
                 "sforce-auto-assign",
             ),
             *("sforce-duplicate-rule-header", "sforce-query-options", "sforce-call-options", "x-anything"),
@@ -179,9 +162,6 @@ HEADERS = st.dictionaries(
     st.one_of(
         st.sampled_from(
             ["application/json", "application/xml", "text/csv", "*/*;q=x", "allowSave=true", "batchSize=200"]
-        ),
-        st.sampled_from(
-            ["Wed, 3 Jul 2013 19:43:31 GMT", "Wed, 3 Jul 2093 19:43:31 GMT", "Mon, 99 Foo 0000 99:99:99 GMT", "*"]
         ),
         st.text(max_size=8),
     ),
@@ -223,7 +203,7 @@ def url_of(route: Route, segments: list[str], query: dict[str, str]) -> str:
     return f"/services/data/v60.0/{'/'.join(path)}?{urlencode(query)}"
 
 
-@settings(max_examples=600, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     st.sampled_from(ROUTES),
     st.one_of(st.none(), st.sampled_from(METHODS)),
@@ -257,8 +237,8 @@ def check_rows(body: Any, after: dict[str, dict[str, Any]]) -> None:
             assert any(row["id"] in records for records in after.values())
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(CARRIERS, st.sampled_from(["composite", "composite/graph", "composite/batch"]), st.booleans())
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(CARRIERS, st.sampled_from(["composite", "composite/batch"]), st.booleans())
 def test_a_composite_that_is_halted_changes_nothing(body: dict[str, Any], path: str, all_or_none: bool) -> None:
     begin()
     before = kept()
@@ -269,9 +249,6 @@ def test_a_composite_that_is_halted_changes_nothing(body: dict[str, Any], path: 
 
 
 def all_failed(body: dict[str, Any], all_or_none: bool) -> bool:
-    graphs = body.get("graphs")
-    if graphs:
-        return not any(each["isSuccessful"] for each in graphs)
     rows = body.get("compositeResponse", ())
     return all_or_none and any(each["httpStatusCode"] >= 400 for each in rows)
 
@@ -303,7 +280,7 @@ def all_failed(body: dict[str, Any], all_or_none: bool) -> bool:
                         "v60.0",
                         "v20.0",
                         "v999.0",
-                        "data.xml",
+                        "data.json",
                     ),
                 ]
             ),

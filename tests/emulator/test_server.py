@@ -4,12 +4,16 @@ import json
 import signal
 import subprocess
 import sys
+import threading
+import time
 from pathlib import Path
 
 import pytest
 import requests
 
 from airflow_sf_dedup.emulator import EmulatedOrg
+
+from .client import Client
 
 
 def launch(*arguments: str) -> subprocess.Popen[str]:
@@ -22,8 +26,7 @@ def launch(*arguments: str) -> subprocess.Popen[str]:
     )
 
 
-@pytest.mark.parametrize("tls", [False, True])
-@pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize(("tls", "stop"), [(False, signal.SIGTERM), (True, signal.SIGINT)], ids=["http", "https"])
 def test_the_command_prints_one_line_and_runs_until_told_to_stop(tls: bool, stop: signal.Signals) -> None:
     process = launch("--port", "0", *(["--tls"] if tls else []))
     assert process.stdout is not None
@@ -59,3 +62,17 @@ def test_an_org_in_this_process_stops_when_its_block_ends() -> None:
         assert requests.get(f"{org.url}/services/data", timeout=5).status_code == 200
     with pytest.raises(requests.ConnectionError):
         requests.get(f"{org.url}/services/data", timeout=1)
+
+
+def test_a_call_that_is_being_answered_when_the_org_stops_gets_its_answer() -> None:
+    org = EmulatedOrg.start()
+    org.change_physics(latency=[0.3, 0.3])
+    client = Client(org.url, org.access_token)
+    statuses: list[int] = []
+    caller = threading.Thread(target=lambda: statuses.append(client.send("GET", "/limits").status_code))
+    caller.start()
+    while not org.state.accounting.in_progress:
+        time.sleep(0.005)
+    org.stop()
+    caller.join(10)
+    assert statuses == [200]

@@ -210,7 +210,7 @@ def state() -> Any:
     return {each.name: ORG.records(each.name, deleted=True) for each in ORG.schema}
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(CALLS, HEADERS, st.sampled_from(["u", "c"]))
 def test_any_call_is_answered_and_a_refused_one_changes_nothing(
     call: tuple[str, list[str]], headers: str, door: str

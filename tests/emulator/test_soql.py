@@ -137,7 +137,7 @@ _TOKENS = (
     "GROUP ASC DESC NULLS LAST '\\ 1e999 * HAVING MAX SUM CALENDAR_YEAR CreatedDate toLabel FORMAT ROLLUP CUBE "
     "GROUPING TYPEOF WHEN THEN ELSE END Owner User Contact Account Contacts Tasks INCLUDES EXCLUDES Interests__c "
     "USING SCOPE mine WITH USER_MODE FOR VIEW ROWS N_YEARS_AGO:9999 NEXT_N_WEEKS:9999 12:00:00.000Z "
-    "FIND { } RETURNING FIELDS NAME"
+    "{ }"
 )
 _WORDS = st.sampled_from(_TOKENS.split())
 _CLAUSES = st.lists(_WORDS, max_size=16).map(" ".join)
@@ -152,13 +152,11 @@ _TEXTS = st.one_of(
     _CLAUSES.map("SELECT COUNT(Id) n, Status FROM Lead GROUP BY Status {}".format),
     _CLAUSES.map("SELECT Id, (SELECT Id FROM Contacts {}) FROM Account".format),
     _CLAUSES.map("SELECT Id FROM Contact WHERE AccountId IN (SELECT Id FROM Account {})".format),
-    _CLAUSES.map("FIND {{Acme}} RETURNING Contact(Id {})".format),
-    st.text(max_size=20).map("FIND {{{}}}".format),
 )
 
 
-@settings(max_examples=1000, deadline=None)
-@given(_TEXTS, st.sampled_from(["query", "queryAll", "search", "parameterizedSearch"]), st.booleans())
+@settings(max_examples=400, deadline=None)
+@given(_TEXTS, st.sampled_from(["query", "queryAll"]), st.booleans())
 def test_any_text_is_answered(text: str, resource: str, columns: bool) -> None:
     query = {"q": text} | ({"columns": "true"} if columns else {})
     headers = {"authorization": f"Bearer {_ORG.access_token}"}

@@ -208,7 +208,7 @@ WORLDS = st.builds(World, BOXES, THINGS, st.lists(st.integers(0, 3), min_size=8,
 FROM = "FROM thing t LEFT JOIN box b ON t.box = b.id"
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(WORLDS, WHERES, ORDERS, st.none() | st.integers(0, 5), st.integers(0, 3))
 def test_the_same_records_in_the_same_order(
     world: World, where: Both, order: Both, limit: int | None, offset: int

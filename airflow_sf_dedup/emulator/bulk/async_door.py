@@ -3,35 +3,22 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
-from typing import NamedTuple
+from collections.abc import Mapping
 
 from airflow_sf_dedup.emulator.bulk import async_batches, async_jobs
 from airflow_sf_dedup.emulator.bulk import async_shapes as shapes
 from airflow_sf_dedup.emulator.bulk.async_request import AsyncCall, said_format
+from airflow_sf_dedup.emulator.call_names import OTHER, Identity
 from airflow_sf_dedup.emulator.errors import ApiError
 from airflow_sf_dedup.emulator.http import Request, Response
-from airflow_sf_dedup.emulator.rest.org_resources import VERSIONS
 from airflow_sf_dedup.emulator.state.in_progress import current
 from airflow_sf_dedup.emulator.state.org import Org
-
-Handler = Callable[..., Response]
-
-
-class AsyncRoute(NamedTuple):
-    method: str
-    #: The path after the version; segments in braces are handed to the handler.
-    path: tuple[str, ...]
-    handler: Handler
-
-    @property
-    def name(self) -> str:
-        """Under which the call is counted: ``POST /async/job``."""
-        return f"{self.method} /async/{'/'.join(self.path)}"
+from airflow_sf_dedup.emulator.wire.routes import Handler, Route, Routes, route
+from airflow_sf_dedup.emulator.wire.versions import VERSIONS
 
 
-def _route(method: str, path: str, handler: Handler) -> AsyncRoute:
-    return AsyncRoute(method, tuple(path.split("/")), handler)
+def _route(method: str, path: str, handler: Handler) -> Route:
+    return route(method, path, handler, under="/async")
 
 
 ROUTES = (
@@ -45,6 +32,7 @@ ROUTES = (
     _route("GET", "job/{job}/batch/{batch}/result", async_batches.result),
     _route("GET", "job/{job}/batch/{batch}/result/{result}", async_batches.query_result),
 )
+_ROUTES = Routes(ROUTES)
 
 
 def session_of(headers: Mapping[str, str]) -> str | None:
@@ -54,46 +42,43 @@ def session_of(headers: Mapping[str, str]) -> str | None:
     return headers.get("x-sfdc-session", "").strip() or bearer or None
 
 
-def find(method: str, path: tuple[str, ...]) -> tuple[AsyncRoute, list[str]]:
+def find(method: str, path: tuple[str, ...]) -> tuple[Route, list[str]]:
     """The route for a path after the version, and the segments it captures.
 
     :raises ApiError: InvalidUrl or MethodNotAllowed.
     """
-    fitting = [(route, found) for route in ROUTES if (found := _captured(route.path, path)) is not None]
-    for route, found in fitting:
-        if route.method == method:
-            return route, found
+    fitting = _ROUTES.fitting(path)
+    for each, captured in fitting:
+        if each.method == method:
+            return each, captured
     if fitting:
-        allowed = ",".join(sorted({route.method for route, _ in fitting}))
+        allowed = ",".join(sorted({each.method for each, _ in fitting}))
         raise ApiError("MethodNotAllowed", f"HTTP Method '{method}' not allowed. Allowed are {allowed}", status=405)
     raise ApiError("InvalidUrl", "Destination URL not reset. The URL returned from login must be set", status=404)
 
 
-def _captured(pattern: tuple[str, ...], path: tuple[str, ...]) -> list[str] | None:
-    if len(pattern) != len(path):
-        return None
-    pairs = list(zip(pattern, path, strict=True))
-    if any(wanted[0] != "{" and wanted != found.lower() for wanted, found in pairs):
-        return None
-    return [found for wanted, found in pairs if wanted[0] == "{"]
-
-
-def answer(org: Org, request: Request) -> Response:
+def identify(request: Request) -> Identity:
     try:
-        return _answer(org, request)
-    except ApiError as error:
-        return shapes.refusal(error, said_format(request.headers) or "XML")
+        name = find(request.method, request.path[3:])[0].name
+    except ApiError:
+        name = OTHER
+    return Identity.of(name, session_of(request.headers))
 
 
-def _answer(org: Org, request: Request) -> Response:
+def refuse(request: Request, error: ApiError) -> Response:
+    """In the form that the request asks for."""
+    return shapes.refusal(error, said_format(request.headers) or "XML")
+
+
+def answer(org: Org, request: Request, url: str) -> Response:
     version = request.path[2] if len(request.path) > 2 else ""
     if not re.fullmatch(r"v?\d{1,3}(\.\d)?", version) or int(float(version.lstrip("v"))) not in VERSIONS:
         raise ApiError("InvalidVersion", f"Invalid Api version specified on URL: {version}")
     user_id = org.sessions.user_id(session_of(request.headers) or "")
     if user_id is None:
         raise ApiError("InvalidSessionId", "Invalid session id")
-    route, captured = find(request.method, request.path[3:])
+    found, captured = find(request.method, request.path[3:])
     current().admit()
-    org.accounting.count(route.name)
+    org.accounting.count(found.name)
     current().begin()
-    return route.handler(AsyncCall(org, request, float(version.lstrip("v")), user_id), *captured)
+    return found.handler(AsyncCall(org, request, float(version.lstrip("v")), user_id), *captured)

@@ -24,9 +24,9 @@ from airflow_sf_dedup.emulator.bulk.saving import error_text, known_id
 from airflow_sf_dedup.emulator.bulk.work import stamp, start_ingest
 from airflow_sf_dedup.emulator.errors import ApiError
 from airflow_sf_dedup.emulator.http import Call, Response
-from airflow_sf_dedup.emulator.rest.headers import options
 from airflow_sf_dedup.emulator.results import Refused, RowResult, Saved
 from airflow_sf_dedup.emulator.state.bulk_jobs import ENDED, JOB_PREFIX, IngestJob, Load, Progress
+from airflow_sf_dedup.emulator.wire.http_rules import header_options
 
 _PROPERTIES = frozenset({"object", "operation", "contentType", "externalIdFieldName", "assignmentRuleId"})
 _MOST_MULTIPART_CHARACTERS = 100_000
@@ -76,7 +76,7 @@ def _create(call: Call, asked: dict[str, Any]) -> IngestJob:
 
 def _load(call: Call, asked: dict[str, Any]) -> Load:
     honoured = call.org.quirks.bulk_honours_duplicate_header
-    given = options(call.request.headers.get("sforce-duplicate-rule-header", "")) if honoured else {}
+    given = header_options(call.request.headers.get("sforce-duplicate-rule-header", "")) if honoured else {}
     return read_load(call.org, asked, allow_save=given.get("allowsave") == "true", refused="INVALIDJOB")
 
 

@@ -73,7 +73,7 @@ def _no_target(sobject: Sobject, draft: Draft) -> Refused | None:
 
 def _note(org: Org, sobject: Sobject, rows: list[tuple[Draft, Refused]]) -> None:
     """Refused rows are in the ledger too."""
-    with org.transaction() as transaction:
+    with org.tables.transaction() as transaction:
         for draft, found in rows:
             keys = {"Id": draft.values["Id"]} if draft.values.get("Id") else {}
             code = found.errors[0].code

@@ -14,7 +14,6 @@ from typing import Any, TypeVar
 import yaml
 
 from airflow_sf_dedup.core.record_ids import to_18
-from airflow_sf_dedup.emulator.definition.approval_processes import ApprovalProcess, read_approval_processes
 from airflow_sf_dedup.emulator.definition.extending import extended, with_whole_paths
 from airflow_sf_dedup.emulator.definition.physics import Physics
 from airflow_sf_dedup.emulator.definition.quirks import Quirks
@@ -42,6 +41,10 @@ class User:
     password: str | None = None
     security_token: str = ""
     email: str | None = None
+
+    def accepts(self, password: str) -> bool:
+        """A password is followed by the user's security token, as for callers from an unknown network."""
+        return self.password is not None and password == self.password + self.security_token
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +78,6 @@ class Definition:
     assignment_rules: Mapping[str, AssignmentRule]
     quirks: Quirks
     physics: Physics = field(default_factory=Physics)
-    approval_processes: tuple[ApprovalProcess, ...] = ()
     #: Switched on from the start.
     faults: FaultPlan = field(default_factory=FaultPlan)
     #: Records to start with, in the order in which they are put.
@@ -99,7 +101,6 @@ _SETTINGS = (
     "sobjects",
     "duplicate_rules",
     "assignment_rules",
-    "approval_processes",
     "quirks",
     "physics",
     "faults",
@@ -159,9 +160,6 @@ def define(settings: Mapping[str, Any], folder: Path, read: tuple[Path, ...] = (
         clients=_read_clients(settings.get("clients") or [], users, folder),
         duplicate_rules=read_duplicate_rules(section(settings, "duplicate_rules"), schema),
         assignment_rules=_read_assignment_rules(section(settings, "assignment_rules"), users, schema),
-        approval_processes=read_approval_processes(
-            section(settings, "approval_processes"), schema, {user.username: user.user_id for user in users}
-        ),
         quirks=quirks,
         physics=_named(lambda: Physics().changed(section(settings, "physics"))),
         faults=_named(lambda: FaultPlan.read(settings.get("faults") or [])),

@@ -19,11 +19,10 @@ from airflow_sf_dedup.emulator.metadata.rule_changes import KINDS, MATCHING_RULE
 from airflow_sf_dedup.emulator.metadata.rule_elements import NIL_FILTER, NIL_MAPPING, MetadataProblem, missing_component
 from airflow_sf_dedup.emulator.metadata.zip_files import members_of
 from airflow_sf_dedup.emulator.rules.book import RuleBook
-from airflow_sf_dedup.emulator.soap.context import caller
-from airflow_sf_dedup.emulator.soap.envelopes import SoapCall, SoapClientFault, read_envelope
 from airflow_sf_dedup.emulator.state.in_progress import current
 from airflow_sf_dedup.emulator.state.metadata_jobs import Deployment, DeployOptions, RetrievedFile
 from airflow_sf_dedup.emulator.state.org import Org
+from airflow_sf_dedup.emulator.wire.soap_calls import CONTENT_TYPE, SoapCall, SoapClientFault, caller, read_envelope
 from airflow_sf_dedup.emulator.xml_reading import children, flag, local, text, text_of, texts
 
 _TYPE = "{http://www.w3.org/2001/XMLSchema-instance}type"
@@ -52,15 +51,12 @@ def answer(org: Org, body: bytes, *, version: str) -> Response:
         return _response(500, shapes.fault("soapenv:Client", str(error)))
     except ApiError as error:
         message = f"{error.code}: {error.message}"
-        return Response(500, shapes.fault(f"sf:{error.code}", message), error.headers, _XML)
+        return Response(500, shapes.fault(f"sf:{error.code}", message), error.headers, CONTENT_TYPE)
     return _response(200, shapes.envelope(call.operation, results))
 
 
-_XML = "text/xml; charset=utf-8"
-
-
 def _response(status: int, body: bytes) -> Response:
-    return Response(status, body, content_type=_XML)
+    return Response(status, body, content_type=CONTENT_TYPE)
 
 
 def _call(org: Org, call: SoapCall, version: str) -> str:

@@ -20,8 +20,8 @@ from airflow_sf_dedup.emulator.rules.book import (
 from airflow_sf_dedup.emulator.rules.duplicate_rules import DuplicateRule, MatchingRule
 from airflow_sf_dedup.emulator.rules.filters import OPERATIONS, USER, FilterItem, RuleFilter
 from airflow_sf_dedup.emulator.rules.records import blanks_name, method_name
-from airflow_sf_dedup.emulator.soap.shapes import element as tag
 from airflow_sf_dedup.emulator.xml_reading import children, text, texts
+from airflow_sf_dedup.emulator.xml_writing import element as tag
 
 _REQUIRED = ("actionOnInsert", "actionOnUpdate", "duplicateRuleMatchRules", "isActive", "masterLabel", "securityOption")
 _ACTIONS = {"Allow": "allow", "Block": "block"}

@@ -13,7 +13,6 @@ from xml.sax.saxutils import escape
 
 from airflow_sf_dedup.emulator.metadata.zip_files import NAMESPACE
 from airflow_sf_dedup.emulator.records.values import format_datetime
-from airflow_sf_dedup.emulator.soap.shapes import element
 from airflow_sf_dedup.emulator.state.metadata_jobs import (
     Deployment,
     DeployMessage,
@@ -22,6 +21,7 @@ from airflow_sf_dedup.emulator.state.metadata_jobs import (
     RetrievedFile,
 )
 from airflow_sf_dedup.emulator.state.org import Org
+from airflow_sf_dedup.emulator.xml_writing import element
 
 _SOAPENV = "http://schemas.xmlsoap.org/soap/envelope/"
 _XSI = "http://www.w3.org/2001/XMLSchema-instance"

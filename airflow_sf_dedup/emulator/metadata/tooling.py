@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from airflow_sf_dedup.core.record_ids import to_18
 from airflow_sf_dedup.emulator.errors import ApiError, not_found
 from airflow_sf_dedup.emulator.http import Call, Response
 from airflow_sf_dedup.emulator.records.schema import Sobject
-from airflow_sf_dedup.emulator.rest import shapes
-from airflow_sf_dedup.emulator.rest.describe import describe_sobject, sobject_info
-from airflow_sf_dedup.emulator.rest.queries import query as data_query
 from airflow_sf_dedup.emulator.soql.parsing import parse
+from airflow_sf_dedup.emulator.wire.describing import describe_sobject, sobject_info
+from airflow_sf_dedup.emulator.wire.json_shapes import whole_record
 
 _KNOWN = ("MatchingRule", "MatchingRuleItem", "User")
 _DUPLICATE_RULE = "DuplicateRule"
@@ -36,7 +36,10 @@ def query(call: Call) -> Response:
     if not text.strip():
         raise ApiError("MALFORMED_QUERY", "SOQL statements cannot be empty or null")
     sobject = _queried(call, str(parse(text).sobject))
-    answer = data_query(call)
+    root = ("services", "data", call.version_text)
+    answer = call.send(replace(call.request, path=(*root, "query")))
+    if answer.status != 200:
+        return answer
     body: dict[str, Any] = answer.body
     return Response(
         200,
@@ -90,7 +93,7 @@ def get(call: Call, name: str, record_id: str) -> Response:
         record = None
     if record is None:
         raise not_found()
-    return Response(200, shapes.whole_record(_root(call), sobject, record, sobject.fields.values()), rows=1)
+    return Response(200, whole_record(_root(call), sobject, record, sobject.fields.values()), rows=1)
 
 
 def _sobject(call: Call, name: str) -> Sobject:

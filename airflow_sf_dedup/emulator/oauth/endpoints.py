@@ -22,14 +22,12 @@ from airflow_sf_dedup.emulator.oauth.grants import (
     granted,
     keeps_access,
     known_client,
-    password_fits,
 )
 from airflow_sf_dedup.emulator.oauth.identity import userinfo
 from airflow_sf_dedup.emulator.oauth.redirects import may_be_sent_to
 from airflow_sf_dedup.emulator.state.approvals import Approval, AuthorizationCode
 from airflow_sf_dedup.emulator.state.org import Org
 
-__all__ = ["answer", "password_fits"]
 _HTML = "text/html;charset=UTF-8"
 #: Seconds that an access token is said to live.
 _LIFETIME = 7200

@@ -84,11 +84,6 @@ def keeps_access(scope: str) -> bool:
     return not _KEEPS_ACCESS.isdisjoint(scope.split())
 
 
-def password_fits(user: User, given: str) -> bool:
-    """A password is followed by the user's security token, as for callers from an unknown network."""
-    return user.password is not None and given == user.password + user.security_token
-
-
 def _approved(client: Client, user: User, scope: str = "id api") -> Granted:
     return Granted(Approval(user.user_id, client.client_id, scope))
 
@@ -96,7 +91,7 @@ def _approved(client: Client, user: User, scope: str = "id api") -> Granted:
 def _by_password(org: Org, form: Mapping[str, str], url: str) -> Granted:
     client = client_of(org, form, needs_secret=True)
     user = org.definition.user(form.get("username"))
-    if user is None or not password_fits(user, form.get("password", "")):
+    if user is None or not user.accepts(form.get("password", "")):
         raise Refusal("invalid_grant", "authentication failure")
     return _approved(client, user)
 

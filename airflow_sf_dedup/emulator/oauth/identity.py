@@ -100,7 +100,7 @@ def _identity(org: Org, user: User, url: str, version: str | None) -> dict[str, 
     }
 
 
-def openid_configuration(url: str) -> Response:
+def openid_configuration(org: Org, request: Request, url: str) -> Response:
     """``/.well-known/openid-configuration``; no id tokens are given out, so no keys are named."""
     oauth2 = f"{url}/services/oauth2"
     body = {

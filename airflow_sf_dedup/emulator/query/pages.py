@@ -41,7 +41,7 @@ def page(org: Org, root: str, rows: Sequence[Any], start: int, size: int, locato
     done = start + size >= len(rows)
     body: dict[str, Any] = {"totalSize": len(rows), "done": done}
     if not done:
-        body["nextRecordsUrl"] = f"{root}/query/{locator or org.keep_cursor(rows)}-{start + size}"
+        body["nextRecordsUrl"] = f"{root}/query/{locator or org.cursors.keep(rows)}-{start + size}"
     body["records"] = list(rows[start : start + size])
     return body
 

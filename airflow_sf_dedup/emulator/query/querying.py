@@ -90,7 +90,6 @@ class Prepared:
         self._link = link
         self._joins: dict[int, Prepared] = {}
         self._ids: dict[int, frozenset[str]] = {}
-        self._narrowing: list[Test] = []
         check_joins(query, inner=joined)
         for each in joins(query.where):
             self._joins[id(each)] = self._prepared_join(each)
@@ -182,12 +181,8 @@ class Prepared:
         table = self.org.table(self.sobject.name)
         return Candidates(table, self.names.column, self._joined, self.query.text)
 
-    def narrow(self, test: Test) -> None:
-        """Leaves only the records that meet ``test`` too."""
-        self._narrowing.append(test)
-
     def _tests(self) -> list[Test]:
-        tests = list(self._narrowing)
+        tests: list[Test] = []
         if self.query.where is not None:
             conditions = self._conditions(self.names.column)
             tests.append(conditions.test(self.query.where))

@@ -15,10 +15,10 @@ from airflow_sf_dedup.emulator.records.drafts import Draft
 from airflow_sf_dedup.emulator.records.schema import Field
 from airflow_sf_dedup.emulator.rest import records as rest
 from airflow_sf_dedup.emulator.rest.headers import save_options
-from airflow_sf_dedup.emulator.rest.shapes import request_error
 from airflow_sf_dedup.emulator.rest.subrequests import Subrequest
 from airflow_sf_dedup.emulator.saving.saving import save
 from airflow_sf_dedup.emulator.saving.targets import Upsert
+from airflow_sf_dedup.emulator.wire.json_shapes import refused
 
 Kind = tuple[str, ...]
 
@@ -66,6 +66,6 @@ def _read(call: Call) -> tuple[Draft, Field] | Response:
     try:
         return rest.upsert_draft(call, *call.request.path[4:7])
     except MalformedValue as error:
-        return Response(400, request_error(call.request.locate(error)))
+        return refused(call.request.locate(error))
     except ApiError as error:
-        return Response(error.status, request_error(error))
+        return refused(error)

@@ -7,7 +7,7 @@ from itertools import groupby
 from typing import Any
 
 from airflow_sf_dedup.core.record_ids import to_18
-from airflow_sf_dedup.emulator.errors import ApiError, not_found
+from airflow_sf_dedup.emulator.errors import ApiError
 from airflow_sf_dedup.emulator.http import Call, Response
 from airflow_sf_dedup.emulator.records.drafts import Draft, read_json
 from airflow_sf_dedup.emulator.records.schema import Field, Sobject
@@ -20,6 +20,7 @@ from airflow_sf_dedup.emulator.saving.deleting import delete
 from airflow_sf_dedup.emulator.saving.saving import SaveOptions, save
 from airflow_sf_dedup.emulator.saving.targets import Create, Update, Upsert, Verb
 from airflow_sf_dedup.emulator.state.two_steps import all_or_none
+from airflow_sf_dedup.emulator.wire.json_shapes import whole_record
 
 _MOST_RECORDS = 200
 _MOST_CHUNKS = 10
@@ -35,7 +36,7 @@ def update(call: Call) -> Response:
 
 
 def upsert(call: Call, name: str, field: str) -> Response:
-    sobject = _sobject(call, name)
+    sobject = call.sobject(name)
     key = key_field(sobject, field)
     drafts, options = _read(call)
     for draft in drafts:
@@ -61,12 +62,12 @@ def retrieve_by_body(call: Call, name: str) -> Response:
     ids, fields = body.get("ids"), body.get("fields")
     if not _all_text(ids) or not _all_text(fields):
         raise ApiError("JSON_PARSER_ERROR", "ids and fields should be lists of texts")
-    return _retrieve(call, _sobject(call, name), ids or [], fields or [])
+    return _retrieve(call, call.sobject(name), ids or [], fields or [])
 
 
 def retrieve_by_query(call: Call, name: str) -> Response:
     ids, fields = (call.request.query.get(each, "") for each in ("ids", "fields"))
-    return _retrieve(call, _sobject(call, name), _split(ids), _split(fields))
+    return _retrieve(call, call.sobject(name), _split(ids), _split(fields))
 
 
 def _split(text: str) -> list[str]:
@@ -85,7 +86,7 @@ def _retrieve(call: Call, sobject: Sobject, ids: list[str], names: list[str]) ->
     table = call.org.table(sobject.name)
     with call.org.lock:
         records = [table.live(_full_id(each)) for each in ids]
-    body = [shapes.whole_record(call.root, sobject, each, fields) if each else None for each in records]
+    body = [whole_record(call.root, sobject, each, fields) if each else None for each in records]
     return Response(200, body, rows=len(ids))
 
 
@@ -101,13 +102,6 @@ def _full_id(record_id: str) -> str:
         return to_18(record_id)
     except ValueError:
         raise ApiError("MALFORMED_ID", f"malformed id {record_id}") from None
-
-
-def _sobject(call: Call, name: str) -> Sobject:
-    found = call.org.schema.find(name)
-    if found is None:
-        raise not_found()
-    return found
 
 
 def _save_all(call: Call, verb: Verb) -> Response:

@@ -9,10 +9,10 @@ from typing import Any
 from airflow_sf_dedup.emulator.errors import ApiError
 from airflow_sf_dedup.emulator.http import Call, Request, Response, read_url
 from airflow_sf_dedup.emulator.rest.collating import neighbours, upsert_together
-from airflow_sf_dedup.emulator.rest.shapes import request_error
 from airflow_sf_dedup.emulator.rest.subrequests import Subrequest, read_subrequests
 from airflow_sf_dedup.emulator.state.in_progress import current
 from airflow_sf_dedup.emulator.state.two_steps import all_or_none
+from airflow_sf_dedup.emulator.wire.json_shapes import refused
 
 _MOST_IN_BATCH = 25
 #: From this version on subrequests are collated unless the request says otherwise.
@@ -23,7 +23,7 @@ _HALTED = {
     "message": "The transaction was rolled back since another operation in the same transaction failed.",
 }
 #: What allOrNone answers for a subrequest that did not fail itself.
-HALTED = Response(400, [_HALTED])
+_NOT_DONE = Response(400, [_HALTED])
 #: By reference id.
 Answers = dict[str, Response]
 
@@ -37,42 +37,29 @@ def composite(call: Call) -> Response:
     asked = body.get("collateSubrequests")
     collate = call.version >= _COLLATED_SINCE if asked is None else asked
     runs = list(neighbours(subrequests) if collate else ([each] for each in subrequests))
-    refused = _refused_by_fault(subrequests)
-    answers = _all_or_none(call, runs, refused) if body.get("allOrNone") else _one_after_another(call, runs, refused)
-    in_order = [answers.get(each.reference_id, HALTED) for each in subrequests]
-    shown = shown_in_order(subrequests, in_order)
+    by_fault = _refused_by_fault(subrequests)
+    answers = _all_or_none(call, runs, by_fault) if body.get("allOrNone") else _one_after_another(call, runs, by_fault)
+    in_order = [answers.get(each.reference_id, _NOT_DONE) for each in subrequests]
+    shown = [_shown(each, answer) for each, answer in zip(subrequests, in_order, strict=True)]
     return Response(200, {"compositeResponse": shown}, rows=sum(answer.rows for answer in in_order))
 
 
-def carried_out(call: Call, subrequests: list[Subrequest]) -> Answers:
-    """All of them or none, one after another: a graph."""
-    return _all_or_none(call, [[each] for each in subrequests], {})
-
-
-def shown_in_order(subrequests: list[Subrequest], answers: list[Response]) -> list[dict[str, Any]]:
-    return [_shown(subrequest, answer) for subrequest, answer in zip(subrequests, answers, strict=True)]
-
-
 def _refused_by_fault(subrequests: list[Subrequest]) -> dict[str, Response]:
-    refused = current().refused_subrequests(len(subrequests))
-    return {subrequests[number].reference_id: refusal(error) for number, error in refused.items()}
+    found = current().refused_subrequests(len(subrequests))
+    return {subrequests[number].reference_id: refused(error) for number, error in found.items()}
 
 
-def refusal(error: ApiError) -> Response:
-    return Response(error.status, request_error(error))
-
-
-def _one_after_another(call: Call, runs: Iterable[list[Subrequest]], refused: dict[str, Response]) -> Answers:
+def _one_after_another(call: Call, runs: Iterable[list[Subrequest]], by_fault: dict[str, Response]) -> Answers:
     answers: Answers = {}
     for run in runs:
-        _carry_out(call, run, answers, refused)
+        _carry_out(call, run, answers, by_fault)
     return answers
 
 
-def _carry_out(call: Call, run: list[Subrequest], answers: Answers, refused: Answers) -> None:
+def _carry_out(call: Call, run: list[Subrequest], answers: Answers, by_fault: Answers) -> None:
     """Adds the answers of one run to ``answers``."""
-    answers.update({each.reference_id: refused[each.reference_id] for each in run if each.reference_id in refused})
-    rest = [each for each in run if each.reference_id not in refused]
+    answers.update({each.reference_id: by_fault[each.reference_id] for each in run if each.reference_id in by_fault})
+    rest = [each for each in run if each.reference_id not in by_fault]
     if len(rest) == 1:
         answers[rest[0].reference_id] = _send(call, rest[0], answers)
     elif rest:
@@ -80,11 +67,11 @@ def _carry_out(call: Call, run: list[Subrequest], answers: Answers, refused: Ans
             answers[subrequest.reference_id] = answer
 
 
-def _all_or_none(call: Call, runs: list[list[Subrequest]], refused: Answers) -> Answers:
+def _all_or_none(call: Call, runs: list[list[Subrequest]], by_fault: Answers) -> Answers:
     def carry_out() -> Answers:
         answers: Answers = {}
         for run in runs:
-            _carry_out(call, run, answers, refused)
+            _carry_out(call, run, answers, by_fault)
             if _any_failed(answers):
                 break
         return answers
@@ -92,7 +79,7 @@ def _all_or_none(call: Call, runs: list[list[Subrequest]], refused: Answers) -> 
     answers = all_or_none(call.org, carry_out, _any_failed, code="PROCESSING_HALTED")
     if not _any_failed(answers):
         return answers
-    return {name: answer if answer.status >= 400 else HALTED for name, answer in answers.items()}
+    return {name: answer if answer.status >= 400 else _NOT_DONE for name, answer in answers.items()}
 
 
 def _any_failed(answers: Answers) -> bool:
@@ -175,7 +162,7 @@ def _counted(call: Call, request: Request) -> Response:
     try:
         call.org.accounting.count("batch subrequest")
     except ApiError as error:
-        return refusal(error)
+        return refused(error)
     return call.send(request)
 
 

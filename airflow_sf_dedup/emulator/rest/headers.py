@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from airflow_sf_dedup.emulator.http import Call
 from airflow_sf_dedup.emulator.saving.saving import SaveOptions
+from airflow_sf_dedup.emulator.wire.http_rules import header_options
 
 #: The duplicate-rule header exists from this version on (REST API Developer Guide, "Duplicate Rule Header").
 _DUPLICATE_HEADER_SINCE = 52.0
@@ -26,13 +27,7 @@ def _duplicate_options(call: Call, *, collection: bool) -> dict[str, str]:
         return {}
     if collection and not call.org.quirks.collections_honour_duplicate_header:
         return {}
-    return options(call.request.headers.get("sforce-duplicate-rule-header", ""))
-
-
-def options(header: str) -> dict[str, str]:
-    """``allowSave=true; includeRecordDetails=false`` as lower-case names and values."""
-    pairs = (part.partition("=") for part in header.replace(",", ";").split(";"))
-    return {name.strip().lower(): value.strip().lower() for name, _, value in pairs if name.strip()}
+    return header_options(call.request.headers.get("sforce-duplicate-rule-header", ""))
 
 
 def _assigns(call: Call) -> bool:

@@ -67,7 +67,7 @@ _RECORDS_PER_MB = 512
 
 def limits(call: Call) -> Response:
     accounting = call.org.accounting
-    records = sum(len(table.records) for table in call.org.tables.values())
+    records = sum(len(table.records) for _, table in call.org.tables.items())
     body = {name: _allowance(most, most) for name, most in _UNTOUCHED.items()}
     for name, (most, calls) in _USED_BY_CALL.items():
         body[name] = _allowance(most, most - sum(accounting.by_call[each] for each in calls))

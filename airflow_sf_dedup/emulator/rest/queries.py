@@ -12,9 +12,9 @@ from airflow_sf_dedup.emulator.query.layout import looks_further
 from airflow_sf_dedup.emulator.query.pages import Written, kept, page
 from airflow_sf_dedup.emulator.query.querying import QueryAnswer, prepare, run
 from airflow_sf_dedup.emulator.query.rows import Rows
-from airflow_sf_dedup.emulator.rest.headers import options
 from airflow_sf_dedup.emulator.soql.parsing import parse
 from airflow_sf_dedup.emulator.soql.tree import Query
+from airflow_sf_dedup.emulator.wire.http_rules import header_options
 
 _PAGE = 2000
 _SMALLEST_PAGE = 200
@@ -72,5 +72,5 @@ def _page(call: Call, rows: Sequence[Any], start: int, locator: str | None = Non
 
 
 def _page_size(call: Call) -> int:
-    wanted = options(call.request.headers.get("sforce-query-options", "")).get("batchsize", "")
+    wanted = header_options(call.request.headers.get("sforce-query-options", "")).get("batchsize", "")
     return min(max(int(wanted), _SMALLEST_PAGE), _PAGE) if wanted.isascii() and wanted.isdigit() else _PAGE

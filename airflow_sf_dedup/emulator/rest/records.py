@@ -7,86 +7,71 @@ from typing import Any
 from airflow_sf_dedup.core.record_ids import to_18
 from airflow_sf_dedup.emulator.errors import ApiError, RowRefusal, not_found
 from airflow_sf_dedup.emulator.http import Call, Response
-from airflow_sf_dedup.emulator.records.drafts import Draft
+from airflow_sf_dedup.emulator.records.drafts import Draft, read_json
 from airflow_sf_dedup.emulator.records.schema import Field, Sobject
 from airflow_sf_dedup.emulator.records.store import Record
 from airflow_sf_dedup.emulator.records.values import text_reader
 from airflow_sf_dedup.emulator.rest import shapes
-from airflow_sf_dedup.emulator.rest.conditions import check_unmodified, check_written, described, has_record, marks
-from airflow_sf_dedup.emulator.rest.describe import describe_global, describe_sobject, sobject_info
 from airflow_sf_dedup.emulator.rest.headers import save_options
-from airflow_sf_dedup.emulator.rest.org_resources import recent_items
-from airflow_sf_dedup.emulator.rest.record_bodies import read_record
 from airflow_sf_dedup.emulator.results import Refused, RowResult
 from airflow_sf_dedup.emulator.saving.deleting import delete
 from airflow_sf_dedup.emulator.saving.saving import save
 from airflow_sf_dedup.emulator.saving.targets import Create, Update, Upsert, Verb
+from airflow_sf_dedup.emulator.wire.describing import describe_global, describe_sobject, sobject_info
+from airflow_sf_dedup.emulator.wire.json_shapes import whole_record
 
 #: From this version on an upsert says whether it created, and an update by it has a body.
 _CREATED_SINCE = 46.0
 
 
 def list_sobjects(call: Call) -> Response:
-    return described(call, describe_global(call.org.schema, call.root))
+    return Response(200, describe_global(call.org.schema, call.root))
 
 
 def basic_info(call: Call, name: str) -> Response:
-    sobject = _sobject(call, name)
-    body = {"objectDescribe": sobject_info(sobject, call.root), "recentItems": recent_items(call, sobject)}
-    return Response(200, body)
+    sobject = call.sobject(name)
+    recent: list[Any] = []
+    return Response(200, {"objectDescribe": sobject_info(sobject, call.root), "recentItems": recent})
 
 
 def describe(call: Call, name: str) -> Response:
-    return described(call, describe_sobject(call.org.schema, _sobject(call, name), call.root))
+    return Response(200, describe_sobject(call.org.schema, call.sobject(name), call.root))
 
 
 # --- one record by its Id ---------------------------------------------------------------------------------
 
 
 def create(call: Call, name: str) -> Response:
-    draft = read_record(_sobject(call, name), call.request)
+    draft = read_json(call.sobject(name), call.request.json_object())
     if "Id" in draft.values:
         raise ApiError("INVALID_FIELD", "The Id field should not be specified in the sobject data.")
     return answered(call, _save(call, draft, Create()), created_key=False)
 
 
 def get(call: Call, name: str, record_id: str) -> Response:
-    sobject = _sobject(call, name)
+    sobject = call.sobject(name)
     return _answer_with(call, sobject, record_of(call, sobject, record_id))
 
 
 def _answer_with(call: Call, sobject: Sobject, record: Record) -> Response:
-    check_unmodified(call, record)
-    headers = marks(call, record)
-    if has_record(call, record):
-        return Response(304, None, headers)
-    return Response(200, _shown(call, sobject, record), headers, rows=1)
+    return Response(200, _shown(call, sobject, record), rows=1)
 
 
 def update(call: Call, name: str, record_id: str) -> Response:
-    sobject = _sobject(call, name)
-    draft = read_record(sobject, call.request)
+    sobject = call.sobject(name)
+    draft = read_json(sobject, call.request.json_object())
     if "Id" in draft.values:
         raise ApiError("INVALID_FIELD", "The Id field should not be specified in the sobject data.")
     record = record_of(call, sobject, record_id, written=True)
-    check_written(call, record)
     draft.values["Id"] = record["Id"]
     result = _save(call, draft, Update())
     return refused(call, result) if isinstance(result, Refused) else Response(204, rows=1)
 
 
 def remove(call: Call, name: str, record_id: str) -> Response:
-    record = record_of(call, _sobject(call, name), record_id, written=True)
-    check_unmodified(call, record)
+    record = record_of(call, call.sobject(name), record_id, written=True)
     (result,) = delete(call.org, [record["Id"]], user_id=call.user_id)
     return refused(call, result) if isinstance(result, Refused) else Response(204, rows=1)
-
-
-def _sobject(call: Call, name: str) -> Sobject:
-    found = call.org.schema.find(name)
-    if found is None:
-        raise not_found()
-    return found
 
 
 def record_of(call: Call, sobject: Sobject, record_id: str, *, written: bool = False) -> Record:
@@ -111,7 +96,7 @@ def record_of(call: Call, sobject: Sobject, record_id: str, *, written: bool = F
 def _shown(call: Call, sobject: Sobject, record: Record) -> dict[str, Any]:
     wanted = [name for name in call.request.query.get("fields", "").split(",") if name.strip()]
     fields = [_field(sobject, name.strip()) for name in (*wanted, "Id")] if wanted else sobject.fields.values()
-    return shapes.whole_record(call.root, sobject, record, fields)
+    return whole_record(call.root, sobject, record, fields)
 
 
 def _field(sobject: Sobject, name: str) -> Field:
@@ -154,9 +139,9 @@ def upsert_by_key(call: Call, name: str, field: str, value: str) -> Response:
 
 def upsert_draft(call: Call, name: str, field: str, value: str) -> tuple[Draft, Field]:
     """What an upsert by a key in the URL writes, and the key's field."""
-    sobject = _sobject(call, name)
+    sobject = call.sobject(name)
     key = key_field(sobject, field)
-    draft = read_record(sobject, call.request)
+    draft = read_json(sobject, call.request.json_object())
     if key.name in draft.values:
         raise ApiError("INVALID_FIELD", f"The {key.name} field should not be specified in the sobject data.")
     draft.values[key.name] = _key_value(call, key, value)
@@ -165,7 +150,7 @@ def upsert_draft(call: Call, name: str, field: str, value: str) -> tuple[Draft, 
 
 def create_without_key(call: Call, name: str) -> Response:
     """``POST /sobjects/X/Id``: a create in the form of an upsert (v37 and later)."""
-    draft = read_record(_sobject(call, name), call.request)
+    draft = read_json(call.sobject(name), call.request.json_object())
     return answered(call, _save(call, draft, Create()), created_key=True)
 
 
@@ -192,7 +177,7 @@ def _key_value(call: Call, key: Field, value: str) -> Any:
 
 
 def _holders(call: Call, name: str, field: str, value: str) -> tuple[Sobject, list[str]]:
-    sobject = _sobject(call, name)
+    sobject = call.sobject(name)
     if field.lower() == "id":
         return sobject, [record_of(call, sobject, value)["Id"]]
     key = key_field(sobject, field)

@@ -8,11 +8,10 @@ from airflow_sf_dedup.core.record_ids import to_18
 from airflow_sf_dedup.emulator.errors import ApiError, not_found
 from airflow_sf_dedup.emulator.http import Call, Response
 from airflow_sf_dedup.emulator.records.child_relationships import ChildRelationship, child_relationship
-from airflow_sf_dedup.emulator.records.schema import Sobject
 from airflow_sf_dedup.emulator.records.store import Record
 from airflow_sf_dedup.emulator.rest import queries
 from airflow_sf_dedup.emulator.rest import records as rest
-from airflow_sf_dedup.emulator.rest.http_rules import method_not_allowed
+from airflow_sf_dedup.emulator.wire.http_rules import method_not_allowed
 
 
 def get(call: Call, name: str, field: str, value: str) -> Response:
@@ -45,19 +44,12 @@ def remove(call: Call, name: str, field: str, value: str) -> Response:
     return rest.remove(call, *_parent(call, name, record, value))
 
 
-def _sobject(call: Call, name: str) -> Sobject:
-    found = call.org.schema.find(name)
-    if found is None:
-        raise not_found()
-    return found
-
-
 def _record(call: Call, name: str, segment: str) -> Record | None:
     """The record that a segment is the id of; None where it is no id but the name of a field.
 
     :raises ApiError: an id of no record.
     """
-    sobject = _sobject(call, name)
+    sobject = call.sobject(name)
     if sobject.find(segment) is not None:
         return None
     try:
@@ -70,7 +62,7 @@ def _record(call: Call, name: str, segment: str) -> Record | None:
 
 
 def _children(call: Call, name: str, relationship: str) -> ChildRelationship | None:
-    return child_relationship(call.org.schema, _sobject(call, name), relationship)
+    return child_relationship(call.org.schema, call.sobject(name), relationship)
 
 
 def _parent(call: Call, name: str, record: Record, relationship: str) -> tuple[str, str]:
@@ -78,7 +70,7 @@ def _parent(call: Call, name: str, record: Record, relationship: str) -> tuple[s
 
     :raises ApiError: 404, there is no such relationship or it leads nowhere.
     """
-    field = _sobject(call, name).by_relationship.get(relationship.lower())
+    field = call.sobject(name).by_relationship.get(relationship.lower())
     parent_id = record.get(field.name) if field else None
     parent = call.org.schema.of_id(parent_id) if parent_id else None
     if parent is None:

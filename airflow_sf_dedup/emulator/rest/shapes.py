@@ -1,15 +1,9 @@
-"""How REST shows records, row results and errors. Shapes only."""
+"""How REST shows row results. Shapes only."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
-from airflow_sf_dedup.emulator.errors import ApiError
-from airflow_sf_dedup.emulator.records.addresses import value_of
-from airflow_sf_dedup.emulator.records.schema import Field, Sobject
-from airflow_sf_dedup.emulator.records.showing import shown
-from airflow_sf_dedup.emulator.records.store import Record
 from airflow_sf_dedup.emulator.results import (
     ROLLED_BACK,
     DuplicateResult,
@@ -20,21 +14,7 @@ from airflow_sf_dedup.emulator.results import (
     RowResult,
     Saved,
 )
-
-
-def attributes(root: str, sobject: str, record_id: str | None) -> dict[str, str]:
-    found = {"type": sobject}
-    if record_id:
-        found["url"] = f"{root}/sobjects/{sobject}/{record_id}"
-    return found
-
-
-def whole_record(root: str, sobject: Sobject, record: Record, fields: Iterable[Field]) -> dict[str, Any]:
-    found: dict[str, Any] = {"attributes": attributes(root, sobject.name, record["Id"])}
-    for field in fields:
-        found[field.name] = shown(field, value_of(field, record))
-    return found
-
+from airflow_sf_dedup.emulator.wire.json_shapes import attributes
 
 # --- results ----------------------------------------------------------------------------------------------
 
@@ -105,13 +85,6 @@ def _match_record(match: MatchRecord, root: str) -> dict[str, Any]:
         "matchConfidence": match.match_confidence,
         "record": identity | match.fields,
     }
-
-
-def request_error(error: ApiError) -> list[dict[str, Any]]:
-    found: dict[str, Any] = {"message": error.message, "errorCode": error.code}
-    if error.fields:
-        found["fields"] = list(error.fields)
-    return [found]
 
 
 #: HTTP status of a refused single-record request; every other code is a 400.

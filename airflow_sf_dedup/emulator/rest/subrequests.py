@@ -31,14 +31,14 @@ class Subrequest:
         return tail[:1] in (["query"], ["queryall"]) or tail[:2] == ["composite", "sobjects"]
 
 
-def read_subrequests(found: Any, *, most: int = _MOST_SUBREQUESTS) -> list[Subrequest]:
+def read_subrequests(found: Any) -> list[Subrequest]:
     """:raises ApiError: too many, or one that is ill-formed; the whole request is refused."""
     if not isinstance(found, list) or not all(isinstance(each, dict) for each in found):
         raise ApiError("JSON_PARSER_ERROR", "compositeRequest should be a list of subrequests")
     if not found:
         raise ApiError("INVALID_INPUT", "The compositeRequest list cannot be empty")
-    if len(found) > most:
-        message = f"Cannot process more than {most} operations in a composite request."
+    if len(found) > _MOST_SUBREQUESTS:
+        message = f"Cannot process more than {_MOST_SUBREQUESTS} operations in a composite request."
         raise ApiError("LIMIT_EXCEEDED", message)
     subrequests = [_read_subrequest(each) for each in found]
     if sum(each.counts_as_collection for each in subrequests) > _MOST_COLLECTIONS:

@@ -159,7 +159,7 @@ class DuplicateRule:
 
 
 class Tables(Protocol):
-    def table(self, sobject: str) -> Table: ...
+    def __getitem__(self, sobject: str) -> Table: ...
 
 
 @dataclass(frozen=True)
@@ -176,7 +176,7 @@ class Search:
     def places(self, rule: MatchingRule) -> Places:
         found = self._places.get(rule.ways)
         if found is None:
-            found = self._places[rule.ways] = Places.of(rule, self.tables.table(rule.target))
+            found = self._places[rule.ways] = Places.of(rule, self.tables[rule.target])
         return found
 
 
@@ -218,7 +218,7 @@ def find_duplicates(
 
 
 def _search(rule: MatchingRule, record: Mapping[str, Any], own_id: str | None, search: Search) -> MatchResult | None:
-    table = search.tables.table(rule.target)
+    table = search.tables[rule.target]
     if not table.records:
         return None
     best: dict[str, float] = {}

@@ -17,7 +17,8 @@ from airflow_sf_dedup.emulator.state.in_progress import current
 from airflow_sf_dedup.emulator.state.org import Org
 from airflow_sf_dedup.emulator.state.related import Related
 from airflow_sf_dedup.emulator.state.row_refusals import by_fault
-from airflow_sf_dedup.emulator.state.two_steps import Step, in_two_steps
+from airflow_sf_dedup.emulator.state.together import Step
+from airflow_sf_dedup.emulator.state.two_steps import in_two_steps
 
 _ADDRESS = ("Street", "City", "State", "PostalCode", "Country")
 _TO_ACCOUNT = {
@@ -71,7 +72,7 @@ def convert(org: Org, requests: Sequence[LeadConvert], options: SaveOptions) -> 
         return Step(_by_faults(org, rows), lambda row: frozenset({row.record_id}))
 
     def carried_out(rows: list[LeadConvert | Refused]) -> list[ConvertResult]:
-        with org.transaction() as transaction:
+        with org.tables.transaction() as transaction:
             related = Related(org)
             results = [_one(org, request, row, options, related) for request, row in zip(requests, rows, strict=True)]
             if options.all_or_none and any(isinstance(each, Refused) for each in results):
@@ -129,7 +130,7 @@ def _bad_reference(org: Org, request: LeadConvert, lead_id: str) -> Refused | No
 def _one(
     org: Org, request: LeadConvert, row: LeadConvert | Refused, options: SaveOptions, related: Related
 ) -> ConvertResult:
-    with org.transaction() as transaction:
+    with org.tables.transaction() as transaction:
         converting = _Converting(org, options.user_id, transaction.changes, related)
         result = row if isinstance(row, Refused) else _refusal(org, request) or converting.convert(request, options)
         if isinstance(result, Refused):

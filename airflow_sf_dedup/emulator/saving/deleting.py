@@ -14,7 +14,8 @@ from airflow_sf_dedup.emulator.state.in_progress import current
 from airflow_sf_dedup.emulator.state.ledger import Change
 from airflow_sf_dedup.emulator.state.org import Org
 from airflow_sf_dedup.emulator.state.row_refusals import by_fault, out_of_cpu_time
-from airflow_sf_dedup.emulator.state.two_steps import Step, in_two_steps
+from airflow_sf_dedup.emulator.state.together import Step
+from airflow_sf_dedup.emulator.state.two_steps import in_two_steps
 from airflow_sf_dedup.emulator.state.unique import taken
 
 NOT_IN_BIN = "Entity is not in the recycle bin"
@@ -157,7 +158,7 @@ def _each(
         return Step(_planned(org, record_ids), lambda given: frozenset({full_id(given) or given}))
 
     def commit(rows: list[str | Refused]) -> list[RowResult]:
-        with org.transaction() as transaction:
+        with org.tables.transaction() as transaction:
             call = changing(org, user_id, transaction.changes)
             results = []
             for given, row in zip(record_ids, rows, strict=True):

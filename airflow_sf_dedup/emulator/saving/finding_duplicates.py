@@ -22,7 +22,7 @@ def would_match(
     :param details: show fields of the matches.
     """
     search = Search(
-        tables=org,
+        tables=org.tables,
         deleted_match=org.quirks.deleted_records_match,
         details=details,
         all_fields=org.quirks.record_details == "all",
@@ -37,7 +37,7 @@ def would_match(
 
 
 def rules_of(org: Org, sobject: Sobject) -> tuple[DuplicateRule, ...]:
-    return org.rules_for(sobject.name)
+    return org.rules.for_sobject(sobject.name)
 
 
 def with_rules_without_match(org: Org, sobject: Sobject, found: list[DuplicateResult]) -> list[DuplicateResult]:

@@ -21,7 +21,8 @@ from airflow_sf_dedup.emulator.state.in_progress import current
 from airflow_sf_dedup.emulator.state.org import Org
 from airflow_sf_dedup.emulator.state.related import Child, Related
 from airflow_sf_dedup.emulator.state.row_refusals import by_fault
-from airflow_sf_dedup.emulator.state.two_steps import Step, in_two_steps
+from airflow_sf_dedup.emulator.state.together import Step
+from airflow_sf_dedup.emulator.state.two_steps import in_two_steps
 
 _MOST_VICTIMS = 2
 #: Of these only one may be there for each parent: a victim's is dropped where the master has its own.
@@ -145,7 +146,7 @@ def _unfit(org: Org, request: MergeRequest, given: str) -> Refused | None:
 
 
 def _one(org: Org, request: MergeRequest, row: MergeRequest | Refused, user_id: str, related: Related) -> MergeResult:
-    with org.transaction() as transaction:
+    with org.tables.transaction() as transaction:
         merging = _Merging(org, user_id, transaction.changes, related)
         result = row if isinstance(row, Refused) else _checked(org, request) or merging.merge(request, user_id)
         if isinstance(result, Refused):

@@ -97,7 +97,7 @@ def report_within_save(org: Org, saved: list[Reporting], now: str, user_id: str)
     """Reports what the rows of one save have in common: they were compared with the org as it was before."""
     if len(saved) < 2 or not org.quirks.report_sees_rows_of_one_save:
         return
-    search = Search(tables=org, deleted_match=org.quirks.deleted_records_match)
+    search = Search(tables=org.tables, deleted_match=org.quirks.deleted_records_match)
     rules = {rule.full_name: rule for row in saved for rule in row.rules}
     for rule in rules.values():
         rows = [row for row in saved if any(each is rule for each in row.rules)]

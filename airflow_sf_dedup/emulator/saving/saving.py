@@ -34,7 +34,8 @@ from airflow_sf_dedup.emulator.state.ledger import Change
 from airflow_sf_dedup.emulator.state.org import Org
 from airflow_sf_dedup.emulator.state.row_refusals import by_fault, out_of_cpu_time
 from airflow_sf_dedup.emulator.state.seeding import system_fields
-from airflow_sf_dedup.emulator.state.two_steps import Step, in_two_steps
+from airflow_sf_dedup.emulator.state.together import Step
+from airflow_sf_dedup.emulator.state.two_steps import in_two_steps
 from airflow_sf_dedup.emulator.state.unique import taken
 
 
@@ -101,13 +102,13 @@ class _Rules:
 
     @classmethod
     def at_work(cls, org: Org, sobject: str, options: SaveOptions) -> _Rules:
-        rules = org.rules_for(sobject) if options.duplicate_rules else ()
+        rules = org.rules.for_sobject(sobject) if options.duplicate_rules else ()
         on_insert, on_update = (
             tuple(each for each in _what_they_do(rules, options, created=created) if each[1] or each[2])
             for created in (True, False)
         )
         search = Search(
-            tables=org,
+            tables=org.tables,
             deleted_match=org.quirks.deleted_records_match,
             details=options.include_record_details,
             all_fields=org.quirks.record_details == "all",
@@ -292,7 +293,7 @@ def _records_of(org: Org, row: Plan) -> frozenset[str]:
 
 
 def commit(org: Org, drafts: list[Draft], plans: list[Plan | Refused], options: SaveOptions) -> list[RowResult]:
-    with org.transaction() as transaction:
+    with org.tables.transaction() as transaction:
         now = org.now()
         if options.all_or_none and any(isinstance(each, Refused) for each in plans):
             results = _all_rolled_back(org, plans)

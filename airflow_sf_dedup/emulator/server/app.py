@@ -20,18 +20,17 @@ from starlette.responses import Response as WebResponse
 from starlette.routing import Mount
 
 from airflow_sf_dedup.emulator.errors import ApiError
-from airflow_sf_dedup.emulator.http import QueryFields, Request, Response, split_path
-from airflow_sf_dedup.emulator.rest.http_rules import method_of
+from airflow_sf_dedup.emulator.http import Request, Response, query_fields, split_path
 from airflow_sf_dedup.emulator.server import control, front
 from airflow_sf_dedup.emulator.server.bodies import body_of, unpacked
 from airflow_sf_dedup.emulator.server.call_log import Seen
 from airflow_sf_dedup.emulator.server.connections import Connections
 from airflow_sf_dedup.emulator.server.exchange import Exchange
 from airflow_sf_dedup.emulator.server.fault_effects import Ending, Reply, Silence
-from airflow_sf_dedup.emulator.server.refusing import refusal_at
 from airflow_sf_dedup.emulator.state.accounting import Call
 from airflow_sf_dedup.emulator.state.in_progress import InProgress, answering
 from airflow_sf_dedup.emulator.state.org import Org
+from airflow_sf_dedup.emulator.wire.http_rules import method_of
 
 _LOG = logging.getLogger(__name__)
 _SMALLEST_GZIP = 4096
@@ -47,11 +46,11 @@ def make_app(org: Org, *, connections: Connections | None = None, log: Log | Non
     """:param connections: of the server that runs the app; without them no connection can be reset.
     :param log: is handed each call when it ends.
     """
-    door = Door(org, connections or Connections(), log)
-    return Starlette(routes=[Mount("/", app=door)])
+    gate = Gate(org, connections or Connections(), log)
+    return Starlette(routes=[Mount("/", app=gate)])
 
 
-class Door:
+class Gate:
     """Where every HTTP request enters and every answer leaves."""
 
     def __init__(self, org: Org, connections: Connections, log: Log | None) -> None:
@@ -86,6 +85,7 @@ class Door:
         response = ending.response if isinstance(ending, Reply) else _NO_ANSWER
         took, notes = _since(start), exchange.notes
         faults = tuple(each.kind for each in exchange.firings)
+        username = _username(self._org, notes.user_id)
         accounting.remember(
             Call(
                 number=exchange.number,
@@ -96,11 +96,12 @@ class Door:
                 milliseconds=took,
                 name=notes.name,
                 user_id=notes.user_id,
+                user=username,
                 faults=faults,
             )
         )
         outcomes = self._org.ledger.outcomes(exchange.number)
-        self._say(Seen(request, response, took, notes.name, self._org.username(notes.user_id), outcomes, faults))
+        self._say(Seen(request, response, took, notes.name, username, outcomes, faults))
         return ending
 
     async def _in_thread(self, work: Callable[..., Response], *arguments: Any) -> Response:
@@ -111,6 +112,11 @@ class Door:
     def _say(self, seen: Seen) -> None:
         if self._log is not None:
             self._log(seen)
+
+
+def _username(org: Org, user_id: str | None) -> str | None:
+    user = org.record(user_id) if user_id else None
+    return user["Username"] if user else None
 
 
 def _since(start: float) -> float:
@@ -168,7 +174,7 @@ class Wire:
 
 def _request(web: WebRequest, body: bytes) -> Request:
     raw_path = web.scope["raw_path"].partition(b"?")[0].decode("ascii", errors="replace")
-    query = QueryFields(web.scope["query_string"].decode("ascii", errors="replace"))
+    query = query_fields(web.scope["query_string"].decode("ascii", errors="replace"))
     headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in web.scope["headers"]}
     return Request(method_of(web.method, query), split_path(raw_path), query, headers, body)
 
@@ -193,4 +199,4 @@ def _guarded(org: Org, request: Request, url: str) -> Response:
     except Exception as error:
         _LOG.exception("%s %s", request.method, "/".join(request.path))
         message = f"An unexpected error occurred: {error!r}"
-        return refusal_at(request)(ApiError("UNKNOWN_EXCEPTION", message, status=500))
+        return front.door_of(request).refuse(request, ApiError("UNKNOWN_EXCEPTION", message, status=500))

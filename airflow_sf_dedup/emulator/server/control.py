@@ -10,12 +10,13 @@ from airflow_sf_dedup.emulator.definition.seed_files import Rows, UnreadableRows
 from airflow_sf_dedup.emulator.errors import ApiError, MalformedValue, SettingError, not_found
 from airflow_sf_dedup.emulator.faults.switches import FaultPlan
 from airflow_sf_dedup.emulator.http import Request, Response
-from airflow_sf_dedup.emulator.rest.shapes import request_error
 from airflow_sf_dedup.emulator.server import rule_control
 from airflow_sf_dedup.emulator.server.page import page
 from airflow_sf_dedup.emulator.state.org import Org
-from airflow_sf_dedup.emulator.state.snapshots import Snapshot, read_snapshot, restore, take
+from airflow_sf_dedup.emulator.state.snapshot import Snapshot
+from airflow_sf_dedup.emulator.state.snapshots import read_snapshot, restore, take
 from airflow_sf_dedup.emulator.suggesting import did_you_mean
+from airflow_sf_dedup.emulator.wire.json_shapes import refused
 
 
 class Control(NamedTuple):
@@ -53,9 +54,9 @@ def answer(org: Org, request: Request) -> Response:
     except SettingError as error:
         return Response(400, [{"message": str(error), "errorCode": "INVALID_SETTING"}])
     except MalformedValue as error:
-        return Response(400, request_error(request.locate(error)))
+        return refused(request.locate(error))
     except ApiError as error:
-        return Response(error.status, request_error(error), error.headers)
+        return refused(error)
 
 
 def _answer(org: Org, request: Request) -> Response:

@@ -8,11 +8,11 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 from airflow_sf_dedup.emulator.call_names import Identity
 from airflow_sf_dedup.emulator.faults.switches import Firing
 from airflow_sf_dedup.emulator.http import Request, Response
-from airflow_sf_dedup.emulator.server.calls import identify
 from airflow_sf_dedup.emulator.server.fault_effects import (
     Ending,
     Reply,
@@ -22,7 +22,7 @@ from airflow_sf_dedup.emulator.server.fault_effects import (
     ending_after,
     ending_before,
 )
-from airflow_sf_dedup.emulator.server.refusing import refusal_at
+from airflow_sf_dedup.emulator.server.front import door_of
 from airflow_sf_dedup.emulator.state.in_progress import InProgress, Notes
 from airflow_sf_dedup.emulator.state.org import Org
 
@@ -38,10 +38,11 @@ class Exchange:
     def __init__(self, org: Org, request: Request) -> None:
         self._org = org
         self._request = request
+        self._door = door_of(request)
         self._accounting = org.accounting
         self._generation = org.generation
         self.number = self._accounting.arrive()
-        self._call: Identity | None = identify(request) if org.faults else None
+        self._call: Identity | None = self._door.identify(request) if org.faults else None
         self.notes = Notes()
         self.firings: tuple[Firing, ...] = org.faults.meet(self._call) if self._call else ()
 
@@ -50,7 +51,7 @@ class Exchange:
         call = self._call
         if call is None or not self.firings:
             return Reply(await self._carried_out(work))
-        refuse = refusal_at(self._request)
+        refuse = partial(self._door.refuse, self._request)
         ending = ending_before(self.firings, refuse)
         if ending is not None:
             await _pause(delay_before(self.firings))

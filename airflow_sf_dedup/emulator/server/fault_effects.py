@@ -14,7 +14,6 @@ from airflow_sf_dedup.emulator.call_names import Identity
 from airflow_sf_dedup.emulator.errors import ApiError
 from airflow_sf_dedup.emulator.faults.switches import Firing
 from airflow_sf_dedup.emulator.http import Response
-from airflow_sf_dedup.emulator.server.refusing import Refuse
 from airflow_sf_dedup.emulator.state.in_progress import UNKNOWN, retry_header, some
 
 
@@ -38,6 +37,8 @@ class Silence:
 
 
 Ending = Reply | Silence
+#: Says in the API of the call that it is refused.
+Refuse = Callable[[ApiError], Response]
 
 
 def delay_before(firings: Sequence[Firing]) -> float:

@@ -1,194 +1,74 @@
-"""Which function answers which REST request, and under which name it is counted."""
+"""``/services/data``: the versions of the API, and under each the resources of all wings."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
-from airflow_sf_dedup.emulator.bulk import ingest as bulk_ingest
-from airflow_sf_dedup.emulator.bulk import query as bulk_query
+from airflow_sf_dedup.emulator.call_names import BATCH, CARRIERS, COMPOSITE, OTHER, WRITES, Identity
 from airflow_sf_dedup.emulator.errors import ApiError, MalformedValue, not_found
-from airflow_sf_dedup.emulator.http import Call, Request, Response
-from airflow_sf_dedup.emulator.metadata import rest as metadata_rest
-from airflow_sf_dedup.emulator.metadata import tooling
-from airflow_sf_dedup.emulator.rest import (
-    collections,
-    composite,
-    graph,
-    layouts,
-    limits,
-    list_views,
-    org_resources,
-    process,
-    queries,
-    query_extras,
-    quick_actions,
-    relationships,
-    searches,
-    sobject_changes,
-    tree,
-    ui_api,
-)
-from airflow_sf_dedup.emulator.rest import records as rest
-from airflow_sf_dedup.emulator.rest.http_rules import XML, check_media_type, method_not_allowed, without_format
-from airflow_sf_dedup.emulator.server.refusing import in_rest
+from airflow_sf_dedup.emulator.http import Call, Request, Response, read_url
+from airflow_sf_dedup.emulator.server.wings import WINGS
 from airflow_sf_dedup.emulator.state.in_progress import current
 from airflow_sf_dedup.emulator.state.org import Org
+from airflow_sf_dedup.emulator.wire.http_rules import check_media_type, method_not_allowed, without_format
+from airflow_sf_dedup.emulator.wire.json_shapes import refused
+from airflow_sf_dedup.emulator.wire.routes import Route, Routes
+from airflow_sf_dedup.emulator.wire.versions import VERSIONS, versions
+from airflow_sf_dedup.emulator.wire.wing import Door, bearer
 
-Handler = Callable[..., Response]
-
-
-class Route(NamedTuple):
-    method: str
-    #: The path after the version; segments in braces are handed to the handler.
-    path: tuple[str, ...]
-    handler: Handler
-
-    @property
-    def name(self) -> str:
-        """Under which the call is counted: ``PATCH /composite/sobjects/{sobject}/{field}``."""
-        return f"{self.method} /{'/'.join(self.path)}"
-
-    @property
-    def reads_any_media_type(self) -> bool:
-        """Jobs and deployments say themselves which formats they read."""
-        return self.path[:1] in (("jobs",), ("metadata",))
-
-    @property
-    def reads_xml(self) -> bool:
-        """One record may come as XML."""
-        return self.path[:1] == ("sobjects",) and "quickActions" not in self.path
-
-    @property
-    def counted(self) -> bool:
-        """A batch is not counted itself: its subrequests are."""
-        return self.path != ("composite", "batch")
+ROUTES = tuple(route for wing in WINGS for route in wing.routes)
+_ROUTES = Routes(ROUTES)
+_NAMES = frozenset(route.path[0] for route in ROUTES if route.path)
 
 
-def _route(method: str, path: str, handler: Handler) -> Route:
-    return Route(method, tuple(path.split("/")) if path else (), handler)
+def _answer(org: Org, request: Request, url: str) -> Response:
+    if [each.lower() for each in without_format(request.path)] == ["services", "data"]:
+        if request.method not in ("GET", "HEAD"):
+            raise method_not_allowed(request.method, ("GET",))
+        return Response(200, versions())
+    user_id = authenticated(org, request.headers)
+    return _with_limits(org, _answered(org, request, user_id, url))
 
 
-ROUTES = (
-    _route("GET", "", org_resources.resources),
-    _route("GET", "limits", limits.limits),
-    _route("GET", "limits/recordCount", limits.record_count),
-    _route("GET", "recent", org_resources.recent),
-    _route("GET", "tabs", org_resources.tabs),
-    _route("GET", "theme", org_resources.theme),
-    _route("GET", "appMenu", org_resources.app_menus),
-    _route("GET", "appMenu/{kind}", org_resources.app_menu),
-    _route("GET", "compactLayouts", layouts.primary_compact_layouts),
-    _route("GET", "query", query_extras.query),
-    _route("GET", "queryAll", query_extras.query_all),
-    _route("GET", "query/{locator}", queries.more),
-    _route("GET", "queryAll/{locator}", queries.more),
-    _route("GET", "search", searches.search),
-    _route("GET", "parameterizedSearch", searches.by_query),
-    _route("POST", "parameterizedSearch", searches.by_body),
-    _route("GET", "quickActions", quick_actions.global_actions),
-    _route("GET", "quickActions/{action}", quick_actions.describe),
-    _route("POST", "quickActions/{action}", quick_actions.execute),
-    _route("GET", "quickActions/{action}/describe", quick_actions.describe),
-    _route("GET", "quickActions/{action}/defaultValues", quick_actions.defaults),
-    _route("GET", "quickActions/{action}/defaultValues/{context}", quick_actions.global_defaults_for),
-    _route("GET", "process", process.resources),
-    _route("GET", "process/rules", process.rules),
-    _route("POST", "process/rules", process.trigger_rules),
-    _route("GET", "process/approvals", process.approvals),
-    _route("POST", "process/approvals", process.act),
-    _route("GET", "sobjects", rest.list_sobjects),
-    _route("GET", "sobjects/{sobject}", rest.basic_info),
-    _route("POST", "sobjects/{sobject}", rest.create),
-    _route("GET", "sobjects/{sobject}/describe", rest.describe),
-    _route("GET", "sobjects/{sobject}/describe/layouts", layouts.layouts),
-    _route("GET", "sobjects/{sobject}/describe/layouts/{recordType}", layouts.layout_of_record_type),
-    _route("GET", "sobjects/{sobject}/describe/namedLayouts/{layout}", layouts.named_layout),
-    _route("GET", "sobjects/{sobject}/describe/compactLayouts", layouts.compact_layouts),
-    _route("GET", "sobjects/{sobject}/describe/approvalLayouts", layouts.approval_layouts),
-    _route("GET", "sobjects/{sobject}/updated", sobject_changes.updated),
-    _route("GET", "sobjects/{sobject}/deleted", sobject_changes.deleted),
-    _route("GET", "sobjects/{sobject}/listviews", list_views.list_views),
-    _route("GET", "sobjects/{sobject}/listviews/{view}", list_views.list_view),
-    _route("GET", "sobjects/{sobject}/listviews/{view}/describe", list_views.describe),
-    _route("GET", "sobjects/{sobject}/listviews/{view}/results", list_views.results),
-    _route("GET", "sobjects/{sobject}/quickActions", quick_actions.actions_of),
-    _route("GET", "sobjects/{sobject}/quickActions/{action}", quick_actions.describe),
-    _route("POST", "sobjects/{sobject}/quickActions/{action}", quick_actions.execute),
-    _route("GET", "sobjects/{sobject}/quickActions/{action}/describe", quick_actions.describe),
-    _route("GET", "sobjects/{sobject}/quickActions/{action}/defaultValues", quick_actions.defaults),
-    _route("GET", "sobjects/{sobject}/quickActions/{action}/defaultValues/{context}", quick_actions.defaults_for),
-    _route("GET", "sobjects/{sobject}/{id}", rest.get),
-    _route("PATCH", "sobjects/{sobject}/{id}", rest.update),
-    _route("DELETE", "sobjects/{sobject}/{id}", rest.remove),
-    _route("POST", "sobjects/{sobject}/Id", rest.create_without_key),
-    _route("GET", "sobjects/{sobject}/{field}/{value}", relationships.get),
-    _route("PATCH", "sobjects/{sobject}/{field}/{value}", relationships.update),
-    _route("DELETE", "sobjects/{sobject}/{field}/{value}", relationships.remove),
-    _route("GET", "composite", org_resources.composite_resources),
-    _route("POST", "composite", composite.composite),
-    _route("POST", "composite/batch", composite.batch),
-    _route("POST", "composite/graph", graph.graph),
-    _route("POST", "composite/tree/{sobject}", tree.create),
-    _route("POST", "composite/sobjects", collections.create),
-    _route("PATCH", "composite/sobjects", collections.update),
-    _route("DELETE", "composite/sobjects", collections.remove),
-    _route("PATCH", "composite/sobjects/{sobject}/{field}", collections.upsert),
-    _route("POST", "composite/sobjects/{sobject}", collections.retrieve_by_body),
-    _route("GET", "composite/sobjects/{sobject}", collections.retrieve_by_query),
-    _route("POST", "metadata/deployRequest", metadata_rest.deploy),
-    _route("GET", "metadata/deployRequest/{id}", metadata_rest.status),
-    _route("PATCH", "metadata/deployRequest/{id}", metadata_rest.change),
-    _route("GET", "tooling", tooling.resources),
-    _route("GET", "tooling/query", tooling.query),
-    _route("GET", "tooling/executeAnonymous", tooling.execute_anonymous),
-    _route("GET", "tooling/sobjects", tooling.list_sobjects),
-    _route("GET", "tooling/sobjects/{sobject}", tooling.basic_info),
-    _route("GET", "tooling/sobjects/{sobject}/describe", tooling.describe),
-    _route("GET", "tooling/sobjects/{sobject}/{id}", tooling.get),
-    _route("GET", "ui-api/duplicates/{sobject}", ui_api.duplicates_configuration),
-    _route("POST", "ui-api/predupe", ui_api.predupe),
-    _route("POST", "jobs/ingest", bulk_ingest.create),
-    _route("GET", "jobs/ingest", bulk_ingest.get_all),
-    _route("GET", "jobs/ingest/{job}", bulk_ingest.get),
-    _route("PATCH", "jobs/ingest/{job}", bulk_ingest.change),
-    _route("DELETE", "jobs/ingest/{job}", bulk_ingest.remove),
-    _route("PUT", "jobs/ingest/{job}/batches", bulk_ingest.upload),
-    _route("GET", "jobs/ingest/{job}/successfulResults", bulk_ingest.successful),
-    _route("GET", "jobs/ingest/{job}/failedResults", bulk_ingest.failed),
-    _route("GET", "jobs/ingest/{job}/unprocessedrecords", bulk_ingest.unprocessed),
-    _route("POST", "jobs/query", bulk_query.create),
-    _route("GET", "jobs/query", bulk_query.get_all),
-    _route("GET", "jobs/query/{job}", bulk_query.get),
-    _route("PATCH", "jobs/query/{job}", bulk_query.change),
-    _route("DELETE", "jobs/query/{job}", bulk_query.remove),
-    _route("GET", "jobs/query/{job}/results", bulk_query.results),
-)
+def authenticated(org: Org, headers: Mapping[str, str]) -> str:
+    """The user id behind the request's access token.
+
+    :raises ApiError: 401 INVALID_SESSION_ID.
+    """
+    scheme, _, token = headers.get("authorization", "").partition(" ")
+    user_id = org.sessions.user_id(token.strip()) if scheme.lower() in ("bearer", "oauth") else None
+    if user_id is None:
+        headers = {"WWW-Authenticate": "Token"}
+        raise ApiError("INVALID_SESSION_ID", "Session expired or invalid", status=401, headers=headers)
+    return user_id
 
 
-def answer(org: Org, request: Request, user_id: str, *, url: str = "", inner: bool = False) -> Response:
+def _with_limits(org: Org, answered: Response) -> Response:
+    usage = f"api-usage={org.accounting.api_calls}/{org.accounting.daily_limit}"
+    headers = {**answered.headers, "Sforce-Limit-Info": usage}
+    return Response(answered.status, answered.body, headers, answered.content_type, answered.rows)
+
+
+def _answered(org: Org, request: Request, user_id: str, url: str, *, inner: bool = False) -> Response:
     """The answer to an authenticated request under ``/services/data/vXX.X``.
 
-    :param url: where the emulator is reached, without a trailing slash.
+    :param inner: it is a subrequest, which is not counted.
     """
     try:
         version = _version(request)
         route, captured = find(request.method, request.path[3:])
         if not inner:
-            if not route.reads_any_media_type:
-                check_media_type(request, also=XML if route.reads_xml else frozenset())
+            if not route.any_media_type:
+                check_media_type(request)
             _enter(org, route)
-        call = Call(org, request, version, user_id, _sender(org, user_id, url), inner, url, _answers)
+        call = Call(org, request, version, user_id, _sender(org, user_id, url), inner, url, _NAMES)
         return route.handler(call, *captured)
     except MalformedValue as error:
-        return in_rest(request.locate(error))
+        return refused(request.locate(error))
     except ApiError as error:
-        return in_rest(error)
-
-
-def _answers(name: str) -> bool:
-    return any(route.path[:1] == (name,) for route in ROUTES)
+        return refused(error)
 
 
 def _enter(org: Org, route: Route) -> None:
@@ -200,49 +80,65 @@ def _enter(org: Org, route: Route) -> None:
 
 
 def _sender(org: Org, user_id: str, url: str) -> Callable[[Request], Response]:
-    return lambda request: answer(org, request, user_id, url=url, inner=True)
+    return lambda request: _answered(org, request, user_id, url, inner=True)
 
 
 def _version(request: Request) -> str:
     version = request.path[2] if len(request.path) > 2 else ""
-    if not re.fullmatch(r"v\d{1,3}\.\d", version) or int(float(version[1:])) not in org_resources.VERSIONS:
+    if not re.fullmatch(r"v\d{1,3}\.\d", version) or int(float(version[1:])) not in VERSIONS:
         raise not_found()
     return version
 
 
 def find(method: str, path: tuple[str, ...]) -> tuple[Route, list[str]]:
-    """The route for a path and the segments it captures.
+    """The route for a path after the version, and the segments it captures.
 
     :raises ApiError: 404, there is no such resource; 405, it has no such method.
     """
-    path = without_format(path)
-    methods = []
-    for route in _BY_LENGTH.get(len(path), ()):
-        captured = _captured(route.path, path)
-        if captured is not None:
-            if route.method == method or (method == "HEAD" and route.method == "GET"):
-                return route, captured
-            methods.append(route.method)
-    if methods:
-        raise method_not_allowed(method, methods)
+    fitting = _ROUTES.fitting(without_format(path))
+    for route, captured in fitting:
+        if route.method == method or (method == "HEAD" and route.method == "GET"):
+            return route, captured
+    if fitting:
+        raise method_not_allowed(method, [route.method for route, _ in fitting])
     raise not_found()
 
 
-def _captured(pattern: tuple[str, ...], path: tuple[str, ...]) -> list[str] | None:
-    captured = []
-    for wanted, found in zip(pattern, path, strict=True):
-        if wanted[0] == "{":
-            captured.append(found)
-        elif wanted.lower() != found.lower():
-            return None
-    return captured
+# --- which call is this? ----------------------------------------------------------------------------------
 
 
-def _by_length() -> Mapping[int, tuple[Route, ...]]:
-    lengths: dict[int, Any] = {}
-    for route in ROUTES:
-        lengths[len(route.path)] = (*lengths.get(len(route.path), ()), route)
-    return lengths
+def _identify(request: Request) -> Identity:
+    token = bearer(request)
+    if len(request.path) < 3:
+        return Identity.of(OTHER, token)
+    name = _name(request.method, request.path)
+    if name in CARRIERS:
+        return Identity(name, "write" if _carries_writes(name, request) else "read", token)
+    return Identity.of(name, token)
 
 
-_BY_LENGTH = _by_length()
+def _name(method: str, path: tuple[str, ...]) -> str:
+    try:
+        return find(method, path[3:])[0].name
+    except ApiError:
+        return OTHER
+
+
+def _carries_writes(name: str, request: Request) -> bool:
+    try:
+        body = request.json_object()
+    except ApiError:
+        return False
+    carried = body.get({COMPOSITE: "compositeRequest", BATCH: "batchRequests"}[name])
+    return isinstance(carried, list) and any(_subrequest_writes(each) for each in carried)
+
+
+def _subrequest_writes(found: Any) -> bool:
+    if not isinstance(found, dict) or not isinstance(found.get("url"), str):
+        return False
+    path = read_url(found["url"])[0]
+    full = path if path[:2] == ("services", "data") else ("services", "data", *path)
+    return _name(str(found.get("method", "GET")).upper(), full) in WRITES
+
+
+DATA = Door(("services", "data"), _answer, _identify)

@@ -43,7 +43,8 @@ def _change(org: Org, request: Request, name: str) -> Any:
     """:raises SettingError: a setting that cannot be changed, or not to this."""
     rule = _named(org, name)
     changes = {each: _read(each, value) for each, value in request.json_object().items()}
-    org.change_rule(rule.full_name, changes)
+    with org.lock:
+        org.rules.change_rule(rule.full_name, changes)
     return _shown(org.rules.book.duplicate[rule.full_name])
 
 

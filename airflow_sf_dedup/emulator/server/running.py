@@ -1,86 +1,25 @@
-"""Starting and stopping the emulator."""
+"""An emulated org that runs, and what a test wants to do with it."""
 
 from __future__ import annotations
 
 import json
-import os
-import socket
-import ssl
-import tempfile
-import threading
-import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 from urllib.parse import urlencode
 
-import uvicorn
-
 from airflow_sf_dedup.emulator.faults.switches import Fault
-from airflow_sf_dedup.emulator.server.app import Log, make_app
-from airflow_sf_dedup.emulator.server.connections import Connections
-from airflow_sf_dedup.emulator.state.org import Org
-from airflow_sf_dedup.emulator.state.snapshots import Snapshot, restore, take
-
-_HOST = "127.0.0.1"
-_START_TIMEOUT = 10.0
+from airflow_sf_dedup.emulator.server.serving import Running
+from airflow_sf_dedup.emulator.state.snapshot import Snapshot
+from airflow_sf_dedup.emulator.state.snapshots import restore, take
 
 
-class EmulatedOrg:
+class EmulatedOrg(Running):
     """A running emulator.
 
     >>> with EmulatedOrg.start() as org:  # doctest: +SKIP
     ...     requests.get(f"{org.url}/services/data")
     """
-
-    def __init__(self, state: Org, server: uvicorn.Server, listener: socket.socket, ca_file: str | None) -> None:
-        self.state = state
-        #: PEM file of the certificate authority, when started with ``tls``.
-        self.ca_file = ca_file
-        self._server = server
-        self._listener = listener
-        scheme = "https" if ca_file else "http"
-        self.url = f"{scheme}://{_HOST}:{listener.getsockname()[1]}"
-        self._thread = threading.Thread(target=self.serve, name="emulated-org", daemon=True)
-
-    @classmethod
-    def start(
-        cls, org: Path | str | Mapping[str, Any] | None = None, *, port: int = 0, tls: bool = False
-    ) -> EmulatedOrg:
-        """Starts an emulator in a thread of this process.
-
-        :param org: an org file, its parsed form, or None for the bundled default org.
-        :param port: 0 takes any free one.
-        :param tls: https, with a certificate made on the spot.
-        :raises OrgFileError: naming the setting that cannot be used.
-        """
-        emulator = cls.prepare(Org.read(org), port=port, tls=tls)
-        emulator._thread.start()
-        emulator._wait_until_ready()
-        return emulator
-
-    @classmethod
-    def prepare(cls, state: Org, *, port: int = 0, tls: bool = False, log: Log | None = None) -> EmulatedOrg:
-        """An emulator that listens already, and answers once ``serve`` is called."""
-        listener = socket.create_server((_HOST, port), backlog=256)
-        certificate = Certificate.issue() if tls else None
-        connections = Connections()
-        config = uvicorn.Config(
-            make_app(state, connections=connections, log=log),
-            http=connections.protocol(),
-            log_level="error",
-            access_log=False,
-            lifespan="off",
-            ws="none",
-            # Clients that poll every five seconds must not meet a connection that is just being closed.
-            timeout_keep_alive=60,
-            timeout_graceful_shutdown=1,
-        )
-        config.load()
-        if certificate is not None:
-            config.ssl = certificate.context
-        return cls(state, uvicorn.Server(config), listener, certificate.ca_file if certificate else None)
 
     @property
     def access_token(self) -> str:
@@ -102,8 +41,6 @@ class EmulatedOrg:
     def airflow_connection_uri(self) -> str:
         """The same as a URI, for what takes no JSON."""
         return "salesforce://?" + urlencode(json.loads(self.airflow_connection)["extra"])
-
-    # --- what a test wants to do with the org ---
 
     def seed(self, sobject: str, rows: Iterable[Mapping[str, Any]] | Path | str) -> list[str]:
         """Puts records without running any rule; returns their ids. See :meth:`Org.seed`.
@@ -162,55 +99,3 @@ class EmulatedOrg:
     def reset(self) -> None:
         """The org as its org file says."""
         self.state.reset()
-
-    # --- starting and stopping ---
-
-    def serve(self) -> None:
-        """Answers until stopped; SIGTERM and SIGINT stop it when this is the main thread."""
-        self._server.run(sockets=[self._listener])
-
-    def stop(self) -> None:
-        self.state.jobs.stop()
-        self._server.should_exit = True
-        # A TLS connection that idles would be waited for until its client says goodbye.
-        self._server.force_exit = self.ca_file is not None
-        if self._thread.is_alive():
-            self._thread.join(_START_TIMEOUT)
-        self._listener.close()
-        if self.ca_file:
-            Path(self.ca_file).unlink(missing_ok=True)
-
-    def _wait_until_ready(self) -> None:
-        deadline = time.monotonic() + _START_TIMEOUT
-        while not self._server.started:
-            if time.monotonic() > deadline or not self._thread.is_alive():
-                raise RuntimeError("the emulator did not start")
-            time.sleep(0.005)
-
-    def __enter__(self) -> EmulatedOrg:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self.stop()
-
-
-class Certificate:
-    """A certificate for this machine, signed by an authority of its own."""
-
-    def __init__(self, context: ssl.SSLContext, ca_file: str) -> None:
-        self.context = context
-        self.ca_file = ca_file
-
-    @classmethod
-    def issue(cls) -> Certificate:
-        import trustme
-
-        authority = trustme.CA()
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        authority.issue_cert(_HOST, "localhost").configure_cert(context)
-        handle, ca_file = tempfile.mkstemp(prefix="emulated-org-", suffix=".pem")
-        os.close(handle)
-        authority.cert_pem.write_to_path(ca_file)
-        return cls(context, ca_file)

@@ -13,11 +13,18 @@ from airflow_sf_dedup.emulator.soap import reading as soap_reading
 from airflow_sf_dedup.emulator.soap import saving as soap_saving
 from airflow_sf_dedup.emulator.soap import sessions as soap_sessions
 from airflow_sf_dedup.emulator.soap import shapes
-from airflow_sf_dedup.emulator.soap.context import Answer, Context, Operation, caller
-from airflow_sf_dedup.emulator.soap.envelopes import SoapCall, SoapClientFault, check_names, read_envelope
+from airflow_sf_dedup.emulator.soap.context import Answer, Context, Operation
 from airflow_sf_dedup.emulator.soap.partner_wsdl import parameters
 from airflow_sf_dedup.emulator.state.in_progress import current
 from airflow_sf_dedup.emulator.state.org import Org
+from airflow_sf_dedup.emulator.wire.soap_calls import (
+    CONTENT_TYPE,
+    SoapCall,
+    SoapClientFault,
+    caller,
+    check_names,
+    read_envelope,
+)
 
 OPERATIONS: Mapping[str, Operation] = {
     **soap_sessions.OPERATIONS,
@@ -43,7 +50,7 @@ def answer(org: Org, body: bytes, *, namespace: str, version: float, url: str) -
 
 
 def _response(status: int, body: bytes, rows: int = 0, headers: Mapping[str, str] | None = None) -> Response:
-    return Response(status, body, headers or {}, content_type="text/xml; charset=utf-8", rows=rows)
+    return Response(status, body, headers or {}, content_type=CONTENT_TYPE, rows=rows)
 
 
 def _answered(org: Org, call: SoapCall, namespace: str, version: float, url: str) -> Answer:

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from xml.etree.ElementTree import Element
 
 from airflow_sf_dedup.core.record_ids import to_18
 from airflow_sf_dedup.emulator.errors import ApiError
-from airflow_sf_dedup.emulator.query.replication import with_zone
 from airflow_sf_dedup.emulator.records.drafts import Draft, TextRecord, read_text
 from airflow_sf_dedup.emulator.records.schema import Field, Sobject
 from airflow_sf_dedup.emulator.saving.saving import SaveOptions
-from airflow_sf_dedup.emulator.soap.envelopes import SoapCall, read_sobject
+from airflow_sf_dedup.emulator.soap.sobjects import read_sobject
 from airflow_sf_dedup.emulator.state.org import Org
+from airflow_sf_dedup.emulator.wire.soap_calls import SoapCall
 from airflow_sf_dedup.emulator.xml_reading import local, text_of
 
 MOST_RECORDS = 200
+_WITHOUT_ZONE = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(?:\.\d{1,9})?")
 #: Before this version what is too long was cut off without being asked for.
 _TRUNCATED_BEFORE = 15.0
 #: AllowFieldTruncationHeader names the types it is for.
@@ -77,18 +79,6 @@ class Answer:
 Operation = Callable[[Context], Answer]
 
 
-def caller(org: Org, call: SoapCall) -> str:
-    """The user whose session a call names.
-
-    :raises ApiError: INVALID_SESSION_ID.
-    """
-    user_id = org.sessions.user_id(call.header("SessionHeader", "sessionId") or "")
-    if user_id is None:
-        message = "Invalid Session ID found in SessionHeader: Illegal Session. Session not found, missing session key"
-        raise ApiError("INVALID_SESSION_ID", message)
-    return user_id
-
-
 def ids(context: Context) -> list[str]:
     """The ids of the call as they were given; some clients call the parameter ``id``.
 
@@ -143,5 +133,10 @@ def _text(field: Field | None, text: str, *, truncates: bool) -> str:
     if field is None:
         return text
     if field.kind == "datetime":
-        return with_zone(text)
+        return _with_zone(text)
     return text.strip()[: field.length] if truncates and field.kind in _TRUNCATED else text
+
+
+def _with_zone(text: str) -> str:
+    """A moment of XML without a time zone is one in UTC."""
+    return f"{text.strip()}Z" if _WITHOUT_ZONE.fullmatch(text.strip()) else text

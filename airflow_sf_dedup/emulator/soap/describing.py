@@ -7,10 +7,10 @@ from typing import Any
 
 from airflow_sf_dedup.emulator.errors import ApiError
 from airflow_sf_dedup.emulator.records.schema import Schema, Sobject
-from airflow_sf_dedup.emulator.rest.describe import describe_global, describe_sobject
 from airflow_sf_dedup.emulator.soap.context import Answer, Context, Operation
 from airflow_sf_dedup.emulator.soap.partner_wsdl import parts
-from airflow_sf_dedup.emulator.soap.shapes import element
+from airflow_sf_dedup.emulator.wire.describing import describe_global, describe_sobject
+from airflow_sf_dedup.emulator.xml_writing import element
 
 _ABSENT_WHEN_NULL: tuple[Any, ...] = (None, [], {})
 #: The type of a fact that has facts of its own; a fact that its type has not is for REST only.
@@ -90,46 +90,8 @@ def _describe(context: Context) -> Answer:
     return Answer("".join(results), len(results))
 
 
-def _describe_tabs(context: Context) -> Answer:
-    """One app with a tab for each sobject that people work with."""
-    shown = [each for each in context.org.schema if each.createable]
-    tabs = "".join(_tab(each, context.url) for each in shown)
-    facts = (
-        ("description", context.org.definition.org_name),
-        ("label", context.org.definition.org_name),
-        ("logoUrl", f"{context.url}/img/logo.png"),
-        ("selected", True),
-        ("tabSetId", "02u5g0000000001AAA"),
-    )
-    return Answer(f"<result>{''.join(element(name, value) for name, value in facts)}{tabs}</result>")
-
-
-def _tab(sobject: Sobject, url: str) -> str:
-    name = sobject.name if sobject.custom else f"standard-{sobject.name}"
-    facts = (
-        ("custom", sobject.custom),
-        ("iconUrl", f"{url}/img/{sobject.name}32.png"),
-        ("label", sobject.label_plural),
-        ("miniIconUrl", f"{url}/img/{sobject.name}16.png"),
-        ("name", name),
-        ("sobjectName", sobject.name),
-        ("url", f"{url}/{sobject.key_prefix}/o"),
-    )
-    color = "<colors><color>4BC076</color><context>primary</context><theme>theme4</theme></colors>"
-    icon = (
-        f"<icons><contentType>image/png</contentType><height>32</height><theme>theme3</theme>"
-        f"<url>{url}/img/{sobject.name}32.png</url><width>32</width></icons>"
-    )
-    inner = ""
-    for fact, value in facts:
-        inner += icon if fact == "label" else ""
-        inner += element(fact, value)
-    return f"<tabs>{color}{inner}</tabs>"
-
-
 OPERATIONS: dict[str, Operation] = {
     "describeGlobal": _describe_global,
     "describeSObject": _describe,
     "describeSObjects": _describe,
-    "describeTabs": _describe_tabs,
 }

@@ -20,9 +20,10 @@ from airflow_sf_dedup.emulator.soap.context import (
     read_drafts,
     sobject_elements,
 )
-from airflow_sf_dedup.emulator.soap.envelopes import SoapClientFault, check_names
 from airflow_sf_dedup.emulator.soap.partner_wsdl import parts
+from airflow_sf_dedup.emulator.wire.soap_calls import SoapClientFault, check_names
 from airflow_sf_dedup.emulator.xml_reading import local, text_of
+from airflow_sf_dedup.emulator.xml_writing import element
 
 _MOST_LOOKED_UP = 50
 #: The WSDL says ``request``, its documentation ``mergeRequests``; the real endpoint takes both.
@@ -54,9 +55,9 @@ def _merge_result(result: MergeResult) -> str:
     """MergeResult: errors, id, mergedRecordIds, success, updatedRelatedIds."""
     if isinstance(result, Refused):
         return shapes.save_result(result)
-    merged = "".join(shapes.element("mergedRecordIds", each) for each in result.victims)
-    related = "".join(shapes.element("updatedRelatedIds", each) for each in result.related)
-    return f"<result>{shapes.element('id', result.record_id)}{merged}<success>true</success>{related}</result>"
+    merged = "".join(element("mergedRecordIds", each) for each in result.victims)
+    related = "".join(element("updatedRelatedIds", each) for each in result.related)
+    return f"<result>{element('id', result.record_id)}{merged}<success>true</success>{related}</result>"
 
 
 # --- looking for duplicates -------------------------------------------------------------------------------

@@ -41,11 +41,6 @@ _TYPES = {
     "overwriteLeadSource:boolean ownerId:ID~ sendNotificationEmail:boolean",
     "LeadConvertResult": "accountId:ID~ contactId:ID~ errors:Error* leadId:ID~ opportunityId:ID~ success:boolean",
     "QueryResult": "done:boolean queryLocator:string~ records:sObject*~ size:int",
-    "SearchRecord": "record:sObject",
-    "SearchResult": "queryId:string searchRecords:SearchRecord*",
-    "GetUpdatedResult": "ids:ID* latestDateCovered:dateTime",
-    "DeletedRecord": "deletedDate:dateTime id:ID",
-    "GetDeletedResult": "deletedRecords:DeletedRecord* earliestDateAvailable:dateTime latestDateCovered:dateTime",
     "GetServerTimestampResult": "timestamp:dateTime",
     "InvalidateSessionsResult": "errors:Error* success:boolean",
     "GetUserInfoResult": "accessibilityMode:boolean chatterExternal:boolean currencySymbol:string~ "
@@ -56,12 +51,6 @@ _TYPES = {
     "userLocale:string userName:string userTimeZone:string userType:string userUiSkin:string",
     "LoginResult": "metadataServerUrl:string~ passwordExpired:boolean sandbox:boolean serverUrl:string~ "
     "sessionId:string~ userId:ID~ userInfo:GetUserInfoResult?",
-    "DescribeColor": "color:string context:string theme:string",
-    "DescribeIcon": "contentType:string height:int~ theme:string url:string width:int~",
-    "DescribeTab": "colors:DescribeColor* custom:boolean iconUrl:string icons:DescribeIcon* label:string "
-    "miniIconUrl:string name:string sobjectName:string~ url:string",
-    "DescribeTabSetResult": "description:string label:string logoUrl:string namespace:string? selected:boolean "
-    "tabSetId:string tabs:DescribeTab*",
     "ScopeInfo": "label:string name:string",
     "PicklistEntry": "active:boolean defaultValue:boolean label:string~ validFor:base64Binary? value:string",
     "RecordTypeInfo": "active:boolean available:boolean defaultRecordTypeMapping:boolean developerName:string "
@@ -119,7 +108,6 @@ _OPERATIONS = {
     "describeGlobal": ("", "result:DescribeGlobalResult"),
     "describeSObject": ("sObjectType:string", "result:DescribeSObjectResult~"),
     "describeSObjects": ("sObjectType:string*", "result:DescribeSObjectResult*~"),
-    "describeTabs": ("", "result:DescribeTabSetResult*~"),
     "create": ("sObjects:sObject*", "result:SaveResult*"),
     "update": ("sObjects:sObject*", "result:SaveResult*"),
     "upsert": ("externalIDFieldName:string sObjects:sObject*", "result:UpsertResult*"),
@@ -133,10 +121,7 @@ _OPERATIONS = {
     "query": ("queryString:string", "result:QueryResult"),
     "queryAll": ("queryString:string", "result:QueryResult"),
     "queryMore": ("queryLocator:string", "result:QueryResult"),
-    "search": ("searchString:string", "result:SearchResult"),
     "retrieve": ("fieldList:string sObjectType:string ids:ID*", "result:sObject*~"),
-    "getUpdated": ("sObjectType:string startDate:dateTime endDate:dateTime", "result:GetUpdatedResult"),
-    "getDeleted": ("sObjectType:string startDate:dateTime endDate:dateTime", "result:GetDeletedResult"),
 }
 _HEADERS = {
     "SessionHeader": "sessionId:string",

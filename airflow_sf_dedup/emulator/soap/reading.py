@@ -1,23 +1,16 @@
-"""SOAP calls that read records: query, queryAll, queryMore, retrieve, getUpdated, getDeleted."""
+"""SOAP calls that read records: query, queryAll, queryMore, retrieve."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from airflow_sf_dedup.emulator.errors import ApiError
 from airflow_sf_dedup.emulator.query.querying import QueryAnswer, run
-from airflow_sf_dedup.emulator.query.replication import (
-    Deleted,
-    Span,
-    deleted,
-    earliest_available,
-    latest_covered,
-    read_span,
-    updated,
-)
 from airflow_sf_dedup.emulator.records.schema import Field, Sobject
 from airflow_sf_dedup.emulator.soap import shapes
 from airflow_sf_dedup.emulator.soap.context import Answer, Context, Operation, full_id
-from airflow_sf_dedup.emulator.soap.searching import search_result
 from airflow_sf_dedup.emulator.soql.parsing import parse
+from airflow_sf_dedup.emulator.xml_writing import element
 
 _MOST_RETRIEVED = 2000
 _PAGE = 500
@@ -57,15 +50,15 @@ def _query_more(context: Context) -> Answer:
     return _page(context, rows, int(start), name)
 
 
-def _page(context: Context, rows: tuple[str, ...], start: int, name: str | None) -> Answer:
+def _page(context: Context, rows: Sequence[str], start: int, name: str | None) -> Answer:
     wanted = context.call.header("QueryOptions", "batchSize") or ""
     size = min(max(int(wanted), _SMALLEST_PAGE), _LARGEST_PAGE) if wanted.isdigit() else _PAGE
     page = rows[start : start + size]
     done = start + size >= len(rows)
-    locator = None if done else f"{name or context.org.keep_cursor(rows)}-{start + size}"
+    locator = None if done else f"{name or context.org.cursors.keep(rows)}-{start + size}"
     return Answer(
-        f'<result xsi:type="QueryResult">{shapes.element("done", done)}'
-        f"{shapes.element('queryLocator', locator)}{''.join(page)}<size>{len(rows)}</size></result>",
+        f'<result xsi:type="QueryResult">{element("done", done)}'
+        f"{element('queryLocator', locator)}{''.join(page)}<size>{len(rows)}</size></result>",
         len(page),
     )
 
@@ -96,48 +89,9 @@ def _readable(sobject: Sobject, name: str) -> Field:
     return found
 
 
-# --- replication ------------------------------------------------------------------------------------------
-
-
-def _asked(context: Context) -> tuple[Sobject, Span]:
-    call = context.call
-    sobject = context.org.sobject((call.text("sObjectType") or "").strip())
-    return sobject, read_span(context.org, call.text("startDate") or "", call.text("endDate") or "")
-
-
-def _get_updated(context: Context) -> Answer:
-    sobject, span = _asked(context)
-    found = updated(context.org, sobject, span)
-    shown = "".join(shapes.element("ids", each) for each in found)
-    covered = shapes.moment("latestDateCovered", latest_covered(context.org, span))
-    return Answer(f"<result>{shown}{covered}</result>", len(found))
-
-
-def _deleted_record(record: Deleted) -> str:
-    facts = shapes.moment("deletedDate", record.at) + shapes.element("id", record.record_id)
-    return f"<deletedRecords>{facts}</deletedRecords>"
-
-
-def _get_deleted(context: Context) -> Answer:
-    sobject, span = _asked(context)
-    found = deleted(context.org, sobject, span)
-    shown = "".join(map(_deleted_record, found))
-    earliest = shapes.moment("earliestDateAvailable", earliest_available(context.org))
-    covered = shapes.moment("latestDateCovered", latest_covered(context.org, span))
-    return Answer(f"<result>{shown}{earliest}{covered}</result>", len(found))
-
-
-def _search(context: Context) -> Answer:
-    text = context.call.text("searchString") or ""
-    return Answer(*search_result(context.org, text, user_id=context.user_id, enterprise=context.enterprise))
-
-
 OPERATIONS: dict[str, Operation] = {
     "query": _query,
     "queryAll": _query_all,
     "queryMore": _query_more,
-    "search": _search,
     "retrieve": _retrieve,
-    "getUpdated": _get_updated,
-    "getDeleted": _get_deleted,
 }

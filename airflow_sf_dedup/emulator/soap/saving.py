@@ -22,9 +22,10 @@ from airflow_sf_dedup.emulator.soap.context import (
     read_drafts,
     sobject_elements,
 )
-from airflow_sf_dedup.emulator.soap.envelopes import SoapClientFault, check_names
 from airflow_sf_dedup.emulator.soap.partner_wsdl import parts
+from airflow_sf_dedup.emulator.wire.soap_calls import SoapClientFault, check_names
 from airflow_sf_dedup.emulator.xml_reading import is_nil, local, text_of
+from airflow_sf_dedup.emulator.xml_writing import element
 
 _MOST_CONVERTED = 100
 _BYPASSES = {"Account": "bypassAccountDedupeCheck", "Contact": "bypassContactDedupeCheck"}
@@ -129,9 +130,9 @@ def _lead_convert(element: Element) -> LeadConvert:
 
 def _convert_result(result: ConvertResult) -> str:
     if isinstance(result, Refused):
-        nothing = shapes.element("accountId", None) + shapes.element("contactId", None)
+        nothing = element("accountId", None) + element("contactId", None)
         errors = shapes.errors(result.errors)
-        rest = shapes.element("leadId", result.record_id) + shapes.element("opportunityId", None)
+        rest = element("leadId", result.record_id) + element("opportunityId", None)
         return f"<result>{nothing}{errors}{rest}<success>false</success></result>"
     facts = (
         ("accountId", result.account_id),
@@ -140,7 +141,7 @@ def _convert_result(result: ConvertResult) -> str:
         ("opportunityId", result.opportunity_id),
         ("success", True),
     )
-    return f"<result>{''.join(shapes.element(name, value) for name, value in facts)}</result>"
+    return f"<result>{''.join(element(name, value) for name, value in facts)}</result>"
 
 
 OPERATIONS: dict[str, Operation] = {

@@ -6,12 +6,12 @@ from typing import Any
 
 from airflow_sf_dedup.emulator.definition.org_file import User
 from airflow_sf_dedup.emulator.errors import ApiError
-from airflow_sf_dedup.emulator.oauth.endpoints import password_fits
 from airflow_sf_dedup.emulator.records.values import format_datetime
 from airflow_sf_dedup.emulator.soap import shapes
 from airflow_sf_dedup.emulator.soap.context import Answer, Context, Operation
-from airflow_sf_dedup.emulator.soap.envelopes import SoapCall
 from airflow_sf_dedup.emulator.state.org import Org
+from airflow_sf_dedup.emulator.wire.soap_calls import SoapCall
+from airflow_sf_dedup.emulator.xml_writing import element
 
 #: login() is gone from this version on (devdocs, "SOAP API login() retirement").
 _NO_LOGIN_SINCE = 65.0
@@ -29,7 +29,7 @@ def login(org: Org, call: SoapCall, version: float, url: str, door: str) -> Answ
             "networks, you must add a security token to your password to log in."
         )
         raise ApiError("LOGIN_MUST_USE_SECURITY_TOKEN", message)
-    if user is None or not password_fits(user, given):
+    if user is None or not user.accepts(given):
         raise ApiError("INVALID_LOGIN", "Invalid username, password, security token; or user locked out.")
     org.accounting.count_login()
     soap = f"{url}/services/Soap/{door}/{version}/{org.org_id[:15]}"
@@ -71,7 +71,7 @@ def _user_info(org: Org, user: User) -> str:
         "userType": "Standard",
         "userUiSkin": "Theme3",
     }
-    return "".join(shapes.element(fact, value) for fact, value in facts.items())
+    return "".join(element(fact, value) for fact, value in facts.items())
 
 
 def _get_user_info(context: Context) -> Answer:

@@ -20,6 +20,7 @@ from airflow_sf_dedup.emulator.results import (
     Saved,
 )
 from airflow_sf_dedup.emulator.state.org import Org
+from airflow_sf_dedup.emulator.xml_writing import element, text
 
 PARTNER = "urn:partner.soap.sforce.com"
 ENTERPRISE = "urn:enterprise.soap.sforce.com"
@@ -30,27 +31,6 @@ _SOBJECT = {
 _FAULT = {PARTNER: "urn:fault.partner.soap.sforce.com", ENTERPRISE: "urn:fault.enterprise.soap.sforce.com"}
 _SOAPENV = "http://schemas.xmlsoap.org/soap/envelope/"
 _XSI = "http://www.w3.org/2001/XMLSchema-instance"
-
-
-def element(name: str, value: Any) -> str:
-    """``<name>value</name>``; None becomes a nil element, a compound address has an element for each part."""
-    if value is None:
-        return f'<{name} xsi:nil="true"/>'
-    if isinstance(value, dict):
-        parts = "".join(element(f"sf:{part}", each) for part, each in value.items())
-        return f'<{name} xsi:type="sf:address">{parts}</{name}>'
-    return f"<{name}>{text(value)}</{name}>"
-
-
-def text(value: Any) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return escape(str(value))
-
-
-def moment(name: str, value: str) -> str:
-    """Datetimes end in ``Z`` in SOAP."""
-    return element(name, value.replace("+0000", "Z"))
 
 
 def envelope(namespace: str, operation: str, results: str, used: int, limit: int) -> bytes:
@@ -196,11 +176,9 @@ def whole_record(
     return _record(name, sobject.name, element("sf:Id", record["Id"]) + inner, enterprise=enterprise)
 
 
-def query_record(
-    org: Org, record: Record, columns: Sequence[Node], *, name: str = "records", enterprise: bool = False
-) -> str:
+def query_record(org: Org, record: Record, columns: Sequence[Node], *, enterprise: bool = False) -> str:
     """A row of a query; in the Partner API Id comes first, and again where it is asked for."""
-    return _record(name, _sobject_of(org, record), _nodes(org, record, columns, enterprise), enterprise=enterprise)
+    return _record("records", _sobject_of(org, record), _nodes(org, record, columns, enterprise), enterprise=enterprise)
 
 
 def _record(name: str, sobject: str, inner: str, *, enterprise: bool) -> str:
@@ -243,7 +221,7 @@ def _children(org: Org, record: Record, node: Children, enterprise: bool) -> str
         return f'<sf:{node.name} xsi:nil="true"/>'
     size = org.quirks.child_rows_in_a_page
     done = len(rows) <= size
-    locator = None if done else f"{org.keep_cursor(rows)}-{size}"
+    locator = None if done else f"{org.cursors.keep(rows)}-{size}"
     return (
         f'<sf:{node.name} xsi:type="QueryResult">{element("done", done)}{element("queryLocator", locator)}'
         f"{''.join(rows[:size])}<size>{len(rows)}</size></sf:{node.name}>"

@@ -1,1 +1,1 @@
-"""SOQL and SOSL as texts: what they ask for, as values. Nothing is looked up."""
+"""SOQL as a text: what it asks for, as values. Nothing is looked up."""

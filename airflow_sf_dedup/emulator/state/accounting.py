@@ -33,8 +33,9 @@ class Call:
     milliseconds: float
     #: Under which the call is counted: ``POST /composite``; None for one that is not counted.
     name: str | None = None
-    #: Id of the user whose session the call used.
+    #: Id and username of the user whose session the call used.
     user_id: str | None = None
+    user: str | None = None
     #: Kinds of the faults that happened to the call.
     faults: tuple[str, ...] = ()
 
@@ -52,6 +53,14 @@ class Accounting:
         self.logins = 0
         self.by_call: Counter[str] = Counter()
         self._calls: deque[Call] = deque(maxlen=_REMEMBERED)
+
+    def bear(self, allowed: int, enforced: int | None) -> None:
+        """Says how many calls a day the org bears.
+
+        :param enforced: beyond which calls are refused; None: none is, and ``allowed`` is only shown.
+        """
+        self.daily_limit = allowed if enforced is None else enforced
+        self.enforced = enforced is not None
 
     def count(self, name: str) -> None:
         """One API call, under the name of its resource: ``POST /composite``, ``SOAP upsert``.

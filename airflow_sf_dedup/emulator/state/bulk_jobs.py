@@ -29,15 +29,14 @@ class Progress:
     cannot take that for the end.
     """
 
-    def __init__(self, state: str, *, running: str = "InProgress") -> None:
+    def __init__(self, state: str) -> None:
         self.state = state
-        self._running = running
         self._shown_at: float | None = None
         self._seen = False
 
     def shown(self) -> str:
         hidden = self._shown_at is not None and not self._seen and time.monotonic() < self._shown_at
-        return self._running if hidden else self.state
+        return "InProgress" if hidden else self.state
 
     def look(self) -> str:
         """What somebody who asks is told."""

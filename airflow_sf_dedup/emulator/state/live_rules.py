@@ -5,11 +5,13 @@ The two differ for a while after a change: servers of the org that have a rule i
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Any
 
-from airflow_sf_dedup.emulator.rules.book import RuleBook
+from airflow_sf_dedup.emulator.errors import SettingError
+from airflow_sf_dedup.emulator.rules.book import MOST_ACTIVE, RuleBook
 from airflow_sf_dedup.emulator.rules.duplicate_rules import DuplicateRule
 from airflow_sf_dedup.emulator.state.in_progress import current
 
@@ -52,6 +54,20 @@ class LiveRules:
         if found is None:
             found = self._active[sobject] = self.book.active(sobject)
         return found
+
+    def change_rule(self, name: str, changes: Mapping[str, Any]) -> None:
+        """Changes attributes of a duplicate rule, for every call from now on.
+
+        :param name: its developer name, or ``Lead.Lead_Email`` where several sobjects have one of that name.
+        :raises SettingError: no such rule, or more active ones than an org may have.
+        """
+        rule = self.book.named(name)
+        if rule is None:
+            raise SettingError("rules", f"no rule {name!r}; there are: {', '.join(self.book.duplicate)}")
+        book = self.book.with_rule(replace(rule, **changes))
+        if len(book.active(rule.sobject)) > MOST_ACTIVE:
+            raise SettingError(f"rules.{name}", f"more than {MOST_ACTIVE} active rules for {rule.sobject}")
+        self.change(book)
 
     def _known_to_this_call(self, cached: _Cached) -> RuleBook:
         if self._clock() >= cached.until:

@@ -8,7 +8,6 @@ from airflow_sf_dedup.emulator.faults.switches import Firing
 from airflow_sf_dedup.emulator.records.schema import Sobject
 from airflow_sf_dedup.emulator.records.store import make_id
 from airflow_sf_dedup.emulator.results import RowError
-from airflow_sf_dedup.emulator.state.unique import duplicate_value
 
 #: Number of a record that never was: the other writer of a race took its row back.
 _NEVER_WAS = 62**6
@@ -17,6 +16,16 @@ _NEVER_WAS = 62**6
 def locked(record_id: str) -> RowError:
     message = f"unable to obtain exclusive access to this record or 1 records: {record_id}"
     return RowError("UNABLE_TO_LOCK_ROW", message)
+
+
+def duplicate_value(field: str, holder: str, form: str) -> RowError:
+    """:param form: the quirk ``duplicate_value_names``."""
+    if form == "unknown":
+        field = holder = "<unknown>"
+    elif form == "id15":
+        holder = holder[:15]
+    message = f"duplicate value found: {field} duplicates value on record with id: {holder}"
+    return RowError("DUPLICATE_VALUE", message)
 
 
 def out_of_cpu_time(sobject: Sobject) -> RowError:

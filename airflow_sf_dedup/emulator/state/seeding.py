@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from airflow_sf_dedup.emulator.definition.org_file import Definition
 from airflow_sf_dedup.emulator.definition.seed_files import Rows
@@ -15,10 +15,8 @@ from airflow_sf_dedup.emulator.records.schema import Field, Schema, Sobject
 from airflow_sf_dedup.emulator.records.store import Record, Table, make_id, record_type_id
 from airflow_sf_dedup.emulator.records.values import json_reader
 from airflow_sf_dedup.emulator.results import RowError
+from airflow_sf_dedup.emulator.state.tables import Tables
 from airflow_sf_dedup.emulator.suggesting import did_you_mean
-
-if TYPE_CHECKING:
-    from airflow_sf_dedup.emulator.state.org import Org
 
 _EPOCH = "2020-01-01T00:00:00.000+0000"
 _ADMINISTRATOR, _STANDARD = make_id("00e", 1), make_id("00e", 2)
@@ -37,7 +35,7 @@ def system_fields(sobject: Sobject, now: str, user_id: str) -> Record:
     return fields | {"OwnerId": user_id} if "OwnerId" in sobject.fields else fields
 
 
-def seed(org: Org, table: Table, rows: Rows, *, now: str, owner_id: str) -> list[str]:
+def seed(tables: Tables, table: Table, rows: Rows, *, now: str, owner_id: str) -> list[str]:
     """Puts a complete record for each row, one after the other, so that a row may name an earlier one as its parent.
 
     :raises SeedError: naming the row and the field that the sobject cannot have.
@@ -45,8 +43,8 @@ def seed(org: Org, table: Table, rows: Rows, *, now: str, owner_id: str) -> list
     system = table.sobject.defaults | system_fields(table.sobject, now, owner_id)
     ids = []
     for position, row in enumerate(rows):
-        record = _record(org, table, _Place(rows, position), row, system)
-        org.put(table.sobject.name, record["Id"], record)
+        record = _record(tables, table, _Place(rows, position), row, system)
+        tables.put(table.sobject.name, record["Id"], record)
         ids.append(record["Id"])
     return ids
 
@@ -60,12 +58,12 @@ class _Place:
         return SeedError(code, self.rows.place(self.position), field, problem)
 
 
-def _record(org: Org, table: Table, place: _Place, row: Mapping[str, Any], system: Record) -> Record:
+def _record(tables: Tables, table: Table, place: _Place, row: Mapping[str, Any], system: Record) -> Record:
     sobject = table.sobject
     draft = _read(sobject, place, row)
     values = draft.values
     for parent in draft.parents:
-        values[parent.field.name] = _parent_id(org, parent, place)
+        values[parent.field.name] = _parent_id(tables, parent, place)
     if values.get("Id", sobject.key_prefix)[:3] != sobject.key_prefix:
         raise place.refuse("MALFORMED_ID", "Id", f"ids of {sobject.name} begin with {sobject.key_prefix}")
     record = system | values
@@ -138,10 +136,10 @@ def _named(error: RowError, row: Mapping[str, Any], sobject: Sobject) -> tuple[s
     return None, error.message
 
 
-def _parent_id(org: Org, parent: ParentKey, place: _Place) -> str:
+def _parent_id(tables: Tables, parent: ParentKey, place: _Place) -> str:
     column = f"{parent.field.relationship_name}.{parent.key_field}"
     for name in parent.field.reference_to:
-        table = org.table(name)
+        table = tables[name]
         key = table.sobject.find(parent.key_field)
         if key is not None and key.upsert_key and key.indexed:
             return _only_holder(table, key, parent.value, place, column)

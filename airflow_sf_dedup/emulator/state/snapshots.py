@@ -1,78 +1,36 @@
-"""What was the org like at one moment, and how does it become so again?
-
-A snapshot keeps records (the recycle bin too), id numbers, query locators, physics, faults (which count anew), the
-ledger, and the calls counted until then. Access tokens are not part of it: who is logged in stays logged in, and the
-first access token is valid again. Bulk jobs end. Records are values, so that taking a snapshot copies none, and going
-back to it puts only those that differ.
-"""
+"""Taking a snapshot of the org, and going back to one."""
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from airflow_sf_dedup.emulator.definition.physics import Physics
 from airflow_sf_dedup.emulator.errors import MalformedValue, SettingError
-from airflow_sf_dedup.emulator.faults.switches import FaultPlan
 from airflow_sf_dedup.emulator.records.drafts import read_json
-from airflow_sf_dedup.emulator.records.looking import without_nulls
 from airflow_sf_dedup.emulator.records.schema import Sobject
 from airflow_sf_dedup.emulator.records.store import Kept, Record
-from airflow_sf_dedup.emulator.rules.book import RuleBook
 from airflow_sf_dedup.emulator.state.accounting import Accounting
+from airflow_sf_dedup.emulator.state.cursors import Cursors
 from airflow_sf_dedup.emulator.state.ledger import Ledger
+from airflow_sf_dedup.emulator.state.org import Org
 from airflow_sf_dedup.emulator.state.recycle_bin import RecycleBin
+from airflow_sf_dedup.emulator.state.snapshot import Snapshot
 from airflow_sf_dedup.emulator.suggesting import did_you_mean
 
-if TYPE_CHECKING:
-    from airflow_sf_dedup.emulator.state.org import Org
-
 _MOST_NUMBERS = 62**10
-
-
-@dataclass(frozen=True)
-class Snapshot:
-    #: When it was taken: ``2026-01-31T12:00:00.000+0000``.
-    taken_at: str
-    tables: Mapping[str, Kept]
-    recycle_bin: RecycleBin
-    physics: Physics
-    faults: FaultPlan
-    ledger: Ledger
-    accounting: Accounting
-    cursors: Mapping[str, Any]
-    #: The duplicate rules; None: those of the org file.
-    rules: RuleBook | None = None
-
-    def about(self) -> dict[str, Any]:
-        """``{"taken_at": …, "records": {"Lead": 12}}``; the recycle bin is counted too."""
-        return {"taken_at": self.taken_at, "records": {name: len(kept.records) for name, kept in self._filled()}}
-
-    def to_json(self) -> dict[str, Any]:
-        """What a file can keep: the records and the id numbers."""
-        return {
-            "taken_at": self.taken_at,
-            "last_numbers": {name: kept.last_number for name, kept in self._filled()},
-            "records": {name: [without_nulls(each) for each in kept.records.values()] for name, kept in self._filled()},
-        }
-
-    def _filled(self) -> list[tuple[str, Kept]]:
-        return [(name, kept) for name, kept in self.tables.items() if kept.records]
 
 
 def take(org: Org) -> Snapshot:
     with org.lock:
         return Snapshot(
             taken_at=org.now(),
-            tables={name: table.kept() for name, table in org.tables.items()},
+            tables=org.tables.kept(),
             recycle_bin=org.recycle_bin.copy(),
             physics=org.physics,
             faults=org.faults.plan(),
             ledger=org.ledger.copy(),
             accounting=org.accounting.copy(),
-            cursors=dict(org.cursors),
+            cursors=org.cursors.copy(),
             rules=org.rules.book,
         )
 
@@ -81,13 +39,12 @@ def restore(org: Org, snapshot: Snapshot) -> None:
     """A call that is in progress meanwhile changes nothing any more."""
     with org.lock:
         org.begin_anew(snapshot.tables, snapshot.rules)
-        org.show_rules(org.rules.book)
         org.recycle_bin = snapshot.recycle_bin.copy()
         org.physics = snapshot.physics
         org.ledger = snapshot.ledger.copy()
         org.accounting = snapshot.accounting.copy()
-        org.limit_calls()
-        org.cursors = OrderedDict(snapshot.cursors)
+        org.accounting.bear(org.definition.daily_api_requests, org.physics.daily_api_requests)
+        org.cursors = snapshot.cursors.copy()
         org.faults.replace(snapshot.faults.faults, seed=snapshot.faults.seed)
 
 
@@ -110,7 +67,7 @@ def read_snapshot(org: Org, found: Any) -> Snapshot:
         faults=org.definition.faults,
         ledger=Ledger(),
         accounting=Accounting(),
-        cursors={},
+        cursors=Cursors(),
     )
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from airflow_sf_dedup.emulator.errors import ApiError
@@ -17,31 +16,9 @@ from airflow_sf_dedup.emulator.results import Refused
 from airflow_sf_dedup.emulator.state.in_progress import UNKNOWN, current
 from airflow_sf_dedup.emulator.state.org import Org
 from airflow_sf_dedup.emulator.state.row_refusals import locked
+from airflow_sf_dedup.emulator.state.together import Step, Together
 
 Result = TypeVar("Result")
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """The planned rows of one change; a row that is Refused stays refused."""
-
-    rows: list[Any]
-    #: The records that a row holds in the window.
-    holds: Callable[[Any], frozenset[str]]
-
-
-@dataclass
-class Together:
-    """The steps of several changes that are one; replayed once they have been planned."""
-
-    steps: list[Step] = field(default_factory=list)
-    replayed: Iterator[Step] | None = None
-
-    def next(self, plan: Callable[[], Step]) -> Step:
-        if self.replayed is not None:
-            return next(self.replayed)
-        self.steps.append(plan())
-        return self.steps[-1]
 
 
 def in_two_steps(org: Org, plan: Callable[[], Step], commit: Callable[[list[Any]], Result]) -> Result:
@@ -70,7 +47,7 @@ def all_or_none(org: Org, work: Callable[[], Result], failed: Callable[[Result],
         _check_still_there(org)
         if org.together is not None:
             return _once(org, work, failed, code)
-        with _part_of(org, together), org.transaction() as rehearsal:
+        with _part_of(org, together), org.tables.transaction() as rehearsal:
             result = work()
             if failed(result):
                 rehearsal.roll_back(code)
@@ -85,7 +62,7 @@ def all_or_none(org: Org, work: Callable[[], Result], failed: Callable[[Result],
 
 
 def _once(org: Org, work: Callable[[], Result], failed: Callable[[Result], bool], code: str) -> Result:
-    with org.transaction() as transaction:
+    with org.tables.transaction() as transaction:
         result = work()
         if failed(result):
             transaction.roll_back(code)

@@ -8,6 +8,7 @@ from typing import Any
 from airflow_sf_dedup.emulator.records.schema import Sobject
 from airflow_sf_dedup.emulator.results import RowError
 from airflow_sf_dedup.emulator.state.org import Org
+from airflow_sf_dedup.emulator.state.row_refusals import duplicate_value
 
 
 def taken(org: Org, sobject: Sobject, record: Mapping[str, Any], own_id: str | None) -> list[RowError]:
@@ -21,13 +22,3 @@ def taken(org: Org, sobject: Sobject, record: Mapping[str, Any], own_id: str | N
             if holder != own_id:
                 return [duplicate_value(field.name, holder, org.quirks.duplicate_value_names)]
     return []
-
-
-def duplicate_value(field: str, holder: str, form: str) -> RowError:
-    """:param form: the quirk ``duplicate_value_names``."""
-    if form == "unknown":
-        field = holder = "<unknown>"
-    elif form == "id15":
-        holder = holder[:15]
-    message = f"duplicate value found: {field} duplicates value on record with id: {holder}"
-    return RowError("DUPLICATE_VALUE", message)

@@ -1,4 +1,7 @@
-"""What does a SOAP call say? Bytes in, a SoapCall out; names of namespaces are not insisted upon."""
+"""What does a SOAP call say, to which door does it come, and whose session does it use?
+
+Names of namespaces are not insisted upon.
+"""
 
 from __future__ import annotations
 
@@ -7,9 +10,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from xml.etree.ElementTree import Element
 
-from airflow_sf_dedup.emulator.records.drafts import TextRecord
-from airflow_sf_dedup.emulator.xml_reading import is_nil, local, parse, text_of
+from airflow_sf_dedup.emulator.call_names import OTHER, Identity
+from airflow_sf_dedup.emulator.errors import ApiError
+from airflow_sf_dedup.emulator.http import Request
+from airflow_sf_dedup.emulator.state.org import Org
+from airflow_sf_dedup.emulator.wire.http_rules import method_not_allowed
+from airflow_sf_dedup.emulator.wire.versions import VERSIONS
+from airflow_sf_dedup.emulator.xml_reading import local, parse, text_of
 
+CONTENT_TYPE = "text/xml; charset=utf-8"
+#: SOAP clients stay with the version they were made for.
+_VERSIONS = range(7, VERSIONS.stop)
 _DECLARED = re.compile(rb"<\?xml[^>]*encoding=[\"']([A-Za-z0-9._-]+)")
 
 
@@ -71,31 +82,35 @@ def _parsed(body: bytes) -> Element:
         raise SoapClientFault(f"The content of elements must consist of well-formed character data: {error}") from None
 
 
-@dataclass(frozen=True, slots=True)
-class SoapRecord:
-    sobject: str
-    record: TextRecord
+def version_of(request: Request) -> str:
+    """The version in ``/services/Soap/u/<version>[/<org id>]``.
 
-
-def read_sobject(element: Element, *, empty_is_null: bool) -> SoapRecord:
-    """An ``sObjects`` element: type, fields, ``fieldsToNull`` and parents by external id.
-
-    :param empty_is_null: an empty element clears its field; otherwise it is ignored.
+    :raises ApiError: the request is no POST, or there is no such version.
     """
-    sobject = element.get("{http://www.w3.org/2001/XMLSchema-instance}type", "").rpartition(":")[2]
-    fields: list[tuple[str, str]] = []
-    nulls: list[str] = []
-    parents: list[tuple[str, list[tuple[str, str]]]] = []
-    for child in element:
-        name = local(child)
-        if name == "type" and not len(child):
-            sobject = text_of(child).strip() or sobject
-        elif name == "fieldsToNull":
-            nulls.append(text_of(child).strip())
-        elif len(child):
-            parents.append((name, [(local(each), text_of(each)) for each in child if local(each) != "type"]))
-        elif is_nil(child) or not text_of(child).strip():
-            nulls.extend([name] if empty_is_null and name != "Id" else [])
-        else:
-            fields.append((name, text_of(child)))
-    return SoapRecord(sobject, TextRecord(fields, nulls, parents))
+    if request.method != "POST":
+        raise method_not_allowed(request.method, ("POST",))
+    version = request.path[3] if len(request.path) > 3 else ""
+    if not re.fullmatch(r"\d{1,3}(?:\.\d)?", version) or int(float(version)) not in _VERSIONS:
+        raise ApiError("UNSUPPORTED_API_VERSION", "Invalid Api version specified on URL", status=500)
+    return version
+
+
+def identity_of(request: Request, api: str) -> Identity:
+    """:param api: under which its calls are counted: ``SOAP``."""
+    try:
+        call = read_envelope(request.body)
+    except SoapClientFault:
+        return Identity.of(OTHER, soap=True)
+    return Identity.of(f"{api} {call.operation}", call.header("SessionHeader", "sessionId"), soap=True)
+
+
+def caller(org: Org, call: SoapCall) -> str:
+    """The user whose session a call names.
+
+    :raises ApiError: INVALID_SESSION_ID.
+    """
+    user_id = org.sessions.user_id(call.header("SessionHeader", "sessionId") or "")
+    if user_id is None:
+        message = "Invalid Session ID found in SessionHeader: Illegal Session. Session not found, missing session key"
+        raise ApiError("INVALID_SESSION_ID", message)
+    return user_id

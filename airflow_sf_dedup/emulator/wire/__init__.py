@@ -1,0 +1,1 @@
+"""What the APIs of the org have in common: routes, versions, envelopes, documents. No API is known here."""
