@@ -10,6 +10,7 @@ from urllib.parse import unquote
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
+from airflow_sf_dedup.core.wording import nearest, shown
 from airflow_sf_dedup.errors import SettingError
 
 POSTGRES = "postgresql+psycopg"
@@ -60,6 +61,23 @@ LIBPQ_PARAMETERS = frozenset(
 )
 
 
+#: Extras that Airflow's own hook keeps for itself (``PostgresHook`` of apache-airflow-providers-postgres).
+_AIRFLOWS = frozenset(
+    {
+        "iam",
+        "aws_conn_id",
+        "azure_conn_id",
+        "region_name",
+        "cursor",
+        "redshift",
+        "redshift-serverless",
+        "cluster-identifier",
+        "workgroup-name",
+        "sqlalchemy_scheme",
+        "sqlalchemy_query",
+    }
+)
+
 #: What a connection has fields for: libpq's name to the field's.
 _FIELDS = {"host": "host", "port": "port", "user": "login", "password": "password", "dbname": "schema"}
 
@@ -70,11 +88,21 @@ def _refused(message: str) -> SettingError:
 
 def _libpq_query(extra: Mapping[str, Any]) -> dict[str, str]:
     for name in extra:
-        if name.startswith("ssl") and name not in LIBPQ_PARAMETERS:
-            raise _refused(f"audit_conn_id: the extra {name!r} is no setting of PostgreSQL.")
+        _check_extra(name)
     if str(extra.get("iam", "")).lower() in ("true", "1"):
         raise _refused("audit_conn_id: the extra 'iam' is not supported; give a login and a password.")
     return {name: str(value) for name, value in extra.items() if name in LIBPQ_PARAMETERS}
+
+
+def _check_extra(name: str) -> None:
+    """Refuse a setting of PostgreSQL that is misspelt: passed over, it would leave the connection unprotected.
+
+    :raises SettingError: it is like one, or about TLS, and none.
+    """
+    known = LIBPQ_PARAMETERS | _FIELDS.keys()
+    near = nearest(name, sorted(known))
+    if name not in known | _AIRFLOWS and (near or name.lower().startswith("ssl")):
+        raise _refused(f"audit_conn_id: the extra {shown(name)!r} is no setting of PostgreSQL{near}.")
 
 
 def _postgres(
@@ -141,8 +169,8 @@ def url_from_parts(
 
     :param host: a host name, several with commas, a socket folder, or SQLite's file path.
     :param schema: the name of the database.
-    :param extra: libpq's parameters (``sslmode``, ``options`` …) are passed on; ``ssl…`` names that libpq
-        does not know are refused; others belong to Airflow's own hook and have no effect here.
+    :param extra: libpq's parameters (``sslmode``, ``options`` …) are passed on; names that are like one and none
+        are refused; others belong to Airflow's own hook and have no effect here.
     :raises SettingError: for another connection type, or a relative SQLite path.
     """
     kind = conn_type.lower().partition("+")[0]
