@@ -17,6 +17,7 @@ The tree is named by what the caller does next::
     │   └── TransientCallError       the same call may succeed later
     │       └── OutcomeUnknownError  it was sent and no answer came: it may have been carried out
     ├── AuditUnreachableError        the audit's database does not answer (audit.base)
+    ├── FileUnreachableError         a file cannot be read or written now; it passes
     ├── LoadMissingError             the audit does not know the load (audit.base)
     ├── KeysInFlightError            other tasks have keys of the load in flight; it passes
     ├── StagingError                 a staged partition is gone or is not what was staged
@@ -149,6 +150,10 @@ class KeysInFlightError(SalesforceDedupError):
         self.rows = rows
         self.holders = holders
         self.left_until = left_until
+
+
+class FileUnreachableError(SalesforceDedupError, OSError):
+    """A file could not be read or written for a reason that may pass: a store that is away, a full disk."""
 
 
 class StagingError(SalesforceDedupError):
