@@ -6,6 +6,7 @@ The tree is named by what the caller does next::
     ├── SettingError                 fix a parameter, a connection or the org; a retry cannot help
     │   ├── PreflightError           the org does not fit the load (object, field, permission)
     │   ├── SourceError              the source cannot be read (file, encoding, column, row)
+    │   ├── ConnectionMissingError   Airflow has no connection of the id that a setting names
     │   └── UnusableConnectionError  found out by a call, and so a CallError too: nothing was sent
     │       └── WrongOrgError        the connection leads to another org than ``expected_org_id`` or its last login
     ├── CallError                    a call to Salesforce did not do its work
@@ -53,6 +54,10 @@ class PreflightError(SettingError):
 
 class SourceError(SettingError):
     """The source cannot be read as records."""
+
+
+class ConnectionMissingError(SettingError):
+    """Airflow has no connection of that id."""
 
 
 class CallError(SalesforceDedupError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -149,7 +150,9 @@ def _merged(fields: Mapping[str, Any], more: Mapping[str, Any], what: str) -> tu
 
 def _sqlite(host: str | None, schema: str | None) -> URL:
     text = host or schema or ""
-    path = Path(unquote(text) if text.lower().startswith("%2f") else text).expanduser()
+    path = Path(unquote(text) if text.lower().startswith("%2f") else text)
+    with suppress(RuntimeError):  # Of a user who has no home folder.
+        path = path.expanduser()
     if not path.is_absolute():
         raise _refused(f"audit_conn_id: {text!r} is not an absolute file path; workers start in many folders.")
     return URL.create(SQLITE, database=str(path))

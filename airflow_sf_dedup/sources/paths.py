@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 from urllib.parse import SplitResult, unquote, urlsplit
 
-from airflow_sf_dedup.sources.addresses import has_password
+from airflow_sf_dedup.sources.addresses import has_password, without_secrets
 from airflow_sf_dedup.sources.addresses import shown as shown
 from airflow_sf_dedup.sources.refusals import FileRefusedError, own_words
 
@@ -45,29 +45,29 @@ def local(path: str) -> Path | None:
 
     :raises FileRefusedError: it is neither a path nor a URL.
     """
-    _check_characters(path)
     if not _URL.match(path):
-        return _expanded(path)
+        return _as_path(path, path)
     parts = _parts(path)
     if parts.scheme == "file" and parts.hostname in (None, "localhost"):
-        return Path(unquote(parts.path))
+        return _as_path(unquote(parts.path), path)
     return None
 
 
-def _check_characters(path: str) -> None:
+def _as_path(name: str, path: str) -> Path:
+    """The local file of that name.
+
+    :param path: as it was given.
+    """
     try:
-        usable = b"\0" not in os.fsencode(path)
+        usable = b"\0" not in os.fsencode(name)
+        here = Path(name).expanduser()
     except UnicodeEncodeError:
         usable = False
-    if not usable:
-        raise FileRefusedError(path, "has a NUL or half a character in it, and no file can")
-
-
-def _expanded(path: str) -> Path:
-    try:
-        return Path(path).expanduser()
     except RuntimeError:
         raise FileRefusedError(path, "begins with ~, and that user has no home folder here") from None
+    if not usable:
+        raise FileRefusedError(path, "has a NUL or half a character in it, as no name of a file can")
+    return here
 
 
 def _parts(url: str) -> SplitResult:
@@ -77,16 +77,18 @@ def _parts(url: str) -> SplitResult:
         raise FileRefusedError(url, "is no URL") from None
 
 
-def absolute(path: str) -> str:
-    """A path that names the same file in whatever folder a task runs.
+def absolute_folder(path: str) -> str:
+    """A folder's path that names the same one in whatever folder a task runs, without a slash at its end.
 
-    :raises FileRefusedError: it names nothing, or holds a password.
+    :raises FileRefusedError: it names none, or holds a password or a query, which would be stored with what is in it.
     """
     here = local(path)
     if here is not None:
-        return str(here.absolute())
+        return str(here.absolute()).rstrip("/")
     _check_url(path)
-    return path
+    if without_secrets(path) != path:
+        raise FileRefusedError(path, "a folder has no query; keep key and signature in an Airflow connection")
+    return path.rstrip("/")
 
 
 def _check_url(url: str) -> None:

@@ -22,7 +22,7 @@ from airflow_sf_dedup.core.records import Record
 from airflow_sf_dedup.core.sobjects import SObject
 from airflow_sf_dedup.errors import SettingError, StagingError
 from airflow_sf_dedup.sources import paths, staged_file, workspace
-from airflow_sf_dedup.sources.addresses import shown, without_secrets
+from airflow_sf_dedup.sources.addresses import shown
 from airflow_sf_dedup.sources.refusals import FileRefusedError
 from airflow_sf_dedup.sources.rewritten import ERASED, read_rewritten
 from airflow_sf_dedup.sources.sealed import read_sealed, seal
@@ -152,7 +152,7 @@ class StagingArea:
         if not _LOAD_ID.fullmatch(load_id):
             raise SettingError("load_id: letters, digits, '_', '.' and '-' only", setting="load_id")
         # Absolute, because the tasks that read it may run in another folder.
-        return f"{paths.absolute(self.base_path).rstrip('/')}/{load_id}"
+        return f"{paths.absolute_folder(self.base_path)}/{load_id}"
 
     @contextmanager
     def workspace(self, load_id: str) -> Iterator[Path]:
@@ -166,10 +166,12 @@ class StagingArea:
         with naming(setting), workspace.open_workspace(self.work_folder, load_id) as folder:
             yield folder
 
-    def recorded(self, load_id: str) -> str | None:
-        """The area as the load's row may remember it, for whoever works in another folder; ``None``: with a secret."""
-        base = self.folder(load_id).rsplit("/", 1)[0]
-        return base if without_secrets(base) == base else None
+    def recorded(self, load_id: str) -> str:
+        """The area as the load's row remembers it, for whoever works in another folder.
+
+        :raises SettingError: as :meth:`folder`.
+        """
+        return self.folder(load_id).rsplit("/", 1)[0]
 
     def partition_path(self, load_id: str, partition: int) -> str:
         """Where the rows of a partition are staged.
