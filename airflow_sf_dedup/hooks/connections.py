@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from airflow_sf_dedup.errors import ConnectionMissingError, SettingError
+from airflow_sf_dedup.sources.addresses import shown
 
 if TYPE_CHECKING:
     from airflow.sdk import Connection
@@ -17,7 +18,7 @@ def connection_of(setting: str, conn_id: str, get: Callable[[str], Connection]) 
 
     :param setting: the parameter that names it.
     :param get: of a hook; asks Airflow for it.
-    :raises ConnectionMissingError: there is none.
+    :raises ConnectionMissingError: there is none. Somebody may have put a whole URL there: its password is not shown.
     :raises SettingError: it is no connection. What Airflow says of it is left out: it may quote a password.
     """
     from airflow.sdk.exceptions import AirflowNotFoundException
@@ -27,10 +28,11 @@ def connection_of(setting: str, conn_id: str, get: Callable[[str], Connection]) 
     try:
         return get(conn_id)
     except AirflowNotFoundException:
-        raise ConnectionMissingError(f"{setting}: The conn_id `{conn_id}` isn't defined", setting=setting) from None
+        message = f"{setting}: The conn_id `{shown(conn_id)}` isn't defined"
+        raise ConnectionMissingError(message, setting=setting) from None
     except (ValueError, TypeError) as error:
         raise SettingError(
-            f"{setting}: what Airflow has of the connection {conn_id!r} is no connection ({type(error).__name__})",
+            f"{setting}: what Airflow has of the connection {shown(conn_id)} is no connection ({type(error).__name__})",
             setting=setting,
         ) from None
 

@@ -17,6 +17,7 @@ from airflow_sf_dedup.core.entries import UNSETTLED, Action
 from airflow_sf_dedup.core.identity import digest_of
 from airflow_sf_dedup.core.numeric_settings import CLAIM_LIFETIME, STAGING_RETENTION_DAYS
 from airflow_sf_dedup.core.partitioning import PartitionRef
+from airflow_sf_dedup.core.setting_values import check_text
 from airflow_sf_dedup.errors import CallError, SalesforceDedupError, SettingError, StagingError
 from airflow_sf_dedup.hooks.configuration import configured
 from airflow_sf_dedup.journeys.entry_maker import TaskMark
@@ -55,6 +56,16 @@ class LoadSettings:
     audit_conn_id: str | None = None
     #: Only to be checked before anything is staged, and for a warning: the upsert tasks go by them.
     write: WriteSettings = field(default_factory=WriteSettings)
+
+    def __post_init__(self) -> None:
+        """A template may have become anything.
+
+        :raises SettingError: what names something is no text.
+        """
+        for name in ("sobject", "external_id_field", "salesforce_conn_id"):
+            check_text(name, getattr(self, name))
+        if self.staging_path not in (None, ""):
+            check_text("staging_path", self.staging_path)
 
 
 def new_load_id() -> str:

@@ -53,6 +53,8 @@ _REFUSED: Mapping[type[Exception], tuple[type[FileRefusedError], str]] = {
     NotADirectoryError: (NoSuchFileError, "there is no such file"),
     IsADirectoryError: (FolderRefusedError, IS_A_FOLDER),
     PermissionError: (FileForbiddenError, "may not be read by the user of this worker"),
+    # fsspec: a store that can only be read, and the like
+    NotImplementedError: (FileRefusedError, "cannot be read from a store of this kind"),
 }
 
 #: What will not pass, by the operating system's number of it.
@@ -98,7 +100,8 @@ def _in_own_words(error: Exception, path: str, done: str) -> Exception:
     for each in type(error).__mro__:
         if each.__name__ in _REFUSED_NAMES:
             return FileRefusedError(path, _REFUSED_NAMES[each.__name__])
-    if getattr(error, "errno", None) in _REFUSED_NUMBERS:
+    # A ValueError as such is what fsspec says of an address; a kind of it may be about an answer, which may pass.
+    if type(error) is ValueError or getattr(error, "errno", None) in _REFUSED_NUMBERS:
         return FileRefusedError(path, what)
     return FileUnreachableError(f"{shown(path)}: {what}")
 
