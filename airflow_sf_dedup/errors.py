@@ -6,6 +6,7 @@ The tree is named by what the caller does next::
     ├── SettingError                 fix a parameter, a connection or the org; a retry cannot help
     │   ├── PreflightError           the org does not fit the load (object, field, permission)
     │   ├── SourceError              the source cannot be read (file, encoding, column, row)
+    │   ├── ConnectionMissingError   Airflow has no connection of the id that a setting names
     │   └── UnusableConnectionError  found out by a call, and so a CallError too: nothing was sent
     │       └── WrongOrgError        the connection leads to another org than ``expected_org_id`` or its last login
     ├── CallError                    a call to Salesforce did not do its work
@@ -17,6 +18,7 @@ The tree is named by what the caller does next::
     │   └── TransientCallError       the same call may succeed later
     │       └── OutcomeUnknownError  it was sent and no answer came: it may have been carried out
     ├── AuditUnreachableError        the audit's database does not answer (audit.base)
+    ├── FileUnreachableError         a file cannot be read or written now; it passes
     ├── LoadMissingError             the audit does not know the load (audit.base)
     ├── KeysInFlightError            other tasks have keys of the load in flight; it passes
     ├── StagingError                 a staged partition is gone or is not what was staged
@@ -52,6 +54,10 @@ class PreflightError(SettingError):
 
 class SourceError(SettingError):
     """The source cannot be read as records."""
+
+
+class ConnectionMissingError(SettingError):
+    """Airflow has no connection of that id."""
 
 
 class CallError(SalesforceDedupError):
@@ -149,6 +155,10 @@ class KeysInFlightError(SalesforceDedupError):
         self.rows = rows
         self.holders = holders
         self.left_until = left_until
+
+
+class FileUnreachableError(SalesforceDedupError, OSError):
+    """A file could not be read or written for a reason that may pass: a store that is away, a full disk."""
 
 
 class StagingError(SalesforceDedupError):

@@ -16,7 +16,7 @@ from airflow.sdk import RetryDecision, RetryPolicy
 from sqlalchemy.exc import OperationalError
 
 from airflow_sf_dedup.audit.base import AuditUnreachableError
-from airflow_sf_dedup.errors import LimitReachedError, LoadFailedError, TransientCallError
+from airflow_sf_dedup.errors import FileUnreachableError, LimitReachedError, LoadFailedError, TransientCallError
 from airflow_sf_dedup.operators.verdicts import NEEDS_A_PERSON
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ class SalesforceRetryPolicy(RetryPolicy):
     keys that repeat under ``on_repeat="fail"``
     ``LimitReachedError``                                retries after ``retry_after``, or an hour
     ``TransientCallError``, ``OutcomeUnknownError``,     retries after ``retry_after``, or about 1, 2, 4 … minutes
-    an audit database that is away
+    an audit database or a store of files that is away
     ``LoadFailedError`` with rows that stayed locked     retries after about 3, 6, 12 … minutes
     anything else                                        does what ``retry_delay`` and its kin say
     ==================================================== ==========================================================
@@ -83,7 +83,7 @@ class SalesforceRetryPolicy(RetryPolicy):
                 return _told(error.retry_after) or AN_HOUR
             case TransientCallError():
                 return _told(error.retry_after) or self._growing(A_MINUTE, try_number)
-            case AuditUnreachableError() | OperationalError():
+            case AuditUnreachableError() | FileUnreachableError() | OperationalError():
                 return self._growing(A_MINUTE, try_number)
             case LoadFailedError() if "UNABLE_TO_LOCK_ROW" in error.codes:
                 return self._growing(LOCK_STORM, try_number)

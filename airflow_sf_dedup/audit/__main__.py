@@ -27,7 +27,7 @@ from airflow_sf_dedup.audit.report import WIDTH, lines_of, report_of
 from airflow_sf_dedup.audit.sql import SqlAudit
 from airflow_sf_dedup.audit.upgrade import REVISIONS, ensure_current, upgrade
 from airflow_sf_dedup.core.printable import printable
-from airflow_sf_dedup.errors import SettingError
+from airflow_sf_dedup.errors import ConnectionMissingError, SettingError
 
 #: Airflow's own switch; with it, as in ``airflow connections get``, connections are also sought in its database.
 _CONTEXT, _SERVER = "_AIRFLOW_PROCESS_CONTEXT", "server"
@@ -80,15 +80,16 @@ def _airflows_url(audit_conn_id: str | None) -> URL:
     from airflow_sf_dedup.hooks.audit import audit_url
 
     try:
-        return audit_url(audit_conn_id)
-    except SettingError:
-        raise
-    except Exception as error:  # Airflow's own: nothing below the hooks imports it, nor any secrets backend's.
-        # Second, because a worker, which may have the connection in its environment, has no such database.
-        if os.environ.get(_CONTEXT) != _SERVER:
-            os.environ[_CONTEXT] = _SERVER
-            return _airflows_url(audit_conn_id)
-        raise SettingError(f"--audit-conn-id: {first_line(error)}", setting="audit_conn_id") from error
+        return audit_url(audit_conn_id, setting="--audit-conn-id")
+    except SettingError as error:
+        if os.environ.get(_CONTEXT) == _SERVER or not isinstance(error, ConnectionMissingError):
+            raise
+    except Exception as error:  # Of whatever secrets backend.
+        if os.environ.get(_CONTEXT) == _SERVER:
+            raise SettingError(f"--audit-conn-id: {first_line(error)}", setting="audit_conn_id") from error
+    # Second, because a worker, which may have the connection in its environment, has no such database.
+    os.environ[_CONTEXT] = _SERVER
+    return _airflows_url(audit_conn_id)
 
 
 def _upgrade(audit: SqlAudit, _args: argparse.Namespace, console: Console) -> int:

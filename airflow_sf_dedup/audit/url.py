@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -10,6 +11,7 @@ from urllib.parse import unquote
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
+from airflow_sf_dedup.core.wording import nearest, shown
 from airflow_sf_dedup.errors import SettingError
 
 POSTGRES = "postgresql+psycopg"
@@ -60,6 +62,23 @@ LIBPQ_PARAMETERS = frozenset(
 )
 
 
+#: Extras that Airflow's own hook keeps for itself (``PostgresHook`` of apache-airflow-providers-postgres).
+_AIRFLOWS = frozenset(
+    {
+        "iam",
+        "aws_conn_id",
+        "azure_conn_id",
+        "region_name",
+        "cursor",
+        "redshift",
+        "redshift-serverless",
+        "cluster-identifier",
+        "workgroup-name",
+        "sqlalchemy_scheme",
+        "sqlalchemy_query",
+    }
+)
+
 #: What a connection has fields for: libpq's name to the field's.
 _FIELDS = {"host": "host", "port": "port", "user": "login", "password": "password", "dbname": "schema"}
 
@@ -70,11 +89,21 @@ def _refused(message: str) -> SettingError:
 
 def _libpq_query(extra: Mapping[str, Any]) -> dict[str, str]:
     for name in extra:
-        if name.startswith("ssl") and name not in LIBPQ_PARAMETERS:
-            raise _refused(f"audit_conn_id: the extra {name!r} is no setting of PostgreSQL.")
+        _check_extra(name)
     if str(extra.get("iam", "")).lower() in ("true", "1"):
         raise _refused("audit_conn_id: the extra 'iam' is not supported; give a login and a password.")
     return {name: str(value) for name, value in extra.items() if name in LIBPQ_PARAMETERS}
+
+
+def _check_extra(name: str) -> None:
+    """Refuse a setting of PostgreSQL that is misspelt: passed over, it would leave the connection unprotected.
+
+    :raises SettingError: it is like one, or about TLS, and none.
+    """
+    known = LIBPQ_PARAMETERS | _FIELDS.keys()
+    near = nearest(name, sorted(known))
+    if name not in known | _AIRFLOWS and (near or name.lower().startswith("ssl")):
+        raise _refused(f"audit_conn_id: the extra {shown(name)!r} is no setting of PostgreSQL{near}.")
 
 
 def _postgres(
@@ -121,7 +150,9 @@ def _merged(fields: Mapping[str, Any], more: Mapping[str, Any], what: str) -> tu
 
 def _sqlite(host: str | None, schema: str | None) -> URL:
     text = host or schema or ""
-    path = Path(unquote(text) if text.lower().startswith("%2f") else text).expanduser()
+    path = Path(unquote(text) if text.lower().startswith("%2f") else text)
+    with suppress(RuntimeError):  # Of a user who has no home folder.
+        path = path.expanduser()
     if not path.is_absolute():
         raise _refused(f"audit_conn_id: {text!r} is not an absolute file path; workers start in many folders.")
     return URL.create(SQLITE, database=str(path))
@@ -141,8 +172,8 @@ def url_from_parts(
 
     :param host: a host name, several with commas, a socket folder, or SQLite's file path.
     :param schema: the name of the database.
-    :param extra: libpq's parameters (``sslmode``, ``options`` …) are passed on; ``ssl…`` names that libpq
-        does not know are refused; others belong to Airflow's own hook and have no effect here.
+    :param extra: libpq's parameters (``sslmode``, ``options`` …) are passed on; names that are like one and none
+        are refused; others belong to Airflow's own hook and have no effect here.
     :raises SettingError: for another connection type, or a relative SQLite path.
     """
     kind = conn_type.lower().partition("+")[0]

@@ -29,6 +29,16 @@ def check_flag(setting: str, value: Any) -> bool:
     raise SettingError(f"{setting}={value!r} is neither True nor False", setting=setting)
 
 
+def check_text(setting: str, value: Any) -> str:
+    """A text that says something.
+
+    :raises SettingError: it is no text, or blank.
+    """
+    if isinstance(value, str) and value.strip():
+        return value
+    raise SettingError(f"{setting}: expected a text, got {value!r}", setting=setting)
+
+
 def check_column(setting: str, value: Any) -> str | None:
     """The name of a column of the source, or ``None``.
 

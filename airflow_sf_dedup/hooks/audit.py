@@ -20,11 +20,13 @@ if TYPE_CHECKING:
 _LOCAL_EXECUTORS = frozenset({"LocalExecutor", "SequentialExecutor"})
 
 
-def audit_url(audit_conn_id: str | None) -> URL:
+def audit_url(audit_conn_id: str | None, *, setting: str = "audit_conn_id") -> URL:
     """Where the audit tables are.
 
     :param audit_conn_id: an Airflow connection to PostgreSQL (or SQLite); ``None`` for the embedded file.
-    :raises SettingError: the connection's type is not supported.
+    :param setting: what names the connection, for messages.
+    :raises ConnectionMissingError: there is no such connection.
+    :raises SettingError: it cannot be read, or its type is not supported.
     """
     if audit_conn_id is None:
         from sqlalchemy import URL
@@ -33,8 +35,9 @@ def audit_url(audit_conn_id: str | None) -> URL:
     from airflow.sdk import BaseHook
 
     from airflow_sf_dedup.audit.url import url_from_parts
+    from airflow_sf_dedup.hooks.connections import connection_of, extra_of
 
-    connection = BaseHook.get_connection(audit_conn_id)
+    connection = connection_of(setting, audit_conn_id, BaseHook.get_connection)
     return url_from_parts(
         conn_type=connection.conn_type or "",
         host=connection.host,
@@ -43,7 +46,7 @@ def audit_url(audit_conn_id: str | None) -> URL:
         login=connection.login,
         password=connection.password,
         schema=connection.schema,
-        extra=connection.extra_dejson,
+        extra=extra_of(audit_conn_id, connection),
     )
 
 

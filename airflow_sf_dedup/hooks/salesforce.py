@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import BaseHook
 
 if TYPE_CHECKING:
-    from airflow.sdk import Connection
-
     from airflow_sf_dedup.salesforce.session import SalesforceSession
     from airflow_sf_dedup.salesforce.settings import ConnectionSettings
 
@@ -40,20 +38,21 @@ class SalesforceDedupHook(BaseHook):
     def settings(self) -> ConnectionSettings:
         """What the connection says, checked; its secrets are masked in logs from now on.
 
-        :raises SettingError: a field of the connection is missing or unusable.
+        :raises SettingError: there is no such connection, or a field of it is missing or unusable.
         """
         from airflow.sdk.log import mask_secret
 
+        from airflow_sf_dedup.hooks.connections import connection_of, extra_of
         from airflow_sf_dedup.salesforce.connection_fields import from_parts
 
-        connection = self.get_connection(self.salesforce_conn_id)
+        connection = connection_of("salesforce_conn_id", self.salesforce_conn_id, self.get_connection)
         settings = from_parts(
             self.salesforce_conn_id,
             connection.conn_type or "",
             connection.login,
             connection.password,
             connection.host,
-            self._extra(connection),
+            extra_of(self.salesforce_conn_id, connection),
             port=connection.port,
         )
         for secret in settings.secrets():
@@ -78,23 +77,6 @@ class SalesforceDedupHook(BaseHook):
         from airflow_sf_dedup.salesforce.session import SalesforceSession
 
         return SalesforceSession(self.settings(), mask=mask_secret)
-
-    def _extra(self, connection: Connection) -> dict[str, Any]:
-        import json
-
-        from airflow.sdk.log import mask_secret
-
-        from airflow_sf_dedup.errors import SettingError
-
-        # Read here: Airflow's ``extra_dejson`` takes an extra that is no JSON for an empty one.
-        try:
-            extra = json.loads(connection.extra or "{}")
-        except ValueError:
-            extra = None
-        if not isinstance(extra, dict):
-            raise SettingError(f"connection {self.salesforce_conn_id!r}: extra is not a JSON object", setting="extra")
-        mask_secret(extra)
-        return extra
 
 
 def _for_people(message: str, conn_id: str) -> str:

@@ -17,7 +17,8 @@ from airflow_sf_dedup.core.entries import UNSETTLED, Action
 from airflow_sf_dedup.core.identity import digest_of
 from airflow_sf_dedup.core.numeric_settings import CLAIM_LIFETIME, STAGING_RETENTION_DAYS
 from airflow_sf_dedup.core.partitioning import PartitionRef
-from airflow_sf_dedup.errors import CallError, SettingError, StagingError
+from airflow_sf_dedup.core.setting_values import check_text
+from airflow_sf_dedup.errors import CallError, SalesforceDedupError, SettingError, StagingError
 from airflow_sf_dedup.hooks.configuration import configured
 from airflow_sf_dedup.journeys.entry_maker import TaskMark
 from airflow_sf_dedup.journeys.write_settings import WriteSettings
@@ -55,6 +56,16 @@ class LoadSettings:
     audit_conn_id: str | None = None
     #: Only to be checked before anything is staged, and for a warning: the upsert tasks go by them.
     write: WriteSettings = field(default_factory=WriteSettings)
+
+    def __post_init__(self) -> None:
+        """A template may have become anything.
+
+        :raises SettingError: what names something is no text.
+        """
+        for name in ("sobject", "external_id_field", "salesforce_conn_id"):
+            check_text(name, getattr(self, name))
+        if self.staging_path not in (None, ""):
+            check_text("staging_path", self.staging_path)
 
 
 def new_load_id() -> str:
@@ -120,9 +131,7 @@ def stage(
     staging = staging_area(settings.staging_path)
     sweep(staging, now=utc_now())
     staging.remove_older_than(_retention_days(), now=utc_now())
-    load = _load(
-        load_id, session.org_id, sobject, settings, staging.recorded(load_id) or settings.staging_path, context
-    )
+    load = _load(load_id, session.org_id, sobject, settings, staging.recorded(load_id), context)
     rows_together, refusals = list[int](), Refusals()
 
     def fits(columns: Sequence[str], key_field: Field) -> None:
@@ -228,10 +237,8 @@ def _account_for_missing_rows(audit: SqlAudit, load: Load, staging: StagingArea)
 
     try:
         refs, unlisted = staging.read_refs(load.load_id), list[str]()
-    except StagingError as error:
-        refs, unlisted = [], [str(error)]
-    except Exception as error:  # Of whatever package reaches the store: the load is judged without it.
-        refs, unlisted = [], [f"the list of partitions of load {load.load_id} cannot be read: {type(error).__name__}"]
+    except Exception as error:  # The load is judged without it.
+        refs, unlisted = [], [_why(error, f"the list of partitions of load {load.load_id}")]
     staged = ((ref, _read_or_give_up(ref)) for ref in refs)
     return unlisted + account_for_missing_rows(audit, load, staged, utc_now)
 
@@ -247,10 +254,16 @@ def _read_or_give_up(ref: PartitionRef) -> Iterator[Record]:
         yield from read_partition(ref)
     except StagingError:
         raise
-    except Exception as error:  # Of whatever package reaches the store.
-        raise StagingError(
-            f"partition {ref.partition} of load {ref.load_id} cannot be read: {type(error).__name__}"
-        ) from error
+    except Exception as error:
+        raise StagingError(_why(error, f"partition {ref.partition} of load {ref.load_id}")) from error
+
+
+def _why(error: Exception, what: str) -> str:
+    """Why something staged cannot be read; of an error that is not ours only the name, as it may quote an address."""
+    if isinstance(error, StagingError):
+        return str(error)
+    why = str(error) if isinstance(error, SalesforceDedupError) else type(error).__name__
+    return f"{what} cannot be read: {why}"
 
 
 def _remove_staged(staging: StagingArea, load_id: str) -> None:
@@ -276,7 +289,7 @@ def _map_index(context: Context) -> int:
 
 
 def _load(
-    load_id: str, org_id: str, sobject: SObject, settings: LoadSettings, staging_path: str | None, context: Context
+    load_id: str, org_id: str, sobject: SObject, settings: LoadSettings, staging_path: str, context: Context
 ) -> Load:
     ti = context["ti"]
     key_field = sobject.field(settings.external_id_field)

@@ -263,7 +263,8 @@ class SalesforceUpsertOperator(ChecksParameters, HidesRows, BaseOperator):
             newer_than=self.newer_than,
             staging_path=self.staging_path,
             allow_non_unique_key=self.allow_non_unique_key,
-            salesforce_conn_id=self.salesforce_conn_id or "salesforce_default",
+            # A template that became empty does not lead to another org.
+            salesforce_conn_id="salesforce_default" if self.salesforce_conn_id is None else self.salesforce_conn_id,
             audit_conn_id=self.audit_conn_id,
             write=self._write_settings(),
         )

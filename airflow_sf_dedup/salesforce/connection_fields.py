@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 from airflow_sf_dedup.core.numeric_settings import TIMEOUT, number_in
 from airflow_sf_dedup.core.record_ids import to_18
 from airflow_sf_dedup.errors import SettingError
+from airflow_sf_dedup.salesforce.extras import check_names, value_of
 from airflow_sf_dedup.salesforce.settings import (
     DEFAULT_API_VERSION,
     DEFAULT_CONNECT_TIMEOUT,
@@ -67,13 +68,14 @@ def from_parts(
     """The settings in the parts of an Airflow connection.
 
     :param port: of the host, where that does not hold it; 0, which forms store for an empty field, is none.
-    :raises SettingError: a field is unusable or missing; the message names the connection and the field.
+    :raises SettingError: a field is unusable, missing or not known; the message names the connection and the field.
     """
     if conn_type not in _TYPES:
         raise SettingError(
             f"connection {conn_id!r}: conn_type must be {' or '.join(_TYPES)}, not {conn_type!r}",
             setting="conn_type",
         )
+    check_names(conn_id, extra)
     own = conn_type == _OWN_TYPE
     fields = _Fields(conn_id, extra, host=host if own else None, port=port if own else None)
     values = {"login": (login or "").strip() or None, "password": password or None, **_extras(fields)}
@@ -97,12 +99,8 @@ class _Fields:
         return SettingError(f"connection {self._conn_id!r}: {name} {problem}", setting=name)
 
     def raw(self, name: str) -> Any:
-        """The value in either spelling; blank text counts as absent, as in Airflow's own hook."""
-        for spelling in (name, f"extra__salesforce__{name}", f"extra__salesforce_dedup__{name}"):
-            value = self._extra.get(spelling)
-            if value is not None and not (isinstance(value, str) and not value.strip()):
-                return value
-        return None
+        """The value, however the name is spelled; ``None`` where it is absent or blank."""
+        return value_of(self._extra, name)
 
     def text(self, name: str) -> str | None:
         value = self.raw(name)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
-from typing import Literal
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from airflow_sf_dedup.errors import SourceError
+from airflow_sf_dedup.sources.addresses import shown
 from airflow_sf_dedup.sources.csv_file import CsvFile
 from airflow_sf_dedup.sources.ndjson_file import NdjsonFile
-from airflow_sf_dedup.sources.paths import IS_A_FOLDER, is_folder, local, shown
+from airflow_sf_dedup.sources.paths import is_folder, local
+from airflow_sf_dedup.sources.refusals import IS_A_FOLDER
 from airflow_sf_dedup.sources.text import TextFile
 
 #: Ending of a file's name, without ``.gz``, to format.
@@ -33,11 +35,19 @@ def file_source(
     :param blank_means: what a blank CSV cell does to its field, ``absent``: nothing, ``null``: clear it.
     :raises SettingError: an option is unusable, or the path is a folder. The file is not opened yet.
     """
-    location = str(path)
+    location = _location(path)
     text = TextFile(location, encoding)
     if _format(location, format) == "ndjson":
         return NdjsonFile(text)
     return CsvFile(text, delimiter, blank_means)
+
+
+def _location(path: Any) -> str:
+    if not isinstance(path, str | os.PathLike):
+        raise SourceError(f"path: expected a path or URL, got {type(path).__name__}", setting="path")
+    if not str(path).strip():
+        raise SourceError("path: it is blank; name a file", setting="path")
+    return str(path)
 
 
 def _format(path: str, asked: str | None) -> str:

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 import msgspec
 
 from airflow_sf_dedup.sources import paths
-from airflow_sf_dedup.sources.sealed import seal, unseal
+from airflow_sf_dedup.sources.sealed import read_sealed, seal
 
 ERASED = "erased.json"
 
@@ -32,8 +32,7 @@ def read_rewritten(folder: str) -> dict[int, Rewritten]:
     :raises ValueError: the file is damaged.
     """
     try:
-        with paths.open_binary(f"{folder}/{ERASED}") as file:
-            found = msgspec.convert(unseal(file.read()), list[Rewritten])
+        found = msgspec.convert(read_sealed(f"{folder}/{ERASED}"), list[Rewritten])
     except FileNotFoundError:
         return {}
     return {each.partition: each for each in found}

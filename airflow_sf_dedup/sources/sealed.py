@@ -10,6 +10,8 @@ from typing import Any
 
 import msgspec
 
+from airflow_sf_dedup.sources import paths
+
 
 class _Sealed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     checksum: str
@@ -34,6 +36,19 @@ def unseal(file: bytes) -> Any:
     if _digest(bytes(sealed.content)) != sealed.checksum:
         raise ValueError("the checksum differs")
     return msgspec.json.decode(sealed.content)
+
+
+def read_sealed(path: str) -> Any:
+    """The JSON value of the file of that path.
+
+    :raises FileRefusedError: it is not there, or may not be read.
+    :raises ValueError: it is not what was written, or a folder stands in its place.
+    """
+    try:
+        with paths.open_binary(path) as file:
+            return unseal(file.read())
+    except IsADirectoryError:
+        raise ValueError("it is a folder") from None
 
 
 def _digest(raw: bytes) -> str:

@@ -70,8 +70,7 @@ class Spool:
         for compartment, buffer in enumerate(self._buffers):
             if buffer:
                 self._digests[compartment].update(buffer)
-                with paths.append_private(self._file(compartment)) as file:
-                    file.write(buffer)
+                paths.append_private(self._file(compartment), buffer)
                 buffer.clear()
         self._buffered = 0
 

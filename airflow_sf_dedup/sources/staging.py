@@ -10,9 +10,8 @@ elsewhere. Local files are readable by their owner only, and each file is verifi
 from __future__ import annotations
 
 import re
-import shutil
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -23,8 +22,10 @@ from airflow_sf_dedup.core.records import Record
 from airflow_sf_dedup.core.sobjects import SObject
 from airflow_sf_dedup.errors import SettingError, StagingError
 from airflow_sf_dedup.sources import paths, staged_file, workspace
+from airflow_sf_dedup.sources.addresses import shown
+from airflow_sf_dedup.sources.refusals import FileRefusedError
 from airflow_sf_dedup.sources.rewritten import ERASED, read_rewritten
-from airflow_sf_dedup.sources.sealed import seal, unseal
+from airflow_sf_dedup.sources.sealed import read_sealed, seal
 
 MANIFEST = "load.json"
 REFS = "partitions.json"
@@ -38,6 +39,25 @@ _LOAD_ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 
 #: What reading a manifest raises when it is damaged or another release's.
 _NO_MANIFEST = (ValueError, TypeError, KeyError, AttributeError)
+
+
+@contextmanager
+def naming(setting: str) -> Iterator[None]:
+    """Name the setting whose place turns out to be none that rows can be kept in.
+
+    :raises SettingError: in place of a :class:`~airflow_sf_dedup.sources.refusals.FileRefusedError`.
+    """
+    try:
+        yield
+    except FileRefusedError as refused:
+        raise _named(setting, refused) from None
+
+
+def _named(setting: str, refused: FileRefusedError) -> SettingError:
+    return SettingError(f"{setting}: {refused}", setting=setting)
+
+
+_names_its_setting = naming("staging_path")
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +132,7 @@ class StagingArea:
     work_path: str | None = None
 
     @property
+    @_names_its_setting
     def work_folder(self) -> Path:
         """Below which this machine keeps rows of loads while it sorts them: the area itself, where it is local."""
         here = paths.local(self.base_path) or (paths.local(self.work_path) if self.work_path else None)
@@ -122,28 +143,35 @@ class StagingArea:
         """The area a partition was staged in."""
         return cls(ref.path.rsplit("/", 2)[0])
 
+    @_names_its_setting
     def folder(self, load_id: str) -> str:
         """The folder of one load.
 
-        :raises SettingError: the id could lead out of the area.
+        :raises SettingError: the id could lead out of the area, or no area can be where ``base_path`` says.
         """
         if not _LOAD_ID.fullmatch(load_id):
             raise SettingError("load_id: letters, digits, '_', '.' and '-' only", setting="load_id")
         # Absolute, because the tasks that read it may run in another folder.
-        return f"{paths.absolute(self.base_path).rstrip('/')}/{load_id}"
+        return f"{paths.absolute_folder(self.base_path)}/{load_id}"
 
-    def workspace(self, load_id: str) -> AbstractContextManager[Path]:
+    @contextmanager
+    def workspace(self, load_id: str) -> Iterator[Path]:
         """A folder of this process in which rows of a load are sorted; see :mod:`airflow_sf_dedup.sources.workspace`.
+
+        :raises SettingError: as :meth:`folder`, or rows cannot be written there.
+        """
+        self.folder(load_id)
+        is_here = paths.local(self.base_path) is not None
+        setting = "staging_path" if is_here else "work_path"
+        with naming(setting), workspace.open_workspace(self.work_folder, load_id) as folder:
+            yield folder
+
+    def recorded(self, load_id: str) -> str:
+        """The area as the load's row remembers it, for whoever works in another folder.
 
         :raises SettingError: as :meth:`folder`.
         """
-        self.folder(load_id)
-        return workspace.open_workspace(self.work_folder, load_id)
-
-    def recorded(self, load_id: str) -> str | None:
-        """The area as the load's row may remember it, for whoever works in another folder; ``None``: with a secret."""
-        base = self.folder(load_id).rsplit("/", 1)[0]
-        return base if paths.shown(base) == base else None
+        return self.folder(load_id).rsplit("/", 1)[0]
 
     def partition_path(self, load_id: str, partition: int) -> str:
         """Where the rows of a partition are staged.
@@ -152,6 +180,7 @@ class StagingArea:
         """
         return f"{self.folder(load_id)}/part-{partition:05d}.ndjson"
 
+    @_names_its_setting
     def write_manifest(self, load: StagedLoad) -> None:
         """Begin a load: make its folder and say what its rows have in common."""
         folder = self.folder(load.load_id)
@@ -159,6 +188,7 @@ class StagingArea:
         with paths.write_whole(f"{folder}/{MANIFEST}") as file:
             file.write(seal(load.to_json()))
 
+    @_names_its_setting
     def write_partition(self, load_id: str, partition: int, records: Sequence[Record]) -> StagedPartition:
         """Stage the records of one partition, in the order given."""
         path = self.partition_path(load_id, partition)
@@ -166,11 +196,13 @@ class StagingArea:
             checksum = staged_file.write(file, records)
         return StagedPartition(path, len(records), checksum)
 
+    @_names_its_setting
     def write_refs(self, load_id: str, refs: Iterable[PartitionRef]) -> None:
         """Keep the references beside the partitions, for whoever closes the load."""
         with paths.write_whole(f"{self.folder(load_id)}/{REFS}") as file:
             file.write(seal([ref.to_json() for ref in refs]))
 
+    @_names_its_setting
     def read_refs(self, load_id: str) -> list[PartitionRef]:
         """The load's partitions; none when nothing of it is staged any more.
 
@@ -178,19 +210,22 @@ class StagingArea:
         """
         path = f"{self.folder(load_id)}/{REFS}"
         try:
-            with paths.open_binary(path) as file:
-                return [PartitionRef.from_json(ref) for ref in unseal(file.read())]
+            return [PartitionRef.from_json(ref) for ref in read_sealed(path)]
         except FileNotFoundError:
             return []
+        except FileRefusedError:
+            raise  # Who may not read it cannot tell what it is.
         except (SettingError, ValueError, TypeError):
             raise StagingError(
-                f"the list of partitions of load {load_id} at {paths.shown(path)} is not what was staged. {_AGAIN}"
+                f"the list of partitions of load {load_id} at {shown(path)} is not what was staged. {_AGAIN}"
             ) from None
 
+    @_names_its_setting
     def remove(self, load_id: str) -> None:
         """Remove all that is staged of a load; what is not there needs no removing."""
-        _remove_folder(self.folder(load_id))
+        paths.remove_folder(self.folder(load_id))
 
+    @_names_its_setting
     def is_complete(self, load_id: str) -> bool:
         """Whether all partitions of the load are staged."""
         return paths.exists(f"{self.folder(load_id)}/{REFS}")
@@ -213,12 +248,10 @@ class StagingArea:
             self.remove(load_id)
         return aged
 
+    @_names_its_setting
     def load_ids(self) -> list[str]:
         """The names of the area's folders; those with a manifest are loads."""
-        here: Any = paths.local(self.base_path) or paths.remote(self.base_path)
-        if not here.is_dir():
-            return []
-        return sorted(child.name for child in here.iterdir() if _LOAD_ID.fullmatch(child.name))
+        return [name for name in paths.names_in(self.base_path) if _LOAD_ID.fullmatch(name)]
 
     def _staged_before(self, load_id: str, moment: datetime, now: datetime) -> bool:
         path = f"{self.folder(load_id)}/{MANIFEST}"
@@ -234,33 +267,46 @@ def read_partition(ref: PartitionRef) -> Iterator[Record]:
     """The staged records, as a stream of which each row is verified before it is handed on.
 
     :raises StagingError: the file is gone, or is not what was staged from here on.
+    :raises SettingError: it is there, and may not be read.
     """
-    try:
-        now = read_rewritten(_folder(ref)).get(ref.partition)
-        checksum, rows = (ref.checksum, ref.rows) if now is None else (now.checksum, now.rows)
-        with paths.open_binary(ref.path) as file:
-            yield from staged_file.read(file, checksum, rows)
-    except FileNotFoundError:
-        raise StagingError(_gone(ref)) from None
-    except staged_file.DamagedError as damaged:
-        raise StagingError(_changed(ref, str(damaged))) from None
-    except ValueError:
-        raise StagingError(_changed(ref, f"its {ERASED} cannot be read")) from None
+    with _told_of(ref):
+        try:
+            now = read_rewritten(_folder(ref)).get(ref.partition)
+            checksum, rows = (ref.checksum, ref.rows) if now is None else (now.checksum, now.rows)
+            with paths.open_binary(ref.path) as file:
+                yield from staged_file.read(file, checksum, rows)
+        except staged_file.DamagedError as damaged:
+            raise StagingError(_changed(ref, str(damaged))) from None
+        except ValueError:
+            raise StagingError(_changed(ref, f"its {ERASED} cannot be read")) from None
 
 
 def read_manifest(ref: PartitionRef) -> StagedLoad:
     """What the rows of a partition have in common with all rows of their load.
 
     :raises StagingError: the manifest is gone, or of a release this one does not know.
+    :raises SettingError: it is there, and may not be read.
     """
+    with _told_of(ref):
+        try:
+            return _manifest(f"{_folder(ref)}/{MANIFEST}")
+        except _NO_MANIFEST:
+            raise StagingError(
+                _changed(ref, f"its {MANIFEST} cannot be read: it was changed, or is of another release")
+            ) from None
+
+
+@contextmanager
+def _told_of(ref: PartitionRef) -> Iterator[None]:
+    """Tell a partition that is gone, and one that is there and may not be read, by what a person has to do."""
     try:
-        return _manifest(f"{_folder(ref)}/{MANIFEST}")
+        yield
     except FileNotFoundError:
         raise StagingError(_gone(ref)) from None
-    except _NO_MANIFEST:
-        raise StagingError(
-            _changed(ref, f"its {MANIFEST} cannot be read: it was changed, or is of another release")
-        ) from None
+    except IsADirectoryError:
+        raise StagingError(_changed(ref, "it is a folder")) from None
+    except FileRefusedError as refused:
+        raise _named("staging_path", refused) from None
 
 
 def _folder(ref: PartitionRef) -> str:
@@ -268,22 +314,7 @@ def _folder(ref: PartitionRef) -> str:
 
 
 def _manifest(path: str) -> StagedLoad:
-    with paths.open_binary(path) as file:
-        return StagedLoad.from_json(unseal(file.read()))
-
-
-def _remove_folder(folder: str) -> None:
-    here = paths.local(folder)
-    if here is not None:
-        try:
-            shutil.rmtree(here)
-        except FileNotFoundError:
-            # Not there, or another task is removing the same old load.
-            shutil.rmtree(here, ignore_errors=True)
-        return
-    there: Any = paths.remote(folder)
-    if there.exists():
-        there.fs.rm(there.path, recursive=True)
+    return StagedLoad.from_json(read_sealed(path))
 
 
 _AGAIN = "Clear the partition task, so that the source is read and staged again."
@@ -291,13 +322,12 @@ _AGAIN = "Clear the partition task, so that the source is read and staged again.
 
 def _gone(ref: PartitionRef) -> str:
     return (
-        f"partition {ref.partition} of load {ref.load_id} is not at {paths.shown(ref.path)}: it was removed, or "
+        f"partition {ref.partition} of load {ref.load_id} is not at {shown(ref.path)}: it was removed, or "
         f"staging_path cannot be reached from this worker. {_AGAIN}"
     )
 
 
 def _changed(ref: PartitionRef, what: str) -> str:
     return (
-        f"partition {ref.partition} of load {ref.load_id} at {paths.shown(ref.path)} is not what was staged: "
-        f"{what}. {_AGAIN}"
+        f"partition {ref.partition} of load {ref.load_id} at {shown(ref.path)} is not what was staged: {what}. {_AGAIN}"
     )

@@ -13,6 +13,7 @@ from typing import BinaryIO, TextIO, cast
 
 from airflow_sf_dedup.errors import SourceError
 from airflow_sf_dedup.sources import paths
+from airflow_sf_dedup.sources.addresses import shown
 
 _BLOCK = 1 << 16
 
@@ -22,7 +23,7 @@ class TextFile:
     """A file of text.
 
     :param path: local path or URL.
-    :param encoding: any text encoding Python knows; a byte order mark is dropped.
+    :param encoding: any text encoding Python knows, by its name; a byte order mark is dropped.
     """
 
     path: str
@@ -40,20 +41,13 @@ class TextFile:
                 yield text
         except UnicodeError:
             raise self._wrong_encoding(codec) from None
-        except (OSError, EOFError, zlib.error) as error:
-            raise self._unreadable(error) from error
+        except tuple(_DAMAGED) as error:
+            raise SourceError(f"{shown(self.path)}: {_DAMAGED[type(error)]}", setting="path") from error
 
     def _codec(self) -> str:
-        try:
-            found = codecs.lookup(self.encoding)
-            "".encode(found.name)
-        except LookupError:
-            raise SourceError(
-                f"encoding: {self.encoding!r} is no text encoding that Python knows; "
-                "common ones are utf-8, cp1252 and utf-16",
-                setting="encoding",
-            ) from None
-        return "utf-8-sig" if found.name == "utf-8" else found.name
+        """The codec's own name; that of UTF-8 with a byte order mark is for both."""
+        name = codec_named(self.encoding)
+        return "utf-8-sig" if name == "utf-8" else name
 
     @contextmanager
     def _bytes(self) -> Iterator[BinaryIO]:
@@ -67,14 +61,14 @@ class TextFile:
     def _wrong_encoding(self, codec: str) -> SourceError:
         if self._begins_as_utf_16() and not codec.startswith("utf-16"):
             return SourceError(
-                f"{paths.shown(self.path)}: begins with the byte order mark of UTF-16, so it is not {self.encoding}; "
+                f"{shown(self.path)}: begins with the byte order mark of UTF-16, so it is not {self.encoding}; "
                 'set encoding="utf-16"',
                 setting="encoding",
             )
         with self._bytes() as content:
             line, byte = first_undecodable(content, codec)
         return SourceError(
-            f"{paths.shown(self.path)}: line {line}, byte {byte} of the file is not {self.encoding}; "
+            f"{shown(self.path)}: line {line}, byte {byte} of the file is not {self.encoding}; "
             "set encoding to the one the file was written in, often cp1252 for a file from a spreadsheet",
             setting="encoding",
         )
@@ -83,24 +77,35 @@ class TextFile:
         with self._bytes() as content:
             return content.read(2) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
-    def _unreadable(self, error: Exception) -> Exception:
-        """The error to raise: ours for what will not pass by itself, the error itself otherwise."""
-        for kind, words in _UNREADABLE.items():
-            if isinstance(error, kind):
-                return SourceError(f"{paths.shown(self.path)}: {words}", setting="path")
-        return error
 
-
-#: What to say, by exception; other errors, such as a network's, may pass and are left as they are.
-_UNREADABLE: dict[type[Exception], str] = {
-    FileNotFoundError: "there is no such file",
-    NotADirectoryError: "there is no such file",
-    IsADirectoryError: paths.IS_A_FOLDER,
-    PermissionError: "may not be read by the user of this worker",
+#: What is wrong with a gzipped file, by exception.
+_DAMAGED: dict[type[Exception], str] = {
     gzip.BadGzipFile: "its name ends in .gz, its content is not gzipped",
     EOFError: "the gzipped content ends too early; the file is incomplete",
     zlib.error: "the gzipped content is damaged",
 }
+
+
+#: Python calls these text encodings, but no file is written in them: two are for names of hosts, one refuses all.
+_OF_NO_FILE = frozenset({"idna", "punycode", "undefined"})
+
+
+def codec_named(encoding: object) -> str:
+    """Python's own name of a text encoding.
+
+    :raises SourceError: it is none.
+    """
+    try:
+        found = codecs.lookup(encoding).name if isinstance(encoding, str) else "undefined"
+        "".encode(found)
+    except (LookupError, ValueError):
+        found = "undefined"
+    if found in _OF_NO_FILE:
+        raise SourceError(
+            f"encoding: {encoding!r} is no text encoding that Python knows; common ones are utf-8, cp1252 and utf-16",
+            setting="encoding",
+        )
+    return found
 
 
 def first_undecodable(content: BinaryIO, codec: str) -> tuple[int, int]:

@@ -53,6 +53,29 @@ def test_what_cannot_hold_the_audit_is_refused_with_what_can(parts):
 
 
 @pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("SSLMode", "sslmode"),
+        ("ssl-mode", "sslmode"),
+        ("chanel_binding", "channel_binding"),
+        ("require_auht", "require_auth"),
+        ("target_session_attr", "target_session_attrs"),
+        ("connect_timout", "connect_timeout"),
+        ("passwrd", "password"),
+    ],
+    ids=lambda each: each,
+)
+def test_a_misspelt_setting_of_the_database_is_refused_with_the_nearest(name, meant):
+    with pytest.raises(SettingError, match=rf"extra '{name}' is no setting of PostgreSQL \(nearest: .*{meant}"):
+        url_from_parts(conn_type="postgres", host="db", extra={name: "x"})
+
+
+@pytest.mark.parametrize("name", ["aws_conn_id", "cursor", "redshift", "sqlalchemy_scheme", "environment"])
+def test_what_is_no_setting_of_the_database_has_no_effect(name):
+    assert str(url_from_parts(conn_type="postgres", host="db", extra={name: "x"})) == "postgresql+psycopg://db"
+
+
+@pytest.mark.parametrize(
     ("field", "name", "value", "expected"),
     [
         ("host", "host", "db", "postgresql+psycopg://db"),

@@ -41,7 +41,12 @@ def cut_off(path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-50])
 
 
-@pytest.mark.parametrize("spoil", [last_row_changed, cut_off, Path.unlink], ids=lambda each: each.__name__)
+def a_folder(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+
+
+@pytest.mark.parametrize("spoil", [last_row_changed, cut_off, a_folder, Path.unlink], ids=lambda each: each.__name__)
 def test_a_damaged_partition_is_not_sent_and_every_row_is_accounted_for(
     salesforce_org: EmulatedOrg, audit_rows: Callable[..., Any], spoil: Callable[[Path], None]
 ) -> None:

@@ -68,6 +68,44 @@ def test_in_every_spelling_the_load_begins_after_what_is_before_and_ends_before_
     dag.check_cycle()
 
 
+MADE: dict[str, Callable[[Node], Node]] = {
+    "map": lambda load: load.map(str),
+    "map of a map": lambda load: load.map(str).map(len),
+    "zip": lambda load: load.zip(load),
+    "zip with a filling": lambda load: load.zip(load, fillvalue=0),
+    "concat": lambda load: load.concat(load),
+    "concat of a concat": lambda load: load.concat(load).concat(load),
+    "map of a zip": lambda load: load.zip(load).map(str),
+    "zip of maps": lambda load: load.map(str).zip(load.map(len)),
+    "concat of a zip": lambda load: load.zip(load).concat(load),
+}
+
+#: What Airflow gives to a task's own output only.
+NOT_OF_MADE = {"operators", "another xcom", "labels", "labels backwards"}
+
+
+@pytest.mark.parametrize("made", MADE.values(), ids=MADE.keys())
+@pytest.mark.parametrize("name", sorted(WAYS.keys() - NOT_OF_MADE))
+def test_what_is_made_of_a_loads_output_has_its_place_in_the_order(name: str, made: Callable[[Node], Node]) -> None:
+    with DAG("made", schedule=None) as dag:
+        WAYS[name](a_task("before"), made(load()), a_task("after"))
+
+    assert dag.get_task(FIRST).upstream_task_ids == {"before"}
+    assert dag.get_task("after").upstream_task_ids == {LAST}
+    assert dag.get_task(LAST).upstream_task_ids == {FIRST, "load.upsert"}
+
+
+def test_every_load_and_task_whose_output_is_combined_is_held_back() -> None:
+    with DAG("several", schedule=None) as dag:
+        other = a_task("other")
+        a_task("before") >> load(name="one").zip(other, other.zip(load(name="two")).map(str))
+
+    for name in ("one.partition", "two.partition", "other"):
+        assert dag.get_task(name).upstream_task_ids == {"before"}
+    for name in ("one.audit", "two.audit"):
+        assert "before" not in dag.get_task(name).upstream_task_ids
+
+
 @pytest.mark.parametrize("name", sorted(WAYS.keys() - {"operators"}))
 def test_groups_before_and_after_a_load_are_put_in_order_as_tasks_are(name: str) -> None:
     with DAG("groups", schedule=None) as dag:
@@ -162,6 +200,8 @@ def test_a_dag_with_loads_in_order_is_serialised_the_same_way_twice() -> None:
     def written() -> Any:
         with DAG("written", schedule=None) as dag:
             a_task("before") >> load(name="one") >> Label("then") >> load(name="two") >> a_task("after")
+            first = load(name="three")
+            load(first.map(str).zip(first, fillvalue=0).concat(first), "four")
         return DagSerialization.to_dict(dag)
 
     assert written() == written()

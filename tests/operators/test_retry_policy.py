@@ -19,6 +19,7 @@ FAILED_AT_ONCE = [
     errors.SettingError("x"),
     errors.PreflightError("x"),
     errors.SourceError("x"),
+    errors.ConnectionMissingError("x"),
     errors.WrongOrgError("x"),
     errors.LoginRefusedError("x"),
     errors.PermissionRefusedError("x"),
@@ -45,6 +46,7 @@ SECONDS = [
     (errors.TransientCallError("x"), 0, 60),
     (errors.OutcomeUnknownError("x", retry_after=90.0), 2, 90),
     (AuditUnreachableError("postgresql://host/db", "refused"), 2, 120),
+    (errors.FileUnreachableError("s3://bucket/leads.csv: cannot be read"), 2, 120),
     (errors.LoadFailedError("6 of 9 rows failed", codes={"STRING_TOO_LONG": 4, "UNABLE_TO_LOCK_ROW": 2}), 1, 180),
 ]
 

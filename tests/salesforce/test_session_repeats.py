@@ -173,6 +173,13 @@ def test_a_certificate_that_is_not_trusted_is_a_matter_of_the_connection(session
     assert waits == []
 
 
+@pytest.mark.parametrize("path", ["/no/such.pem", "x" * 5000, "a\0b"], ids=["missing", "name too long", "NUL"])
+def test_a_ca_bundle_that_is_no_file_is_named(session_at, tls_url, path):
+    with pytest.raises(SettingError, match="is not a file") as raised:
+        session_at(tls_url, ca_bundle=path).rest("GET", "limits")
+    assert raised.value.setting == "ca_bundle"
+
+
 def test_a_certificate_of_the_ca_bundle_is_trusted_whatever_the_environment_says(
     session_at, tls_url, ca_bundle, monkeypatch, tmp_path
 ):

@@ -3,11 +3,14 @@
 import base64
 
 import pytest
+from airflow.providers.salesforce.get_provider_info import get_provider_info as airflows_provider_info
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
 
 from airflow_sf_dedup.errors import SettingError
+from airflow_sf_dedup.provider_info import get_provider_info
 from airflow_sf_dedup.salesforce.connection_fields import from_parts
+from airflow_sf_dedup.salesforce.extras import AIRFLOWS, KNOWN
 from airflow_sf_dedup.salesforce.settings import LoginWay
 
 TOKEN = {"access_token": "token", "instance_url": "https://acme.my.salesforce.com"}
@@ -81,6 +84,57 @@ def test_every_extra_of_airflows_own_connection_is_read(pem):
     assert settings.instance_url == "https://acme.my.salesforce.com"
     assert settings.proxies == {"http": "http://proxy:3128", "https": "http://proxy:3128"}
     assert settings.api_version == "59.0"
+
+
+MISSPELT = {
+    "expected_orgid": "expected_org_id",
+    "expectedOrgId": "expected_org_id",
+    "Expected_Org_Id": "expected_org_id",
+    "expected_org": "expected_org_id",
+    "extra__salesforce__expected_orgid": "expected_org_id",
+    "extra__saleforce__expected_org_id": "expected_org_id",
+    "read_timout": "read_timeout",
+    "timeout": "read_timeout",
+    "connectTimeout": "connect_timeout",
+    "ca-bundle": "ca_bundle",
+    "proxy": "proxies",
+    "apiversion": "api_version",
+    "securityToken": "security_token",
+    "Version": "version",
+}
+
+
+@pytest.mark.parametrize("conn_type", ["salesforce", "salesforce_dedup"])
+@pytest.mark.parametrize(("name", "meant"), MISSPELT.items(), ids=MISSPELT.keys())
+def test_a_misspelt_extra_is_refused_with_the_nearest_name(name, meant, conn_type):
+    with pytest.raises(SettingError, match=rf"'my_org': extra has no '{name}' \(nearest: [^)]*{meant}") as raised:
+        read({**TOKEN, name: "hidden"}, conn_type=conn_type)
+    assert raised.value.setting == name
+    assert "hidden" not in str(raised.value)
+
+
+def test_an_extra_that_is_like_none_is_refused_with_those_that_there_are():
+    with pytest.raises(SettingError, match=r"'only_production'; .* Known are access_token, .* version"):
+        read({**TOKEN, "only_production": "00D5g000004XXXXEA4"})
+
+
+@pytest.mark.parametrize("value", [None, "", "  "], ids=["null", "empty", "blank"])
+def test_an_unknown_extra_without_a_value_as_forms_store_it_is_passed_over(value):
+    assert read({**TOKEN, "a_field_of_tomorrow": value}).access_token == "token"
+
+
+def test_what_is_known_is_what_is_read_and_all_that_either_form_stores():
+    asked = set()
+
+    class Extra(dict):
+        def get(self, name, default=None):
+            asked.add(name.rpartition("__")[2])
+            return super().get(name, default)
+
+    read(Extra(consumer_key="k", consumer_secret="s", domain="acme.my"))
+    assert asked == KNOWN
+    assert set(get_provider_info()["connection-types"][0]["conn-fields"]) <= KNOWN
+    assert set(airflows_provider_info()["connection-types"][0]["conn-fields"]) == AIRFLOWS
 
 
 def test_blank_extras_count_as_absent_as_in_airflows_hook():

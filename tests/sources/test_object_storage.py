@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gzip
 import json
+import socket
+import traceback
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -11,7 +13,7 @@ from pathlib import Path
 import pytest
 from moto.server import ThreadedMotoServer
 
-from airflow_sf_dedup.errors import SourceError, StagingError
+from airflow_sf_dedup.errors import FileUnreachableError, SourceError, StagingError
 from airflow_sf_dedup.sources import source_of
 from airflow_sf_dedup.sources.erasing import StagedErasure
 from airflow_sf_dedup.sources.staging import StagingArea, read_manifest, read_partition
@@ -54,6 +56,45 @@ def test_a_file_is_read_through_its_connection(bucket: str) -> None:
 def test_a_missing_object_is_named(bucket: str) -> None:
     with pytest.raises(SourceError, match=r"in/none\.csv: there is no such file"):
         source_of(f"{bucket}/in/none.csv").columns()
+
+
+@pytest.mark.parametrize(
+    ("url", "says"),
+    [
+        pytest.param("s3://my_s3@no such bucket/a.csv", "the store takes no such address", id="no name of a bucket"),
+        pytest.param("s3://AKIA:12/SECRET@leads/a.csv", "the store takes no such address", id="password of digits"),
+        pytest.param("s3://my_s3@nobodys-bucket/a.csv", "there is no such file", id="no such bucket"),
+        pytest.param("s3://my_s3@leads/none.csv?sig=SECRET", "there is no such file", id="signature"),
+        pytest.param(
+            "gs://nope@leads/a.csv?sig=SECRET", "no connection of the id|cannot be opened", id="no connection"
+        ),
+    ],
+)
+def test_what_a_store_says_of_an_address_is_said_in_our_words(bucket: str, url: str, says: str) -> None:
+    with pytest.raises(SourceError, match=says) as refused:
+        source_of({"path": url, "format": "csv"}).columns()
+    assert refused.value.setting == "path"
+    assert "SECRET" not in "".join(traceback.format_exception(refused.value))
+
+
+def test_a_store_that_is_away_is_told_as_what_may_pass(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        nobody = f"http://127.0.0.1:{server.getsockname()[1]}"
+    extra = {"region_name": "us-east-1", "endpoint_url": nobody, "config_kwargs": {"retries": {"max_attempts": 0}}}
+    connection = {"conn_type": "aws", "login": "key", "password": "secret", "extra": extra}
+    monkeypatch.setenv("AIRFLOW_CONN_AWAY", json.dumps(connection))
+    area = StagingArea("s3://away@leads/staging", str(tmp_path))
+    signed = source_of("s3://away@leads/a.csv?sig=SECRET")
+    attempts = (
+        signed.columns,
+        area.load_ids,
+        lambda: area.write_manifest(LOAD),
+        lambda: area.read_refs("load-1"),
+    )
+    for attempt in attempts:
+        with pytest.raises(FileUnreachableError, match=r"^s3://away@leads/.*: cannot be (read|written) ") as raised:
+            attempt()
+        assert "SECRET" not in "".join(traceback.format_exception(raised.value))
 
 
 def test_partitions_are_staged_read_and_removed(bucket: str) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import traceback
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,61 @@ def test_anything_else_is_refused_by_name(value: Any) -> None:
 def test_a_misspelled_option_is_offered_its_name() -> None:
     with pytest.raises(SettingError, match="nearest: encoding"):
         source_of({"path": "x.csv", "encodng": "utf-8"})
+
+
+@pytest.mark.parametrize(
+    ("path", "says"),
+    [
+        pytest.param("", "path: it is blank", id="empty"),
+        pytest.param("   ", "path: it is blank", id="blank"),
+        pytest.param(None, "path: expected a path or URL, got NoneType", id="none"),
+        pytest.param(5, "path: expected a path or URL, got int", id="number"),
+        pytest.param(["a.csv"], "path: expected a path or URL, got list", id="list"),
+        pytest.param("https://[bad/x.csv", "is no URL", id="unclosed bracket"),
+        pytest.param("~nobody-of-this-name/x.csv", "that user has no home folder", id="home of nobody"),
+        pytest.param("a\0b.csv", "has a NUL", id="NUL"),
+        pytest.param("file:///a%00b.csv", "has a NUL", id="NUL in a URL"),
+        pytest.param("a\ud800.csv", "half a character", id="lone surrogate"),
+        pytest.param("x" * 5000 + ".csv", "File name too long", id="name too long"),
+        pytest.param("/dev/null/x.csv", "there is no such file", id="below a file"),
+        pytest.param("s3:///.csv?sig=hidden", "cannot be read", id="no bucket"),
+        pytest.param("s3://AKIA:hidden@bucket/x.csv?sig=hidden", "id of an Airflow connection", id="password"),
+        pytest.param("s3://AKIA:hid/den@bucket/x.csv", "id of an Airflow connection", id="password with a slash"),
+        pytest.param("https://user:hidden@host/x.csv", "id of an Airflow connection", id="password of another store"),
+        pytest.param(
+            "nosuch://bucket/x.csv?sig=hidden", "URLs of the kind 'nosuch' cannot be opened", id="no such kind"
+        ),
+    ],
+)
+def test_a_path_that_leads_nowhere_is_told_in_our_words_without_a_secret(path: Any, says: str) -> None:
+    with pytest.raises(SourceError, match=says) as refused:
+        source_of({"path": path, "format": "csv"}).columns()
+    assert refused.value.setting == "path"
+    assert len(str(refused.value)) < 500
+    told = "".join(traceback.format_exception(refused.value))
+    assert "hid" not in told
+
+
+@pytest.mark.parametrize(
+    "encoding",
+    [5, None, b"utf-8", "", "utf-9", "a\0b", "rot13", "base64", "undefined", "idna", "IDNA", "punycode"],
+    ids=repr,
+)
+@pytest.mark.parametrize("name", ["x.csv", "x.ndjson", "x.csv.gz"])
+def test_what_no_file_is_written_in_is_no_encoding(tmp_path: Path, name: str, encoding: Any) -> None:
+    (tmp_path / name).write_text("Id\n1\n")
+    with pytest.raises(SourceError, match="is no text encoding that Python knows") as refused:
+        list(source_of({"path": tmp_path / name, "encoding": encoding}).rows())
+    assert refused.value.setting == "encoding"
+
+
+@pytest.mark.parametrize(
+    "encoding", ["utf8", "UTF-8", "latin-1", "cp1252", "utf-16", "utf_32_be", "shift_jis", "utf-7"]
+)
+def test_an_encoding_of_files_is_read_by_any_of_its_names(tmp_path: Path, encoding: str) -> None:
+    (tmp_path / "x.csv").write_text("Id,Name\n1,Kuhl\n", encoding=encoding)
+    rows = source_of({"path": tmp_path / "x.csv", "encoding": encoding}).rows()
+    assert [row.values for row in rows] == [{"Id": "1", "Name": "Kuhl"}]
 
 
 def test_a_data_frame_is_told_how_to_become_rows() -> None:
