@@ -180,8 +180,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = _parser().parse_args(argv)
     console = Console(highlight=False, soft_wrap=True, markup=False)
     try:
-        audit = SqlAudit(engine_for(_url(args)))
-        if args.command != "upgrade":
+        creates = args.command == "upgrade"
+        audit = SqlAudit(engine_for(_url(args), create=creates))
+        if not creates:
             ensure_current(audit.engine)
         return _COMMANDS[args.command](audit, args, console)
     except (SettingError, AuditUnreachableError) as error:

@@ -2,8 +2,10 @@ from __future__ import annotations
 
 import json
 import os
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from datetime import UTC, datetime
 
 import pytest
@@ -96,10 +98,11 @@ def test_erase_answers_whether_it_found_something(url, audit):
     ("arguments", "words"),
     [
         (["show", "--url", "mysql://h/d", "--load", "x"], "Supported are"),
-        (["show", "--url", "sqlite:////proc/no/audit.db", "--load", "x"], "audit's database"),
+        (["upgrade", "--url", "sqlite:////proc/no/audit.db"], "audit's database"),
+        (["show", "--url", "sqlite:////proc/no/audit.db", "--load", "x"], "no audit file at /proc/no/audit.db"),
         (["upgrade", "--url", "postgresql://127.0.0.1:1/d"], "cannot be reached"),
     ],
-    ids=["type", "folder", "server"],
+    ids=["type", "folder", "no file", "server"],
 )
 def test_what_is_unusable_is_said_in_one_line(arguments, words, capsys):
     assert main(arguments) == 2
@@ -115,11 +118,35 @@ def test_a_table_that_was_dropped_is_said(url, audit, capsys):
     assert "no such table: sf_dedup_load" in capsys.readouterr().err
 
 
-def test_missing_tables_are_said(tmp_path, capsys):
-    assert main(["show", "--url", f"sqlite:///{tmp_path / 'new.db'}", "--load", "x"]) == 2
+#: All that look into an audit, with what they cannot do without.
+LOOKS = {
+    "show": ["show", "--load", "x"],
+    "purge": ["purge", "--older-than", "1d"],
+    "erase": ["erase", "--key", "K"],
+}
+
+
+@pytest.mark.parametrize("command", LOOKS.values(), ids=LOOKS)
+def test_only_upgrade_makes_a_file(tmp_path, capsys, command):
+    path = tmp_path / "no" / "such" / "audit.db"
+    assert main([*command, "--url", f"sqlite:///{path}"]) == 2
+    said = capsys.readouterr().err
+    assert f"no audit file at {path}; is AIRFLOW_HOME right" in said
+    assert said.count("\n") == 1
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("command", LOOKS.values(), ids=LOOKS)
+def test_missing_tables_are_said_and_the_file_stays_as_it_was(tmp_path, capsys, command):
+    path = tmp_path / "of_others.db"
+    with closing(sqlite3.connect(path)) as others:
+        others.execute("CREATE TABLE theirs (value INTEGER)")
+    before = path.read_bytes()
+    assert main([*command, "--url", f"sqlite:///{path}"]) == 2
     said = capsys.readouterr().err
     assert "are missing" in said
     assert said.count("\n") == 1
+    assert (path.read_bytes(), list(tmp_path.iterdir())) == (before, [path])
 
 
 def test_show_needs_to_know_what(url, capsys):
@@ -158,6 +185,13 @@ def shell(tmp_path) -> Shell:
 
 def test_the_module_runs(shell, url):
     assert shell.audit("show", "--url", url, "--load", "x") == (1, "The audit has no such load.\n", "")
+
+
+def test_without_an_airflow_home_of_its_own_nothing_is_found_nor_made(shell):
+    code, out, err = shell.audit("show", "--load", "x")
+    assert (code, out) == (2, "")
+    assert f"no audit file at {shell.home}/sf_dedup/audit.db; is AIRFLOW_HOME right" in err
+    assert not (shell.home / "sf_dedup").exists()
 
 
 def test_an_unknown_connection_is_said_in_one_line(shell):
