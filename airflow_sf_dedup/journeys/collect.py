@@ -14,6 +14,7 @@ from airflow_sf_dedup.core.entries import COUNTED_AS_FAILED, ERASED, Action, Ent
 from airflow_sf_dedup.core.numeric_settings import OF_OPERATORS
 from airflow_sf_dedup.core.partitioning import PartitionRef
 from airflow_sf_dedup.core.records import Record
+from airflow_sf_dedup.core.shortfall import fall_short, shortfall
 from airflow_sf_dedup.errors import StagingError
 from airflow_sf_dedup.journeys.entry_maker import TRIES_USED_UP
 from airflow_sf_dedup.journeys.summary import MOST_REASONS, fitting, reasons_of
@@ -71,16 +72,17 @@ class Thresholds:
 
 def failed_rows(totals: Totals) -> int:
     """What ``max_failed`` counts."""
-    return sum(rows for action, rows in totals.actions.items() if action in COUNTED_AS_FAILED)
+    return sum(shortfall(totals.actions).values())
 
 
-def may_still_be_sent(totals: Totals) -> int:
-    """Rows that a repeat of the task may bring in: unknown, not sent, or failed for a reason that passes.
+def may_still_be_sent(totals: Totals) -> Totals:
+    """The rows that a repeat of the task may bring in: unknown, not sent, or failed for a reason that passes.
 
     Rows behind a failed row of their key are not counted, they go with it; nor are erased ones, which are not staged
     any more.
     """
-    return sum(rows for (action, _, reason), rows in totals.reasons.items() if _may_pass(action, reason))
+    reasons = {key: rows for key, rows in totals.reasons.items() if _may_pass(key[0], key[2])}
+    return Totals(_summed({action: rows} for (action, _, _), rows in reasons.items()), reasons)
 
 
 def _may_pass(action: Action, reason: str | None) -> bool:
@@ -122,7 +124,7 @@ def _too_many_failed(totals: Totals, thresholds: Thresholds) -> Iterator[str]:
     failed = failed_rows(totals)
     exceeded = _exceeded(failed, totals, ("max_failed", "max_failed_pct"), thresholds)
     if exceeded:
-        yield f"{failed:,} of {totals.rows:,} rows failed ({exceeded}): {why_failed(totals)}"
+        yield f"{fall_short(totals.actions, totals.rows)} ({exceeded}): {why_failed(totals)}"
 
 
 def _too_many_waiting(totals: Totals, thresholds: Thresholds) -> Iterator[str]:

@@ -307,10 +307,11 @@ class SalesforceUpsertOperator(ChecksParameters, HidesRows, BaseOperator):
 
         :raises LoadFailedError: more rows failed than allowed; all of them are in the audit by now.
         """
+        from airflow_sf_dedup.core.shortfall import fall_short
         from airflow_sf_dedup.journeys.collect import failed_codes, failed_rows, may_still_be_sent, why_failed
 
         judged_here = self.max_failed is not None or self.records is not None
-        failed = failed_rows(totals) if judged_here else may_still_be_sent(totals)
-        if failed > (thresholds.max_failed or 0):
-            message = f"{failed:,} of {totals.rows:,} rows failed: {why_failed(totals)}"
+        judged = totals if judged_here else may_still_be_sent(totals)
+        if failed_rows(judged) > (thresholds.max_failed or 0):
+            message = f"{fall_short(judged.actions, totals.rows)}: {why_failed(judged)}"
             raise LoadFailedError(message, codes=failed_codes(totals))

@@ -45,6 +45,25 @@ def totals(**actions: int) -> Totals:
 RED: dict[str, tuple[Totals, dict[str, Any], list[str]]] = {
     "all created": (totals(created=100), {}, []),
     "one failed": (totals(created=99, failed=1), {}, ["1 of 100 rows failed (max_failed=0): 1 failed CODE"]),
+    "none failed": (
+        totals(created=55, not_sent=45),
+        {},
+        ["45 of 100 rows were not sent (max_failed=0): 45 not_sent CODE"],
+    ),
+    "all may be in the org": (
+        totals(unknown=100),
+        {},
+        ["100 of 100 rows are unknown (max_failed=0): 100 unknown CODE"],
+    ),
+    "none usable": (totals(invalid=100), {}, ["100 of 100 rows are invalid (max_failed=0): 100 invalid CODE"]),
+    "in several ways": (
+        totals(created=3, not_sent=90, failed=2, unknown=5),
+        {},
+        [
+            "97 of 100 rows are not known to be in the org, 90 not sent, 5 unknown, 2 failed (max_failed=0): "
+            "90 not_sent CODE, 5 unknown CODE, 2 failed CODE"
+        ],
+    ),
     "as many as allowed": (totals(created=99, failed=1), {"max_failed": 1}, []),
     "not counted": (totals(created=90, skipped=5, superseded=3, held=2), {}, []),
     "any number": (totals(failed=100), {"max_failed": None}, []),
@@ -108,7 +127,7 @@ def test_zero_rows_are_green() -> None:
 def test_a_repeat_may_bring_in_what_was_not_sent_or_failed_for_now(
     action: Action, reason: str | None, expected: int
 ) -> None:
-    assert may_still_be_sent(Totals({action: 1}, {(action, "CODE", reason): 1})) == expected
+    assert may_still_be_sent(Totals({action: 1}, {(action, "CODE", reason): 1})).rows == expected
 
 
 def test_two_reasons_of_one_code_are_told_apart() -> None:

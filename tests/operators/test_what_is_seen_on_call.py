@@ -13,8 +13,10 @@ from airflow.sdk import DAG
 
 from airflow_sf_dedup import SalesforceDuplicateAuditOperator, SalesforceUpsertOperator, salesforce_upsert
 from airflow_sf_dedup.audit.__main__ import main
+from airflow_sf_dedup.audit.base import Totals
 from airflow_sf_dedup.emulator import EmulatedOrg
-from airflow_sf_dedup.operators.instance_names import MAP_INDEX_TEMPLATE, size_label
+from airflow_sf_dedup.core.entries import Action
+from airflow_sf_dedup.operators.instance_names import MAP_INDEX_TEMPLATE, outcome_label, size_label
 from airflow_sf_dedup.operators.verdict_log import MOST_SHOWN
 from airflow_sf_dedup.testing import run_dag
 from tests.acceptance.morning import known_to_the_org, leads, seed
@@ -152,6 +154,21 @@ def test_mapped_instances_are_named_by_their_size_and_what_was_blocked_and_faile
     run = run_dag(load(rows, max_failed=1, partitions=1))
     names = [ti.rendered_map_index for ti in run.get_task_instances() if ti.map_index >= 0]
     assert names == ["1 of 1 · 30 rows · 29 blocked · 1 failed"]
+
+
+@pytest.mark.parametrize(
+    ("actions", "label"),
+    [
+        ({Action.CREATED: 45}, ""),
+        ({Action.NOT_SENT: 45}, " · 45 not sent"),
+        ({Action.UNKNOWN: 3_000}, " · 3,000 unknown"),
+        ({Action.INVALID: 1, Action.CREATED: 2}, " · 1 invalid"),
+        ({Action.NOT_SENT: 2, Action.FAILED: 3, Action.SKIPPED: 4}, " · 3 failed · 2 not sent"),
+    ],
+    ids=["all well", "not sent", "unknown", "invalid", "several"],
+)
+def test_an_instance_says_failed_of_failed_rows_only(actions: dict[Action, int], label: str) -> None:
+    assert outcome_label(Totals(actions, {})) == label
 
 
 @pytest.mark.parametrize(
