@@ -69,6 +69,9 @@ class Load:
     predicted_calls: int | None = None
 
 
+#: Setting of a load that is one task's, which was given its rows and sends them.
+ONE_TASK = "one_task"
+
 #: Setting of a load whose tasks note when they begin to send; tasks of earlier releases did not.
 NOTES_BEGINNINGS = "notes_beginnings"
 

@@ -141,7 +141,7 @@ def duplicate_entries(
 
 def _load_ids(store: SqlAudit, coordinates: Mapping[str, Any]) -> list[str]:
     """The load that a document names, or those of its run."""
-    from airflow_sf_dedup.journeys.collect import latest_loads
+    from airflow_sf_dedup.audit.latest import latest_loads
 
     run = coordinates.get("run")
     if run is None:

@@ -100,7 +100,7 @@ def complaints(load: Load, totals: Totals, thresholds: Thresholds, *, unreadable
         *(unreadable or _unreadable_before(totals)),
         *_conservation(load, totals),
         *_too_many_failed(totals, thresholds),
-        *_too_many_waiting(totals, thresholds),
+        *too_many_waiting(totals, thresholds),
     ]
 
 
@@ -127,11 +127,11 @@ def _too_many_failed(totals: Totals, thresholds: Thresholds) -> Iterator[str]:
         yield f"{fall_short(totals.actions, totals.rows)} ({exceeded}): {why_failed(totals)}"
 
 
-def _too_many_waiting(totals: Totals, thresholds: Thresholds) -> Iterator[str]:
+def too_many_waiting(totals: Totals, thresholds: Thresholds) -> list[str]:
+    """What is said where more rows await a person than may."""
     waiting = totals.actions.get(Action.AWAITING_REVIEW, 0)
     exceeded = _exceeded(waiting, totals, ("max_awaiting_review", "max_awaiting_review_pct"), thresholds)
-    if exceeded:
-        yield f"{waiting:,} of {totals.rows:,} rows await a person ({exceeded})"
+    return [f"{waiting:,} of {totals.rows:,} rows await a person ({exceeded})"] if exceeded else []
 
 
 def _exceeded(rows: int, totals: Totals, names: tuple[str, str], thresholds: Thresholds) -> str:
@@ -174,10 +174,11 @@ def _many_waiting(totals: Totals) -> Iterator[str]:
         )
 
 
-def in_short(complaints: Sequence[str]) -> str:
-    """The complaints as one short message; the log before it has them all."""
+def in_short(complaints: Sequence[str], go_on: str = "") -> str:
+    """The complaints as one short message, and then what to do about them; the log before it has them all."""
     more = len(complaints) - MOST_COMPLAINTS
-    return "; ".join(complaints[:MOST_COMPLAINTS]) + (f"; and {more} more: see the log" if more > 0 else "")
+    short = "; ".join(complaints[:MOST_COMPLAINTS]) + (f"; and {more} more: see the log" if more > 0 else "")
+    return f"{short}. {go_on}" if go_on else short
 
 
 def why_failed(totals: Totals) -> str:
@@ -198,14 +199,6 @@ def failed_codes(totals: Totals) -> Counter[str]:
 
 def _in_words(code: str | None, reason: str | None) -> str:
     return f"{code} ({reason})" if code and reason else code or reason or ""
-
-
-def latest_loads(loads: Iterable[Load]) -> list[Load]:
-    """Of loads by the same task instance the newest: a cleared task reads its source as a new load."""
-    newest: dict[tuple[str, Any], Load] = {}
-    for load in sorted(loads, key=lambda load: load.started_at):
-        newest[load.task_id, load.settings.get("map_index", -1)] = load
-    return list(newest.values())
 
 
 def account_for_missing_rows(

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
     from airflow.sdk.definitions.mappedoperator import OperatorPartial
 
-    from airflow_sf_dedup.audit.base import Totals
+    from airflow_sf_dedup.audit.base import Load, Totals
     from airflow_sf_dedup.core.partitioning import PartitionRef
     from airflow_sf_dedup.journeys.collect import Thresholds
     from airflow_sf_dedup.journeys.write_settings import WriteSettings
@@ -203,8 +203,8 @@ class SalesforceUpsertOperator(ChecksParameters, HidesRows, BaseOperator):
             with suppress(Exception):
                 self._push(context, work)
             raise
-        document, totals = self._push(context, work)
-        self._judge(totals, self._thresholds())
+        document, load, totals = self._push(context, work)
+        self._judge(load, totals, self._thresholds())
         return document
 
     def _thresholds(self) -> Thresholds:
@@ -265,10 +265,11 @@ class SalesforceUpsertOperator(ChecksParameters, HidesRows, BaseOperator):
             allow_non_unique_key=self.allow_non_unique_key,
             salesforce_conn_id=self.salesforce_conn_id or "salesforce_default",
             audit_conn_id=self.audit_conn_id,
+            one_task=True,
             write=self._write_settings(),
         )
 
-    def _push(self, context: Context, work: _Work) -> tuple[dict[str, Any], Totals]:
+    def _push(self, context: Context, work: _Work) -> tuple[dict[str, Any], Load, Totals]:
         from airflow_sf_dedup.audit.report import Report, report_of
         from airflow_sf_dedup.hooks.audit import open_audit
         from airflow_sf_dedup.journeys.summary import summarise
@@ -300,18 +301,20 @@ class SalesforceUpsertOperator(ChecksParameters, HidesRows, BaseOperator):
         else:
             report = Report(load, totals, partition=work.partition, api_calls=work.api_calls())
         say_report(report, work.audit_conn_id)
-        return document, totals
+        return document, load, totals
 
-    def _judge(self, totals: Totals, thresholds: Thresholds) -> None:
+    def _judge(self, load: Load, totals: Totals, thresholds: Thresholds) -> None:
         """Red by ``max_failed``, or for rows that a retry can still send.
 
         :raises LoadFailedError: more rows failed than allowed; all of them are in the audit by now.
         """
         from airflow_sf_dedup.core.shortfall import fall_short
         from airflow_sf_dedup.journeys.collect import failed_codes, failed_rows, may_still_be_sent, why_failed
+        from airflow_sf_dedup.journeys.way_on import go_on, ways_on
 
         judged_here = self.max_failed is not None or self.records is not None
         judged = totals if judged_here else may_still_be_sent(totals)
         if failed_rows(judged) > (thresholds.max_failed or 0):
             message = f"{fall_short(judged.actions, totals.rows)}: {why_failed(judged)}"
-            raise LoadFailedError(message, codes=failed_codes(totals))
+            way = go_on(ways_on(load, judged, thresholds))
+            raise LoadFailedError(f"{message}. {way}", codes=failed_codes(totals))

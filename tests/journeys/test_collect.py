@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -24,7 +23,6 @@ from airflow_sf_dedup.journeys.collect import (
     failed_rows,
     in_short,
     join,
-    latest_loads,
     may_still_be_sent,
     warnings_of,
     why_failed,
@@ -194,13 +192,6 @@ def test_a_green_load_that_a_person_should_look_at_says_so(found: Totals, expect
 def test_many_complaints_are_one_short_message() -> None:
     assert in_short(["a", "b"]) == "a; b"
     assert in_short([str(number) for number in range(1024)]) == "0; 1; 2; and 1021 more: see the log"
-
-
-def test_of_the_loads_of_one_task_instance_the_newest_counts() -> None:
-    old = replace(LOAD, load_id="old", settings={"map_index": 0})
-    new = replace(old, load_id="new", started_at=NOW + timedelta(hours=1))
-    other = replace(old, load_id="other", settings={"map_index": 1})
-    assert {load.load_id for load in latest_loads([new, old, other])} == {"new", "other"}
 
 
 def ref(partition: int, rows: int) -> PartitionRef:
