@@ -104,7 +104,9 @@ def _purge(audit: SqlAudit, args: argparse.Namespace, console: Console) -> int:
 
     forgotten = purge(audit, datetime.now(UTC) - args.older_than, force=args.force)
     purged = forgotten.audit
-    console.print(f"{purged.loads} loads with {purged.entries} entries purged.")
+    console.print(f"{purged.loads} loads with {purged.entries} entries purged{':' if purged.named else '.'}")
+    for load in purged.named:
+        console.print(printable(load))
     if purged.kept:
         console.print(f"{len(purged.kept)} old loads kept: rows of theirs still wait (--force deletes them).")
         console.print("\n".join(map(printable, purged.kept)))

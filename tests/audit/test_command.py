@@ -138,14 +138,15 @@ def test_a_load_that_is_going_on_says_so(url, audit, capsys, rows_read, entries,
 
 
 def test_purge_keeps_what_waits_and_says_so(url, audit, capsys):
-    for action in (Action.CREATED, Action.AWAITING_REVIEW):
-        load = a_load()
+    gone, waiting = a_load(), a_load()
+    for load, action in ((gone, Action.CREATED), (waiting, Action.AWAITING_REVIEW)):
         audit.open_load(load)
         audit.remember(load.load_id, [an_entry(1, action)])
     assert main(["purge", "--url", url, "--older-than", "90d"]) == 0
     shown = capsys.readouterr().out
-    assert "1 loads with 1 entries purged" in shown
-    assert load.load_id in shown
+    assert "1 loads with 1 entries purged:" in shown
+    assert f"{gone.load_id}: {gone.dag_id} {gone.run_id}, began 2001-02-03 04:05:06 UTC" in shown.splitlines()
+    assert waiting.load_id in shown
 
 
 def test_a_young_load_is_not_purged(url, audit):
