@@ -23,7 +23,7 @@ from sqlalchemy.exc import DBAPIError
 from airflow_sf_dedup.audit.base import AuditUnreachableError, Load
 from airflow_sf_dedup.audit.engine import engine_for
 from airflow_sf_dedup.audit.refusals import first_line, place_of
-from airflow_sf_dedup.audit.report import WIDTH, lines_of, report_of
+from airflow_sf_dedup.audit.report import WIDTH, lines_of, report_of, show_run
 from airflow_sf_dedup.audit.sql import SqlAudit
 from airflow_sf_dedup.audit.upgrade import REVISIONS, ensure_current, upgrade
 from airflow_sf_dedup.core.printable import printable
@@ -61,10 +61,10 @@ def _parser() -> argparse.ArgumentParser:
     erase.add_argument("--key", required=True, help="or -, to read it from standard input, which no history keeps")
     erase.add_argument("--sobject", help="only in loads of this sObject")
     erase.add_argument("--external-id-field", help="only in loads by this field")
-    show = commands.add_parser("show", parents=[place], help="what became of the rows of a load or a run")
-    show.add_argument("--load", metavar="LOAD_ID")
-    show.add_argument("--dag", metavar="DAG_ID")
-    show.add_argument("--run", metavar="RUN_ID")
+    show = commands.add_parser("show", parents=[place], help="what became of the rows of the latest load, or of others")
+    show.add_argument("--load", metavar="LOAD_ID", help="that load")
+    show.add_argument("--dag", metavar="DAG_ID", help="the latest load of that Dag")
+    show.add_argument("--run", metavar="RUN_ID", help="with --dag, all loads of that run")
     return parser
 
 
@@ -105,7 +105,9 @@ def _purge(audit: SqlAudit, args: argparse.Namespace, console: Console) -> int:
 
     forgotten = purge(audit, datetime.now(UTC) - args.older_than, force=args.force)
     purged = forgotten.audit
-    console.print(f"{purged.loads} loads with {purged.entries} entries purged.")
+    console.print(f"{purged.loads} loads with {purged.entries} entries purged{':' if purged.named else '.'}")
+    for load in purged.named:
+        console.print(printable(load))
     if purged.kept:
         console.print(f"{len(purged.kept)} old loads kept: rows of theirs still wait (--force deletes them).")
         console.print("\n".join(map(printable, purged.kept)))
@@ -155,8 +157,29 @@ def _show(audit: SqlAudit, args: argparse.Namespace, console: Console) -> int:
         lines = lines_of(report_of(audit, load), width=width, ascii_only=console.options.ascii_only)
         console.print(_writable("\n".join(lines), console))
     if not loads:
-        console.print("The audit has no such load.")
+        console.print(printable(f"{place_of(audit.engine.url)} has {_nothing(args)}"))
+    elif not (args.load or args.run):
+        _lead_to_run(audit, loads[0], args.audit_conn_id, console)
     return 0 if loads else 1
+
+
+def _lead_to_run(audit: SqlAudit, load: Load, audit_conn_id: str | None, console: Console) -> None:
+    """Say how to see the other loads of a load's run, where there are any."""
+    if len(audit.loads_of_run(load.dag_id, load.run_id)) > 1:
+        console.print(printable(f"All loads of its run: {show_run(load.dag_id, load.run_id, audit_conn_id)}"))
+
+
+def _nothing(args: argparse.Namespace) -> str:
+    """What there is none of, and what that may mean."""
+    if args.load:
+        return f"no load {args.load}: it was purged, or is in another database"
+    if not args.dag:
+        return "no load yet"
+    run = f" in run {args.run}" if args.run else ""
+    return (
+        f"no load of Dag {args.dag}{run}: its partition task has not begun it, or failed before that, and its log says "
+        "why; or the load was purged, or is in another database"
+    )
 
 
 def _writable(text: str, console: Console) -> str:
@@ -168,9 +191,12 @@ def _loads(audit: SqlAudit, args: argparse.Namespace) -> list[Load]:
     if args.load:
         load = audit.load(args.load)
         return [load] if load else []
-    if args.dag and args.run:
+    if args.run and not args.dag:
+        raise SettingError("show --run needs --dag: the runs of several Dags may have one name.", setting="dag")
+    if args.run:
         return audit.loads_of_run(args.dag, args.run)
-    raise SettingError("show needs --load, or --dag and --run.", setting="load")
+    latest = audit.latest_load(args.dag)
+    return [latest] if latest else []
 
 
 _COMMANDS = {"upgrade": _upgrade, "purge": _purge, "erase": _erase, "show": _show}
@@ -181,8 +207,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = _parser().parse_args(argv)
     console = Console(highlight=False, soft_wrap=True, markup=False)
     try:
-        audit = SqlAudit(engine_for(_url(args)))
-        if args.command != "upgrade":
+        creates = args.command == "upgrade"
+        audit = SqlAudit(engine_for(_url(args), create=creates))
+        if not creates:
             ensure_current(audit.engine)
         return _COMMANDS[args.command](audit, args, console)
     except (SettingError, AuditUnreachableError) as error:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from airflow_sf_dedup.core.entries import Action, Entry
@@ -69,8 +69,15 @@ class Load:
     predicted_calls: int | None = None
 
 
+#: Setting of a load that is one task's, which was given its rows and sends them.
+ONE_TASK = "one_task"
+
 #: Setting of a load whose tasks note when they begin to send; tasks of earlier releases did not.
 NOTES_BEGINNINGS = "notes_beginnings"
+
+
+#: How long after its beginning a load without an end is taken for one that is going on.
+NEVER_ENDS_AFTER = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +119,8 @@ class Purged:
     kept: tuple[str, ...] = ()
     #: Ids of the loads deleted.
     load_ids: tuple[str, ...] = ()
+    #: The same in words for people: each with its Dag, its run and when it began.
+    named: tuple[str, ...] = ()
 
 
 class AuditWriter(Protocol):
@@ -232,6 +241,7 @@ class AuditKeeper(Protocol):
     def purge(self, older_than: datetime, *, force: bool = False) -> Purged:
         """Delete the loads that were over before this time, with all that hangs on them.
 
+        One without an end may be going on: it is over a day (:data:`NEVER_ENDS_AFTER`) after it began.
         Loads with rows that wait (``awaiting_review``, ``held``) are kept unless ``force``.
         """
 

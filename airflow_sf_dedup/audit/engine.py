@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import URL, Connection, Engine, Pool, create_engine, event
 from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_random
 
-from airflow_sf_dedup.audit.refusals import file_rights, refusals_named, refused
+from airflow_sf_dedup.audit.refusals import AuditFileMissingError, file_rights, refusals_named, refused
 from airflow_sf_dedup.audit.url import url_from_text
 
 #: Seconds that a writer waits for another writer of a SQLite file.
@@ -42,15 +42,17 @@ def _leave_connections_to_parent() -> None:
 os.register_at_fork(after_in_child=_leave_connections_to_parent)
 
 
-def engine_for(url: str | URL) -> Engine:
+def engine_for(url: str | URL, *, create: bool = True) -> Engine:
     """The engine of an audit, safe to carry across a fork.
 
-    :param url: as made by :func:`~airflow_sf_dedup.audit.url.url_from_parts`, or text. The file of a SQLite
-        audit is created for its owner only (0600, in a folder of 0700).
+    :param url: as made by :func:`~airflow_sf_dedup.audit.url.url_from_parts`, or text.
+    :param create: a SQLite file that is missing is created for its owner only (0600, in a folder of 0700). False:
+        it is an error, and a file that is there keeps its journal mode, whosever it is.
     :raises SettingError: when the database is not supported.
+    :raises AuditFileMissingError: the file is to be there, and is not.
     """
     url = url_from_text(url)
-    engine = _sqlite_engine(url) if url.get_backend_name() == "sqlite" else _postgres_engine(url)
+    engine = _sqlite_engine(url, create=create) if url.get_backend_name() == "sqlite" else _postgres_engine(url)
     _engines.add(engine)
     return engine
 
@@ -70,9 +72,13 @@ def _postgres_engine(url: URL) -> Engine:
     )
 
 
-def _sqlite_engine(url: URL) -> Engine:
+def _sqlite_engine(url: URL, *, create: bool) -> Engine:
+    path = Path(str(url.database))
     try:
-        create_private_file(Path(str(url.database)))
+        if create:
+            create_private_file(path)
+        elif not path.exists():
+            raise AuditFileMissingError(path)
     except OSError as error:
         raise refused(error, url, file_rights) from error
     engine = create_engine(
@@ -82,6 +88,8 @@ def _sqlite_engine(url: URL) -> Engine:
         hide_parameters=True,
         connect_args={"timeout": BUSY_TIMEOUT, "isolation_level": None, "check_same_thread": False},
     )
+    if create:
+        event.listen(engine, "connect", _switch_to_wal)
     event.listen(engine, "connect", _configure_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
     return engine
@@ -102,7 +110,6 @@ def create_private_file(path: Path) -> None:
 
 def _configure_sqlite(connection: Any, _record: Any) -> None:
     cursor = connection.cursor()
-    _switch_to_wal(cursor)
     # A commit is on the disk when it returns; erased values do not stay in free pages.
     cursor.execute("PRAGMA synchronous=FULL")
     cursor.execute("PRAGMA secure_delete=ON")
@@ -110,7 +117,7 @@ def _configure_sqlite(connection: Any, _record: Any) -> None:
     cursor.close()
 
 
-def _switch_to_wal(cursor: Any) -> None:
+def _switch_to_wal(connection: Any, _record: Any) -> None:
     """Let readers and a writer work at one time. A new file is switched once; who meets the switch may not wait by
     SQLite's own time-out: https://www.sqlite.org/wal.html#sometimes_queries_return_sqlite_busy_in_wal_mode
     """
@@ -120,7 +127,9 @@ def _switch_to_wal(cursor: Any) -> None:
         wait=wait_random(0.01, 0.1),
         reraise=True,
     )
+    cursor = connection.cursor()
     patiently(lambda: cursor.execute("PRAGMA journal_mode=WAL").fetchone())
+    cursor.close()
 
 
 def _is_busy(error: BaseException) -> bool:

@@ -38,6 +38,21 @@ class AuditRefusedError(SettingError):
         self.remedy = remedy
 
 
+class AuditFileMissingError(SettingError):
+    """There is no file of the audit where one is to be read; nothing was created.
+
+    :param path: where it was looked for.
+    """
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(
+            f"audit_conn_id: no audit file at {path}; is AIRFLOW_HOME right, or what else leads there "
+            "([sf_dedup] audit_path, --url, the connection)?",
+            setting="audit_conn_id",
+        )
+        self.path = path
+
+
 def _grant(url: URL) -> str:
     role, schema = _quoted(url.username or "the_role"), _quoted(_schema_of(url))
     return (

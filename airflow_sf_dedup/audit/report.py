@@ -10,12 +10,14 @@ import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from io import StringIO
+from pathlib import Path
 
 from rich import box
 from rich.console import Console
 from rich.table import Table
 
 from airflow_sf_dedup.audit.base import Load, SentAgain, Totals
+from airflow_sf_dedup.audit.latest import counts_instead
 from airflow_sf_dedup.audit.sql import SqlAudit
 from airflow_sf_dedup.core.entries import COUNTED_AS_FAILED, Action
 from airflow_sf_dedup.core.printable import printable
@@ -49,6 +51,8 @@ class Report:
     partition: int | None = None
     #: Of a partition, the API calls that its task has made in this try.
     api_calls: int = 0
+    #: The load that counts instead, because the same task read its source again; ``None``: this one counts.
+    counts_instead: str | None = None
 
 
 def report_of(audit: SqlAudit, load: Load, totals: Totals | None = None) -> Report:
@@ -57,7 +61,15 @@ def report_of(audit: SqlAudit, load: Load, totals: Totals | None = None) -> Repo
     :param totals: where they are counted already.
     """
     counted = audit.totals(load.load_id) if totals is None else totals
-    return Report(load, counted, audit.sent_again(load.load_id), audit.rows_by_rule(load.load_id))
+    newer = counts_instead(load, audit.loads_of_run(load.dag_id, load.run_id))
+    return Report(
+        # As it is now: its end, and its calls.
+        audit.load(load.load_id) or load,
+        counted,
+        audit.sent_again(load.load_id),
+        audit.rows_by_rule(load.load_id),
+        counts_instead=newer.load_id if newer else None,
+    )
 
 
 def lines_of(report: Report, *, width: int = WIDTH, ascii_only: bool = False) -> list[str]:
@@ -74,10 +86,13 @@ def lines_of(report: Report, *, width: int = WIDTH, ascii_only: bool = False) ->
     return lines
 
 
-def next_steps(report: Report, audit_conn_id: str | None) -> list[str]:
-    """The command and the statement that lead from a load to its rows."""
+def next_steps(report: Report, audit_conn_id: str | None, file: Path | None = None) -> list[str]:
+    """The command and the statement that lead from a load to its rows.
+
+    :param file: the embedded audit, where there is no connection.
+    """
     load_id, totals = report.load.load_id, report.totals
-    place = f"connection {audit_conn_id}" if audit_conn_id else "the embedded audit file"
+    place = f"connection {audit_conn_id}" if audit_conn_id else f"the embedded audit file {file or ''}".rstrip()
     lines = [f"Again: {_show(audit_conn_id, '--load', load_id)}"]
     actions = [action for action in _LOOKED_UP if totals.actions.get(action)]
     if actions:
@@ -127,7 +142,22 @@ def _head(report: Report) -> list[str]:
         read = "unknown" if load.rows_read is None else f"{load.rows_read:,}"
         predicted = "" if load.predicted_calls is None else f" ({load.predicted_calls:,} predicted)"
         head.append(f"rows read {read}, entries {report.totals.rows:,}, API calls {load.api_calls:,}{predicted}")
+        head.append(_times(report))
+    if report.counts_instead:
+        head.append(f"It counts no more: its task ran again, and load {report.counts_instead} counts")
     return head
+
+
+def _times(report: Report) -> str:
+    """When the load began and ended; of one that is still going, what is to come."""
+    load = report.load
+    began = f"began {load.started_at:%Y-%m-%d %H:%M:%S} UTC"
+    if load.ended_at is not None:
+        return f"{began}, ended {load.ended_at:%Y-%m-%d %H:%M:%S} UTC"
+    if load.rows_read is None:
+        return f"{began}, not ended: its source is not read to the end"
+    missing = load.rows_read - report.totals.rows
+    return f"{began}, not ended" + (f": {missing:,} rows have no entry yet" if missing else ", each row has its entry")
 
 
 def _table(totals: Totals, width: int, ascii_only: bool) -> list[str]:

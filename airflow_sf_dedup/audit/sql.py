@@ -165,6 +165,15 @@ class SqlAudit:
         """The loads of one DAG run, oldest first."""
         return self._loads(tables.load.c.dag_id == dag_id, tables.load.c.run_id == run_id)
 
+    def latest_load(self, dag_id: str | None = None) -> Load | None:
+        """The load that began last, of a Dag or of all; ``None``: there is none."""
+        columns = tables.load.c
+        of_dag = [] if dag_id is None else [columns.dag_id == dag_id]
+        query = select(columns.load_id).where(*of_dag).order_by(columns.started_at.desc(), columns.load_id).limit(1)
+        with reading(self.engine) as connection:
+            found = connection.scalar(query)
+        return None if found is None else self.load(found)
+
     def _loads(self, *conditions: ColumnElement[bool]) -> list[Load]:
         query = select(tables.load).where(*conditions)
         with reading(self.engine) as connection:

@@ -17,6 +17,7 @@ from sqlalchemy import (
     Connection,
     Engine,
     Table,
+    and_,
     delete,
     func,
     insert,
@@ -27,7 +28,7 @@ from sqlalchemy import (
 )
 
 from airflow_sf_dedup.audit import tables
-from airflow_sf_dedup.audit.base import Purged
+from airflow_sf_dedup.audit.base import NEVER_ENDS_AFTER, Purged
 from airflow_sf_dedup.audit.bulk import among
 from airflow_sf_dedup.audit.contention import in_key_order
 from airflow_sf_dedup.audit.engine import reading, writing
@@ -165,13 +166,16 @@ def _note_erasure(connection: Connection, key: str, rows: Counter[str], now: dat
 
 
 def purge(engine: Engine, older_than: datetime, *, force: bool, now: datetime) -> Purged:
-    """Delete loads that ended (or, never ended, started) before this time, each in its own transaction.
+    """Delete loads that were over before this time, each in its own transaction.
+
+    A load without an end may be going on: it is over a day after it began.
 
     Claims that expired before this time go too. Watermarks stay: without them an old row could win over a newer one.
 
     :param force: deletes also loads with rows that wait: ``awaiting_review`` or ``held``.
     """
-    old = _old_loads(engine, older_than)
+    named = _old_loads(engine, older_than)
+    old = list(named)
     kept = [] if force else _with_waiting_rows(engine, old)
     gone = [load_id for load_id in old if load_id not in set(kept)]
     entries = sum(_delete_load(engine, load_id) for load_id in gone)
@@ -185,13 +189,29 @@ def purge(engine: Engine, older_than: datetime, *, force: bool, now: datetime) -
             row = {"load_id": None, "at": now, "event": "purged", "detail": detail}
             connection.execute(insert(tables.event).values(row))
     _empty_wal(engine)
-    return Purged(loads=len(gone), entries=entries, kept=tuple(kept), load_ids=tuple(gone))
+    words = tuple(named[load_id] for load_id in gone)
+    return Purged(loads=len(gone), entries=entries, kept=tuple(kept), load_ids=tuple(gone), named=words)
 
 
-def _old_loads(engine: Engine, older_than: datetime) -> list[str]:
-    over = func.coalesce(tables.load.c.ended_at, tables.load.c.started_at)
+def going_on(engine: Engine, moment: datetime) -> frozenset[str]:
+    """The loads that were not over by then, as far as the audit knows: what is staged of them may be in use."""
+    columns = tables.load.c
+    not_over = (columns.ended_at.is_(None), columns.started_at >= moment - NEVER_ENDS_AFTER)
     with reading(engine) as connection:
-        return list(connection.scalars(select(tables.load.c.load_id).where(over < older_than).order_by(over)))
+        return frozenset(connection.scalars(select(columns.load_id).where(*not_over)))
+
+
+def _old_loads(engine: Engine, older_than: datetime) -> dict[str, str]:
+    """The loads that were over before then, oldest first, each in words."""
+    columns = tables.load.c
+    never_ended = and_(columns.ended_at.is_(None), columns.started_at < older_than - NEVER_ENDS_AFTER)
+    query = select(columns.load_id, columns.dag_id, columns.run_id, columns.started_at)
+    over = query.where(or_(columns.ended_at < older_than, never_ended)).order_by(columns.started_at, columns.load_id)
+    with reading(engine) as connection:
+        return {
+            load_id: f"{load_id}: {dag_id} {run_id}, began {started_at:%Y-%m-%d %H:%M:%S} UTC"
+            for load_id, dag_id, run_id, started_at in connection.execute(over)
+        }
 
 
 def _with_waiting_rows(engine: Engine, load_ids: list[str]) -> list[str]:

@@ -93,16 +93,17 @@ def _is_local(executor: str) -> bool:
     return any(part.rpartition(".")[2].strip() in _LOCAL_EXECUTORS for part in executor.split(":"))
 
 
-def audit_engine(audit_conn_id: str | None) -> Engine:
+def audit_engine(audit_conn_id: str | None, *, create: bool = False) -> Engine:
     """An engine for the audit's database.
 
+    :param create: where it is a file that is missing.
     :raises SettingError: an embedded file under an executor that spreads tasks over machines.
     """
     from airflow_sf_dedup.audit.engine import engine_for
 
     if audit_conn_id is None:
         refuse_local_file_elsewhere("audit_conn_id", "the embedded audit")
-    return engine_for(audit_url(audit_conn_id))
+    return engine_for(audit_url(audit_conn_id), create=create)
 
 
 def open_audit(audit_conn_id: str | None, *, upgrade: bool = False) -> SqlAudit:
@@ -113,7 +114,7 @@ def open_audit(audit_conn_id: str | None, *, upgrade: bool = False) -> SqlAudit:
     from airflow_sf_dedup.audit import upgrade as tables
     from airflow_sf_dedup.audit.sql import SqlAudit
 
-    engine = audit_engine(audit_conn_id)
+    engine = audit_engine(audit_conn_id, create=upgrade)
     (tables.upgrade if upgrade else tables.ensure_current)(engine)
     return SqlAudit(engine)
 
@@ -143,7 +144,7 @@ def duplicate_entries(
 
 def _load_ids(store: SqlAudit, coordinates: Mapping[str, Any]) -> list[str]:
     """The load that a document names, or those of its run."""
-    from airflow_sf_dedup.journeys.collect import latest_loads
+    from airflow_sf_dedup.audit.latest import latest_loads
 
     run = coordinates.get("run")
     if run is None:

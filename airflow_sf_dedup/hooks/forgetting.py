@@ -74,15 +74,16 @@ def erase(audit: SqlAudit, key: str, *, sobject: str | None, external_id_field: 
 def purge(audit: SqlAudit, older_than: datetime, *, force: bool) -> Forgotten:
     """Delete old loads; see :func:`airflow_sf_dedup.audit.upkeep.purge` for the audit's part.
 
-    What was staged of them goes too, and whatever else was staged before that time or left behind by killed tasks.
+    What was staged of them goes too, and whatever else was staged before that time, unless its load may be going on,
+    or left behind by killed tasks.
     """
-    areas, now = staging_areas(audit), utc_now()
+    areas, now, going_on = staging_areas(audit), utc_now(), upkeep.going_on(audit.engine, older_than)
     purged = audit.purge(older_than, force=force)
     gone = frozenset(purged.load_ids)
 
     def tidy(area: StagingArea) -> None:
         sweep(area, now=now)
-        area.remove_older_than(0, now=older_than)
+        area.remove_older_than(0, now=older_than, but=going_on)
         for load_id in gone.intersection(area.load_ids()):
             area.remove(load_id)
 

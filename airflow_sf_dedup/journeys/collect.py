@@ -14,6 +14,7 @@ from airflow_sf_dedup.core.entries import COUNTED_AS_FAILED, ERASED, Action, Ent
 from airflow_sf_dedup.core.numeric_settings import OF_OPERATORS
 from airflow_sf_dedup.core.partitioning import PartitionRef
 from airflow_sf_dedup.core.records import Record
+from airflow_sf_dedup.core.shortfall import fall_short, shortfall
 from airflow_sf_dedup.errors import StagingError
 from airflow_sf_dedup.journeys.entry_maker import TRIES_USED_UP
 from airflow_sf_dedup.journeys.summary import MOST_REASONS, fitting, reasons_of
@@ -71,16 +72,17 @@ class Thresholds:
 
 def failed_rows(totals: Totals) -> int:
     """What ``max_failed`` counts."""
-    return sum(rows for action, rows in totals.actions.items() if action in COUNTED_AS_FAILED)
+    return sum(shortfall(totals.actions).values())
 
 
-def may_still_be_sent(totals: Totals) -> int:
-    """Rows that a repeat of the task may bring in: unknown, not sent, or failed for a reason that passes.
+def may_still_be_sent(totals: Totals) -> Totals:
+    """The rows that a repeat of the task may bring in: unknown, not sent, or failed for a reason that passes.
 
     Rows behind a failed row of their key are not counted, they go with it; nor are erased ones, which are not staged
     any more.
     """
-    return sum(rows for (action, _, reason), rows in totals.reasons.items() if _may_pass(action, reason))
+    reasons = {key: rows for key, rows in totals.reasons.items() if _may_pass(key[0], key[2])}
+    return Totals(_summed({action: rows} for (action, _, _), rows in reasons.items()), reasons)
 
 
 def _may_pass(action: Action, reason: str | None) -> bool:
@@ -98,7 +100,7 @@ def complaints(load: Load, totals: Totals, thresholds: Thresholds, *, unreadable
         *(unreadable or _unreadable_before(totals)),
         *_conservation(load, totals),
         *_too_many_failed(totals, thresholds),
-        *_too_many_waiting(totals, thresholds),
+        *too_many_waiting(totals, thresholds),
     ]
 
 
@@ -122,14 +124,14 @@ def _too_many_failed(totals: Totals, thresholds: Thresholds) -> Iterator[str]:
     failed = failed_rows(totals)
     exceeded = _exceeded(failed, totals, ("max_failed", "max_failed_pct"), thresholds)
     if exceeded:
-        yield f"{failed:,} of {totals.rows:,} rows failed ({exceeded}): {why_failed(totals)}"
+        yield f"{fall_short(totals.actions, totals.rows)} ({exceeded}): {why_failed(totals)}"
 
 
-def _too_many_waiting(totals: Totals, thresholds: Thresholds) -> Iterator[str]:
+def too_many_waiting(totals: Totals, thresholds: Thresholds) -> list[str]:
+    """What is said where more rows await a person than may."""
     waiting = totals.actions.get(Action.AWAITING_REVIEW, 0)
     exceeded = _exceeded(waiting, totals, ("max_awaiting_review", "max_awaiting_review_pct"), thresholds)
-    if exceeded:
-        yield f"{waiting:,} of {totals.rows:,} rows await a person ({exceeded})"
+    return [f"{waiting:,} of {totals.rows:,} rows await a person ({exceeded})"] if exceeded else []
 
 
 def _exceeded(rows: int, totals: Totals, names: tuple[str, str], thresholds: Thresholds) -> str:
@@ -172,10 +174,11 @@ def _many_waiting(totals: Totals) -> Iterator[str]:
         )
 
 
-def in_short(complaints: Sequence[str]) -> str:
-    """The complaints as one short message; the log before it has them all."""
+def in_short(complaints: Sequence[str], go_on: str = "") -> str:
+    """The complaints as one short message, and then what to do about them; the log before it has them all."""
     more = len(complaints) - MOST_COMPLAINTS
-    return "; ".join(complaints[:MOST_COMPLAINTS]) + (f"; and {more} more: see the log" if more > 0 else "")
+    short = "; ".join(complaints[:MOST_COMPLAINTS]) + (f"; and {more} more: see the log" if more > 0 else "")
+    return f"{short}. {go_on}" if go_on else short
 
 
 def why_failed(totals: Totals) -> str:
@@ -196,14 +199,6 @@ def failed_codes(totals: Totals) -> Counter[str]:
 
 def _in_words(code: str | None, reason: str | None) -> str:
     return f"{code} ({reason})" if code and reason else code or reason or ""
-
-
-def latest_loads(loads: Iterable[Load]) -> list[Load]:
-    """Of loads by the same task instance the newest: a cleared task reads its source as a new load."""
-    newest: dict[tuple[str, Any], Load] = {}
-    for load in sorted(loads, key=lambda load: load.started_at):
-        newest[load.task_id, load.settings.get("map_index", -1)] = load
-    return list(newest.values())
 
 
 def account_for_missing_rows(

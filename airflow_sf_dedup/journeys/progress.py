@@ -7,7 +7,8 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 
-from airflow_sf_dedup.core.entries import COUNTED_AS_FAILED, Action, Entry
+from airflow_sf_dedup.core.entries import Action, Entry
+from airflow_sf_dedup.core.shortfall import in_words
 
 #: Seconds between two lines.
 EVERY = 5.0
@@ -66,8 +67,8 @@ class Progress:
 
     def _line(self, seconds: float) -> str:
         done = self._actions.total()
-        failed = sum(self._actions[action] for action in COUNTED_AS_FAILED)
+        short = ", ".join(in_words(self._actions)) or "0 failed"
         return (
             f"{done + self._settled_before:,} of {self._rows:,} rows, {done / seconds:,.0f} a second; "
-            f"{self._blocked:,} blocked, {failed:,} failed, {self._calls():,} API calls"
+            f"{self._blocked:,} blocked, {short}, {self._calls():,} API calls"
         )

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator, TriggerRule
 
-from airflow_sf_dedup.operators.instance_states import not_done
+from airflow_sf_dedup.operators.instance_states import logs_of, not_done
 from airflow_sf_dedup.operators.judged import Judgement, judgement_of
 from airflow_sf_dedup.operators.parameters import ChecksParameters
 from airflow_sf_dedup.operators.rows import HidesRows
@@ -23,6 +24,19 @@ if TYPE_CHECKING:
     from airflow_sf_dedup.audit.report import Report
     from airflow_sf_dedup.audit.sql import SqlAudit
     from airflow_sf_dedup.journeys.collect import Thresholds
+
+
+@dataclass(frozen=True, slots=True)
+class _Verdict:
+    """What is said of a run's loads."""
+
+    document: dict[str, Any]
+    #: Why the run is red, a sentence each.
+    complaints: list[str]
+    #: What to do about that.
+    ways: list[str]
+    #: Those of red loads first.
+    reports: list[Report]
 
 
 class SalesforceDuplicateAuditOperator(ChecksParameters, HidesRows, BaseOperator):
@@ -81,20 +95,21 @@ class SalesforceDuplicateAuditOperator(ChecksParameters, HidesRows, BaseOperator
 
         from airflow_sf_dedup.hooks.audit import open_audit
         from airflow_sf_dedup.journeys.collect import in_short
+        from airflow_sf_dedup.journeys.way_on import go_on
 
         audit_conn_id = self._audit_conn_id()
         audit = open_audit(audit_conn_id, upgrade=True)
-        undone = self._not_done(context)
+        undone, of_readers, of_senders = self._not_done(context)
         loads = self._loads(audit, context)
         if not loads:
-            return self._no_load(undone)
-        document, complaints, reports = self._collect(audit, loads, audit_conn_id)
-        context["ti"].xcom_push(key=XCOM_KEY, value=document)
-        complaints += undone
-        say_verdict(reports, complaints, audit_conn_id)
+            return self._no_load(undone, go_on([of_readers, of_senders]))
+        verdict = self._verdict(audit, loads, audit_conn_id)
+        context["ti"].xcom_push(key=XCOM_KEY, value=verdict.document)
+        complaints, way = verdict.complaints + undone, go_on([of_readers, *(verdict.ways or [of_senders])])
+        say_verdict(verdict.reports, complaints, audit_conn_id, go_on=way)
         if complaints:
-            raise AirflowFailException(in_short(complaints))
-        return document
+            raise AirflowFailException(in_short(complaints, way))
+        return verdict.document
 
     def _thresholds(self) -> Thresholds:
         from airflow_sf_dedup.journeys.collect import Thresholds
@@ -125,8 +140,8 @@ class SalesforceDuplicateAuditOperator(ChecksParameters, HidesRows, BaseOperator
         dag = self.get_dag()
         return judgement_of(self.task_id, dag.task_dict, SalesforceDuplicateAuditOperator) if dag else Judgement()
 
-    def _not_done(self, context: Context) -> list[str]:
-        """Tasks before this one that did not succeed, a sentence each."""
+    def _not_done(self, context: Context) -> tuple[list[str], str, str]:
+        """Tasks before this one that did not succeed, a sentence each; which logs say why, and which of senders do."""
         ti, judgement = context["ti"], self._judgement()
         of_run: dict[str, Any] = {}
         for map_index, task_ids in judgement.instances(ti.map_index).items():
@@ -134,11 +149,12 @@ class SalesforceDuplicateAuditOperator(ChecksParameters, HidesRows, BaseOperator
                 dag_id=ti.dag_id, task_ids=sorted(task_ids), run_ids=[ti.run_id], map_index=map_index
             )
             of_run |= states.get(ti.run_id, {})
-        return not_done(of_run, judgement.awaited)
+        readers = judgement.awaited - judgement.senders
+        return not_done(of_run, judgement.awaited), logs_of(of_run, readers), logs_of(of_run, judgement.senders)
 
     def _loads(self, audit: SqlAudit, context: Context) -> list[Load]:
         """The newest load of each task instance that this one judges, and those that results name."""
-        from airflow_sf_dedup.journeys.collect import latest_loads
+        from airflow_sf_dedup.audit.latest import latest_loads
 
         ti, judgement = context["ti"], self._judgement()
         named = {result["load_id"] for result in self._results()}
@@ -150,27 +166,26 @@ class SalesforceDuplicateAuditOperator(ChecksParameters, HidesRows, BaseOperator
         }
         return latest_loads(found.values())
 
-    def _no_load(self, undone: list[str]) -> dict[str, Any]:
+    def _no_load(self, undone: list[str], go_on: str) -> dict[str, Any]:
         from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
         from airflow_sf_dedup.journeys.collect import in_short
 
         if undone:
-            say_verdict((), undone, None)
-            raise AirflowFailException(f"nothing was loaded: {in_short(undone)}")
+            say_verdict((), undone, None, go_on=go_on)
+            raise AirflowFailException(f"nothing was loaded: {in_short(undone, go_on)}")
         raise AirflowSkipException("nothing was loaded: the tasks before this one were skipped")
 
-    def _collect(
-        self, audit: SqlAudit, loads: Sequence[Load], audit_conn_id: str | None
-    ) -> tuple[dict[str, Any], list[str], list[Report]]:
-        """The run's document, why it is red, and the loads' reports, those that are red first."""
+    def _verdict(self, audit: SqlAudit, loads: Sequence[Load], audit_conn_id: str | None) -> _Verdict:
         from airflow_sf_dedup.audit.report import report_of
         from airflow_sf_dedup.journeys.collect import complaints, join
         from airflow_sf_dedup.journeys.summary import summarise
+        from airflow_sf_dedup.journeys.way_on import ways_on
         from airflow_sf_dedup.operators.loading import close_load
 
         thresholds = self._thresholds()
         found: list[str] = []
+        ways: list[str] = []
         summaries: list[dict[str, Any]] = []
         red: list[Report] = []
         green: list[Report] = []
@@ -179,9 +194,10 @@ class SalesforceDuplicateAuditOperator(ChecksParameters, HidesRows, BaseOperator
             totals = closed.totals
             why = complaints(load, totals, thresholds, unreadable=closed.unreadable)
             found += [f"load {load.load_id}: {each}" for each in why] if len(loads) > 1 else why
+            ways += ways_on(load, totals, thresholds) if why else []
             summaries.append(summarise(audit, load, totals, audit_conn_id=audit_conn_id))
             (red if why else green).append(report_of(audit, load, totals))
-        return join(summaries, loads), found, red + green
+        return _Verdict(join(summaries, loads), found, ways, red + green)
 
 
 def _flat(value: Any) -> Iterator[Mapping[str, Any]]:

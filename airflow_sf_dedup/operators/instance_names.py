@@ -23,9 +23,9 @@ def size_label(work: Any) -> str:
 
 
 def outcome_label(totals: Totals) -> str:
-    """`` · 150 blocked · 3 failed``, as far as there are such rows."""
-    from airflow_sf_dedup.journeys.collect import failed_rows
+    """`` · 150 blocked · 3 failed · 45 not sent``, as far as there are such rows."""
+    from airflow_sf_dedup.core.shortfall import in_words
 
     blocked = sum(rows for (_, code, _), rows in totals.reasons.items() if code == "DUPLICATES_DETECTED")
-    counts = {"blocked": blocked, "failed": failed_rows(totals)}
-    return "".join(f" · {rows:,} {what}" for what, rows in counts.items() if rows)
+    counts = [f"{blocked:,} blocked"] if blocked else []
+    return "".join(f" · {words}" for words in [*counts, *in_words(totals.actions)])

@@ -26,11 +26,26 @@ def not_done(states: Mapping[str, Any], task_ids: Collection[str]) -> list[str]:
     return [said for (task_id, state), found in sorted(alike.items()) for said in _sentences(task_id, state, found)]
 
 
+def logs_of(states: Mapping[str, Any], task_ids: Collection[str]) -> str:
+    """What to do about the instances of some tasks that failed themselves; blank where there are none.
+
+    :param task_ids: of those tasks.
+    """
+    failed = [_instance(name, task_ids) for name, state in states.items() if str(state) == "failed"]
+    names = [_name(*instance) for instance in sorted(failed, key=str) if instance[0] in task_ids]
+    named = " and ".join(names[:MOST_NAMED])
+    return f"see the log of {named}, mend what it says and clear it" if names else ""
+
+
 def _sentences(task_id: str, state: str, map_indexes: list[int | None]) -> list[str]:
-    names = [task_id if number is None else f"{task_id}[{number}]" for number in sorted(map_indexes, key=_by_number)]
+    names = [_name(task_id, number) for number in sorted(map_indexes, key=_by_number)]
     if len(names) <= MOST_NAMED:
         return [f"task {name} is {state}" for name in names]
     return [f"{len(names):,} instances of task {task_id} are {state}, such as {names[0]}"]
+
+
+def _name(task_id: str, map_index: int | None) -> str:
+    return task_id if map_index is None else f"{task_id}[{map_index}]"
 
 
 def _by_number(map_index: int | None) -> int:

@@ -42,6 +42,11 @@ class Judgement:
         """Whether the loads of a task instance are judged by the audit's instance ``by``."""
         return task_id in self.tasks and (task_id not in self.beside or map_index == by)
 
+    @property
+    def senders(self) -> frozenset[str]:
+        """Those that send rows; what became of them their loads tell."""
+        return frozenset(name for name, task in self.tasks.items() if _is_a(task, SalesforceUpsertOperator))
+
     def instances(self, by: int | None) -> dict[int | None, set[str]]:
         """The awaited tasks by the map index that is waited for; ``None``: all there are."""
         found = defaultdict[int | None, set[str]](set)

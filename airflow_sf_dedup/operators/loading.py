@@ -11,7 +11,7 @@ from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from airflow_sf_dedup.audit.base import NOTES_BEGINNINGS, Load, Totals
+from airflow_sf_dedup.audit.base import NOTES_BEGINNINGS, ONE_TASK, Load, Totals
 from airflow_sf_dedup.core.clock import utc_now
 from airflow_sf_dedup.core.entries import UNSETTLED, Action
 from airflow_sf_dedup.core.identity import digest_of
@@ -54,6 +54,8 @@ class LoadSettings:
     allow_non_unique_key: bool = False
     salesforce_conn_id: str = "salesforce_default"
     audit_conn_id: str | None = None
+    #: The task that stages the rows sends them too.
+    one_task: bool = False
     #: Only to be checked before anything is staged, and for a warning: the upsert tasks go by them.
     write: WriteSettings = field(default_factory=WriteSettings)
 
@@ -313,6 +315,7 @@ def _load(
             "salesforce_conn_id": settings.salesforce_conn_id,
             "audit_conn_id": settings.audit_conn_id,
             NOTES_BEGINNINGS: True,
+            **({ONE_TASK: True} if settings.one_task else {}),
         },
     )
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
     from airflow.sdk.definitions.mappedoperator import OperatorPartial
 
-    from airflow_sf_dedup.audit.base import Totals
+    from airflow_sf_dedup.audit.base import Load, Totals
     from airflow_sf_dedup.core.partitioning import PartitionRef
     from airflow_sf_dedup.journeys.collect import Thresholds
     from airflow_sf_dedup.journeys.write_settings import WriteSettings
@@ -203,8 +203,8 @@ class SalesforceUpsertOperator(ChecksParameters, HidesRows, BaseOperator):
             with suppress(Exception):
                 self._push(context, work)
             raise
-        document, totals = self._push(context, work)
-        self._judge(totals, self._thresholds())
+        document, load, totals = self._push(context, work)
+        self._judge(load, totals, self._thresholds())
         return document
 
     def _thresholds(self) -> Thresholds:
@@ -266,10 +266,11 @@ class SalesforceUpsertOperator(ChecksParameters, HidesRows, BaseOperator):
             # A template that became empty does not lead to another org.
             salesforce_conn_id="salesforce_default" if self.salesforce_conn_id is None else self.salesforce_conn_id,
             audit_conn_id=self.audit_conn_id,
+            one_task=True,
             write=self._write_settings(),
         )
 
-    def _push(self, context: Context, work: _Work) -> tuple[dict[str, Any], Totals]:
+    def _push(self, context: Context, work: _Work) -> tuple[dict[str, Any], Load, Totals]:
         from airflow_sf_dedup.audit.report import Report, report_of
         from airflow_sf_dedup.hooks.audit import open_audit
         from airflow_sf_dedup.journeys.summary import summarise
@@ -301,17 +302,20 @@ class SalesforceUpsertOperator(ChecksParameters, HidesRows, BaseOperator):
         else:
             report = Report(load, totals, partition=work.partition, api_calls=work.api_calls())
         say_report(report, work.audit_conn_id)
-        return document, totals
+        return document, load, totals
 
-    def _judge(self, totals: Totals, thresholds: Thresholds) -> None:
+    def _judge(self, load: Load, totals: Totals, thresholds: Thresholds) -> None:
         """Red by ``max_failed``, or for rows that a retry can still send.
 
         :raises LoadFailedError: more rows failed than allowed; all of them are in the audit by now.
         """
+        from airflow_sf_dedup.core.shortfall import fall_short
         from airflow_sf_dedup.journeys.collect import failed_codes, failed_rows, may_still_be_sent, why_failed
+        from airflow_sf_dedup.journeys.way_on import go_on, ways_on
 
         judged_here = self.max_failed is not None or self.records is not None
-        failed = failed_rows(totals) if judged_here else may_still_be_sent(totals)
-        if failed > (thresholds.max_failed or 0):
-            message = f"{failed:,} of {totals.rows:,} rows failed: {why_failed(totals)}"
-            raise LoadFailedError(message, codes=failed_codes(totals))
+        judged = totals if judged_here else may_still_be_sent(totals)
+        if failed_rows(judged) > (thresholds.max_failed or 0):
+            message = f"{fall_short(judged.actions, totals.rows)}: {why_failed(judged)}"
+            way = go_on(ways_on(load, judged, thresholds))
+            raise LoadFailedError(f"{message}. {way}", codes=failed_codes(totals))

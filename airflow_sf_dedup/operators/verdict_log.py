@@ -18,15 +18,20 @@ _log = logging.getLogger(__name__)
 def say_report(report: Report, audit_conn_id: str | None) -> None:
     """The report line by line, so that Airflow's pages show its table as one."""
     from airflow_sf_dedup.audit.report import lines_of, next_steps
+    from airflow_sf_dedup.hooks.audit import embedded_audit_path
 
-    for line in (*lines_of(report), *next_steps(report, audit_conn_id)):
+    file = None if audit_conn_id else embedded_audit_path()
+    for line in (*lines_of(report), *next_steps(report, audit_conn_id, file)):
         _log.info("%s", line)
 
 
-def say_verdict(reports: Sequence[Report], complaints: Sequence[str], audit_conn_id: str | None) -> None:
+def say_verdict(
+    reports: Sequence[Report], complaints: Sequence[str], audit_conn_id: str | None, *, go_on: str = ""
+) -> None:
     """The reports, and then why the run is red, or what a person should know although it is green.
 
     :param reports: those of red loads first.
+    :param go_on: what to do about a red run.
     """
     from airflow_sf_dedup.audit.report import show_run
 
@@ -38,6 +43,8 @@ def say_verdict(reports: Sequence[Report], complaints: Sequence[str], audit_conn
         _log.info("%s", f"and {more:,} more loads of this run: {command}")
     if complaints:
         _say_some(logging.ERROR, complaints, "reasons")
+        if go_on:
+            _log.error("%s", go_on)
     else:
         _say_some(logging.WARNING, _warnings(reports), "warnings")
 

@@ -88,9 +88,18 @@ def _logged_in(settings: ConnectionSettings, client: _LoginClient, secrets: Secr
         raise
     except Exception as error:
         # simple-salesforce reads the answer as well, and lets through what its parsers raise.
-        raise TransientCallError(
-            f"connection {settings.conn_id!r}: the login failed ({type(error).__name__})", code="LOGIN_FAILED"
-        ) from error
+        unread = TransientCallError(f"its answer cannot be read ({type(error).__name__})", code="LOGIN_FAILED")
+        raise login_failed(settings.conn_id, unread) from error
+
+
+def login_failed(conn_id: str, error: TransientCallError) -> TransientCallError:
+    """The error of a call that could not be made for want of a login; the same call may succeed later."""
+    return TransientCallError(
+        f"connection {conn_id!r}: the login failed, {error}; nothing was sent",
+        code=error.code,
+        status=error.status,
+        retry_after=error.retry_after,
+    )
 
 
 class _LoginClient:
@@ -113,7 +122,7 @@ class _LoginClient:
             self.answer = send(self._http, "POST", url, data=_encoded(data), headers=headers)
         except TransientCallError as error:
             # Even when its outcome is unknown: a login that is lost can be repeated without harm.
-            raise TransientCallError(f"the login failed: {error}", code=error.code) from error
+            raise login_failed(self._settings.conn_id, error) from None
         self._secrets.learn(*_secrets_in(self.answer.content))
         _check(self._settings, self.answer)
         return _as_response(self.answer)
@@ -230,7 +239,7 @@ def _check(settings: ConnectionSettings, answer: Answer) -> None:
     refusal = refusal_in(answer.content)
     error = error_for(refusal.code, refusal.message, status=answer.status)
     if isinstance(error, TransientCallError):
-        raise TransientCallError(f"the login failed: {error}", code=error.code, status=error.status)
+        raise login_failed(settings.conn_id, error)
     raise _refused(settings, refusal.code, refusal.message or f"HTTP {answer.status} without a token")
 
 

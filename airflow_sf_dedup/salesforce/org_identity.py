@@ -15,7 +15,7 @@ from airflow_sf_dedup.errors import (
     TransientCallError,
     WrongOrgError,
 )
-from airflow_sf_dedup.salesforce.login import Login
+from airflow_sf_dedup.salesforce.login import Login, login_failed
 
 #: Sends a GET with one login and returns the JSON of its answer.
 Ask = Callable[[Login, str], Any]
@@ -97,9 +97,7 @@ class OnlyOrg:
             return identified(login, ask)
         except TransientCallError as error:
             # Whatever was to be called was not: asking again does no harm.
-            raise TransientCallError(
-                f"the login failed: {error}", code=error.code, status=error.status, retry_after=error.retry_after
-            ) from error
+            raise login_failed(self._conn_id, error) from None
         except (RequestRefusedError, PermissionRefusedError):
             if self._expected is not None:
                 raise

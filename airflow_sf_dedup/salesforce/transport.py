@@ -101,6 +101,10 @@ class OrgAdapter(HTTPAdapter):
         self._reroute = partial(reroute, loopback_org=settings.loopback_org, instance_url=instance_url)
         super().__init__(pool_connections=4, pool_maxsize=POOL_SIZE)
 
+    def destination(self, url: str) -> str:
+        """Where a request to ``url`` really goes."""
+        return self._reroute(url)
+
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         """Use connections that read answers within bounds."""
         super().init_poolmanager(*args, **kwargs)
@@ -167,7 +171,8 @@ def send(
     try:
         response = http.request(method, url, data=data, headers=headers)
     except Exception as error:
-        raise error_of_transport(error, url, has_left=bounded_http.has_left()) from error
+        # Its message says what happened; the four exceptions of requests and urllib3 below it say that again.
+        raise error_of_transport(error, _destination(http, url), has_left=bounded_http.has_left()) from None
     names = {name.lower(): value for name, value in response.headers.items()}
     return Answer(response.status_code, names, response.content)
 
@@ -175,6 +180,7 @@ def send(
 def error_of_transport(error: Exception, url: str, *, has_left: bool) -> SalesforceDedupError:
     """What a failure below HTTP means for the call.
 
+    :param url: where it really went; the message names the host, with the port where the URL does.
     :param has_left: a part of the request, at least, was handed to the network.
     """
     if isinstance(error, SalesforceDedupError):
@@ -185,7 +191,7 @@ def error_of_transport(error: Exception, url: str, *, has_left: bool) -> Salesfo
     if has_left:
         return _after_sending(causes, host)
     if isinstance(error, OSError) and not isinstance(error, ValueError):
-        return TransientCallError(f"no connection to {host}", code="CONNECT_FAILED")
+        return TransientCallError(f"no connection to {host}{_why(causes)}", code="CONNECT_FAILED")
     return RequestRefusedError(
         f"the request to {host} cannot be sent as HTTP ({type(error).__name__})", code="UNSENDABLE"
     )
@@ -204,7 +210,7 @@ def _before_sending(error: Exception, causes: list[BaseException], host: str) ->
     if isinstance(error, requests.exceptions.ProxyError):
         return TransientCallError(f"no way through the proxy to {host}", code="PROXY_FAILED")
     if any(isinstance(cause, NewConnectionError) for cause in causes):
-        return TransientCallError(f"no connection to {host}", code="CONNECT_FAILED")
+        return TransientCallError(f"no connection to {host}{_why(causes)}", code="CONNECT_FAILED")
     return None
 
 
@@ -218,11 +224,27 @@ def _after_sending(causes: list[BaseException], host: str) -> OutcomeUnknownErro
     return OutcomeUnknownError(f"the connection to {host} broke", code="CONNECTION_BROKEN")
 
 
-def _host_of(url: str) -> str:
+def _destination(http: requests.Session, url: str) -> str:
     try:
-        return urlsplit(url).hostname or "Salesforce"
+        adapter = http.get_adapter(url)
+        return adapter.destination(url) if isinstance(adapter, OrgAdapter) else url
+    except (requests.RequestException, ValueError):
+        return url
+
+
+def _host_of(url: str) -> str:
+    """The host, with its port where there is one, and without a user."""
+    try:
+        return urlsplit(url).netloc.rpartition("@")[2] or "Salesforce"
     except ValueError:
         return "Salesforce"
+
+
+def _why(causes: list[BaseException]) -> str:
+    """The system's own word, such as `` (Connection refused)``; blank where it gave none."""
+    words = (cause.strerror for cause in causes if isinstance(cause, OSError))
+    word = next((word for word in words if isinstance(word, str)), "")
+    return f" ({word})" if word else ""
 
 
 def _at_origin(url: str, origin: str) -> str:

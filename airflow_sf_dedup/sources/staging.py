@@ -10,7 +10,7 @@ elsewhere. Local files are readable by their owner only, and each file is verifi
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -237,13 +237,19 @@ class StagingArea:
         except OSError:
             return None
 
-    def remove_older_than(self, days: float, *, now: datetime | None = None) -> list[str]:
+    def remove_older_than(
+        self, days: float, *, now: datetime | None = None, but: Collection[str] = frozenset()
+    ) -> list[str]:
         """Remove loads staged longer ago than that, and answer their ids.
 
         Only folders with a manifest are touched, so that a wrongly set path costs nothing.
+
+        :param but: loads that stay, however old.
         """
         now = now or datetime.now(UTC)
-        aged = [load_id for load_id in self.load_ids() if self._staged_before(load_id, now - timedelta(days=days), now)]
+        moment = now - timedelta(days=days)
+        others = (load_id for load_id in self.load_ids() if load_id not in but)
+        aged = [load_id for load_id in others if self._staged_before(load_id, moment, now)]
         for load_id in aged:
             self.remove(load_id)
         return aged

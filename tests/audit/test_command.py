@@ -2,9 +2,12 @@ from __future__ import annotations
 
 import json
 import os
+import sqlite3
 import subprocess
 import sys
-from datetime import UTC, datetime
+from contextlib import closing
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import make_url, text
@@ -14,7 +17,7 @@ from airflow_sf_dedup.audit.engine import engine_for, writing
 from airflow_sf_dedup.audit.sql import SqlAudit
 from airflow_sf_dedup.audit.upgrade import REVISIONS
 from airflow_sf_dedup.core.entries import Action
-from airflow_sf_dedup.testing.contracts.audit import a_load, an_entry
+from airflow_sf_dedup.testing.contracts.audit import BEGIN, a_load, an_entry
 
 
 @pytest.fixture
@@ -62,19 +65,88 @@ def test_show_says_what_was_predicted_and_what_was_sent_again(url, audit, capsys
     assert "2 rows were sent more than once: at most 5 times, over 31.2 s" in shown
 
 
-def test_show_of_nothing_is_one(url):
-    assert main(["show", "--url", url, "--load", "none"]) == 1
+NOTHING = {
+    "load": (["--load", "none"], "no load none: it was purged, or is in another database"),
+    "run": (
+        ["--dag", "leads", "--run", "manual__1"],
+        "no load of Dag leads in run manual__1: its partition task has not begun it, or failed before that,",
+    ),
+    "Dag": (["--dag", "leads"], "no load of Dag leads: its partition task has not begun it"),
+    "any": ([], "no load yet"),
+}
+
+
+@pytest.mark.parametrize(("asked", "words"), NOTHING.values(), ids=NOTHING)
+def test_show_of_nothing_is_one_and_says_what_that_means(url, capsys, asked, words):
+    assert main(["show", "--url", url, *asked]) == 1
+    said = capsys.readouterr().out
+    assert f"{url} has {words}" in said
+    assert said.count("\n") == 1
+
+
+def test_without_more_the_latest_load_is_shown_and_with_a_dag_that_dags(url, audit, capsys):
+    days = [BEGIN + timedelta(days=number) for number in range(4)]
+    older, latest, beside = (a_load(dag_id="leads", run_id=f"run {day:%d}", started_at=day) for day in days[:3])
+    others = a_load(dag_id="accounts", started_at=days[3])
+    for load in (latest, replace(beside, run_id=latest.run_id, task_id="contacts.partition"), older, others):
+        audit.open_load(load)
+    assert main(["show", "--url", url]) == 0
+    assert f"Load {others.load_id}:" in capsys.readouterr().out
+    assert main(["show", "--url", url, "--dag", "leads"]) == 0
+    shown = capsys.readouterr().out
+    assert f"Load {beside.load_id}:" in shown
+    assert shown.count("Load ") == 1
+    assert f"All loads of its run: python -m airflow_sf_dedup.audit show --dag leads --run '{latest.run_id}'" in shown
+
+
+def test_of_two_loads_of_one_task_each_has_its_dates_and_the_older_says_which_counts(url, audit, capsys):
+    older = a_load(rows_read=1, ended_at=BEGIN + timedelta(minutes=1))
+    newer = replace(older, load_id="newer", started_at=BEGIN + timedelta(hours=1), ended_at=None)
+    for load in (older, newer):
+        audit.open_load(load)
+    assert main(["show", "--url", url, "--dag", older.dag_id, "--run", older.run_id]) == 0
+    first, second = capsys.readouterr().out.split("Load newer:")
+    assert "began 2001-02-03 04:05:06 UTC, ended 2001-02-03 04:06:06 UTC" in first
+    assert "It counts no more: its task ran again, and load newer counts" in first
+    assert "began 2001-02-03 05:05:06 UTC, not ended: 1 rows have no entry yet" in second
+    assert "counts" not in second
+
+
+def test_loads_of_several_tasks_of_a_run_all_count(url, audit, capsys):
+    one = a_load(settings={"map_index": 0})
+    for load in (one, replace(one, load_id="b", settings={"map_index": 1}), replace(one, load_id="c", task_id="other")):
+        audit.open_load(load)
+    assert main(["show", "--url", url, "--dag", one.dag_id, "--run", one.run_id]) == 0
+    assert "counts no more" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("rows_read", "entries", "words"),
+    [
+        (None, 2, "not ended: its source is not read to the end"),
+        (300, 255, "not ended: 45 rows have no entry yet"),
+        (2, 2, "not ended, each row has its entry"),
+    ],
+    ids=["reading", "sending", "all sent"],
+)
+def test_a_load_that_is_going_on_says_so(url, audit, capsys, rows_read, entries, words):
+    load = a_load(rows_read=rows_read)
+    audit.open_load(load)
+    audit.remember(load.load_id, [an_entry(number) for number in range(1, entries + 1)])
+    assert main(["show", "--url", url, "--load", load.load_id]) == 0
+    assert words in capsys.readouterr().out
 
 
 def test_purge_keeps_what_waits_and_says_so(url, audit, capsys):
-    for action in (Action.CREATED, Action.AWAITING_REVIEW):
-        load = a_load()
+    gone, waiting = a_load(), a_load()
+    for load, action in ((gone, Action.CREATED), (waiting, Action.AWAITING_REVIEW)):
         audit.open_load(load)
         audit.remember(load.load_id, [an_entry(1, action)])
     assert main(["purge", "--url", url, "--older-than", "90d"]) == 0
     shown = capsys.readouterr().out
-    assert "1 loads with 1 entries purged" in shown
-    assert load.load_id in shown
+    assert "1 loads with 1 entries purged:" in shown
+    assert f"{gone.load_id}: {gone.dag_id} {gone.run_id}, began 2001-02-03 04:05:06 UTC" in shown.splitlines()
+    assert waiting.load_id in shown
 
 
 def test_a_young_load_is_not_purged(url, audit):
@@ -96,10 +168,11 @@ def test_erase_answers_whether_it_found_something(url, audit):
     ("arguments", "words"),
     [
         (["show", "--url", "mysql://h/d", "--load", "x"], "Supported are"),
-        (["show", "--url", "sqlite:////proc/no/audit.db", "--load", "x"], "audit's database"),
+        (["upgrade", "--url", "sqlite:////proc/no/audit.db"], "audit's database"),
+        (["show", "--url", "sqlite:////proc/no/audit.db", "--load", "x"], "no audit file at /proc/no/audit.db"),
         (["upgrade", "--url", "postgresql://127.0.0.1:1/d"], "cannot be reached"),
     ],
-    ids=["type", "folder", "server"],
+    ids=["type", "folder", "no file", "server"],
 )
 def test_what_is_unusable_is_said_in_one_line(arguments, words, capsys):
     assert main(arguments) == 2
@@ -115,16 +188,40 @@ def test_a_table_that_was_dropped_is_said(url, audit, capsys):
     assert "no such table: sf_dedup_load" in capsys.readouterr().err
 
 
-def test_missing_tables_are_said(tmp_path, capsys):
-    assert main(["show", "--url", f"sqlite:///{tmp_path / 'new.db'}", "--load", "x"]) == 2
+#: All that look into an audit, with what they cannot do without.
+LOOKS = {
+    "show": ["show", "--load", "x"],
+    "purge": ["purge", "--older-than", "1d"],
+    "erase": ["erase", "--key", "K"],
+}
+
+
+@pytest.mark.parametrize("command", LOOKS.values(), ids=LOOKS)
+def test_only_upgrade_makes_a_file(tmp_path, capsys, command):
+    path = tmp_path / "no" / "such" / "audit.db"
+    assert main([*command, "--url", f"sqlite:///{path}"]) == 2
+    said = capsys.readouterr().err
+    assert f"no audit file at {path}; is AIRFLOW_HOME right" in said
+    assert said.count("\n") == 1
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("command", LOOKS.values(), ids=LOOKS)
+def test_missing_tables_are_said_and_the_file_stays_as_it_was(tmp_path, capsys, command):
+    path = tmp_path / "of_others.db"
+    with closing(sqlite3.connect(path)) as others:
+        others.execute("CREATE TABLE theirs (value INTEGER)")
+    before = path.read_bytes()
+    assert main([*command, "--url", f"sqlite:///{path}"]) == 2
     said = capsys.readouterr().err
     assert "are missing" in said
     assert said.count("\n") == 1
+    assert (path.read_bytes(), list(tmp_path.iterdir())) == (before, [path])
 
 
-def test_show_needs_to_know_what(url, capsys):
-    assert main(["show", "--url", url]) == 2
-    assert "--load" in capsys.readouterr().err
+def test_a_run_alone_may_be_of_several_dags(url, capsys):
+    assert main(["show", "--url", url, "--run", "manual__1"]) == 2
+    assert "--dag" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("text", ["90", "d", "-1d", "1y", "1.5d", "nand", "1e3d", "36501d", "999999w"])
@@ -157,7 +254,15 @@ def shell(tmp_path) -> Shell:
 
 
 def test_the_module_runs(shell, url):
-    assert shell.audit("show", "--url", url, "--load", "x") == (1, "The audit has no such load.\n", "")
+    said = f"{url} has no load x: it was purged, or is in another database\n"
+    assert shell.audit("show", "--url", url, "--load", "x") == (1, said, "")
+
+
+def test_without_an_airflow_home_of_its_own_nothing_is_found_nor_made(shell):
+    code, out, err = shell.audit("show", "--load", "x")
+    assert (code, out) == (2, "")
+    assert f"no audit file at {shell.home}/sf_dedup/audit.db; is AIRFLOW_HOME right" in err
+    assert not (shell.home / "sf_dedup").exists()
 
 
 def test_an_unknown_connection_is_said_in_one_line(shell):
@@ -174,8 +279,9 @@ def test_without_a_connection_the_embedded_file_is_used(shell):
 def test_a_connection_from_the_environment_is_used(shell, empty_url):
     assert main(["upgrade", "--url", empty_url]) == 0
     shell.environment["AIRFLOW_CONN_AUDIT"] = as_connection(make_url(empty_url))
-    done = shell.audit("show", "--load", "x", "--audit-conn-id", "audit")
-    assert done == (1, "The audit has no such load.\n", "")
+    code, out, err = shell.audit("show", "--load", "x", "--audit-conn-id", "audit")
+    assert (code, err) == (1, "")
+    assert "has no load x" in out
 
 
 def as_connection(url) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from dataclasses import replace
+from datetime import UTC, datetime
 from io import BytesIO, TextIOWrapper
 from pathlib import Path
 
@@ -92,6 +93,8 @@ def test_a_partition_is_named_as_its_task_is(load):
 def test_the_statement_says_in_which_database_it_runs(load):
     report = Report(load, Totals({Action.FAILED: 1}, {(Action.FAILED, "X", None): 1}))
     assert next_steps(report, None)[1].startswith("Rows, in the embedded audit file: SELECT ")
+    in_file = next_steps(report, None, Path("/air/audit.db"))[1]
+    assert in_file.startswith("Rows, in the embedded audit file /air/audit.db: SELECT ")
     assert next_steps(report, "audit_db")[1].startswith("Rows, in connection audit_db: SELECT ")
 
 
@@ -104,6 +107,8 @@ def test_the_documentation_shows_what_the_log_says():
         dag_id="morning_leads",
         run_id="scheduled__2026-03-02",
         rows_read=5_000,
+        started_at=datetime(2026, 3, 2, 5, 0, 2, tzinfo=UTC),
+        ended_at=datetime(2026, 3, 2, 5, 0, 27, tzinfo=UTC),
         api_calls=41,
         predicted_calls=36,
     )
@@ -116,7 +121,7 @@ def test_the_documentation_shows_what_the_log_says():
         },
     )
     report = Report(load, totals, rules={"Lead_Email": 1_080, "Lead_Matches_Contact": 120})
-    shown = "\n".join([*lines_of(report), *next_steps(report, None)])
+    shown = "\n".join([*lines_of(report), *next_steps(report, None, Path("/opt/airflow/sf_dedup/audit.db"))])
     assert f"```text\n{shown}\n```" in (Path(__file__).parents[2] / "docs" / "operators.md").read_text("utf-8")
 
 

@@ -108,6 +108,21 @@ def test_a_purge_takes_what_was_staged_long_ago_or_left_by_a_killed_task(
     assert "nobody-knows" not in area.load_ids()
 
 
+def test_a_purge_leaves_a_load_that_may_be_going_on(
+    url: str, audit: SqlAudit, area: StagingArea, staged: tuple[Load, PartitionRef]
+) -> None:
+    load, _ = staged
+    an_hour_ago = datetime.now(UTC) - timedelta(hours=1)
+    going_on = replace(load, load_id="going-on", started_at=an_hour_ago, ended_at=None)
+    audit.open_load(going_on)
+    area.write_manifest(replace(LOAD, load_id="going-on", created_at=an_hour_ago))
+    area.write_refs("going-on", [])
+    assert main(["purge", "--url", url, "--older-than", "0d", "--force"]) == 0
+    assert audit.load(load.load_id) is None
+    assert audit.load("going-on") == going_on
+    assert area.load_ids() == ["going-on"]
+
+
 def test_an_erasure_says_which_loads_are_being_staged(
     url: str, area: StagingArea, staged: tuple[Load, PartitionRef], capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -24,7 +23,6 @@ from airflow_sf_dedup.journeys.collect import (
     failed_rows,
     in_short,
     join,
-    latest_loads,
     may_still_be_sent,
     warnings_of,
     why_failed,
@@ -45,6 +43,25 @@ def totals(**actions: int) -> Totals:
 RED: dict[str, tuple[Totals, dict[str, Any], list[str]]] = {
     "all created": (totals(created=100), {}, []),
     "one failed": (totals(created=99, failed=1), {}, ["1 of 100 rows failed (max_failed=0): 1 failed CODE"]),
+    "none failed": (
+        totals(created=55, not_sent=45),
+        {},
+        ["45 of 100 rows were not sent (max_failed=0): 45 not_sent CODE"],
+    ),
+    "all may be in the org": (
+        totals(unknown=100),
+        {},
+        ["100 of 100 rows are unknown (max_failed=0): 100 unknown CODE"],
+    ),
+    "none usable": (totals(invalid=100), {}, ["100 of 100 rows are invalid (max_failed=0): 100 invalid CODE"]),
+    "in several ways": (
+        totals(created=3, not_sent=90, failed=2, unknown=5),
+        {},
+        [
+            "97 of 100 rows are not known to be in the org, 90 not sent, 5 unknown, 2 failed (max_failed=0): "
+            "90 not_sent CODE, 5 unknown CODE, 2 failed CODE"
+        ],
+    ),
     "as many as allowed": (totals(created=99, failed=1), {"max_failed": 1}, []),
     "not counted": (totals(created=90, skipped=5, superseded=3, held=2), {}, []),
     "any number": (totals(failed=100), {"max_failed": None}, []),
@@ -108,7 +125,7 @@ def test_zero_rows_are_green() -> None:
 def test_a_repeat_may_bring_in_what_was_not_sent_or_failed_for_now(
     action: Action, reason: str | None, expected: int
 ) -> None:
-    assert may_still_be_sent(Totals({action: 1}, {(action, "CODE", reason): 1})) == expected
+    assert may_still_be_sent(Totals({action: 1}, {(action, "CODE", reason): 1})).rows == expected
 
 
 def test_two_reasons_of_one_code_are_told_apart() -> None:
@@ -175,13 +192,6 @@ def test_a_green_load_that_a_person_should_look_at_says_so(found: Totals, expect
 def test_many_complaints_are_one_short_message() -> None:
     assert in_short(["a", "b"]) == "a; b"
     assert in_short([str(number) for number in range(1024)]) == "0; 1; 2; and 1021 more: see the log"
-
-
-def test_of_the_loads_of_one_task_instance_the_newest_counts() -> None:
-    old = replace(LOAD, load_id="old", settings={"map_index": 0})
-    new = replace(old, load_id="new", started_at=NOW + timedelta(hours=1))
-    other = replace(old, load_id="other", settings={"map_index": 1})
-    assert {load.load_id for load in latest_loads([new, old, other])} == {"new", "other"}
 
 
 def ref(partition: int, rows: int) -> PartitionRef:

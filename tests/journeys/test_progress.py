@@ -42,7 +42,7 @@ def test_what_is_blocked_and_what_failed_is_counted_and_nothing_is_quoted() -> N
     progress.note(entries(1, Action.FAILED, "DUPLICATES_DETECTED"))
     clock.now += EVERY
     progress.note(entries(3, Action.NOT_SENT))
-    assert said == ["6 of 10 rows, 1 a second; 3 blocked, 4 failed, 0 API calls"]
+    assert said == ["6 of 10 rows, 1 a second; 3 blocked, 3 not sent, 1 failed, 0 API calls"]
 
 
 def test_a_task_that_gets_no_answer_says_so_too() -> None:

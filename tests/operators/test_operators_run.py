@@ -71,11 +71,15 @@ def test_too_many_rows_that_await_a_person_are_red(salesforce_org: EmulatedOrg) 
     assert run_dag(load(rows, max_awaiting_review=1)).state == "failed"
 
 
-def test_a_failed_partition_task_makes_the_run_red(salesforce_org: EmulatedOrg) -> None:
+def test_a_failed_partition_task_makes_the_run_red_and_the_verdict_leads_to_its_log(
+    salesforce_org: EmulatedOrg, caplog: pytest.LogCaptureFixture
+) -> None:
     run = run_dag(load([{"External_Id__c": "A-1", "Lastname__c": "no such field"}]))
 
     assert run.state == "failed"
     assert states(run) == {"partition": "failed", "upsert": "upstream_failed", "audit": "failed"}
+    said = "Next: see the log of salesforce_upsert.partition, mend what it says and clear it (docs/rerun.md)"
+    assert said in [record.getMessage() for record in caplog.records]
 
 
 def test_a_failed_mapped_task_makes_the_run_red_and_its_rows_are_accounted_for(

@@ -13,8 +13,10 @@ from airflow.sdk import DAG
 
 from airflow_sf_dedup import SalesforceDuplicateAuditOperator, SalesforceUpsertOperator, salesforce_upsert
 from airflow_sf_dedup.audit.__main__ import main
+from airflow_sf_dedup.audit.base import Totals
+from airflow_sf_dedup.core.entries import Action
 from airflow_sf_dedup.emulator import EmulatedOrg
-from airflow_sf_dedup.operators.instance_names import MAP_INDEX_TEMPLATE, size_label
+from airflow_sf_dedup.operators.instance_names import MAP_INDEX_TEMPLATE, outcome_label, size_label
 from airflow_sf_dedup.operators.verdict_log import MOST_SHOWN
 from airflow_sf_dedup.testing import run_dag
 from tests.acceptance.morning import known_to_the_org, leads, seed
@@ -59,7 +61,7 @@ def test_the_log_says_what_the_command_prints(
     assert logged[start : start + len(printed)] == printed
 
 
-def test_the_exception_of_a_red_load_is_one_short_sentence(salesforce_org: EmulatedOrg, said: Said) -> None:
+def test_the_exception_of_a_red_load_says_what_failed_and_what_to_do(salesforce_org: EmulatedOrg, said: Said) -> None:
     rows = leads(10)
     del rows[3]["LastName"]
     dag = load(rows)
@@ -69,8 +71,12 @@ def test_the_exception_of_a_red_load_is_one_short_sentence(salesforce_org: Emula
     ]
     run_dag(dag)
     complaint = "1 of 10 rows failed (max_failed=0): 1 failed REQUIRED_FIELD_MISSING"
-    assert said("ERROR") == [complaint]
-    assert raised == [complaint]
+    way = (
+        "Next: mend the source and clear salesforce_upsert.partition, since clearing the upsert tasks would send the "
+        "same values again; or, where the org has to change, mend that and clear the upsert tasks (docs/rerun.md)"
+    )
+    assert said("ERROR") == [complaint, way]
+    assert raised == [f"{complaint}. {way}"]
 
 
 def test_a_green_load_with_failed_and_many_waiting_rows_warns(salesforce_org: EmulatedOrg, said: Said) -> None:
@@ -137,9 +143,10 @@ def test_a_run_of_many_red_loads_does_not_flood_its_log(salesforce_org: Emulated
         SalesforceDuplicateAuditOperator(task_id="audit", upserts=upserts.output)
     run = run_dag(dag)
     errors = said("ERROR")
-    assert len(errors) == MOST_SHOWN + 1
-    assert all(line.startswith("load ") for line in errors[:-1])
-    assert errors[-1] == "and 3 more reasons"
+    assert len(errors) == MOST_SHOWN + 2
+    assert all(line.startswith("load ") for line in errors[:-2])
+    assert errors[-2] == "and 3 more reasons"
+    assert errors[-1].startswith("Next: mend the source and clear the task that gives upsert its rows")
     command = next(line for line in said("INFO") if line.startswith("and 2 more loads of this run: "))
     assert main(["show", *shlex.split(command.split(" show ")[1])]) == 0
     assert run.state == "failed"
@@ -152,6 +159,21 @@ def test_mapped_instances_are_named_by_their_size_and_what_was_blocked_and_faile
     run = run_dag(load(rows, max_failed=1, partitions=1))
     names = [ti.rendered_map_index for ti in run.get_task_instances() if ti.map_index >= 0]
     assert names == ["1 of 1 · 30 rows · 29 blocked · 1 failed"]
+
+
+@pytest.mark.parametrize(
+    ("actions", "label"),
+    [
+        ({Action.CREATED: 45}, ""),
+        ({Action.NOT_SENT: 45}, " · 45 not sent"),
+        ({Action.UNKNOWN: 3_000}, " · 3,000 unknown"),
+        ({Action.INVALID: 1, Action.CREATED: 2}, " · 1 invalid"),
+        ({Action.NOT_SENT: 2, Action.FAILED: 3, Action.SKIPPED: 4}, " · 3 failed · 2 not sent"),
+    ],
+    ids=["all well", "not sent", "unknown", "invalid", "several"],
+)
+def test_an_instance_says_failed_of_failed_rows_only(actions: dict[Action, int], label: str) -> None:
+    assert outcome_label(Totals(actions, {})) == label
 
 
 @pytest.mark.parametrize(

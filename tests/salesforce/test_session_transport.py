@@ -1,5 +1,8 @@
 """Where requests really go, and for how long."""
 
+import socket
+import traceback
+
 import pytest
 
 from airflow_sf_dedup.errors import OutcomeUnknownError, SettingError, TransientCallError
@@ -93,3 +96,38 @@ def test_a_ca_bundle_that_is_no_file_is_named():
     with pytest.raises(SettingError, match=r"'sf'.*ca_bundle") as raised:
         SalesforceSession(settings(ca_bundle="/nowhere/ca.pem"))
     assert raised.value.setting == "ca_bundle"
+
+
+@pytest.fixture
+def nobody():
+    """Host and port of this machine where nobody listens."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        yield f"127.0.0.1:{taken.getsockname()[1]}"
+
+
+APP = {"consumer_key": "k", "consumer_secret": "hidden"}
+WAYS = {
+    "client credentials": (None, None, APP),
+    "password": ("u", "hidden", {"security_token": "hidden"}),
+    "password and app": ("u", "hidden", APP),
+}
+
+
+@pytest.mark.parametrize(("login", "password", "extra"), WAYS.values(), ids=WAYS)
+def test_an_org_that_is_down_is_one_error_with_connection_host_and_port(nobody, login, password, extra):
+    down = from_parts("sf_down", "salesforce_dedup", login, password, f"http://{nobody}", extra)
+    with pytest.raises(TransientCallError) as raised:
+        SalesforceSession(down, sleep=lambda seconds: None).rest("GET", "limits")
+    assert str(raised.value) == (
+        f"connection 'sf_down': the login failed, no connection to {nobody} (Connection refused); nothing was sent"
+    )
+    assert raised.value.code == "CONNECT_FAILED"
+    assert "".join(traceback.format_exception(raised.value)).count("Traceback") == 1
+
+
+def test_a_local_org_that_stands_in_for_salesforce_is_named_by_its_own_address(nobody):
+    session = SalesforceSession(settings(loopback_org=f"http://{nobody}"), attempts=1)
+    with pytest.raises(TransientCallError, match=f"^no connection to {nobody} ") as raised:
+        session.rest("GET", "limits")
+    assert "".join(traceback.format_exception(raised.value)).count("Traceback") == 1

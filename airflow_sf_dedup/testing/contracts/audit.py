@@ -361,6 +361,22 @@ class AuditContract:
         assert audit.purge(BEGIN - timedelta(days=600), force=True).loads == 1
         assert audit.load(waiting.load_id) is None
 
+    @pytest.mark.parametrize(
+        ("hours_before", "ended", "goes"),
+        [(25, False, True), (23, False, False), (1, True, True), (-1, True, False)],
+        ids=["never ended", "may be going on", "just ended", "ended later"],
+    )
+    def test_a_load_without_an_end_is_over_a_day_after_it_began(
+        self, audit: KeptAudit, hours_before: int, ended: bool, goes: bool
+    ) -> None:
+        moment = BEGIN - timedelta(days=600)
+        at = moment - timedelta(hours=hours_before)
+        load = a_load(started_at=at, ended_at=at if ended else None)
+        audit.open_load(load)
+        purged = audit.purge(moment)
+        assert (load.load_id in purged.load_ids, audit.load(load.load_id) is None) == (goes, goes)
+        assert len(purged.named) == purged.loads
+
 
 def remembered(sequence: Sequence[Sequence[Entry]]) -> dict[int, Entry]:
     """The model: what must be in the audit after these calls of ``remember``, by row number."""
