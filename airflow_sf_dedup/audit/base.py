@@ -89,6 +89,8 @@ class Totals:
     #: ``(action, error_code, reason)`` to number of rows, for rows that are not a plain success:
     #: those with a code or a reason, and those neither created, updated nor unchanged.
     reasons: Mapping[tuple[Action, str | None, str | None], int]
+    #: The same keys to the fields that Salesforce objected to, each with its number of rows; without such: absent.
+    fields: Mapping[tuple[Action, str | None, str | None], Mapping[str, int]] = field(default_factory=dict)
 
     @property
     def rows(self) -> int:

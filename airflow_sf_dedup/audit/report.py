@@ -187,4 +187,4 @@ def _repeats(again: SentAgain) -> str:
 def _rules(rules: Mapping[str, int]) -> str:
     named = [f"{printable(rule, _CELL_LENGTH)} ({rows:,} rows)" for rule, rows in list(rules.items())[:MOST_RULES]]
     more = len(rules) - len(named)
-    return ", ".join(named) + (f" and {more} further rules" if more else "")
+    return ", ".join(named) + (f" and {more} further rule{'s' if more > 1 else ''}" if more else "")

@@ -32,6 +32,7 @@ from airflow_sf_dedup.audit.engine import reading, writing
 from airflow_sf_dedup.audit.rows import (
     entry_from,
     entry_row,
+    fields_from,
     first_decisions,
     load_row,
     load_value,
@@ -258,17 +259,21 @@ class SqlAudit:
 
     def totals(self, load_id: str, partition: int | None = None) -> Totals:
         """Count the entries of a load, or of one of its partitions."""
-        columns = (tables.entry.c.action, tables.entry.c.error_code, tables.entry.c.reason)
+        entry = tables.entry.c
+        columns = (entry.action, entry.error_code, entry.reason, entry.error_fields)
         query = select(*columns, func.count()).where(*_of(load_id, None, partition)).group_by(*columns)
         actions: Counter[Action] = Counter()
-        reasons: dict[tuple[Action, str | None, str | None], int] = {}
+        reasons: Counter[tuple[Action, str | None, str | None]] = Counter()
+        fields: defaultdict[tuple[Action, str | None, str | None], Counter[str]] = defaultdict(Counter)
         with reading(self.engine) as connection:
-            for name, code, reason, rows in connection.execute(query):
-                action = Action(name)
-                actions[action] += rows
-                if code or reason or action not in _PLAIN:
-                    reasons[action, code, reason] = rows
-        return Totals(actions=dict(actions), reasons=reasons)
+            for name, code, reason, names, rows in connection.execute(query):
+                key = (Action(name), code, reason)
+                actions[key[0]] += rows
+                if code or reason or key[0] not in _PLAIN:
+                    reasons[key] += rows
+                for each in fields_from(names):
+                    fields[key][each] += rows
+        return Totals(dict(actions), dict(reasons), {key: dict(counts) for key, counts in fields.items()})
 
     def latest_totals(
         self, org_id: str, sobject: str, external_id_field: str, *, made_by: tuple[str, str] | None = None

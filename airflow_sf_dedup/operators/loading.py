@@ -110,6 +110,7 @@ def stage(
     from airflow_sf_dedup.hooks.audit import open_audit
     from airflow_sf_dedup.journeys.doubtful import Refusals, doubt_of
     from airflow_sf_dedup.journeys.partition import partition_source
+    from airflow_sf_dedup.journeys.required import lacking
     from airflow_sf_dedup.journeys.wiring import check_fit
     from airflow_sf_dedup.salesforce.reader import describe
     from airflow_sf_dedup.sources.read import source_of
@@ -125,10 +126,11 @@ def stage(
     load = _load(
         load_id, session.org_id, sobject, settings, staging.recorded(load_id) or settings.staging_path, context
     )
-    rows_together, refusals = list[int](), Refusals()
+    rows_together, refusals, sent = list[int](), Refusals(), list[str]()
 
     def fits(columns: Sequence[str], key_field: Field) -> None:
         check_fit(settings.write, sobject, columns, key_field.name)
+        sent[:] = columns
 
     try:
         refs = partition_source(
@@ -157,6 +159,8 @@ def stage(
         _log.info("%s", what_was_read(sum(ref.rows for ref in refs), len(refs), audit.totals(load_id)))
         if not refs and (doubt := doubt_of(rows, refusals)) is not None:
             raise doubt
+        if sent and (warning := lacking(sobject, sent)) is not None:
+            _log.warning("%s", warning)
         _predict(load, rows_together, len(refs), settings.write.limits, session=session, audit=audit)
     finally:
         if audit.load(load_id):
