@@ -109,6 +109,20 @@ class SentAgain:
     longest_wait_seconds: float
 
 
+#: Percent. A match below it may well be somebody else.
+DOUBTFUL_BELOW = 95.0
+
+
+@dataclass(frozen=True, slots=True)
+class DoubtfulMatches:
+    """The rows of a load that were written to a record whose match was less than sure."""
+
+    #: Whose best match of that record is below :data:`DOUBTFUL_BELOW`.
+    rows: int
+    #: Percent, of the least sure of them; 0 where there is none.
+    lowest: float
+
+
 @dataclass(frozen=True, slots=True)
 class Purged:
     """What a purge took away and what it left."""

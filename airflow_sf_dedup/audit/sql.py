@@ -25,7 +25,15 @@ from sqlalchemy.exc import IntegrityError
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt
 
 from airflow_sf_dedup.audit import tables, upkeep
-from airflow_sf_dedup.audit.base import Load, LoadMissingError, Purged, SentAgain, Totals
+from airflow_sf_dedup.audit.base import (
+    DOUBTFUL_BELOW,
+    DoubtfulMatches,
+    Load,
+    LoadMissingError,
+    Purged,
+    SentAgain,
+    Totals,
+)
 from airflow_sf_dedup.audit.bulk import among, insert_into, insert_rows
 from airflow_sf_dedup.audit.contention import again
 from airflow_sf_dedup.audit.engine import reading, writing
@@ -244,6 +252,23 @@ class SqlAudit:
         )
         with reading(self.engine) as connection:
             return SentAgain(*connection.execute(query).one())
+
+    def doubtful_matches(self, load_id: str) -> DoubtfulMatches:
+        """The rows of a load that updated a record whose match confidence was low, by the best match of each."""
+        entry, match = tables.entry.c, tables.match.c
+        best = func.max(match.confidence).label("best")
+        same_row = and_(match.load_id == entry.load_id, match.row_number == entry.row_number)
+        of_row = (
+            select(best)
+            .join_from(tables.entry, tables.match, and_(same_row, match.record_id == entry.record_id))
+            .where(entry.load_id == load_id, entry.action == Action.MATCHED_UPDATED.value)
+            .group_by(entry.row_number)
+            .having(best < DOUBTFUL_BELOW)
+            .subquery()
+        )
+        query = select(func.count(), func.coalesce(func.min(of_row.c.best), 0.0)).select_from(of_row)
+        with reading(self.engine) as connection:
+            return DoubtfulMatches(*connection.execute(query).one())
 
     def rows_by_rule(self, load_id: str) -> Mapping[str, int]:
         """Duplicate rule to the number of rows of a load that it named records for, most first."""

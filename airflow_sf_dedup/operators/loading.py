@@ -159,6 +159,8 @@ def stage(
         _log.info("%s", what_was_read(sum(ref.rows for ref in refs), len(refs), audit.totals(load_id)))
         if not refs and (doubt := doubt_of(rows, refusals)) is not None:
             raise doubt
+        if not refs and refusals.first is None:
+            _log.warning("the source has no row: nothing is sent, and the load is green")
         if sent and (warning := lacking(sobject, sent)) is not None:
             _log.warning("%s", warning)
         _predict(load, rows_together, len(refs), settings.write.limits, session=session, audit=audit)

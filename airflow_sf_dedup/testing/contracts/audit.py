@@ -364,9 +364,11 @@ class AuditContract:
     def test_fields_of_an_error_are_kept_and_counted(self, audit: KeptAudit) -> None:
         load = a_load()
         audit.open_load(load)
-        failed = {"action": Action.FAILED, "error_code": "REQUIRED_FIELD_MISSING"}
         fields: tuple[tuple[str, ...], ...] = (("Company", "LastName"), ("Company",), ())
-        entries = [an_entry(number, **failed, error_fields=names) for number, names in enumerate(fields, start=1)]
+        failed = an_entry(1, Action.FAILED, error_code="REQUIRED_FIELD_MISSING")
+        entries = [
+            replace(failed, row_number=number, error_fields=names) for number, names in enumerate(fields, start=1)
+        ]
         audit.remember(load.load_id, entries)
         assert [entry.error_fields for entry in audit.entries(load.load_id)] == list(fields)
         key = (Action.FAILED, "REQUIRED_FIELD_MISSING", None)
