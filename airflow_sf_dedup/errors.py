@@ -151,7 +151,9 @@ class KeysInFlightError(SalesforceDedupError):
     """
 
     def __init__(self, rows: int, holders: tuple[str, ...], left_until: datetime | None = None) -> None:
-        super().__init__(f"{rows:,} rows were put off: their keys are in flight in {'; '.join(holders)}")
+        own = "; an earlier try of this load left keys behind: it goes on by itself when their claims end"
+        where = f"their keys are in flight in {'; '.join(holders)}"
+        super().__init__(f"{rows:,} rows were put off: {where}{own if left_until else ''}")
         self.rows = rows
         self.holders = holders
         self.left_until = left_until

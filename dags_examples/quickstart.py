@@ -14,7 +14,7 @@ def quickstart():
         source=str(Path(__file__).parent / "data" / "leads.csv"),
         sobject="Lead",
         external_id_field="External_Id__c",
-        on_duplicate="update_existing | ask_reviewer",
+        on_duplicate="update_existing(min_confidence=95) | ask_reviewer",
     )
 
 

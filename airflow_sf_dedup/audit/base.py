@@ -89,6 +89,8 @@ class Totals:
     #: ``(action, error_code, reason)`` to number of rows, for rows that are not a plain success:
     #: those with a code or a reason, and those neither created, updated nor unchanged.
     reasons: Mapping[tuple[Action, str | None, str | None], int]
+    #: The same keys to the fields that Salesforce objected to, each with its number of rows; without such: absent.
+    fields: Mapping[tuple[Action, str | None, str | None], Mapping[str, int]] = field(default_factory=dict)
 
     @property
     def rows(self) -> int:
@@ -105,6 +107,20 @@ class SentAgain:
     most_attempts: int
     #: From the first to the last sending of the row that took longest.
     longest_wait_seconds: float
+
+
+#: Percent. A match below it may well be somebody else.
+DOUBTFUL_BELOW = 95.0
+
+
+@dataclass(frozen=True, slots=True)
+class DoubtfulMatches:
+    """The rows of a load that were written to a record whose match was less than sure."""
+
+    #: Whose best match of that record is below :data:`DOUBTFUL_BELOW`.
+    rows: int
+    #: Percent, of the least sure of them; 0 where there is none.
+    lowest: float
 
 
 @dataclass(frozen=True, slots=True)

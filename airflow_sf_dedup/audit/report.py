@@ -16,7 +16,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from airflow_sf_dedup.audit.base import Load, SentAgain, Totals
+from airflow_sf_dedup.audit.base import DOUBTFUL_BELOW, DoubtfulMatches, Load, SentAgain, Totals
 from airflow_sf_dedup.audit.latest import counts_instead
 from airflow_sf_dedup.audit.sql import SqlAudit
 from airflow_sf_dedup.core.entries import COUNTED_AS_FAILED, Action
@@ -51,6 +51,7 @@ class Report:
     partition: int | None = None
     #: Of a partition, the API calls that its task has made in this try.
     api_calls: int = 0
+    doubtful: DoubtfulMatches | None = None
     #: The load that counts instead, because the same task read its source again; ``None``: this one counts.
     counts_instead: str | None = None
 
@@ -68,6 +69,7 @@ def report_of(audit: SqlAudit, load: Load, totals: Totals | None = None) -> Repo
         counted,
         audit.sent_again(load.load_id),
         audit.rows_by_rule(load.load_id),
+        doubtful=audit.doubtful_matches(load.load_id),
         counts_instead=newer.load_id if newer else None,
     )
 
@@ -81,8 +83,11 @@ def lines_of(report: Report, *, width: int = WIDTH, ascii_only: bool = False) ->
     lines = [*_head(report), *_table(report.totals, width, ascii_only)]
     if report.sent_again and report.sent_again.rows:
         lines.append(_repeats(report.sent_again))
+    if report.doubtful and report.doubtful.rows:
+        lines.append(_doubtful(report.doubtful, report.totals))
     if report.rules:
-        lines.append(f"blocked by {_rules(report.rules)}")
+        at_each = "; a row counts at each rule that named a record for it" if len(report.rules) > 1 else ""
+        lines.append(f"blocked by {_rules(report.rules)}{at_each}")
     return lines
 
 
@@ -184,7 +189,16 @@ def _repeats(again: SentAgain) -> str:
     )
 
 
+def _doubtful(doubtful: DoubtfulMatches, totals: Totals) -> str:
+    updated = totals.actions.get(Action.MATCHED_UPDATED, 0)
+    return (
+        f"matched_updated {updated:,}, of which {doubtful.rows:,} by a match below {DOUBTFUL_BELOW:g} %, "
+        f"lowest {doubtful.lowest:.1f} %; update_existing(min_confidence={DOUBTFUL_BELOW:g}) leaves such rows to the "
+        "next policy"
+    )
+
+
 def _rules(rules: Mapping[str, int]) -> str:
     named = [f"{printable(rule, _CELL_LENGTH)} ({rows:,} rows)" for rule, rows in list(rules.items())[:MOST_RULES]]
     more = len(rules) - len(named)
-    return ", ".join(named) + (f" and {more} further rules" if more else "")
+    return ", ".join(named) + (f" and {more} further rule{'s' if more > 1 else ''}" if more else "")

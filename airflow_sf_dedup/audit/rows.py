@@ -58,6 +58,7 @@ def entry_row(load_id: str, entry: Entry) -> Row:
         utc_text(entry.at),
         entry.attempts,
         entry.waited_seconds,
+        stored_word(",".join(entry.error_fields) or None),
     )
 
 
@@ -92,7 +93,13 @@ def entry_from(row: RowMapping, matches: Sequence[MatchEntry], values: Mapping[s
     """An entry from its row, its matches and its kept values."""
     fields = {name: value for name, value in row.items() if name != "load_id"}
     fields["action"] = Action(fields["action"])
+    fields["error_fields"] = fields_from(fields["error_fields"])
     return Entry(**fields, matches=tuple(matches), values=values)
+
+
+def fields_from(text: str | None) -> tuple[str, ...]:
+    """The names in ``error_fields``."""
+    return tuple(text.split(",")) if text else ()
 
 
 def match_from(row: RowMapping) -> MatchEntry:

@@ -25,13 +25,22 @@ from sqlalchemy.exc import IntegrityError
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt
 
 from airflow_sf_dedup.audit import tables, upkeep
-from airflow_sf_dedup.audit.base import Load, LoadMissingError, Purged, SentAgain, Totals
+from airflow_sf_dedup.audit.base import (
+    DOUBTFUL_BELOW,
+    DoubtfulMatches,
+    Load,
+    LoadMissingError,
+    Purged,
+    SentAgain,
+    Totals,
+)
 from airflow_sf_dedup.audit.bulk import among, insert_into, insert_rows
 from airflow_sf_dedup.audit.contention import again
 from airflow_sf_dedup.audit.engine import reading, writing
 from airflow_sf_dedup.audit.rows import (
     entry_from,
     entry_row,
+    fields_from,
     first_decisions,
     load_row,
     load_value,
@@ -244,6 +253,23 @@ class SqlAudit:
         with reading(self.engine) as connection:
             return SentAgain(*connection.execute(query).one())
 
+    def doubtful_matches(self, load_id: str) -> DoubtfulMatches:
+        """The rows of a load that updated a record whose match confidence was low, by the best match of each."""
+        entry, match = tables.entry.c, tables.match.c
+        best = func.max(match.confidence).label("best")
+        same_row = and_(match.load_id == entry.load_id, match.row_number == entry.row_number)
+        of_row = (
+            select(best)
+            .join_from(tables.entry, tables.match, and_(same_row, match.record_id == entry.record_id))
+            .where(entry.load_id == load_id, entry.action == Action.MATCHED_UPDATED.value)
+            .group_by(entry.row_number)
+            .having(best < DOUBTFUL_BELOW)
+            .subquery()
+        )
+        query = select(func.count(), func.coalesce(func.min(of_row.c.best), 0.0)).select_from(of_row)
+        with reading(self.engine) as connection:
+            return DoubtfulMatches(*connection.execute(query).one())
+
     def rows_by_rule(self, load_id: str) -> Mapping[str, int]:
         """Duplicate rule to the number of rows of a load that it named records for, most first."""
         columns, rows = tables.match.c, func.count(tables.match.c.row_number.distinct())
@@ -258,17 +284,21 @@ class SqlAudit:
 
     def totals(self, load_id: str, partition: int | None = None) -> Totals:
         """Count the entries of a load, or of one of its partitions."""
-        columns = (tables.entry.c.action, tables.entry.c.error_code, tables.entry.c.reason)
+        entry = tables.entry.c
+        columns = (entry.action, entry.error_code, entry.reason, entry.error_fields)
         query = select(*columns, func.count()).where(*_of(load_id, None, partition)).group_by(*columns)
         actions: Counter[Action] = Counter()
-        reasons: dict[tuple[Action, str | None, str | None], int] = {}
+        reasons: Counter[tuple[Action, str | None, str | None]] = Counter()
+        fields: defaultdict[tuple[Action, str | None, str | None], Counter[str]] = defaultdict(Counter)
         with reading(self.engine) as connection:
-            for name, code, reason, rows in connection.execute(query):
-                action = Action(name)
-                actions[action] += rows
-                if code or reason or action not in _PLAIN:
-                    reasons[action, code, reason] = rows
-        return Totals(actions=dict(actions), reasons=reasons)
+            for name, code, reason, names, rows in connection.execute(query):
+                key = (Action(name), code, reason)
+                actions[key[0]] += rows
+                if code or reason or key[0] not in _PLAIN:
+                    reasons[key] += rows
+                for each in fields_from(names):
+                    fields[key][each] += rows
+        return Totals(dict(actions), dict(reasons), {key: dict(counts) for key, counts in fields.items()})
 
     def latest_totals(
         self, org_id: str, sobject: str, external_id_field: str, *, made_by: tuple[str, str] | None = None

@@ -18,7 +18,7 @@ from airflow_sf_dedup.errors import SettingError
 VERSION_TABLE = "sf_dedup_alembic_version"
 
 #: All schema revisions, oldest first.
-REVISIONS = ("0001", "0002", "0003")
+REVISIONS = ("0001", "0002", "0003", "0004")
 
 #: What a person runs.
 COMMAND = "python -m airflow_sf_dedup.audit upgrade"

@@ -86,6 +86,8 @@ class Entry:
     record_id: str | None = None
     error_code: str | None = None
     error_message: str | None = None
+    #: API names of the fields that the error is about, as far as Salesforce names them.
+    error_fields: tuple[str, ...] = ()
     #: One word that explains the action further, such as ``several_matches``.
     reason: str | None = None
     #: The partition that held the row; -1 where there is none.

@@ -35,6 +35,8 @@ class Field:
     reference_to: tuple[str, ...] = ()
     #: The parent's field whose values an indirect look-up holds in place of ids.
     reference_target: str | None = None
+    #: A new record needs a value that the org does not give by itself.
+    required: bool = False
     #: The field that shows this one as a part of itself: ``Name`` shows ``FirstName``.
     compound: str | None = None
 
@@ -77,8 +79,15 @@ class Field:
             relationship_name=parent if is_api_name(parent) else None,
             reference_to=tuple(filter(is_api_name, field.get("referenceTo") or ())),
             reference_target=field.get("referenceTargetField") or None,
+            required=_is_required(field),
             compound=field.get("compoundFieldName") or None,
         )
+
+
+def _is_required(field: Mapping[str, Any]) -> bool:
+    """Where describe says so: a field that can be written, knows no null and has no default (a checkbox always has)."""
+    needs_value = not field.get("nillable", True) and not field.get("defaultedOnCreate", True)
+    return bool(field.get("createable")) and needs_value and field.get("type") != "boolean"
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from airflow_sf_dedup.core.numeric_settings import OF_OPERATORS
 from airflow_sf_dedup.core.partitioning import PartitionRef
 from airflow_sf_dedup.core.records import Record
 from airflow_sf_dedup.core.shortfall import fall_short, shortfall
+from airflow_sf_dedup.core.wording import listed
 from airflow_sf_dedup.errors import StagingError
 from airflow_sf_dedup.journeys.entry_maker import TRIES_USED_UP
 from airflow_sf_dedup.journeys.summary import MOST_REASONS, fitting, reasons_of
@@ -42,6 +43,9 @@ MOST_COMPLAINTS = 3
 
 #: Reasons that a complaint names.
 MOST_WHY = 3
+
+#: Fields that one of them names.
+MOST_FIELDS = 3
 
 #: Rows awaiting a person, or held behind such a row, from which on a green load warns; and percent of all its rows
 #: from which on a small one does.
@@ -82,7 +86,7 @@ def may_still_be_sent(totals: Totals) -> Totals:
     any more.
     """
     reasons = {key: rows for key, rows in totals.reasons.items() if _may_pass(key[0], key[2])}
-    return Totals(_summed({action: rows} for (action, _, _), rows in reasons.items()), reasons)
+    return Totals(_summed({action: rows} for (action, _, _), rows in reasons.items()), reasons, totals.fields)
 
 
 def _may_pass(action: Action, reason: str | None) -> bool:
@@ -185,9 +189,9 @@ def why_failed(totals: Totals) -> str:
     """The commonest reasons of the rows that ``max_failed`` counts."""
     failed = Totals(totals.actions, {key: rows for key, rows in totals.reasons.items() if key[0] in COUNTED_AS_FAILED})
     named = reasons_of(failed, MOST_WHY)
-    parts = [f"{r['rows']:,} {r['action']} {_in_words(r['code'], r['reason'])}".strip() for r in named]
+    parts = [f"{each['rows']:,} {each['action']} {_in_words(each, totals)}".strip() for each in named]
     more = len(failed.reasons) - len(parts)
-    return ", ".join(parts) + (f" and {more} further reasons" if more > 0 else "")
+    return ", ".join(parts) + (f" and {more} further reason{'s' if more > 1 else ''}" if more > 0 else "")
 
 
 def failed_codes(totals: Totals) -> Counter[str]:
@@ -197,8 +201,18 @@ def failed_codes(totals: Totals) -> Counter[str]:
     )
 
 
-def _in_words(code: str | None, reason: str | None) -> str:
-    return f"{code} ({reason})" if code and reason else code or reason or ""
+def _fields(totals: Totals, said: Mapping[str, Any]) -> str:
+    """The fields that most rows of a reason are about."""
+    counts = totals.fields.get((said["action"], said["code"], said["reason"]), {})
+    return listed(sorted(counts, key=lambda name: (-counts[name], name)), most=MOST_FIELDS)
+
+
+def _in_words(said: Mapping[str, Any], totals: Totals) -> str:
+    """``UNABLE_TO_LOCK_ROW (tries_used_up)``, ``REQUIRED_FIELD_MISSING (Company)``."""
+    code, reason = said["code"], said["reason"]
+    more = ": ".join(filter(None, [reason if code else None, _fields(totals, said)]))
+    word = code or reason or ""
+    return f"{word} ({more})" if more else word
 
 
 def account_for_missing_rows(

@@ -44,7 +44,7 @@ class Refusals:
         commonest = self._reasons.most_common(_MOST_REASONS)
         more = len(self._reasons) - len(commonest)
         counted = ", ".join(f"{rows:,} {code} ({reason})" for (code, reason), rows in commonest)
-        return counted + (f" and {more} further reasons" if more else "")
+        return counted + (f" and {more} further reason{'s' if more > 1 else ''}" if more else "")
 
 
 def doubt_of(source: Source, refusals: Refusals) -> SourceError | None:

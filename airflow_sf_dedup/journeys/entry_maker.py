@@ -13,7 +13,7 @@ from airflow_sf_dedup.core.entries import Action, AuditValues, Entry, MatchEntry
 from airflow_sf_dedup.core.outcomes import Failed, KeyHeldByMany, Match, Saved, Unanswered
 from airflow_sf_dedup.core.records import Record
 from airflow_sf_dedup.errors import CallError
-from airflow_sf_dedup.journeys.refusals import fails_for_now, own_words
+from airflow_sf_dedup.journeys.refusals import fails_for_now, named_fields, own_words
 from airflow_sf_dedup.locks.base import Holder
 from airflow_sf_dedup.salesforce.duplicate_value import read_message
 
@@ -111,7 +111,21 @@ class EntryMaker:
                 message = said if self._shows_text else "no answer tells what became of the row"
                 named = {match.record_id for match in matches}
                 matches += self.holders(record, (each for each in record_ids if each not in named), deleted=False)
-        return self.entry(record, action, error_code=code, error_message=message, reason=reason, matches=matches)
+        return self.entry(
+            record,
+            action,
+            error_code=code,
+            error_message=message,
+            error_fields=self._fields(outcome, record),
+            reason=reason,
+            matches=matches,
+        )
+
+    def _fields(self, outcome: Failed | KeyHeldByMany | Unanswered, record: Record) -> tuple[str, ...]:
+        """The fields that a refusal is about; what was said of many rows together need not be about this one's."""
+        if not isinstance(outcome, Failed) or outcome.of_many:
+            return ()
+        return named_fields(outcome) or self._taken_field(outcome, record)
 
     def _told(self, refused: Failed, record: Record) -> str:
         """Salesforce's words where they are about this row alone and may quote its values, or else our own."""

@@ -62,7 +62,7 @@ class Prediction:
         steps = ", ".join(f"{calls:,} to {step}" for step, calls in self.steps.items() if calls)
         if self.likely is None:
             return f"at least {self.least:,} API calls: {steps}; more when rows are blocked as duplicates"
-        return f"about {self.likely:,} API calls: {steps}; at least {self.least:,}"
+        return f"about {self.likely:,} API call{'s' if self.likely != 1 else ''}: {steps}; at least {self.least:,}"
 
 
 def predict_calls(

@@ -59,9 +59,14 @@ def unanswered(refused: Failed) -> Unanswered:
     return Unanswered(f"{refused.code}, after a call without an answer: {message}")
 
 
+def named_fields(refused: Failed) -> tuple[str, ...]:
+    """The fields that a refusal is about: what looks like no name may be a value."""
+    return tuple(name for name in refused.fields if all(map(is_api_name, name.split("."))))
+
+
 def own_words(refused: Failed) -> str:
     """Why a row was refused, without a word of Salesforce's but the names of fields."""
-    names = [name for name in refused.fields if all(map(is_api_name, name.split(".")))]
+    names = named_fields(refused)
     return rule_for(refused.code, refused.message).reason + (f"; fields: {', '.join(names)}" if names else "")
 
 

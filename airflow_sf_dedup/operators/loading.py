@@ -121,6 +121,7 @@ def stage(
     from airflow_sf_dedup.hooks.audit import open_audit
     from airflow_sf_dedup.journeys.doubtful import Refusals, doubt_of
     from airflow_sf_dedup.journeys.partition import partition_source
+    from airflow_sf_dedup.journeys.required import lacking
     from airflow_sf_dedup.journeys.wiring import check_fit
     from airflow_sf_dedup.salesforce.reader import describe
     from airflow_sf_dedup.sources.read import source_of
@@ -134,10 +135,11 @@ def stage(
     sweep(staging, now=utc_now())
     staging.remove_older_than(_retention_days(), now=utc_now())
     load = _load(load_id, session.org_id, sobject, settings, staging.recorded(load_id), context)
-    rows_together, refusals = list[int](), Refusals()
+    rows_together, refusals, sent = list[int](), Refusals(), list[str]()
 
     def fits(columns: Sequence[str], key_field: Field) -> None:
         check_fit(settings.write, sobject, columns, key_field.name)
+        sent[:] = columns
 
     try:
         refs = partition_source(
@@ -166,6 +168,10 @@ def stage(
         _log.info("%s", what_was_read(sum(ref.rows for ref in refs), len(refs), audit.totals(load_id)))
         if not refs and (doubt := doubt_of(rows, refusals)) is not None:
             raise doubt
+        if not refs and refusals.first is None:
+            _log.warning("the source has no row: nothing is sent, and the load is green")
+        if sent and (warning := lacking(sobject, sent)) is not None:
+            _log.warning("%s", warning)
         _predict(load, rows_together, len(refs), settings.write.limits, session=session, audit=audit)
     finally:
         if audit.load(load_id):

@@ -65,7 +65,7 @@ class SalesforceUpsertOperator(ChecksParameters, HidesRows, BaseOperator):
         checks. Needs ``sobject`` and ``external_id_field``. Rows that a Dag file spells out in
         ``.expand(records=…)`` become part of the serialised Dag: map over a task's output. (templated)
     :param on_duplicate: the policy for rows that a duplicate rule refuses: an object, a string such as
-        ``"update_existing | ask_reviewer"``, or a YAML list or mapping. (templated)
+        ``"update_existing(min_confidence=95) | ask_reviewer"``, or a YAML list or mapping. (templated)
     :param api: the write path; ``collections``.
     :param lookup: how blocked rows are traced to what blocked them; ``soap_upsert``.
     :param assignment_rules: run the org's default assignment rule (True), the rule of an id, or none

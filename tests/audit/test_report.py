@@ -59,6 +59,27 @@ def test_a_report_has_head_table_repeats_and_rules(audit, load):
     assert len({len(line) for line in lines if line[:1] in "┏┃┡│└"}) == 1, "a table that lines up, line by line"
 
 
+@pytest.mark.parametrize(
+    ("confidences", "words"),
+    [
+        ((100.0, 95.0), None),
+        ((100.0, 87.14, 91.0), "matched_updated 3, of which 2 by a match below 95 %, lowest 87.1 %;"),
+        ((None,), None),
+    ],
+    ids=["sure", "less than sure", "not told"],
+)
+def test_rows_that_updated_a_doubtful_match_are_told(audit, confidences, words):
+    load = a_load(rows_read=len(confidences))
+    audit.open_load(load)
+    for number, confidence in enumerate(confidences, start=1):
+        other = replace(MATCH, record_id="00Q000000000002EAA", confidence=10.0)
+        matches = (replace(MATCH, confidence=confidence), other)
+        entry = an_entry(number, Action.MATCHED_UPDATED, record_id=MATCH.record_id, matches=matches)
+        audit.remember(load.load_id, [entry])
+    said = [line for line in lines_of(report_of(audit, load)) if line.startswith("matched_updated ")]
+    assert said == [] if words is None else said[0].startswith(words)
+
+
 def test_the_terminal_says_the_same(audit, load, audit_url, capsys):
     assert main(["show", "--url", audit_url, "--load", load.load_id]) == 0
     assert capsys.readouterr().out.splitlines() == lines_of(report_of(audit, load))

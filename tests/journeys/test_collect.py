@@ -133,6 +133,28 @@ def test_two_reasons_of_one_code_are_told_apart() -> None:
     assert why_failed(found) == "2 failed X, 1 failed X (tries_used_up)"
 
 
+def test_a_reason_names_the_fields_that_most_of_its_rows_are_about() -> None:
+    missing, locked = (
+        (Action.FAILED, "REQUIRED_FIELD_MISSING", None),
+        (Action.FAILED, "UNABLE_TO_LOCK_ROW", "tries_used_up"),
+    )
+    taken = (Action.FAILED, "DUPLICATE_VALUE", "other_unique_field")
+    counted = {"A": 1, "Company": 290, "LastName": 9, "B": 1, "C": 1}
+    found = Totals(
+        {Action.FAILED: 305}, {missing: 299, locked: 4, taken: 2}, {missing: counted, taken: {"Badge__c": 2}}
+    )
+    assert why_failed(found) == (
+        "299 failed REQUIRED_FIELD_MISSING (Company, LastName, A and 2 more), "
+        "4 failed UNABLE_TO_LOCK_ROW (tries_used_up), 2 failed DUPLICATE_VALUE (other_unique_field: Badge__c)"
+    )
+
+
+@pytest.mark.parametrize(("reasons", "end"), [(3, "A2"), (4, "and 1 further reason"), (5, "and 2 further reasons")])
+def test_reasons_beyond_those_that_are_named_are_counted(reasons: int, end: str) -> None:
+    found = Totals({Action.FAILED: reasons}, {(Action.FAILED, f"A{number}", None): 1 for number in range(reasons)})
+    assert why_failed(found).endswith(end)
+
+
 def test_failed_invalid_unknown_and_not_sent_rows_count_as_failed() -> None:
     assert failed_rows(totals(**{action.value: 1 for action in Action})) == 4
 

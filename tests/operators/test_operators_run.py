@@ -104,8 +104,15 @@ def test_a_failed_mapped_task_makes_the_run_red_and_its_rows_are_accounted_for(
     assert len(audit_rows()) == 40
 
 
-def test_zero_rows_are_green_with_zero_rows(salesforce_org: EmulatedOrg) -> None:
-    run = run_dag(load([]))
+@pytest.mark.parametrize("kind", ["no record", "a header alone"])
+def test_zero_rows_are_green_with_zero_rows_and_a_warning(
+    salesforce_org: EmulatedOrg, tmp_path: Path, caplog: pytest.LogCaptureFixture, kind: str
+) -> None:
+    (tmp_path / "empty.csv").write_text("External_Id__c,LastName,Company\n", encoding="utf-8")
+    run = run_dag(load([] if kind == "no record" else str(tmp_path / "empty.csv")))
+
+    said = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert "the source has no row: nothing is sent, and the load is green" in said
 
     assert run.state == "success"
     assert xcom(run, "salesforce_upsert.audit")["rows"] == 0

@@ -70,7 +70,7 @@ def test_the_exception_of_a_red_load_says_what_failed_and_what_to_do(salesforce_
         lambda context: raised.append(str(context["exception"]))
     ]
     run_dag(dag)
-    complaint = "1 of 10 rows failed (max_failed=0): 1 failed REQUIRED_FIELD_MISSING"
+    complaint = "1 of 10 rows failed (max_failed=0): 1 failed REQUIRED_FIELD_MISSING (LastName)"
     way = (
         "Next: mend the source and clear salesforce_upsert.partition, since clearing the upsert tasks would send the "
         "same values again; or, where the org has to change, mend that and clear the upsert tasks (docs/rerun.md)"
@@ -85,7 +85,9 @@ def test_a_green_load_with_failed_and_many_waiting_rows_warns(salesforce_org: Em
     del rows[9]["LastName"]
     assert run_dag(load(rows, max_failed=5)).state == "success"
     warnings = "\n".join(said("WARNING"))
-    assert "green, but 1 of 10 rows are not known to be in the org: 1 failed REQUIRED_FIELD_MISSING" in warnings
+    assert (
+        "green, but 1 of 10 rows are not known to be in the org: 1 failed REQUIRED_FIELD_MISSING (LastName)" in warnings
+    )
     assert "green, but 4 of 10 rows await a person" in warnings
 
 
@@ -94,6 +96,16 @@ def test_the_partition_task_says_what_it_read(salesforce_org: EmulatedOrg, said:
     run_dag(load(rows, max_failed=1))
     expected = "6 rows read: 4 staged in 2 partitions, 1 invalid (missing_key), 1 superseded (on_repeat_last)"
     assert expected in said("INFO")
+
+
+def test_the_partition_task_warns_of_a_required_field_that_the_source_has_no_column_for(
+    salesforce_org: EmulatedOrg, said: Said
+) -> None:
+    rows = [{name: value for name, value in row.items() if name != "Company"} for row in leads(6)]
+    run_dag(load(rows))
+    [warning] = said("WARNING")
+    assert warning.startswith("the source has no column Company, which a new Lead requires: ")
+    assert "6 of 6 rows failed (max_failed=0): 6 failed REQUIRED_FIELD_MISSING (Company)" in said("ERROR")
 
 
 def test_a_retry_with_records_reads_no_row_twice_and_says_what_was_settled(

@@ -361,6 +361,20 @@ class AuditContract:
         assert audit.purge(BEGIN - timedelta(days=600), force=True).loads == 1
         assert audit.load(waiting.load_id) is None
 
+    def test_fields_of_an_error_are_kept_and_counted(self, audit: KeptAudit) -> None:
+        load = a_load()
+        audit.open_load(load)
+        fields: tuple[tuple[str, ...], ...] = (("Company", "LastName"), ("Company",), ())
+        failed = an_entry(1, Action.FAILED, error_code="REQUIRED_FIELD_MISSING")
+        entries = [
+            replace(failed, row_number=number, error_fields=names) for number, names in enumerate(fields, start=1)
+        ]
+        audit.remember(load.load_id, entries)
+        assert [entry.error_fields for entry in audit.entries(load.load_id)] == list(fields)
+        key = (Action.FAILED, "REQUIRED_FIELD_MISSING", None)
+        totals = audit.totals(load.load_id)
+        assert (totals.reasons, totals.fields) == ({key: 3}, {key: {"Company": 2, "LastName": 1}})
+
     @pytest.mark.parametrize(
         ("hours_before", "ended", "goes"),
         [(25, False, True), (23, False, False), (1, True, True), (-1, True, False)],
