@@ -46,7 +46,8 @@ class StagedErasure:
     def carry_out(self, *, now: datetime) -> None:
         """Write every partition anew that holds wanted rows, without them.
 
-        :raises OSError: the area cannot be read or written.
+        :raises SettingError: the area cannot be read or written.
+        :raises FileUnreachableError: likewise, for a reason that may pass.
         """
         sweep(self.area, now=now)
         self.at_work = sorted(at_work(self.area))

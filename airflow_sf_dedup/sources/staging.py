@@ -171,7 +171,7 @@ class StagingArea:
 
         :raises SettingError: as :meth:`folder`.
         """
-        return self.folder(load_id).rsplit("/", 1)[0]
+        return self.folder(load_id).rsplit("/", 1)[0] or "/"
 
     def partition_path(self, load_id: str, partition: int) -> str:
         """Where the rows of a partition are staged.

@@ -34,6 +34,7 @@ class TextFile:
         """The text, decoded as it is read.
 
         :raises SourceError: it cannot be opened, or is not in that encoding; names line and byte.
+        :raises FileUnreachableError: it cannot be read now, for a reason that may pass.
         """
         codec = self._codec()
         try:
@@ -42,7 +43,8 @@ class TextFile:
         except UnicodeError:
             raise self._wrong_encoding(codec) from None
         except tuple(_DAMAGED) as error:
-            raise SourceError(f"{shown(self.path)}: {_DAMAGED[type(error)]}", setting="path") from error
+            why = next(why for kind, why in _DAMAGED.items() if isinstance(error, kind))
+            raise SourceError(f"{shown(self.path)}: {why}", setting="path") from error
 
     def _codec(self) -> str:
         """The codec's own name; that of UTF-8 with a byte order mark is for both."""
