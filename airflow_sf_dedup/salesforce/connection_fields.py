@@ -75,8 +75,8 @@ def from_parts(
             f"connection {conn_id!r}: conn_type must be {' or '.join(_TYPES)}, not {conn_type!r}",
             setting="conn_type",
         )
-    check_names(conn_id, extra)
     own = conn_type == _OWN_TYPE
+    check_names(conn_id, extra, is_shared=not own)
     fields = _Fields(conn_id, extra, host=host if own else None, port=port if own else None)
     values = {"login": (login or "").strip() or None, "password": password or None, **_extras(fields)}
     own_domain = values["domain"] or fields.domain_of_instance()

@@ -1,7 +1,8 @@
-"""Which extras does a connection have, and how may they be spelled? Any other name is a slip, and is refused.
+"""Which extras does a connection have, and how may they be spelled? A name that looks like a slip is refused.
 
 A misspelt ``expected_org_id`` that is passed over leaves a connection unpinned, and a misspelt time-out leaves one
-that nobody chose; so a name that means nothing is an error.
+that nobody chose. A connection of Airflow's own type may serve other programs too: what is like no extra of ours is
+theirs. In one of our own type nothing else has a place.
 """
 
 from __future__ import annotations
@@ -52,12 +53,15 @@ def value_of(extra: Mapping[str, Any], name: str) -> Any:
     return next((value for value in values if not _is_blank(value)), None)
 
 
-def check_names(conn_id: str, extra: Mapping[str, Any]) -> None:
+def check_names(conn_id: str, extra: Mapping[str, Any], *, is_shared: bool) -> None:
     """Refuse what is no extra of a connection. One without a value, which a form may store, does no harm.
 
+    :param is_shared: other programs may keep extras of theirs in it.
     :raises SettingError: names the connection, the extra and those that it may be.
     """
     unknown = [name for name, value in extra.items() if _plain(name) not in KNOWN and not _is_blank(value)]
+    if is_shared:
+        unknown = [name for name in unknown if nearest(_plain(name), KNOWN)]
     if unknown:
         raise SettingError(
             f"connection {conn_id!r}: extra has no {listed(unknown, say=_with_nearest)}; correct the name, or take it "

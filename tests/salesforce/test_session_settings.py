@@ -115,7 +115,11 @@ def test_a_misspelt_extra_is_refused_with_the_nearest_name(name, meant, conn_typ
 
 def test_an_extra_that_is_like_none_is_refused_with_those_that_there_are():
     with pytest.raises(SettingError, match=r"'only_production'; .* Known are access_token, .* version"):
-        read({**TOKEN, "only_production": "00D5g000004XXXXEA4"})
+        read({**TOKEN, "only_production": "00D5g000004XXXXEA4"}, conn_type="salesforce_dedup")
+
+
+def test_what_another_program_keeps_in_a_connection_of_airflows_type_is_passed_over():
+    assert read({**TOKEN, "only_production": "yes", "team": "crm"}, conn_type="salesforce").access_token == "token"
 
 
 @pytest.mark.parametrize("value", [None, "", "  "], ids=["null", "empty", "blank"])
