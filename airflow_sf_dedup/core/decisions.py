@@ -7,7 +7,7 @@ policy a small file.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from airflow_sf_dedup.core.field_names import carried_as, field_named
@@ -52,6 +52,26 @@ class Pass:
 
 
 Decision = UpdateMatch | SaveAnyway | Skip | Ask
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """A decision and who made it."""
+
+    decision: Decision
+    #: The policy, so that it is not asked again where its decision is refused.
+    by: object
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A policy whose decision on the case could not be carried out."""
+
+    by: object
+    #: One word.
+    reason: str
+    #: Salesforce refused it; False: it was never sent, since nothing uncertain is done.
+    sent: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +128,12 @@ class DuplicateCase:
     all_named: bool = True
     #: The sObject with the fields of the load; ``None``: nobody said.
     described: SObject | None = None
+    #: Policies whose decisions were refused, in that order.
+    refused: tuple[Refused, ...] = ()
+
+    def without(self, decided: Decided, reason: str, *, sent: bool = True) -> DuplicateCase:
+        """The case once a decision could not be carried out; its policy is not asked again."""
+        return replace(self, refused=(*self.refused, Refused(decided.by, reason, sent)))
 
     def carried_as(self, name: str) -> frozenset[str]:
         """The names, in lower case, under which the row can carry the field that a setting names."""

@@ -13,8 +13,9 @@ from airflow_sf_dedup.core.clock import utc_now
 from airflow_sf_dedup.core.entries import Action
 from airflow_sf_dedup.core.records import Record
 from airflow_sf_dedup.errors import CallError
-from airflow_sf_dedup.journeys.guards import Taken
-from airflow_sf_dedup.locks.base import Claimant, Holder, KeyClaims, KeyScope
+from airflow_sf_dedup.journeys.sending.clearance import Cleared, Dropped, PutOff
+from airflow_sf_dedup.journeys.sending.under_way import UnderWay
+from airflow_sf_dedup.locks.base import Claimant, Grant, KeyClaims, KeyScope
 
 #: The part of its lifetime after which a claim is renewed: what is left is more than the longest call takes.
 _RENEWED_AFTER = 1 / 6
@@ -22,7 +23,7 @@ _RENEWED_AFTER = 1 / 6
 
 @dataclass
 class HeldKeys:
-    """A :class:`~airflow_sf_dedup.journeys.guards.Guard`: no row is sent whose key somebody else has in flight.
+    """A :class:`~airflow_sf_dedup.journeys.sending.clearance.Clearance`: a key that is in flight elsewhere is not sent.
 
     :param key_of: the broadest folding of a key: what any org may take for one key is one claim.
     :param settled_among: which of these rows are settled by now, and how: another process of the same task, which
@@ -55,39 +56,46 @@ class HeldKeys:
         self._renewed = self.clock()
         self._lock = threading.RLock()
 
-    def take(self, rows: Sequence[Record]) -> Taken[Record]:
+    def clear(self, rows: Sequence[UnderWay[Record]]) -> list[Cleared[Record]]:
         """Claim the keys of rows that are about to be sent; those in flight elsewhere are put off.
 
-        Rows that are put off may be in doubt all the same.
+        Rows that are put off may be in doubt all the same. Rows that another process settled are dropped.
         """
         with self._lock:
-            wanted = [(row, self.key_of(row.key)) for row in rows if row.row_number not in self._rows]
+            wanted = {each.row.row_number: self.key_of(each.row.key) for each in rows if not self._holds(each.row)}
             if not wanted:
-                return Taken()
+                return list(rows)
             if not self._rows:
                 self._renewed = self.clock()
-            keys = [key for _, key in wanted]
-            grant = self.claims.claim(self.scope, self.claimant, keys, org_time=self.org_now())
-            put_off: list[tuple[Record, Holder]] = []
-            since: dict[int, datetime] = {}
-            for row, key in wanted:
-                doubted = grant.granted.get(key) or grant.doubted.get(key)
-                if doubted or row.row_number in self.unknown:
-                    since[id(row)] = doubted or self.unknown_since()
-                if key in grant.refused:
-                    put_off.append((row, grant.refused[key]))
-                    continue
-                self._rows[row.row_number] = key
-                self._users[key] += 1
-            return Taken(put_off, since, self._drop_settled(row for row, _ in wanted))
+            grant = self.claims.claim(self.scope, self.claimant, list(wanted.values()), org_time=self.org_now())
+            taken = {number: key for number, key in wanted.items() if key not in grant.refused}
+            self._rows.update(taken)
+            self._users.update(taken.values())
+            settled = self._drop_settled([each.row for each in rows if each.row.row_number in taken])
+            return [
+                each if (key := wanted.get(each.row.row_number)) is None else self._cleared(each, key, grant, settled)
+                for each in rows
+            ]
 
-    def _drop_settled(self, rows: Iterable[Record]) -> set[int]:
-        """``id()`` of the rows that need not be sent any more; their keys are given back."""
-        held = {row.row_number: row for row in rows if row.row_number in self._rows}
+    def _holds(self, row: Record) -> bool:
+        return row.row_number in self._rows
+
+    def _cleared(self, each: UnderWay[Record], key: str, grant: Grant, settled: Set[int]) -> Cleared[Record]:
+        number = each.row.row_number
+        if number in settled:
+            return Dropped.DROPPED
+        doubted = grant.granted.get(key) or grant.doubted.get(key)
+        if doubted or number in self.unknown:
+            each = each.doubted(doubted or self.unknown_since())
+        return PutOff(each, grant.refused[key]) if key in grant.refused else each
+
+    def _drop_settled(self, rows: Sequence[Record]) -> Set[int]:
+        """The numbers of the rows that need not be sent any more; their keys are given back."""
+        held = {row.row_number: row for row in rows}
         settled = self.settled_among(list(held)) if held else {}
         self._settled += [(held[number], action) for number, action in settled.items()]
         self.release(settled)
-        return {id(held[number]) for number in settled}
+        return settled.keys()
 
     def settled_meanwhile(self) -> list[tuple[Record, Action]]:
         """The rows that turned out to be settled since this was asked last, and how."""

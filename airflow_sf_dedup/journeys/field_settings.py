@@ -12,17 +12,18 @@ from airflow_sf_dedup.core.field_names import carried_as, field_named, nearest_f
 from airflow_sf_dedup.core.sobjects import Field, SObject
 from airflow_sf_dedup.core.wording import listed, shown
 from airflow_sf_dedup.errors import SettingError
-from airflow_sf_dedup.policies import Chain
+from airflow_sf_dedup.policies import Policy
+from airflow_sf_dedup.policies.base import named_fields
 
 
-def check_policy_fields(policy: Chain, described: SObject, columns: Iterable[str], key_field: str) -> None:
+def check_policy_fields(policy: Policy, described: SObject, columns: Iterable[str], key_field: str) -> None:
     """Every field that a policy names is one that the load carries.
 
     :param columns: the columns of the source that are sent.
     :raises SettingError: names those that it does not carry, and the nearest ones.
     """
     carried = list(_fields_of(described, (*columns, key_field)))
-    unknown = [name for name in policy.named_fields if _not_among(carried, described, name)]
+    unknown = [name for name in named_fields(policy) if _not_among(carried, described, name)]
     if unknown:
         names = listed(unknown, say=lambda name: f"{shown(name)}{nearest_fields(described, name, carried)}")
         raise SettingError(

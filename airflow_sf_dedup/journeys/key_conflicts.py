@@ -6,17 +6,16 @@ the key. A record that holds it is updated by its id: no path leads from here to
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
 
-from airflow_sf_dedup.core.clock import utc_now
 from airflow_sf_dedup.core.keys import KeyRule
 from airflow_sf_dedup.core.outcomes import Failed, KeyHeldByMany, Saved, Unanswered
 from airflow_sf_dedup.core.records import Record
-from airflow_sf_dedup.journeys.patience import seconds_before_try
-from airflow_sf_dedup.journeys.sending import Answered, Sender
+from airflow_sf_dedup.journeys.sending.by_calls import ByCalls
+from airflow_sf_dedup.journeys.sending.next_step import Terms
+from airflow_sf_dedup.journeys.sending.senders import Room, Senders
+from airflow_sf_dedup.journeys.sending.under_way import Answered, UnderWay, under_way
 from airflow_sf_dedup.salesforce.base import ChunkAnswer, RecordReader, RecordUpdate, UpsertApi
 from airflow_sf_dedup.salesforce.duplicate_value import DuplicateValue, kind_of, read_message
 
@@ -32,6 +31,15 @@ class Conflict:
     holders: tuple[str, ...] = ()
     #: They are in the recycle bin.
     deleted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """A row that goes to the record that holds its key."""
+
+    answered: Answered[Record]
+    #: Its id.
+    holder: str
 
 
 #: A record that this user may not see may be the very one that a lost call created.
@@ -57,30 +65,23 @@ class KeyConflicts:
     key_rule: KeyRule
     api: UpsertApi
     reader: RecordReader
-    size: Callable[[Record], int]
-    sleep: Callable[[float], None] = time.sleep
-    wait: Callable[[int], float] = seconds_before_try
-    #: The org's time, UTC.
-    now: Callable[[], datetime] = utc_now
-    #: Told the numbers of rows in a call that was given up and may still be carried out.
-    on_late: Callable[[Iterable[int]], None] = lambda rows: None
-    #: Rows on their way, in case a call fails for good.
+    senders: Senders
+    #: Rows that are not settled, by number, in case a call fails for good.
     _open: dict[int, Answered[Record]] = field(default_factory=dict)
-    _sender: Sender[tuple[Answered[Record], str]] | None = None
+    _sender: ByCalls[_Held] | None = None
 
     def settle(self, rows: Sequence[Answered[Record]]) -> Iterator[list[Conflict]]:
         """Re-read the keys of rows that a unique value kept out, and settle them, call by call.
 
         :raises CallError: a call failed for good; :meth:`left` has the rows that were not settled.
         """
-        self._open = {id(each.row): each for each in rows}
-        if any(each.attempts == 1 for each in rows):
-            self.sleep(self.wait(2))
+        self._open = {each.row.row_number: each for each in rows}
+        if any(each.sent.attempts == 1 for each in rows):
+            self.senders.sleep(self.senders.wait(2))
         holders = self.reader.holders([each.row.key for each in rows])
         others = [each for each in rows if self._is_other_record(each, holders.get(each.row.key, ()))]
         yield self._closed(Conflict(each) for each in others)
-        decided = set(map(id, others))
-        rest = [each for each in rows if id(each) not in decided]
+        rest = list(self._open.values())
         yield from self.write_to_holders([each for each in rest if each.row.key in holders], holders)
         yield self._closed(self._not_held([each for each in rest if each.row.key not in holders]))
 
@@ -91,51 +92,39 @@ class KeyConflicts:
 
         :raises CallError: as :meth:`settle`.
         """
-        self._open.update({id(each.row): each for each in rows})
+        self._open.update({each.row.row_number: each for each in rows})
         several = [each for each in rows if len(holders[each.row.key]) > 1]
         yield self._closed(Conflict(replace(each, outcome=_many(holders[each.row.key]))) for each in several)
-        self._sender = Sender(
-            self._update,
-            rows_per_chunk=self.api.rows_per_chunk,
-            chunks_per_call=self.api.chunks_per_call,
-            external_id_field=None,
-            size=lambda item: self.size(item[0].row),
-            on_late=lambda items: self.on_late(each.row.row_number for each, _ in items),
-            now=self.now,
-            sleep=self.sleep,
-            wait=self.wait,
-        )
-        one = ((each, holders[each.row.key][0]) for each in rows if len(holders[each.row.key]) == 1)
-        for batch in self._sender.send(one):
-            yield self._closed(self._updated(answered.row[0], answered) for answered in batch)
+        room = Room(self.api.rows_per_chunk, self.api.chunks_per_call)
+        self._sender = self.senders.by_calls(self._update, Terms(external_id_field=None), room, _record_of)
+        one = [_Held(each, holders[each.row.key][0]) for each in rows if len(holders[each.row.key]) == 1]
+        for batch in self._sender.send(under_way(one)):
+            yield self._closed(map(self._updated, batch))
 
-    def left(self) -> Iterator[tuple[Record, bool]]:
-        """The rows that are not settled, and whether each may be in the org."""
-        in_doubt = {id(item[0].row) for item, doubt in self._sender.left() if doubt} if self._sender else set()
-        for row_id, answered in self._open.items():
-            yield answered.row, row_id in in_doubt or answered.since is not None
+    def left(self) -> Iterator[UnderWay[Record]]:
+        """The rows that are not settled."""
+        sent = {each.row.answered.row.row_number: each for each in self._sender.left()} if self._sender else {}
+        for number, answered in self._open.items():
+            yield answered.sent.then(sent[number]) if number in sent else answered.sent
 
-    def _update(
-        self, chunks: Sequence[Sequence[tuple[Answered[Record], str]]], *, on_late: Callable[[], None]
-    ) -> list[ChunkAnswer]:
-        updates = [[RecordUpdate(holder, each.row.fields) for each, holder in chunk] for chunk in chunks]
+    def _update(self, chunks: Sequence[Sequence[_Held]], *, on_late: Callable[[], None]) -> list[ChunkAnswer]:
+        updates = [[RecordUpdate(each.holder, each.answered.row.fields) for each in chunk] for chunk in chunks]
         return self.api.update(updates, on_late=on_late)
 
-    def _updated(self, before: Answered[Record], answered: Answered[tuple[Answered[Record], str]]) -> Conflict:
+    def _updated(self, answered: Answered[_Held]) -> Conflict:
         """A row that was written to its key's holder; a value that is still taken is another field's."""
-        outcome, reason = answered.outcome, None
+        outcome, reason, before = answered.outcome, None, answered.row.answered.sent
         if isinstance(outcome, Saved):
-            outcome, reason = Saved(outcome.record_id, None if before.since else False), "written_to_key_holder"
+            outcome, reason = Saved(outcome.record_id, None if before.in_doubt else False), "written_to_key_holder"
         elif isinstance(outcome, Failed) and outcome.code == "DUPLICATE_VALUE":
             reason = DuplicateValue.OTHER_FIELD
-        attempts, since = before.attempts + answered.attempts, before.since or answered.since
-        return Conflict(replace(before, outcome=outcome, attempts=attempts, since=since), reason)
+        return Conflict(Answered(before.then(answered.sent), outcome), reason)
 
     def _not_held(self, rows: Sequence[Answered[Record]]) -> Iterator[Conflict]:
         deleted = self.reader.deleted_holders([each.row.key for each in rows]) if rows else {}
         for each in rows:
             found = deleted.get(each.row.key, ())
-            if each.since is not None and not found:
+            if each.sent.in_doubt and not found:
                 each = replace(each, outcome=Unanswered(_UNSEEN))
             yield Conflict(each, "key_held_in_recycle_bin" if found else "holder_not_visible", found, bool(found))
 
@@ -145,14 +134,18 @@ class KeyConflicts:
         read = read_message(outcome.message, self.key_rule.field.name) if isinstance(outcome, Failed) else None
         if read is None or read.kind is not DuplicateValue.OTHER_FIELD:
             return False
-        itself = read.holder_id in holders if read.holder_id else bool(holders) and each.since is not None
+        itself = read.holder_id in holders if read.holder_id else bool(holders) and each.sent.in_doubt
         return not itself
 
     def _closed(self, conflicts: Iterable[Conflict]) -> list[Conflict]:
         closed = list(conflicts)
         for each in closed:
-            self._open.pop(id(each.answered.row), None)
+            self._open.pop(each.answered.row.row_number, None)
         return closed
+
+
+def _record_of(item: _Held) -> Record:
+    return item.answered.row
 
 
 def _many(record_ids: tuple[str, ...]) -> KeyHeldByMany:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from enum import Enum
+from itertools import compress
 from typing import Protocol
 
 from airflow_sf_dedup.core.likeness import Likeness
@@ -15,7 +16,7 @@ from airflow_sf_dedup.core.sobjects import SObject
 from airflow_sf_dedup.errors import CallError
 from airflow_sf_dedup.journeys.key_conflicts import is_open
 from airflow_sf_dedup.journeys.key_holders import KeyHolder, is_since, read_holders
-from airflow_sf_dedup.journeys.sending import Answered
+from airflow_sf_dedup.journeys.sending.under_way import Answered
 from airflow_sf_dedup.salesforce.base import Origin, RecordReader
 
 
@@ -88,13 +89,15 @@ class ReRead:
 
         Why a row's unique value is taken is left to :mod:`airflow_sf_dedup.journeys.key_conflicts`.
         """
-        asked = [each for each in answered if not is_open(each, self._external_id_field)]
-        known = dict(zip(map(id, asked), self.refused_or_saved(asked), strict=True))
-        return self._written_by([known.get(id(each), each) for each in answered])
+        return self._written_by(self._re_read(answered, lambda each: not is_open(each, self._external_id_field)))
 
     def told_at_last(self, answered: Sequence[Answered[Record]]) -> list[Answered[Record]]:
         """The same of rows that come from a conflict: whatever kept them out is no proof of then."""
-        return self._written_by(self.refused_or_saved(answered))
+        return self._written_by(self._re_read(answered))
+
+    def refused_or_saved(self, answered: Sequence[Answered[Record]]) -> list[Answered[Record]]:
+        """Three reads for all rows that are in doubt and not saved now."""
+        return self._re_read(answered)
 
     def _written_by(self, answered: Sequence[Answered[Record]]) -> list[Answered[Record]]:
         told = self._created_or_updated(answered)
@@ -116,7 +119,7 @@ class ReRead:
 
     def _told(self, answered: Answered[Record], origins: Mapping[str, Origin]) -> Answered[Record]:
         outcome = answered.outcome
-        if not isinstance(outcome, Saved) or outcome.created is not None or answered.since is None:
+        if not isinstance(outcome, Saved) or outcome.created is not None or answered.sent.since is None:
             return answered
         origin = origins.get(outcome.record_id)
         if outcome.record_id in self._written:
@@ -124,24 +127,27 @@ class ReRead:
         elif origin is None or origin.created_at is None:
             return answered
         else:
-            created = self._is_own(origin.created_by) and is_since(origin.created_at, answered.since)
+            created = self._is_own(origin.created_by) and is_since(origin.created_at, answered.sent.since)
         return replace(answered, outcome=Saved(outcome.record_id, created))
 
     # -- refused: was it saved before? -------------------------------------------------------------
 
-    def refused_or_saved(self, answered: Sequence[Answered[Record]]) -> list[Answered[Record]]:
-        """Three reads for all rows that are in doubt and not saved now."""
-        doubted = [each for each in answered if each.since is not None and not isinstance(each.outcome, Saved)]
-        if not doubted:
+    def _re_read(
+        self, answered: Sequence[Answered[Record]], asked: Callable[[Answered[Record]], bool] = lambda each: True
+    ) -> list[Answered[Record]]:
+        doubted = [_is_doubted(each) and asked(each) for each in answered]
+        if not any(doubted):
             return list(answered)
+        told = iter(self._read([*compress(answered, doubted)]))
+        return [next(told) if was else each for each, was in zip(answered, doubted, strict=True)]
+
+    def _read(self, doubted: Sequence[Answered[Record]]) -> list[Answered[Record]]:
+        rows = [each.row for each in doubted]
         try:
-            rows = [each.row for each in doubted]
             holders = read_holders(self._reader, self._sobject, self._external_id_field, rows)
         except CallError as error:
-            unread = set(map(id, doubted))
-            return [_unknown(each, error.own_words) if id(each) in unread else each for each in answered]
-        asked = set(map(id, doubted))
-        return [self._seen(each, holders.get(each.row.key, ())) if id(each) in asked else each for each in answered]
+            return [_unknown(each, error.own_words) for each in doubted]
+        return [self._seen(each, holders.get(each.row.key, ())) for each in doubted]
 
     def _seen(self, answered: Answered[Record], holders: Sequence[KeyHolder]) -> Answered[Record]:
         """The one record that the row's call surely wrote is the row's; where nobody can tell, the row is unknown."""
@@ -156,11 +162,11 @@ class ReRead:
         """Whether the row's call wrote a record that holds its key."""
         if holder.values is None:
             return Written.PERHAPS
-        if not holder.was_written_since(answered.since):
+        if not holder.was_written_since(answered.sent.since):
             return Written.NO
         alike, origin = holder.likeness(answered.row), holder.origin
         if alike is Likeness.SAME:
-            return Written.YES if origin is None or self._wrote(origin, answered.since) else Written.PERHAPS
+            return Written.YES if origin is None or self._wrote(origin, answered.sent.since) else Written.PERHAPS
         if alike is not Likeness.OTHER:
             return Written.YES if self._made(answered, holder) else Written.PERHAPS
         if isinstance(answered.outcome, DuplicatesFound):
@@ -172,18 +178,18 @@ class ReRead:
 
     def _made(self, answered: Answered[Record], holder: KeyHolder) -> bool:
         """Whether this user created the record since, with values of the row, and nobody has written it after that."""
-        if holder.origin is None or answered.since is None or holder.was_overwritten_since(answered.since):
+        if holder.origin is None or answered.sent.since is None or holder.was_overwritten_since(answered.sent.since):
             return False
-        return self._created(holder.origin, answered.since) and holder.has_traces_of(answered.row, {})
+        return self._created(holder.origin, answered.sent.since) and holder.has_traces_of(answered.row, {})
 
     def _has_signs(self, answered: Answered[Record], holder: KeyHolder) -> bool:
         """Whether the row may have written a record that holds other values by now.
 
         A match that was claimed for the row's key may have been stamped, with some of its values or by another row.
         """
-        if holder.record_id in self._stamped or answered.since is None:
+        if holder.record_id in self._stamped or answered.sent.since is None:
             return True
-        return holder.was_overwritten_since(answered.since) or holder.has_traces_of(answered.row, {})
+        return holder.was_overwritten_since(answered.sent.since) or holder.has_traces_of(answered.row, {})
 
     def _wrote(self, origin: Origin, since: datetime | None) -> bool:
         """Whether this user may have been one of those who have written the record since the row was first sent."""
@@ -196,6 +202,11 @@ class ReRead:
 
     def _is_own(self, user_id: str | None) -> bool:
         return None in (user_id, own := self._user_id()) or user_id == own
+
+
+def _is_doubted(answered: Answered[Record]) -> bool:
+    """Whether the row is not saved now and may have been before."""
+    return answered.sent.in_doubt and not isinstance(answered.outcome, Saved)
 
 
 def _unknown(answered: Answered[Record], why: str, record_ids: Iterable[str] = ()) -> Answered[Record]:

@@ -9,8 +9,9 @@ from typing import Protocol
 from airflow_sf_dedup.core.clock import utc_now
 from airflow_sf_dedup.core.entries import WRITTEN, Action, Entry
 from airflow_sf_dedup.core.records import Record
-from airflow_sf_dedup.journeys.guards import Guard, Taken
 from airflow_sf_dedup.journeys.raisers import Fate, Raiser, Raisers
+from airflow_sf_dedup.journeys.sending.clearance import Clearance, Cleared, Dropped, PutOff, granted
+from airflow_sf_dedup.journeys.sending.under_way import UnderWay
 from airflow_sf_dedup.locks.base import Holder, KeyScope, Standing, Watermark, Watermarks
 
 #: Why a row was not sent: a newer state of its key was written.
@@ -20,7 +21,7 @@ STALE = "stale"
 STALE_IN_DOUBT = "stale_in_doubt"
 
 
-class ClaimsKeys(Guard[Record], Protocol):
+class ClaimsKeys(Clearance[Record], Protocol):
     """Claims the keys of rows, and gives them back unsent."""
 
     def give_back(self, row_numbers: Iterable[int]) -> None:
@@ -28,7 +29,7 @@ class ClaimsKeys(Guard[Record], Protocol):
 
 
 class NewestOnly:
-    """A :class:`~airflow_sf_dedup.journeys.guards.Guard` that keeps older rows back.
+    """A :class:`~airflow_sf_dedup.journeys.sending.clearance.Clearance` that keeps older rows back.
 
     Before it is sent, and under the claim of its key, a row announces its state. Only a newer state that was written
     makes a row ``skipped``. While nobody has said what became of a newer one, the row is put off as if its key were
@@ -62,34 +63,39 @@ class NewestOnly:
         self._sent: dict[int, tuple[str, Watermark]] = {}
         self._stale: list[tuple[Record, str]] = []
 
-    def take(self, rows: Sequence[Record]) -> Taken[Record]:
+    def clear(self, rows: Sequence[UnderWay[Record]]) -> list[Cleared[Record]]:
         """Claim keys, and keep back the rows that are older than what was sent of them."""
-        taken = self._claims.take(rows)
-        away = {id(row) for row, _ in taken.put_off} | taken.dropped
-        asked = [row for row in rows if self._is_ordered(row) and id(row) not in away]
+        cleared = self._claims.clear(rows)
+        asked = [each.row for each in granted(cleared) if self._is_ordered(each.row)]
         if not asked:
-            return taken
+            return cleared
         above = self._above(asked)
-        put_off = [(row, holder) for row in asked if (holder := above.get(id(row)))]
         # Whoever holds a row up gets its key.
-        self._claims.give_back(row.row_number for row, _ in put_off)
-        stale = [row for row in asked if id(row) in above and not above[id(row)]]
-        self._stale += [(row, STALE_IN_DOUBT if id(row) in taken.since else STALE) for row in stale]
-        self._announce([row for row in asked if id(row) not in above])
-        return Taken([*taken.put_off, *put_off], taken.since, taken.dropped | set(map(id, stale)))
+        self._claims.give_back([number for number, holder in above.items() if holder])
+        self._announce([row for row in asked if row.row_number not in above])
+        return [self._kept_back(each, above) if isinstance(each, UnderWay) else each for each in cleared]
+
+    def _kept_back(self, each: UnderWay[Record], above: Mapping[int, Holder | None]) -> Cleared[Record]:
+        if each.row.row_number not in above:
+            return each
+        holder = above[each.row.row_number]
+        if holder is not None:
+            return PutOff(each, holder)
+        self._stale.append((each.row, STALE_IN_DOUBT if each.in_doubt else STALE))
+        return Dropped.DROPPED
 
     def _is_ordered(self, row: Record) -> bool:
         return row.order is not None and row.row_number not in self._sent
 
     def _above(self, rows: Sequence[Record]) -> dict[int, Holder | None]:
-        """``id()`` of the rows that may not be sent, to the newer row that each waits for; ``None``: it is stale."""
+        """The rows that may not be sent, by number, to the newer row that each waits for; ``None``: it is stale."""
         standing = self._watermarks.standing(self._scope, [self._key_of(row.key) for row in rows])
         found: dict[int, Holder | None] = {}
         newer: list[tuple[Record, Watermark]] = []
         for row in rows:
             known = standing.get(self._key_of(row.key), Standing())
             if _is_older(row, known.confirmed):
-                found[id(row)] = None
+                found[row.row_number] = None
             else:
                 newer += [(row, mark) for mark in known.provisional if self._is_held_up(row, mark)]
         raisers = self._raisers.tell(newer) if newer else {}
@@ -98,7 +104,7 @@ class NewestOnly:
         for row, mark in sorted(newer, key=lambda each: raisers[each[1].raised_by].fate):
             raiser = raisers[mark.raised_by]
             if raiser.fate is not Fate.NOT_WRITTEN:
-                found[id(row)] = raiser.holder if raiser.fate is Fate.OPEN else None
+                found[row.row_number] = raiser.holder if raiser.fate is Fate.OPEN else None
         return found
 
     def _is_held_up(self, row: Record, mark: Watermark) -> bool:

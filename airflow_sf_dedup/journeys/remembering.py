@@ -15,8 +15,9 @@ from airflow_sf_dedup.core.entries import Action, Entry
 from airflow_sf_dedup.core.records import Record
 from airflow_sf_dedup.journeys.claiming import HeldKeys
 from airflow_sf_dedup.journeys.entry_maker import EntryMaker
-from airflow_sf_dedup.journeys.guards import Guard, Taken
 from airflow_sf_dedup.journeys.newest import NewestOnly
+from airflow_sf_dedup.journeys.sending.clearance import Clearance, Cleared, granted
+from airflow_sf_dedup.journeys.sending.under_way import UnderWay
 
 #: Why a row is ``unknown`` whose call is under way, or was when its task died.
 UNDER_WAY = "under_way"
@@ -48,22 +49,21 @@ class Memory:
 
 @dataclass
 class Intents:
-    """A :class:`~airflow_sf_dedup.journeys.guards.Guard` for writes that do not repeat safely.
+    """A :class:`~airflow_sf_dedup.journeys.sending.clearance.Clearance` for writes that do not repeat safely.
 
     Before a call its rows are remembered as ``unknown``: whoever comes after a crash re-reads them before
     anything is sent.
     """
 
-    guard: Guard[Record]
+    clearance: Clearance[Record]
     audit: Remembers
     load_id: str
     entries: EntryMaker
 
-    def take(self, rows: Sequence[Record]) -> Taken[Record]:
+    def clear(self, rows: Sequence[UnderWay[Record]]) -> list[Cleared[Record]]:
         """Write down that the rows are about to be sent."""
-        taken = self.guard.take(rows)
-        away = {id(row) for row, _ in taken.put_off} | taken.dropped
-        sent = [self.entries.entry(row, Action.UNKNOWN, reason=UNDER_WAY) for row in rows if id(row) not in away]
+        cleared = self.clearance.clear(rows)
+        sent = [self.entries.entry(each.row, Action.UNKNOWN, reason=UNDER_WAY) for each in granted(cleared)]
         if sent:
             self.audit.remember(self.load_id, sent)
-        return taken
+        return cleared

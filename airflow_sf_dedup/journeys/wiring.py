@@ -21,24 +21,26 @@ from airflow_sf_dedup.core.records import Record
 from airflow_sf_dedup.core.sobjects import SObject
 from airflow_sf_dedup.errors import SettingError, StagingError
 from airflow_sf_dedup.journeys.claiming import HeldKeys
-from airflow_sf_dedup.journeys.duplicates import Duplicates
 from airflow_sf_dedup.journeys.entry_maker import EntryMaker, TaskMark
 from airflow_sf_dedup.journeys.field_settings import check_policy_fields, masked_names
-from airflow_sf_dedup.journeys.guards import Guard
 from airflow_sf_dedup.journeys.limits import CallLimits, CallMeter
 from airflow_sf_dedup.journeys.lost_answers import ReRead
 from airflow_sf_dedup.journeys.newest import NewestOnly
-from airflow_sf_dedup.journeys.patience import seconds_before_try
 from airflow_sf_dedup.journeys.progress import Progress
 from airflow_sf_dedup.journeys.raisers import AuditedRaisers
+from airflow_sf_dedup.journeys.recording import Recorder
 from airflow_sf_dedup.journeys.remembering import Intents, Memory
+from airflow_sf_dedup.journeys.sending.backoff import seconds_before_try
+from airflow_sf_dedup.journeys.sending.clearance import Clearance
+from airflow_sf_dedup.journeys.sending.senders import Senders
 from airflow_sf_dedup.journeys.upsert import Upsert
+from airflow_sf_dedup.journeys.workshop import settlement_of
 from airflow_sf_dedup.journeys.write_settings import WriteSettings
 from airflow_sf_dedup.locks.base import Claimant, KeyScope
 from airflow_sf_dedup.locks.key_claims import SqlKeyClaims
 from airflow_sf_dedup.locks.record_claims import SqlRecordClaims
 from airflow_sf_dedup.locks.watermarks import SqlWatermarks
-from airflow_sf_dedup.policies import Chain, read_policy
+from airflow_sf_dedup.policies import Policy, read_policy
 from airflow_sf_dedup.salesforce.call_count import LimitInfo
 from airflow_sf_dedup.salesforce.collections import CollectionsApi
 from airflow_sf_dedup.salesforce.reader import OrgReader
@@ -129,7 +131,10 @@ def upsert_of(
 
     record_claims = SqlRecordClaims(audit.engine)
     stamped = record_claims.claimed(ref.load_id, ref.org_id) if task.mark.try_number > 1 else {}
-    duplicates = Duplicates(
+    senders = Senders(keys.mark_late, now, clocks.sleep, clocks.wait)
+    memory = Memory(audit, keys, newest)
+    lost_answers = _re_read(ref, staged, reader, session=session, audit=audit, stamped=stamped)
+    settlement = settlement_of(
         load_id=ref.load_id,
         org_id=ref.org_id,
         sobject=sobject,
@@ -144,15 +149,13 @@ def upsert_of(
         ),
         reader=reader,
         claims=record_claims,
-        memory=Memory(audit, keys, newest),
+        memory=memory,
         policy=_policy(settings, staged),
         entries=entries,
-        lost_answers=_re_read(ref, staged, reader, session=session, audit=audit, stamped=stamped),
-        sleep=clocks.sleep,
-        wait=clocks.wait,
-        now=now,
-        on_late=keys.mark_late,
+        lost_answers=lost_answers,
+        senders=senders,
     )
+    recorder = Recorder(ref.load_id, key_rule, memory, entries, keys, stamped, progress)
     return Upsert(
         load_id=ref.load_id,
         partition=ref.partition,
@@ -160,21 +163,16 @@ def upsert_of(
         api=api,
         reader=reader,
         audit=audit,
-        memory=duplicates.memory,
-        entries=entries,
-        duplicates=duplicates,
-        lost_answers=duplicates.lost_answers,
+        recorder=recorder,
+        settlement=settlement,
+        lost_answers=lost_answers,
         keys=keys,
-        guard=_guard(api, newest, audit, ref.load_id, entries),
+        clearance=_clearance(api, newest, audit, ref.load_id, entries),
         newest=newest,
         try_number=task.mark.try_number,
         max_in_flight=1 if load and load.settings.get("group_by") else settings.max_in_flight,
         unknown=unknown,
-        stamped=stamped,
-        sleep=clocks.sleep,
-        wait=clocks.wait,
-        now=now,
-        progress=progress,
+        senders=senders,
     )
 
 
@@ -252,9 +250,9 @@ def _key_rule(ref: PartitionRef, staged: StagedLoad) -> KeyRule:
     return KeyRule(field)
 
 
-def _guard(
+def _clearance(
     api: CollectionsApi, newest: NewestOnly, audit: SqlAudit, load_id: str, entries: EntryMaker
-) -> Guard[Record]:
+) -> Clearance[Record]:
     """A key that is not unique lets one row create two records: its writes are announced before they are made."""
     return newest if api.repeatable else Intents(newest, audit, load_id, entries)
 
@@ -287,7 +285,7 @@ def check_fit(settings: WriteSettings, described: SObject, columns: Iterable[str
     masked_names(settings.masked_fields, described, key_field)
 
 
-def _policy(settings: WriteSettings, staged: StagedLoad) -> Chain:
+def _policy(settings: WriteSettings, staged: StagedLoad) -> Policy:
     """The policy, where it fits the load.
 
     :raises SettingError: it names a field that the load does not carry.

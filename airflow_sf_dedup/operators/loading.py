@@ -376,7 +376,7 @@ def _begin(
         daily_calls=daily_calls,
     )
     _same_org(session, ref)
-    audit.update_load(ref.load_id, policy=repr(journey.duplicates.policy), api=settings.api)
+    audit.update_load(ref.load_id, policy=repr(journey.settlement.policy), api=settings.api)
     daily_calls.ask_from_now_on()
     session.before_each_call(Beginning(lambda: audit.note_beginning(ref.load_id, ref.partition)))
     return journey

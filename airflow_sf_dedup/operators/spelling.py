@@ -13,7 +13,7 @@ from airflow_sf_dedup.core.setting_values import check_column, check_flag
 from airflow_sf_dedup.journeys.limits import CallLimits
 from airflow_sf_dedup.journeys.write_settings import WriteSettings
 from airflow_sf_dedup.operators.mapping import most_partitions
-from airflow_sf_dedup.policies import Chain, Policy
+from airflow_sf_dedup.policies import Policy
 
 _WRITE = frozenset(each.name for each in fields(WriteSettings)) - {"limits"}
 _LIMITS = frozenset(each.name for each in fields(CallLimits))
@@ -48,7 +48,7 @@ def is_spelt_out(value: Any) -> bool:
         return all(map(is_spelt_out, value.values()))
     if isinstance(value, list | tuple):
         return all(map(is_spelt_out, value))
-    return value is None or isinstance(value, int | float | Chain | Policy)
+    return value is None or isinstance(value, int | float | Policy)
 
 
 #: Rendered when the task runs; all other parameters are what they are.

@@ -1,26 +1,35 @@
 """What to do about a duplicate? A policy looks at a case and chooses a decision, or passes.
 
-Policies compose with ``|``: the first that claims a case decides it. What none claims goes to a
-reviewer, so no row is ever without a decision.
+Policies are a tree. A leaf decides; a combinator, such as a :class:`Chain`, chooses whom to ask and hands on what they
+say. Combinators ask by :func:`ask`: a policy whose decision Salesforce refused is not asked again, wherever in the
+tree it stands, and the case goes on to what follows it there. What no policy claims goes to a reviewer, so no row is
+ever without a decision.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from typing import ClassVar, Protocol, runtime_checkable
 
-from airflow_sf_dedup.core.decisions import Ask, Decision, DuplicateCase, Pass, Skip
+from airflow_sf_dedup.core.decisions import Ask, Decided, Decision, DuplicateCase, Pass, Skip
 
 
 @runtime_checkable
 class Policy(Protocol):
-    """One way to deal with a blocked row. Its ``repr`` is its spelling in the grammar."""
+    """One way to deal with a blocked row. Its ``repr`` is its spelling in the grammar.
+
+    A combinator has ``policies``, all those that it may ask; a policy that writes fields by name has ``named_fields``.
+    """
 
     #: The word that stands for it in strings and YAML.
     name: ClassVar[str]
 
-    def decide(self, case: DuplicateCase) -> Decision | Pass:
-        """Choose what happens to the row, or pass with the reason in one word."""
+    def decide(self, case: DuplicateCase) -> Decision | Decided | Pass:
+        """Choose what happens to the row, or pass with the reason in one word.
+
+        A combinator answers what :func:`ask` told it.
+        """
 
 
 class Composable:
@@ -32,7 +41,7 @@ class Composable:
         """The parameters that differ from their defaults."""
         return {}
 
-    def __or__(self, other: Policy | Chain) -> Chain:
+    def __or__(self, other: Policy) -> Chain:
         return Chain((self,)) | other  # type: ignore[arg-type]
 
     def __repr__(self) -> str:
@@ -40,44 +49,50 @@ class Composable:
         return f"{self.name}({arguments})" if arguments else self.name
 
 
-@dataclass(frozen=True, slots=True)
-class Decided:
-    """A decision and where in the chain it was made, so that a refused one goes on from there."""
-
-    decision: Decision
-    position: int
-
-
 @dataclass(frozen=True, repr=False)
 class Chain:
-    """Policies in the order they are asked."""
+    """Policies in the order they are asked: the first that claims a case decides it."""
 
     policies: tuple[Policy, ...]
+    name: ClassVar[str] = "chain"
 
-    def decide(self, case: DuplicateCase, *, start: int = 0, reason: str | None = None) -> Decided:
-        """Ask the policies from ``start`` on; a reviewer gets what they all pass.
+    def decide(self, case: DuplicateCase) -> Decided | Pass:
+        """A row that is left alone says why the policies before did not act."""
+        reason = case.refused[-1].reason if case.refused else None
+        for policy in self.policies:
+            answer = ask(policy, case)
+            if isinstance(answer, Decided):
+                return replace(answer, decision=_because(answer.decision, reason))
+            reason = reason or answer.reason
+        return Pass(reason or "no_policy_claims_it")
 
-        :param reason: why an earlier decision on the case could not be carried out.
-        """
-        for position, policy in enumerate(self.policies[start:], start):
-            decision = policy.decide(case)
-            if not isinstance(decision, Pass):
-                return Decided(_because(decision, reason), position)
-            reason = reason or decision.reason
-        return Decided(Ask(reason or "no_policy_claims_it"), len(self.policies))
-
-    @property
-    def named_fields(self) -> tuple[str, ...]:
-        """The fields that policies name; a load has to carry them."""
-        return tuple(name for policy in self.policies for name in getattr(policy, "named_fields", ()))
-
-    def __or__(self, other: Policy | Chain) -> Chain:
-        return Chain(self.policies + (other.policies if isinstance(other, Chain) else (other,)))
+    def __or__(self, other: Policy) -> Chain:
+        return Chain((*self.policies, *(other.policies if isinstance(other, Chain) else (other,))))
 
     def __repr__(self) -> str:
         return " | ".join(map(repr, self.policies))
 
 
+def ask(policy: Policy, case: DuplicateCase) -> Decided | Pass:
+    """What a policy says of a case; one whose decision was refused passes."""
+    for refused in case.refused:
+        if refused.by == policy:
+            return Pass(refused.reason)
+    answer = policy.decide(case)
+    return answer if isinstance(answer, Decided | Pass) else Decided(answer, policy)
+
+
+def decide(policy: Policy, case: DuplicateCase) -> Decided:
+    """What happens to a row: what the policies say, and else a person is asked."""
+    answer = ask(policy, case)
+    return answer if isinstance(answer, Decided) else Decided(Ask(answer.reason), policy)
+
+
+def named_fields(policy: Policy) -> tuple[str, ...]:
+    """The fields that a policy and those below it name; a load has to carry them."""
+    below: Iterable[Policy] = getattr(policy, "policies", ())
+    return (*getattr(policy, "named_fields", ()), *(name for each in below for name in named_fields(each)))
+
+
 def _because(decision: Decision, reason: str | None) -> Decision:
-    """A row that is left alone says why the policies before did not act."""
-    return type(decision)(reason) if isinstance(decision, Ask | Skip) and reason else decision
+    return replace(decision, reason=reason) if isinstance(decision, Ask | Skip) and reason else decision

@@ -6,24 +6,30 @@ These are the same::
     "update_existing(min_confidence=90) | ask_reviewer"
     [{"update_existing": {"min_confidence": 90}}, "ask_reviewer"]
     {"update_existing": {"min_confidence": 90}, "ask_reviewer": None}
+
+A combinator takes a mapping of names to policies in any of these spellings::
+
+    ByRule({"Leads_by_mail": UpdateExisting() | Skip()})
+    "by_rule({'Leads_by_mail': 'update_existing | skip'})"
+    {"by_rule": {"Leads_by_mail": ["update_existing", "skip"]}}
 """
 
 from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
 
 from airflow_sf_dedup.core.wording import listed
 from airflow_sf_dedup.errors import SettingError
 from airflow_sf_dedup.policies.ask_reviewer import AskReviewer
 from airflow_sf_dedup.policies.base import Chain, Policy
+from airflow_sf_dedup.policies.by_rule import ByRule
 from airflow_sf_dedup.policies.save_anyway import SaveAnyway
 from airflow_sf_dedup.policies.skip import Skip
 from airflow_sf_dedup.policies.update_existing import UpdateExisting
 
 POLICIES: Mapping[str, Callable[..., Policy]] = {
-    policy.name: policy for policy in (AskReviewer, SaveAnyway, Skip, UpdateExisting)
+    policy.name: policy for policy in (AskReviewer, ByRule, SaveAnyway, Skip, UpdateExisting)
 }
 
 
@@ -69,29 +75,37 @@ def _read_node(spelling: str, node: ast.expr) -> Iterator[Policy]:
         yield from _read_node(spelling, node.right)
     elif isinstance(node, ast.Name):
         yield _make(spelling, node.id, None)
-    elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and not node.args:
-        yield _make(spelling, node.func.id, _keywords(spelling, node))
+    elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+        yield _make(spelling, node.func.id, _options(spelling, node))
     else:
         raise _unreadable(spelling, "it is not of the form `policy | policy(option=value)`")
 
 
-def _keywords(spelling: str, call: ast.Call) -> dict[str, Any]:
+def _options(spelling: str, call: ast.Call) -> object:
+    """What stands in a policy's brackets: keywords, or the one mapping of a combinator."""
     try:
-        return {str(keyword.arg): ast.literal_eval(keyword.value) for keyword in call.keywords}
+        if call.args and not call.keywords:
+            [mapping] = call.args
+            return ast.literal_eval(mapping)
+        if not call.args:
+            return {str(keyword.arg): ast.literal_eval(keyword.value) for keyword in call.keywords}
     except (ValueError, TypeError):
         raise _unreadable(spelling, "an option is not a plain value") from None
+    raise _unreadable(spelling, "it is not of the form `policy | policy(option=value)`")
 
 
-def _make(spelling: object, name: object, arguments: object) -> Policy:
+def _make(spelling: object, name: object, options: object) -> Policy:
     make = POLICIES.get(name) if isinstance(name, str) else None
     if make is None:
         raise _unreadable(spelling, f"there is no policy {name!r}")
-    if arguments is not None and not isinstance(arguments, Mapping):
+    if getattr(make, "takes_mapping", False):
+        return make(options)
+    if options is not None and not isinstance(options, Mapping):
         raise _unreadable(spelling, f"the options of {name} are not a mapping")
     try:
-        return make(**(arguments or {}))
+        return make(**(options or {}))
     except TypeError:
-        raise _unreadable(spelling, f"{name} has no such options: {listed(arguments or ())}") from None
+        raise _unreadable(spelling, f"{name} has no such options: {listed(options or ())}") from None
 
 
 def _unreadable(spelling: object, why: str) -> SettingError:

@@ -147,7 +147,7 @@ def _upsert(spec: TaskSpec, audit: SqlAudit, session: SalesforceSession) -> None
         journey.not_sent(read_partition(ref), error)
         raise
     _make_small(journey.api, spec, wire)
-    journey.duplicates.lookup.rows_per_call = max(2, spec.rows_per_chunk)
+    journey.settlement.naming.lookup.rows_per_call = max(2, spec.rows_per_chunk)
     journey.run(read_partition(ref))
 
 

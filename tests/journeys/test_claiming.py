@@ -10,7 +10,7 @@ import pytest
 from airflow_sf_dedup.errors import CallError
 from airflow_sf_dedup.journeys.claiming import HeldKeys
 from airflow_sf_dedup.locks.base import Claimant, Grant, Holder, KeyScope
-from tests.journeys.fake_org import KEY, KEY_RULE, ORG_ID, row
+from tests.journeys.fake_org import KEY, KEY_RULE, ORG_ID, clear, row
 
 MOMENT = datetime(2026, 3, 2, 6, 30, tzinfo=UTC)
 SCOPE = KeyScope(ORG_ID, "Lead", KEY)
@@ -72,7 +72,7 @@ def held(claims: FakeClaims, **settings: object) -> HeldKeys:
 def test_rows_whose_key_is_elsewhere_are_put_off_with_its_holder() -> None:
     claims = FakeClaims(elsewhere=["key-2"])
     rows = [row(number) for number in (1, 2, 3)]
-    taken = held(claims).take(rows)
+    taken = clear(held(claims), rows)
     assert taken.put_off == [(rows[1], OTHER)]
     assert claims.asked == [["key-1", "key-2", "key-3"]], "one statement a call"
     assert claims.mine == {"key-1", "key-3"}
@@ -81,25 +81,25 @@ def test_rows_whose_key_is_elsewhere_are_put_off_with_its_holder() -> None:
 def test_a_row_that_is_sent_again_is_not_claimed_again() -> None:
     claims = FakeClaims()
     keys = held(claims)
-    keys.take([row(1), row(2)])
-    keys.take([row(2)])
+    clear(keys, [row(1), row(2)])
+    clear(keys, [row(2)])
     assert len(claims.asked) == 1
 
 
 def test_settled_rows_give_their_keys_back() -> None:
     claims = FakeClaims()
     keys = held(claims)
-    keys.take([row(1), row(2)])
+    clear(keys, [row(1), row(2)])
     keys.release([1, 99])
     assert claims.mine == {"key-2"}
-    keys.take([row(1)])
+    clear(keys, [row(1)])
     assert claims.mine == {"key-1", "key-2"}
 
 
 def test_a_key_is_kept_while_another_row_that_folds_alike_needs_it() -> None:
     claims = FakeClaims()
     keys = held(claims)
-    keys.take([row(1, "Straße"), row(2, "STRASSE")])
+    clear(keys, [row(1, "Straße"), row(2, "STRASSE")])
     keys.release([1])
     assert claims.mine == {"strasse"}
     keys.release([2])
@@ -110,13 +110,13 @@ def test_a_key_that_an_earlier_process_left_behind_puts_its_row_in_doubt() -> No
     rows = [row(1), row(2), row(3), row(4)]
     load_began = MOMENT - timedelta(hours=1)
     keys = held(FakeClaims(left_behind=["key-2", "key-3"]), unknown={3, 4, 9}, unknown_since=lambda: load_began)
-    assert keys.take(rows).since == {id(rows[1]): MOMENT, id(rows[2]): MOMENT, id(rows[3]): load_began}
+    assert clear(keys, rows).since == {2: MOMENT, 3: MOMENT, 4: load_began}
 
 
 def test_claims_are_renewed_long_before_they_expire_and_not_at_every_call() -> None:
     claims, clock = FakeClaims(), Clock()
     keys = held(claims, clock=clock)
-    keys.take([row(1)])
+    clear(keys, [row(1)])
     for clock.now in (10, 60, 99):
         keys.keep()
     assert claims.renewals == 0
@@ -131,7 +131,7 @@ def test_claims_are_renewed_long_before_they_expire_and_not_at_every_call() -> N
 def test_after_a_long_pause_nothing_is_sent_by_claims_that_others_may_have() -> None:
     claims, clock = FakeClaims(), Clock()
     keys = held(claims, clock=clock)
-    keys.take([row(1), row(2)])
+    clear(keys, [row(1), row(2)])
     claims.lost, clock.now = 1, 5000
     with pytest.raises(CallError, match="expired") as raised:
         keys.keep()
@@ -142,7 +142,7 @@ def test_a_task_that_begins_late_does_not_renew_what_it_has_just_claimed() -> No
     claims, clock = FakeClaims(), Clock()
     keys = held(claims, clock=clock)
     clock.now = 5000
-    keys.take([row(1)])
+    clear(keys, [row(1)])
     keys.keep()
     assert claims.renewals == 0
 
@@ -150,7 +150,7 @@ def test_a_task_that_begins_late_does_not_renew_what_it_has_just_claimed() -> No
 def test_keys_of_a_call_that_may_still_be_carried_out_are_left_and_not_given_back() -> None:
     claims = FakeClaims()
     keys = held(claims)
-    keys.take([row(1), row(2), row(3)])
+    clear(keys, [row(1), row(2), row(3)])
     keys.mark_late([1, 2, 99])
     keys.release([1, 3])
     assert (claims.mine, claims.left) == ({"key-1", "key-2"}, {"key-1"})

@@ -8,10 +8,10 @@ import pytest
 
 from airflow_sf_dedup.core.outcomes import DuplicatesFound, Failed, KeyHeldByMany, Outcome, Saved, Unanswered
 from airflow_sf_dedup.errors import OutcomeUnknownError, PermissionRefusedError
-from airflow_sf_dedup.journeys.duplicates import size_of
 from airflow_sf_dedup.journeys.key_conflicts import Conflict, KeyConflicts, is_open
-from airflow_sf_dedup.journeys.sending import Answered
-from tests.journeys.fake_org import BLOCKED, KEY, KEY_RULE, FakeOrg, lead_id, row
+from airflow_sf_dedup.journeys.sending.senders import Senders
+from airflow_sf_dedup.journeys.sending.under_way import Answered
+from tests.journeys.fake_org import BLOCKED, KEY, KEY_RULE, FakeOrg, lead_id, row, with_outcome
 
 RACE = Failed("DUPLICATE_VALUE", f"duplicate value found: {KEY} duplicates value on record with id: {lead_id(9)}")
 MASKED = Failed("DUPLICATE_VALUE", "duplicate value found: <unknown> duplicates value on record with id: <unknown>")
@@ -19,11 +19,11 @@ MASKED = Failed("DUPLICATE_VALUE", "duplicate value found: <unknown> duplicates 
 
 def conflicts(org: FakeOrg, slept: list[float] | None = None) -> KeyConflicts:
     waits = [] if slept is None else slept
-    return KeyConflicts(KEY_RULE, org, org, size_of, waits.append)
+    return KeyConflicts(KEY_RULE, org, org, Senders(sleep=waits.append))
 
 
 def lost(number: int, outcome: Outcome = MASKED, attempts: int = 1) -> Answered[object]:
-    return Answered(row(number), outcome, attempts)
+    return with_outcome(row(number), outcome, attempts)
 
 
 def settle(org: FakeOrg, *rows: Answered[object]) -> dict[int, Conflict]:
@@ -45,7 +45,7 @@ def settle(org: FakeOrg, *rows: Answered[object]) -> dict[int, Conflict]:
     ],
 )
 def test_what_a_re_read_has_to_tell_is_open(outcome: Outcome, expected: bool) -> None:
-    assert is_open(Answered(row(1), outcome), KEY) is expected
+    assert is_open(with_outcome(row(1), outcome), KEY) is expected
 
 
 TAKEN = "duplicate value found: Email__c duplicates value on record with id: "
@@ -67,7 +67,7 @@ def test_another_unique_value_may_stand_for_a_race_for_the_key(
 ) -> None:
     org = FakeOrg(held={"key-1": (lead_id(9),)})
     taken = Failed("DUPLICATE_VALUE", TAKEN + named)
-    found = settle(org, Answered(row(1), taken, since=since))[1]
+    found = settle(org, with_outcome(row(1), taken, since=since))[1]
     if written:
         assert found.answered.outcome == Saved(lead_id(9), None if since else False)
         assert found.reason == "written_to_key_holder"
@@ -79,7 +79,7 @@ def test_a_row_whose_key_one_record_holds_is_written_to_it_by_id() -> None:
     org = FakeOrg(held={"key-1": (lead_id(9),)})
     found = settle(org, lost(1))[1]
     assert found.answered.outcome == Saved(lead_id(9), False)
-    assert (found.answered.attempts, found.reason) == (2, "written_to_key_holder")
+    assert (found.answered.sent.attempts, found.reason) == (2, "written_to_key_holder")
     assert org.kinds() == ["holders", "update"]
     [[[update]]] = org.sent("update")
     assert (update.record_id, update.fields) == (lead_id(9), row(1).fields)
@@ -108,7 +108,7 @@ def test_a_holder_in_the_recycle_bin_is_named() -> None:
 
 
 def test_a_row_in_doubt_whose_keys_holder_nobody_can_see_may_be_that_holder() -> None:
-    lost_before = Answered(row(1), MASKED, since=datetime(2026, 3, 2, tzinfo=UTC))
+    lost_before = with_outcome(row(1), MASKED, since=datetime(2026, 3, 2, tzinfo=UTC))
     found = settle(FakeOrg(), lost_before)[1]
     assert (type(found.answered.outcome), found.reason) == (Unanswered, "holder_not_visible")
 
@@ -131,7 +131,7 @@ def test_when_a_call_fails_for_good_the_rows_are_left() -> None:
     subject = conflicts(org)
     with pytest.raises(PermissionRefusedError):
         list(subject.settle([lost(1), lost(2)]))  # type: ignore[list-item]
-    assert [(record.row_number, doubt) for record, doubt in subject.left()] == [(1, False), (2, False)]
+    assert [(each.row.row_number, each.in_doubt) for each in subject.left()] == [(1, False), (2, False)]
 
 
 def test_a_row_in_an_update_without_answer_is_in_doubt() -> None:
@@ -140,11 +140,11 @@ def test_a_row_in_an_update_without_answer_is_in_doubt() -> None:
     subject = conflicts(org)
     with pytest.raises(OutcomeUnknownError):
         list(subject.settle([lost(1), lost(2)]))  # type: ignore[list-item]
-    assert [doubt for _, doubt in subject.left()] == [True, True]
+    assert [each.in_doubt for each in subject.left()] == [True, True]
 
 
 def test_a_row_in_doubt_that_its_keys_holder_takes_does_not_say_whether_it_was_created() -> None:
     org = FakeOrg(held={"key-1": (lead_id(9),)})
-    before = Answered(row(1), Unanswered("…"), 0, 0.0, datetime(2026, 3, 2, tzinfo=UTC))
+    before = with_outcome(row(1), Unanswered("…"), 0, 0.0, datetime(2026, 3, 2, tzinfo=UTC))
     found = [each for batch in conflicts(org).write_to_holders([before], org.held) for each in batch]
     assert [each.answered.outcome for each in found] == [Saved(lead_id(9), None)]

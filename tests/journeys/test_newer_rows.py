@@ -15,7 +15,7 @@ from airflow_sf_dedup.core.records import Record
 from airflow_sf_dedup.errors import KeysInFlightError
 from airflow_sf_dedup.locks.key_claims import SqlKeyClaims
 from tests.journeys.conftest import NOW
-from tests.journeys.fake_org import BLOCKED, FakeOrg, blocked_by, lead_id, match, row
+from tests.journeys.fake_org import BLOCKED, FakeOrg, blocked_by, clear, lead_id, match, row
 from tests.journeys.test_upsert import Task
 
 OLDER = replace(row(1, "k"), order="n:05")
@@ -35,7 +35,7 @@ class Loads:
     def die(self, task: Task, *rows: Record) -> None:
         """A try that is killed once it has announced its rows; its claims end with it."""
         claims = SqlKeyClaims(self.audit.engine, timedelta(0))
-        task.upsert(claims=claims).guard.take(rows)
+        clear(task.upsert(claims=claims).clearance, rows)
 
     def run(self, task: Task, rows: Sequence[Record], answer: Outcome | None = None) -> None:
         self.org.answers = {"k": [answer]} if answer else {}

@@ -10,11 +10,12 @@ import pytest
 
 from airflow_sf_dedup.core.entries import Action, Entry
 from airflow_sf_dedup.core.records import Record
-from airflow_sf_dedup.journeys.guards import Taken
 from airflow_sf_dedup.journeys.newest import NewestOnly
 from airflow_sf_dedup.journeys.raisers import Fate, Raiser
+from airflow_sf_dedup.journeys.sending.clearance import Cleared, PutOff
+from airflow_sf_dedup.journeys.sending.under_way import UnderWay
 from airflow_sf_dedup.locks.base import Holder, KeyScope, Standing, Watermark
-from tests.journeys.fake_org import KEY, KEY_RULE, ORG_ID, row
+from tests.journeys.fake_org import KEY, KEY_RULE, ORG_ID, clear, row
 
 SCOPE = KeyScope(ORG_ID, "Lead", KEY)
 MOMENT = datetime(2026, 3, 2, tzinfo=UTC)
@@ -57,9 +58,9 @@ class Claims:
         self.away, self.doubted = away, set(doubted)
         self.given_back: list[int] = []
 
-    def take(self, rows: Sequence[Record]) -> Taken[Record]:
-        since = {id(each): MOMENT for each in rows if each.row_number in self.doubted}
-        return Taken([(each, OTHER) for each in rows if each.row_number in self.away], since)
+    def clear(self, rows: Sequence[UnderWay[Record]]) -> list[Cleared[Record]]:
+        known = [each.doubted(MOMENT) if each.row.row_number in self.doubted else each for each in rows]
+        return [PutOff(each, OTHER) if each.row.row_number in self.away else each for each in known]
 
     def give_back(self, row_numbers: Iterable[int]) -> None:
         self.given_back += row_numbers
@@ -104,26 +105,26 @@ def stale(subject: NewestOnly) -> list[tuple[int, str]]:
 def test_rows_older_than_what_was_written_are_skipped_and_equal_or_newer_ones_are_sent() -> None:
     subject = newest(Marks(k1=day(5), k2=day(5), k3=day(5)))
     rows = [ordered(1, 4), ordered(2, 5), ordered(3, 6), ordered(4, 1)]
-    taken = subject.take(rows)
-    assert taken.dropped == {id(rows[0])}
+    taken = clear(subject, rows)
+    assert taken.dropped == {1}
     assert stale(subject) == [(1, "stale")]
     assert stale(subject) == []
 
 
 def test_rows_without_an_order_are_never_stale() -> None:
     subject = newest(Marks(k1=day(5)))
-    assert subject.take([row(1, "k1")]).dropped == set()
+    assert clear(subject, [row(1, "k1")]).dropped == set()
 
 
 def test_an_order_of_another_kind_is_not_older() -> None:
     subject = newest(Marks(k1="n:0000099"))
-    assert subject.take([ordered(1, 1)]).dropped == set()
+    assert clear(subject, [ordered(1, 1)]).dropped == set()
 
 
 def test_a_row_that_is_put_off_is_not_judged_yet() -> None:
     subject = newest(Marks(k1=day(5)), Claims(1))
     rows = [ordered(1, 4)]
-    taken = subject.take(rows)
+    taken = clear(subject, rows)
     assert [each for each, _ in taken.put_off] == rows
     assert (taken.dropped, stale(subject)) == (set(), [])
 
@@ -132,7 +133,7 @@ def test_a_state_is_announced_before_its_row_is_sent_and_confirmed_when_it_is_wr
     marks = Marks(k5=day(1))
     subject = newest(marks)
     rows = [ordered(number, number) for number in range(1, 8)]
-    subject.take(rows)
+    clear(subject, rows)
     assert marks.announced() == {f"k{number}": [day(number)] for number in range(1, 8)}
     actions = [
         Action.CREATED,
@@ -151,25 +152,25 @@ def test_a_state_is_announced_before_its_row_is_sent_and_confirmed_when_it_is_wr
 def test_a_row_that_is_sent_again_after_a_crash_meets_its_own_announcement() -> None:
     marks = Marks()
     rows = [ordered(1, 5), ordered(2, 5)]
-    newest(marks).take(rows)
+    clear(newest(marks), rows)
     subject = newest(marks)
-    assert subject.take(rows).dropped == set()
+    assert clear(subject, rows).dropped == set()
     subject.settle([entry(rows[0], Action.FAILED), entry(rows[1], Action.UPDATED)])
     assert (marks.confirmed, marks.announced()) == ({"k2": day(5)}, {})
 
 
 def test_another_row_as_new_takes_nothing_back() -> None:
     marks = Marks()
-    newest(marks).take([ordered(1, 5)])
+    clear(newest(marks), [ordered(1, 5)])
     subject, later = newest(marks), ordered(2, 5, "k1")
-    subject.take([later])
+    clear(subject, [later])
     subject.settle([entry(later, Action.FAILED)])
     assert marks.announced() == {"k1": [day(5)]}
 
 
 def test_an_older_row_that_may_be_in_the_org_says_so() -> None:
     subject = newest(Marks(k1=day(5), k2=day(5)), Claims(doubted=[1]))
-    subject.take([ordered(1, 4), ordered(2, 4)])
+    clear(subject, [ordered(1, 4), ordered(2, 4)])
     assert stale(subject) == [(1, "stale_in_doubt"), (2, "stale")]
 
 
@@ -188,52 +189,52 @@ def test_a_row_below_a_state_that_nobody_has_settled_goes_by_what_became_of_that
     fate: Fate, in_doubt: bool, then: str
 ) -> None:
     marks, older = Marks(), ordered(1, 4, "k")
-    newest(marks, load="newer").take([ordered(7, 5, "k")])
+    clear(newest(marks, load="newer"), [ordered(7, 5, "k")])
     claims = Claims(doubted=[1] if in_doubt else [])
     subject = newest(marks, claims, {"newer/7": fate})
-    taken = subject.take([older])
+    taken = clear(subject, [older])
     is_stale = then.startswith("stale")
     assert taken.put_off == ([(older, NEWER)] if then == "put off" else [])
     assert claims.given_back == ([1] if then == "put off" else []), "nobody else waits for a key that is not used"
-    assert taken.dropped == ({id(older)} if is_stale else set())
+    assert taken.dropped == ({1} if is_stale else set())
     assert stale(subject) == ([(1, then)] if is_stale else [])
-    assert (id(older) in taken.since) is in_doubt
+    assert (1 in taken.since) is (in_doubt and not is_stale), "of a stale row its word says so"
 
 
 def test_of_several_newer_rows_one_that_was_written_decides_and_then_one_that_is_not_settled() -> None:
     marks = Marks()
     for load in ("gone", "open", "written"):
-        newest(marks, fates={"gone/7": Fate.NOT_WRITTEN}, load=load).take([ordered(7, 5, "k")])
+        clear(newest(marks, fates={"gone/7": Fate.NOT_WRITTEN}, load=load), [ordered(7, 5, "k")])
     fates = {"gone/7": Fate.NOT_WRITTEN, "open/7": Fate.OPEN, "written/7": Fate.WRITTEN}
     older = ordered(1, 4, "k")
-    assert newest(marks, fates=fates).take([older]).dropped == {id(older)}
+    assert clear(newest(marks, fates=fates), [older]).dropped == {1}
     marks.confirmed, marks.provisional["k"] = {}, marks.provisional["k"][:2]
-    assert newest(marks, fates=fates).take([older]).put_off == [(older, NEWER)]
+    assert clear(newest(marks, fates=fates), [older]).put_off == [(older, NEWER)]
 
 
 def test_what_was_learnt_of_a_newer_row_is_not_asked_again() -> None:
     for fate, confirmed in ((Fate.WRITTEN, {"k": day(5)}), (Fate.NOT_WRITTEN, {})):
         marks = Marks()
-        newest(marks, load="newer").take([ordered(7, 5, "k")])
-        newest(marks, fates={"newer/7": fate}).take([ordered(1, 4, "k")])
+        clear(newest(marks, load="newer"), [ordered(7, 5, "k")])
+        clear(newest(marks, fates={"newer/7": fate}), [ordered(1, 4, "k")])
         assert marks.confirmed == confirmed
         assert not any(mark.raised_by == "newer/7" for mark in marks.provisional["k"])
 
 
 def test_a_row_below_what_was_written_asks_nobody() -> None:
     marks = Marks(k=day(5))
-    newest(marks, load="newer").take([ordered(7, 6, "k")])
+    clear(newest(marks, load="newer"), [ordered(7, 6, "k")])
     fates = Fates({})
     subject = NewestOnly(Claims(), marks, fates, SCOPE, "load", KEY_RULE.partition_fold)
-    subject.take([ordered(1, 4, "k")])
+    clear(subject, [ordered(1, 4, "k")])
     assert (stale(subject), fates.asked) == ([(1, "stale")], [])
 
 
 def test_a_later_row_of_its_own_load_holds_no_row_up() -> None:
     marks = Marks()
-    newest(marks).take([ordered(2, 9, "k")])
+    clear(newest(marks), [ordered(2, 9, "k")])
     subject, earlier = newest(marks), ordered(1, 5, "k")
-    taken = subject.take([earlier])
+    taken = clear(subject, [earlier])
     assert (taken.put_off, taken.dropped, stale(subject)) == ([], set(), [])
 
 
@@ -249,9 +250,9 @@ def test_what_was_learnt_of_many_rows_is_remembered_at_once() -> None:
 
     marks, keys = Counted(), [f"k{number}" for number in range(5)]
     for load in ("a", "b"):
-        newest(marks, load=load).take([ordered(number, 9, key) for number, key in enumerate(keys)])
+        clear(newest(marks, load=load), [ordered(number, 9, key) for number, key in enumerate(keys)])
     marks.sizes.clear()
     fates = {f"{load}/{number}": Fate.NOT_WRITTEN for load in ("a", "b") for number in range(5)}
-    newest(marks, fates=fates).take([ordered(number, 1, key) for number, key in enumerate(keys)])
+    clear(newest(marks, fates=fates), [ordered(number, 1, key) for number, key in enumerate(keys)])
     assert marks.sizes[:2] == [5, 5]
     assert marks.announced() == {key: [day(1)] for key in keys}

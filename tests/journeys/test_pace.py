@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_sf_dedup.journeys.pace import Pace
+from airflow_sf_dedup.journeys.sending.pace import Pace
 
 
 def size(pace: Pace) -> tuple[int, int]:

@@ -22,11 +22,14 @@ from airflow_sf_dedup.errors import (
     RequestRefusedError,
     TransientCallError,
 )
-from airflow_sf_dedup.journeys import sending
-from airflow_sf_dedup.journeys.guards import Taken
-from airflow_sf_dedup.journeys.patience import Patience, seconds_before_try
-from airflow_sf_dedup.journeys.refusals import fails_for_now
-from airflow_sf_dedup.journeys.sending import MOST_TRIES, Answered, Sender
+from airflow_sf_dedup.journeys.sending import by_calls
+from airflow_sf_dedup.journeys.sending.backoff import Patience, seconds_before_try
+from airflow_sf_dedup.journeys.sending.by_calls import MOST_TRIES, ByCalls
+from airflow_sf_dedup.journeys.sending.clearance import Cleared, PutOff
+from airflow_sf_dedup.journeys.sending.next_step import Terms
+from airflow_sf_dedup.journeys.sending.packing import MOST_BYTES
+from airflow_sf_dedup.journeys.sending.refusals import fails_for_now
+from airflow_sf_dedup.journeys.sending.under_way import UnderWay, under_way
 from airflow_sf_dedup.locks.base import Holder
 from airflow_sf_dedup.salesforce.base import ChunkAnswer, ChunkRefused
 
@@ -58,25 +61,29 @@ def by_row(answer: Callable[[int], Outcome]) -> Call:
     return by_chunk(lambda chunk: [answer(row) for row in chunk])
 
 
-def sender(call: Call, **settings: Any) -> Sender[int]:
+def sender(call: Call, *, repeatable: bool = True, **settings: Any) -> ByCalls[int]:
     defaults: dict[str, Any] = {
         "rows_per_chunk": 200,
         "chunks_per_call": 5,
-        "external_id_field": KEY,
         "size": lambda row: 10,
         "sleep": lambda seconds: None,
     }
-    return Sender(told_of_nothing_late(call), **{**defaults, **settings})
+    return ByCalls(told_of_nothing_late(call), Terms(KEY, repeatable), **{**defaults, **settings})
 
 
 def told_of_nothing_late(call: Call) -> Any:
     return lambda chunks, on_late: call(chunks)
 
 
-def outcomes(subject: Sender[int], rows: Iterable[int]) -> dict[int, Outcome]:
-    answered = [(each.row, each.outcome) for batch in subject.send(rows) for each in batch]
+def outcomes(subject: ByCalls[int], rows: Iterable[int]) -> dict[int, Outcome]:
+    answered = [(each.row, each.outcome) for batch in subject.send(under_way(rows)) for each in batch]
     assert len(answered) == len({row for row, _ in answered}), "a row was answered twice"
     return dict(answered)
+
+
+def left(subject: ByCalls[int]) -> list[tuple[int, bool]]:
+    """The rows without an outcome, and whether each may be in the org."""
+    return [(each.row, each.in_doubt) for each in subject.left()]
 
 
 def test_a_thousand_rows_go_in_one_call_of_five_chunks() -> None:
@@ -110,10 +117,10 @@ def test_when_every_row_is_refused_the_sending_ends_after_a_few_calls_and_no_row
     subject = sender(call)
     failed: list[int] = []
     with pytest.raises(RequestRefusedError):
-        for batch in subject.send(range(5000)):
+        for batch in subject.send(under_way(range(5000))):
             failed += [each.row for each in batch]
     assert len(call.calls) < 60
-    assert sorted(failed + [row for row, _ in subject.left()]) == list(range(5000))
+    assert sorted(failed + [row for row, _ in left(subject)]) == list(range(5000))
 
 
 def test_a_refused_single_row_is_its_own_outcome_without_another_call() -> None:
@@ -163,12 +170,12 @@ def test_a_refusal_that_speaks_of_the_org_ends_the_sending_at_once(
     subject = sender(call, rows_per_chunk=2, chunks_per_call=3)
     answered: dict[int, Outcome] = {}
     with pytest.raises(error) as raised:
-        for batch in subject.send(range(20)):
+        for batch in subject.send(under_way(range(20))):
             answered.update((each.row, each.outcome) for each in batch)
     assert raised.value.code == refusal.code
     assert len(call.calls) == 1
     assert answered == dict.fromkeys([0, 1, 4, 5], SAVED), "the other chunks of the call were carried out"
-    assert list(subject.left()) == [(row, False) for row in [2, 3, *range(6, 20)]]
+    assert left(subject) == [(row, False) for row in [2, 3, *range(6, 20)]]
 
 
 @pytest.mark.parametrize(
@@ -188,9 +195,9 @@ def test_a_call_refused_for_no_row_is_not_halved(error: CallError) -> None:
     recorder = Recorder(call)
     subject = sender(recorder)
     with pytest.raises(type(error)):
-        list(subject.send(range(3000)))
+        list(subject.send(under_way(range(3000))))
     assert len(recorder.calls) == 1
-    assert sorted(row for row, _ in subject.left()) == list(range(3000))
+    assert sorted(row for row, _ in left(subject)) == list(range(3000))
 
 
 @pytest.mark.parametrize(
@@ -261,7 +268,7 @@ def test_rows_whose_keys_salesforce_takes_for_one_are_sent_apart() -> None:
 
 
 def test_many_put_off_rows_are_sent_again_before_more_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sending, "MOST_AGAIN", 8)
+    monkeypatch.setattr(by_calls, "MOST_AGAIN", 8)
     read = 0
 
     def source() -> Iterable[int]:
@@ -322,12 +329,12 @@ def test_after_a_call_without_answer_its_rows_are_in_doubt_and_the_others_are_no
     subject = sender(call, rows_per_chunk=2, chunks_per_call=2)
     answered: dict[int, Outcome] = {}
     with pytest.raises(OutcomeUnknownError):
-        for batch in subject.send(range(20)):
+        for batch in subject.send(under_way(range(20))):
             answered.update((each.row, each.outcome) for each in batch)
     assert sorted(answered) == [0, 1, 2, 3]
-    left = dict(subject.left())
-    assert [row for row in left if left[row]] == [4, 5, 6, 7], "both chunks of the first, larger call went out"
-    assert sorted(left) == list(range(4, 20))
+    rest = dict(left(subject))
+    assert [row for row in rest if rest[row]] == [4, 5, 6, 7], "both chunks of the first, larger call went out"
+    assert sorted(rest) == list(range(4, 20))
 
 
 def test_a_row_sent_again_after_a_lost_answer_does_not_say_whether_it_was_created() -> None:
@@ -350,7 +357,7 @@ def test_rows_whose_key_is_not_unique_are_not_sent_again_after_a_lost_answer() -
     with pytest.raises(OutcomeUnknownError):
         outcomes(subject, range(400))
     assert len(recorder.calls) == 1
-    assert dict(subject.left()) == dict.fromkeys(range(400), True)
+    assert dict(left(subject)) == dict.fromkeys(range(400), True)
 
 
 def test_a_chunk_of_unknown_outcome_is_not_sent_again_where_the_key_is_not_unique() -> None:
@@ -366,30 +373,30 @@ def test_rows_of_a_call_that_never_went_out_are_not_in_doubt() -> None:
 
     subject = sender(call)
     with pytest.raises(TransientCallError):
-        list(subject.send(range(600)))
-    assert dict(subject.left()) == dict.fromkeys(range(600), False)
+        list(subject.send(under_way(range(600))))
+    assert dict(left(subject)) == dict.fromkeys(range(600), False)
 
 
 def test_a_consumer_that_stops_between_two_calls_finds_all_other_rows_left() -> None:
     call = by_chunk(lambda chunk: MALFORMED if 1 in chunk and len(chunk) > 1 else [LOCKED] + [SAVED] * (len(chunk) - 1))
     subject = sender(call, rows_per_chunk=4, chunks_per_call=1)
-    batches = subject.send(range(11))
+    batches = subject.send(under_way(range(11)))
     seen = [each.row for _, batch in zip(range(3), batches, strict=False) for each in batch]
-    assert sorted([*seen, *(row for row, _ in subject.left())]) == list(range(11))
+    assert sorted([*seen, *(row for row, _ in left(subject))]) == list(range(11))
 
 
 def test_a_call_carries_no_more_bytes_than_it_may() -> None:
-    big = sending.MOST_BYTES // 3 + 1
+    big = MOST_BYTES // 3 + 1
     call = Recorder(by_row(lambda row: SAVED))
     found = outcomes(sender(call, size=lambda row: big if row % 2 else 10), range(50))
     assert len(found) == 50
     for chunks in call.calls:
-        assert sum(big for chunk in chunks for row in chunk if row % 2) <= sending.MOST_BYTES
+        assert sum(big for chunk in chunks for row in chunk if row % 2) <= MOST_BYTES
 
 
 def test_a_row_larger_than_a_call_is_sent_alone() -> None:
     call = Recorder(by_row(lambda row: SAVED))
-    outcomes(sender(call, size=lambda row: sending.MOST_BYTES * 2), range(3))
+    outcomes(sender(call, size=lambda row: MOST_BYTES * 2), range(3))
     assert call.calls == [[[0]], [[1]], [[2]]]
 
 
@@ -444,11 +451,11 @@ def test_whatever_is_answered_every_row_has_one_outcome_or_is_left(
     subject = sender(call, rows_per_chunk=rows_per_chunk, chunks_per_call=chunks_per_call)
     answered: list[int] = []
     try:
-        for batch in subject.send(range(rows)):
+        for batch in subject.send(under_way(range(rows))):
             answered += [each.row for each in batch]
     except CallError:
         pass
-    assert sorted([*answered, *(row for row, _ in subject.left())]) == list(range(rows))
+    assert sorted([*answered, *(row for row, _ in left(subject))]) == list(range(rows))
 
 
 def test_a_row_tells_how_often_it_was_sent() -> None:
@@ -459,11 +466,11 @@ def test_a_row_tells_how_often_it_was_sent() -> None:
         return LOCKED if tries[row] <= row else SAVED
 
     subject = sender(by_row(answer))
-    answered = {each.row: each for batch in subject.send(range(4)) for each in batch}
-    assert {row: each.attempts for row, each in answered.items()} == {0: 1, 1: 2, 2: 3, 3: 4}
-    assert answered[0].waited == 0
-    assert answered[1].waited <= answered[2].waited <= answered[3].waited
-    assert {each.since for each in answered.values()} == {None}
+    answered = {each.row: each for batch in subject.send(under_way(range(4))) for each in batch}
+    assert {row: each.sent.attempts for row, each in answered.items()} == {0: 1, 1: 2, 2: 3, 3: 4}
+    assert answered[0].sent.waited == 0
+    assert answered[1].sent.waited <= answered[2].sent.waited <= answered[3].sent.waited
+    assert {each.sent.since for each in answered.values()} == {None}
 
 
 def test_locked_rows_are_sent_again_in_smaller_chunks_and_at_last_one_chunk_a_call() -> None:
@@ -510,25 +517,25 @@ def test_an_org_that_never_answers_is_not_asked_for_ever() -> None:
     subject = sender(recorder)
     given_up: list[int] = []
     with pytest.raises(OutcomeUnknownError):
-        for batch in subject.send(range(5000)):
+        for batch in subject.send(under_way(range(5000))):
             assert all(isinstance(each.outcome, Unanswered) for each in batch)
             given_up += [each.row for each in batch]
     assert len(recorder.calls) <= 14
-    left = dict(subject.left())
-    assert sorted([*given_up, *left]) == list(range(5000))
-    assert sum(left.values()) + len(given_up) == 1000, "only what was in a call is in doubt"
+    rest = dict(left(subject))
+    assert sorted([*given_up, *rest]) == list(range(5000))
+    assert sum(rest.values()) + len(given_up) == 1000, "only what was in a call is in doubt"
 
 
 class OnlyFree:
-    """A guard that refuses some rows until it is told otherwise."""
+    """A clearance that refuses some rows until it is told otherwise."""
 
     def __init__(self, *away: int) -> None:
         self.away = set(away)
         self.asked: list[list[int]] = []
 
-    def take(self, rows: Sequence[int]) -> Taken[int]:
-        self.asked.append(list(rows))
-        return Taken([(row, HOLDER) for row in rows if row in self.away])
+    def clear(self, rows: Sequence[UnderWay[int]]) -> list[Cleared[int]]:
+        self.asked.append([each.row for each in rows])
+        return [PutOff(each, HOLDER) if each.row in self.away else each for each in rows]
 
 
 MOMENT = datetime(2026, 3, 2, 6, 30, tzinfo=UTC)
@@ -536,34 +543,34 @@ HOLDER = Holder("another-load", "leads.upsert[3], run manual, try 1", MOMENT, MO
 
 
 def test_rows_whose_key_is_in_flight_elsewhere_are_put_off_and_the_others_are_sent() -> None:
-    guard = OnlyFree(3, 8)
+    clearance = OnlyFree(3, 8)
     call = Recorder(by_row(lambda row: SAVED))
-    subject = sender(call, rows_per_chunk=5, guard=guard)
+    subject = sender(call, rows_per_chunk=5, clearance=clearance)
     assert sorted(outcomes(subject, range(10))) == [0, 1, 2, 4, 5, 6, 7, 9]
-    assert guard.asked == [list(range(10))], "one question a call"
-    assert [row for row, _ in subject.put_off] == [3, 8]
-    assert sorted(subject.left()) == [(3, False), (8, False)]
+    assert clearance.asked == [list(range(10))], "one question a call"
+    assert [each.sent.row for each in subject.put_off] == [3, 8]
+    assert sorted(left(subject)) == [(3, False), (8, False)]
 
 
-def test_rows_whose_guard_breaks_are_left_and_not_lost() -> None:
+def test_rows_whose_clearance_breaks_are_left_and_not_lost() -> None:
     class Broken:
-        def take(self, rows: Sequence[int]) -> Taken[int]:
+        def clear(self, rows: Sequence[UnderWay[int]]) -> list[Cleared[int]]:
             raise TransientCallError("the org does not answer")
 
-    subject = sender(by_row(lambda row: SAVED), rows_per_chunk=2, chunks_per_call=2, guard=Broken())
+    subject = sender(by_row(lambda row: SAVED), rows_per_chunk=2, chunks_per_call=2, clearance=Broken())
     with pytest.raises(TransientCallError):
-        list(subject.send(range(7)))
-    assert [row for row, _ in subject.left()] == list(range(7))
+        list(subject.send(under_way(range(7))))
+    assert [row for row, _ in left(subject)] == list(range(7))
 
 
 def test_put_off_rows_are_sent_once_their_keys_are_free() -> None:
-    guard = OnlyFree(3, 8)
-    subject = sender(by_row(lambda row: SAVED), guard=guard)
+    clearance = OnlyFree(3, 8)
+    subject = sender(by_row(lambda row: SAVED), clearance=clearance)
     outcomes(subject, range(10))
     assert [batch for batch in subject.send_put_off() if batch] == []
-    guard.away = {8}
+    clearance.away = {8}
     assert [each.row for batch in subject.send_put_off() for each in batch] == [3]
-    assert [row for row, _ in subject.put_off] == [8]
+    assert [each.sent.row for each in subject.put_off] == [8]
 
 
 def test_patience_ends_after_its_seconds() -> None:
@@ -614,7 +621,7 @@ def test_a_session_that_no_login_renews_ends_the_sending() -> None:
     subject = sender(by_chunk(lambda chunk: EXPIRED))
     with pytest.raises(LoginRefusedError):
         outcomes(subject, range(10))
-    assert sorted(row for row, _ in subject.left()) == list(range(10))
+    assert sorted(row for row, _ in left(subject)) == list(range(10))
 
 
 @pytest.mark.parametrize(
@@ -627,7 +634,7 @@ def test_what_every_row_of_a_chunk_says_of_the_org_ends_the_sending(code: str, e
     with pytest.raises(error):
         outcomes(subject, range(3000))
     assert len(recorder.calls) == 1
-    assert len(list(subject.left())) == 3000
+    assert len(left(subject)) == 3000
 
 
 def test_one_row_that_says_so_is_its_own_affair() -> None:
@@ -650,24 +657,15 @@ def test_a_row_that_always_takes_too_long_is_given_up_and_the_others_are_sent() 
 
 
 def test_a_row_that_an_earlier_process_may_have_sent_is_in_doubt() -> None:
-    rows = [object(), object()]
-
     class Left:
-        def take(self, asked: Sequence[object]) -> Taken[object]:
-            return Taken([], {id(rows[1]): MOMENT})
+        def clear(self, rows: Sequence[UnderWay[int]]) -> list[Cleared[int]]:
+            return [each.doubted(MOMENT) if each.row == 1 else each for each in rows]
 
-    answer = by_row(lambda row: Saved("00Q000000000001AAA", False))
-    subject: Sender[object] = Sender(
-        told_of_nothing_late(answer),
-        rows_per_chunk=200,
-        chunks_per_call=5,
-        external_id_field=KEY,
-        size=lambda row: 1,
-        guard=Left(),
-    )
-    sure, doubted = [each for batch in subject.send(rows) for each in batch]
-    assert sure == Answered(rows[0], Saved("00Q000000000001AAA", False))
-    assert doubted == Answered(rows[1], Saved("00Q000000000001AAA", None), 1, 0.0, MOMENT)
+    subject = sender(by_row(lambda row: Saved("00Q000000000001AAA", False)), clearance=Left())
+    sure, doubted = [each for batch in subject.send(under_way([0, 1])) for each in batch]
+    assert (sure.outcome, sure.sent.since) == (Saved("00Q000000000001AAA", False), None)
+    assert (doubted.outcome, doubted.sent.since) == (Saved("00Q000000000001AAA", None), MOMENT)
+    assert (doubted.sent.attempts, doubted.sent.waited) == (1, 0.0)
 
 
 def test_several_calls_are_in_flight_at_once_and_never_more() -> None:
@@ -702,19 +700,19 @@ def test_what_is_in_flight_when_a_call_fails_for_good_still_counts() -> None:
     subject = sender(call, rows_per_chunk=1, chunks_per_call=1, max_in_flight=2)
     answered: list[int] = []
     with pytest.raises(PermissionRefusedError):
-        for batch in subject.send(range(10)):
+        for batch in subject.send(under_way(range(10))):
             answered += [each.row for each in batch]
-    left = [row for row, _ in subject.left()]
+    rest = [row for row, _ in left(subject)]
     assert 1 in answered
-    assert sorted([*answered, *left]) == list(range(10))
+    assert sorted([*answered, *rest]) == list(range(10))
 
 
 def test_who_stops_early_can_take_in_what_is_in_flight() -> None:
     subject = sender(by_row(lambda row: SAVED), rows_per_chunk=1, chunks_per_call=1, max_in_flight=4)
-    first = next(iter(subject.send(range(20))))
+    first = next(iter(subject.send(under_way(range(20)))))
     drained = [each.row for batch in subject.drain() for each in batch]
     assert len(drained) >= 3
-    assert sorted([*(each.row for each in first), *drained, *(row for row, _ in subject.left())]) == list(range(20))
+    assert sorted([*(each.row for each in first), *drained, *(row for row, _ in left(subject))]) == list(range(20))
 
 
 def test_rows_that_are_sent_again_go_one_call_at_a_time() -> None:
@@ -747,9 +745,9 @@ LOST = Failed("UNABLE_TO_LOCK_ROW", "locked", in_doubt=True)
 def test_a_row_that_is_refused_for_now_after_a_lost_answer_stays_in_doubt() -> None:
     answers = iter([LOST, Saved("00Q000000000001AAA", False)])
     subject = sender(by_row(lambda row: next(answers)))
-    [[answered]] = [batch for batch in subject.send([1]) if batch]
+    [[answered]] = [batch for batch in subject.send(under_way([1])) if batch]
     assert answered.outcome == Saved("00Q000000000001AAA", None)
-    assert answered.since is not None
+    assert answered.sent.in_doubt
 
 
 def test_a_row_that_stays_locked_after_a_lost_answer_is_unknown_and_not_failed() -> None:
@@ -773,6 +771,6 @@ def test_a_chunk_that_is_refused_after_a_lost_answer_stays_in_doubt() -> None:
 def test_a_row_that_is_blocked_after_a_lost_answer_says_since_when_it_may_be_in_the_org() -> None:
     blocked = DuplicatesFound("Use one of these?", in_doubt=True)
     subject = sender(by_row(lambda row: blocked))
-    [[answered]] = [batch for batch in subject.send([1]) if batch]
+    [[answered]] = [batch for batch in subject.send(under_way([1])) if batch]
     assert answered.outcome == blocked
-    assert answered.since is not None
+    assert answered.sent.in_doubt

@@ -33,14 +33,16 @@ from airflow_sf_dedup.errors import (
 )
 from airflow_sf_dedup.journeys import upsert as upsert_module
 from airflow_sf_dedup.journeys.claiming import HeldKeys
-from airflow_sf_dedup.journeys.duplicates import Duplicates
 from airflow_sf_dedup.journeys.entry_maker import EntryMaker, TaskMark
 from airflow_sf_dedup.journeys.lost_answers import ReRead
 from airflow_sf_dedup.journeys.newest import NewestOnly
 from airflow_sf_dedup.journeys.progress import Progress
 from airflow_sf_dedup.journeys.raisers import AuditedRaisers
+from airflow_sf_dedup.journeys.recording import Recorder
 from airflow_sf_dedup.journeys.remembering import Intents, Memory
+from airflow_sf_dedup.journeys.sending.senders import Senders
 from airflow_sf_dedup.journeys.upsert import PATIENCE, Upsert
+from airflow_sf_dedup.journeys.workshop import settlement_of
 from airflow_sf_dedup.locks.base import Claimant, Grant, KeyScope
 from airflow_sf_dedup.locks.key_claims import SqlKeyClaims
 from airflow_sf_dedup.locks.record_claims import SqlRecordClaims
@@ -145,7 +147,8 @@ class Task:
         )
         memory = Memory(self.audit, keys, newest)
         record_claims = SqlRecordClaims(self.audit.engine)
-        duplicates = Duplicates(
+        senders = Senders(keys.mark_late, sleep=sleep)
+        settlement = settlement_of(
             load_id=self.load.load_id,
             org_id=ORG_ID,
             sobject=LEAD,
@@ -158,8 +161,10 @@ class Task:
             lost_answers=ReRead(self.org, LEAD, KEY),
             policy=read_policy(policy),
             entries=entries,
-            sleep=lambda seconds: None,
+            senders=senders,
         )
+        stamped = record_claims.claimed(self.load.load_id, ORG_ID) if try_number > 1 else {}
+        progress = Telling(self._progress)
         return Upsert(
             load_id=self.load.load_id,
             partition=0,
@@ -167,19 +172,16 @@ class Task:
             api=self.org,
             reader=self.org,
             audit=self.audit,
-            memory=memory,
+            recorder=Recorder(self.load.load_id, key_rule, memory, entries, keys, stamped, progress),
             lost_answers=ReRead(self.org, LEAD, KEY),
             keys=keys,
-            guard=newest if self.org.repeatable else Intents(newest, self.audit, self.load.load_id, entries),
+            clearance=newest if self.org.repeatable else Intents(newest, self.audit, self.load.load_id, entries),
             newest=newest,
             try_number=try_number,
             max_in_flight=max_in_flight,
             unknown=unknown,
-            entries=entries,
-            duplicates=duplicates,
-            stamped=record_claims.claimed(self.load.load_id, ORG_ID) if try_number > 1 else {},
-            sleep=sleep,
-            progress=Telling(self._progress),
+            settlement=settlement,
+            senders=senders,
         )
 
     def _progress(self, rows: int) -> None:
@@ -664,10 +666,10 @@ def test_a_task_that_is_ended_amid_a_call_leaves_no_row_without_an_entry(
     def up(_: int) -> None:
         raise TimeIsUp
 
-    upsert.progress = Telling(up)
+    upsert.recorder.progress = Telling(up)
     if max_in_flight == 1:
         org.refuse = lambda keys: up(0) if "key-3" in keys else None  # type: ignore[func-returns-value]
-        upsert.progress = Telling(task._progress)
+        upsert.recorder.progress = Telling(task._progress)
     with pytest.raises(TimeIsUp):
         upsert.run([*(row(number) for number in range(1, 8)), row(8, "key-1", wave=1)])
     entries = task.entries()
@@ -688,7 +690,7 @@ def test_rows_that_are_all_kept_back_are_remembered_as_they_come(task: Task, org
     other.scope = task.scope
     seen: list[int] = []
     upsert = other.upsert()
-    upsert.load_id, upsert.progress = other.load.load_id, Telling(seen.append)
+    upsert.load_id, upsert.recorder.progress = other.load.load_id, Telling(seen.append)
     upsert.run(replace(row(number + 10, f"key-{number}"), order="n:1") for number in range(1, 7))
     assert seen == [2, 2, 2]
     assert [e.reason for e in task.entries().values()][6:] == ["stale"] * 6

@@ -13,6 +13,7 @@ from airflow_sf_dedup.core.outcomes import Match
 from airflow_sf_dedup.errors import SettingError
 from airflow_sf_dedup.policies import AskReviewer, Chain, Policy, Skip, UpdateExisting
 from airflow_sf_dedup.policies import SaveAnyway as SaveAnywayPolicy
+from airflow_sf_dedup.policies.base import decide
 from airflow_sf_dedup.testing.contracts.policies import CERTAIN, FIRST, KEY, UNCERTAIN, PolicyContract, matched
 
 
@@ -132,24 +133,24 @@ def test_a_set_of_fields_is_spelled_the_same_in_every_process() -> None:
 @pytest.mark.parametrize(("reason", "case"), UNCERTAIN.items(), ids=UNCERTAIN.keys())
 def test_a_reviewer_is_told_why_nothing_was_done(reason: str, case: Any) -> None:
     assert AskReviewer().decide(case) == Ask(reason)
-    assert (UpdateExisting() | AskReviewer()).decide(case).decision == Ask(reason)
-    assert Chain((UpdateExisting(),)).decide(case).decision == Ask(reason)
+    assert decide(UpdateExisting() | AskReviewer(), case).decision == Ask(reason)
+    assert decide(Chain((UpdateExisting(),)), case).decision == Ask(reason)
 
 
 def test_the_first_policy_that_claims_a_case_decides_it() -> None:
     chain = UpdateExisting() | SaveAnywayPolicy() | Skip()
-    assert isinstance(chain.decide(CERTAIN).decision, UpdateMatch)
+    assert isinstance(decide(chain, CERTAIN).decision, UpdateMatch)
     uncertain = UNCERTAIN["several_matches"]
-    assert chain.decide(replace(uncertain, allow_save=True)).decision == SaveAnyway()
-    assert chain.decide(uncertain).decision == SkipDecision("several_matches")
+    assert decide(chain, replace(uncertain, allow_save=True)).decision == SaveAnyway()
+    assert decide(chain, uncertain).decision == SkipDecision("several_matches")
 
 
 def test_a_refused_decision_goes_on_behind_the_policy_that_made_it() -> None:
     chain = UpdateExisting() | AskReviewer()
-    first = chain.decide(CERTAIN)
-    second = chain.decide(CERTAIN, start=first.position + 1, reason="settle_refused_by_rule")
-    assert second.decision == Ask("settle_refused_by_rule")
-    assert chain.decide(CERTAIN, start=second.position + 1, reason="x").decision == Ask("x")
+    behind = CERTAIN.without(decide(chain, CERTAIN), "settle_refused_by_rule")
+    asked = decide(chain, behind)
+    assert asked.decision == Ask("settle_refused_by_rule")
+    assert decide(chain, behind.without(asked, "x")).decision == Ask("x")
 
 
 def test_a_policy_of_ones_own_needs_no_base_class() -> None:
@@ -160,4 +161,4 @@ def test_a_policy_of_ones_own_needs_no_base_class() -> None:
             return Ask("mine")
 
     assert isinstance(Mine(), Policy)
-    assert Chain((Mine(),)).decide(CERTAIN).decision == Ask("mine")
+    assert decide(Chain((Mine(),)), CERTAIN).decision == Ask("mine")

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import pytest
 
 from airflow_sf_dedup.core.decisions import (
     Ask,
+    Decision,
     DuplicateCase,
     MatchedRecord,
     Pass,
@@ -23,6 +24,7 @@ from airflow_sf_dedup.core.outcomes import Match
 from airflow_sf_dedup.core.record_ids import to_18
 from airflow_sf_dedup.core.records import Record
 from airflow_sf_dedup.policies import Chain, Policy, read_policy
+from airflow_sf_dedup.policies.base import ask, decide
 
 # ruff: noqa: S101
 
@@ -81,12 +83,12 @@ class PolicyContract:
     def test_it_never_updates_an_uncertain_match(self, case: DuplicateCase) -> None:
         """Nothing is done to a record that is not surely the one that is meant."""
         assert uncertainty(case) is not None
-        assert not isinstance(self.policy.decide(case), UpdateMatch)
+        assert not isinstance(self._says(case), UpdateMatch)
 
     def test_it_updates_only_the_match_and_stamps_the_key_on_it(self) -> None:
         """Without the key the next load would meet the same duplicate again."""
         for case in _cases():
-            decision = self.policy.decide(case)
+            decision = self._says(case)
             if isinstance(decision, UpdateMatch):
                 assert decision.record_id == case.matched[0].record_id
                 assert decision.fields[KEY] == case.record.fields[KEY]
@@ -95,17 +97,17 @@ class PolicyContract:
     def test_it_saves_anyway_only_where_the_org_allows_it(self) -> None:
         """A blocking rule cannot be overridden."""
         for case in _cases():
-            assert case.allow_save or not isinstance(self.policy.decide(case), SaveAnyway)
+            assert case.allow_save or not isinstance(self._says(case), SaveAnyway)
 
     def test_its_decision_is_one_of_the_closed_set(self) -> None:
         """Only these can be carried out."""
         for case in _cases():
-            assert isinstance(self.policy.decide(case), UpdateMatch | SaveAnyway | Skip | Ask | Pass)
+            assert isinstance(self._says(case), UpdateMatch | SaveAnyway | Skip | Ask | Pass)
 
     def test_it_says_why_in_one_word(self) -> None:
         """Reasons are counted; a field value in one would be another reason for every row."""
         for case in _cases():
-            decision = self.policy.decide(case)
+            decision = self._says(case)
             if isinstance(decision, Skip | Ask | Pass):
                 assert decision.reason.isidentifier()
 
@@ -113,14 +115,30 @@ class PolicyContract:
         """The same case gets the same decision, and neither the row nor the record is changed."""
         for case in _cases():
             before = copy.deepcopy(case)
-            assert self.policy.decide(case) == self.policy.decide(case)
+            assert self._says(case) == self._says(case)
             assert case == before
 
     def test_it_combines_with_others(self) -> None:
-        """Whatever it passes on, the chain decides."""
+        """Whatever it passes on goes to the next policy, and so does a case whose decision Salesforce refused."""
+        chain = Chain((self.policy, _Next()))
         for case in _cases():
-            decided = Chain((self.policy,)).decide(case)
-            assert not isinstance(decided.decision, Pass)
+            decided = decide(chain, case)
+            behind = decide(chain, case.without(decided, "settle_refused_by_rule"))
+            assert decided.by == _Next() or behind.decision != decided.decision or behind.by != decided.by
+
+    def _says(self, case: DuplicateCase) -> Decision | Pass:
+        answer = ask(self.policy, case)
+        return answer if isinstance(answer, Pass) else answer.decision
+
+
+@dataclass(frozen=True)
+class _Next:
+    """Whom a chain asks next."""
+
+    name: ClassVar[str] = "next"
+
+    def decide(self, case: DuplicateCase) -> Ask:
+        return Ask("next")
 
 
 def _cases() -> Iterator[DuplicateCase]:

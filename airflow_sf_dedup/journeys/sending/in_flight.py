@@ -11,7 +11,7 @@ C = TypeVar("C")
 A = TypeVar("A")
 
 
-class Flight(Generic[C, A]):
+class InFlight(Generic[C, A]):
     """Calls on their way, at most so many at a time.
 
     :param carry: carries one call; runs in a thread where several may be in flight.

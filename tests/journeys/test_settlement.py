@@ -15,9 +15,13 @@ from airflow_sf_dedup.core.keys import KeyRule
 from airflow_sf_dedup.core.outcomes import DuplicatesFound, Failed, KeyHeldByMany, Saved, Unanswered
 from airflow_sf_dedup.core.records import Record
 from airflow_sf_dedup.errors import CallError, OutcomeUnknownError, PermissionRefusedError, TransientCallError
-from airflow_sf_dedup.journeys.duplicates import Blocked, Duplicates
 from airflow_sf_dedup.journeys.entry_maker import EntryMaker, TaskMark
 from airflow_sf_dedup.journeys.lost_answers import ReRead
+from airflow_sf_dedup.journeys.sending.senders import Senders
+from airflow_sf_dedup.journeys.sending.under_way import UnderWay
+from airflow_sf_dedup.journeys.settling.blocked import Blocked
+from airflow_sf_dedup.journeys.settling.settlement import Settlement
+from airflow_sf_dedup.journeys.workshop import settlement_of
 from airflow_sf_dedup.locks.base import RecordClaim
 from airflow_sf_dedup.locks.record_claims import SqlRecordClaims
 from airflow_sf_dedup.policies import Chain, read_policy
@@ -47,7 +51,7 @@ class Settle:
         self.audit, self.load, self.org = audit, load, org
         self.claims = SqlRecordClaims(audit.engine)
 
-    def duplicates(self, policy: str | Chain, **changes: Any) -> Duplicates:
+    def settlement(self, policy: str | Chain, **changes: Any) -> Settlement:
         settings: dict[str, Any] = {
             "load_id": self.load.load_id,
             "org_id": ORG_ID,
@@ -61,12 +65,12 @@ class Settle:
             "lost_answers": ReRead(self.org, LEAD, KEY),
             "policy": read_policy(policy),
             "entries": EntryMaker(TaskMark(partition=0)),
-            "sleep": lambda seconds: None,
+            "senders": Senders(sleep=lambda seconds: None),
         }
-        return Duplicates(**{**settings, **changes})
+        return settlement_of(**{**settings, **changes})
 
     def __call__(self, policy: str | Chain, *rows: Record, **changes: Any) -> dict[int, Entry]:
-        answered = self.duplicates(policy, **changes).settle([Blocked(each, BLOCKED) for each in rows])
+        answered = self.settlement(policy, **changes).settle([Blocked(UnderWay(each, 1), BLOCKED) for each in rows])
         entries = self.entries()
         assert {entry.row_number for entry in answered} == entries.keys() == {each.row_number for each in rows}
         assert len(answered) == len(rows)
@@ -347,7 +351,7 @@ def test_a_row_that_the_look_up_settles_is_remembered_as_what_it_became(
 
 def test_rows_whose_matches_the_write_named_are_not_looked_up(settle: Settle, org: FakeOrg) -> None:
     org.records[ONE] = stored(ONE)
-    settle.duplicates(BOTH).settle([Blocked(row(1, "A"), blocked_by(match(ONE)))])
+    settle.settlement(BOTH).settle([Blocked(UnderWay(row(1, "A"), 1), blocked_by(match(ONE)))])
     assert org.kinds() == ["holders", "by_id", "update"]
 
 

@@ -1,0 +1,43 @@
+"""A row that a duplicate rule refused, and a decision on its way."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from airflow_sf_dedup.core.decisions import Decided, DuplicateCase
+from airflow_sf_dedup.core.outcomes import DuplicatesFound
+from airflow_sf_dedup.core.records import Record
+from airflow_sf_dedup.journeys.sending.under_way import UnderWay
+
+
+@dataclass(frozen=True, slots=True)
+class Blocked:
+    """A row that a duplicate rule refused."""
+
+    sent: UnderWay[Record]
+    found: DuplicatesFound
+
+    @property
+    def record(self) -> Record:
+        return self.sent.row
+
+
+@dataclass(frozen=True, slots=True)
+class Settling:
+    """A case and what was decided about it."""
+
+    case: DuplicateCase
+    decided: Decided
+
+    @property
+    def record(self) -> Record:
+        return self.case.record
+
+    def refused(self, reason: str) -> DuplicateCase:
+        """The case, now that the decision could not be carried out."""
+        return self.case.without(self.decided, reason)
+
+
+def record_of(item: Settling) -> Record:
+    """The row that a decision is about."""
+    return item.case.record

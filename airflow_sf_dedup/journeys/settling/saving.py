@@ -1,0 +1,66 @@
+"""Save anyway: the row is upserted by its key once more, past the rules that only warn."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from airflow_sf_dedup.core.decisions import DuplicateCase
+from airflow_sf_dedup.core.entries import Action
+from airflow_sf_dedup.core.outcomes import DuplicatesFound, Outcome, Saved
+from airflow_sf_dedup.core.records import Record
+from airflow_sf_dedup.journeys.key_conflicts import is_open
+from airflow_sf_dedup.journeys.sending.next_step import Terms
+from airflow_sf_dedup.journeys.sending.senders import Room
+from airflow_sf_dedup.journeys.sending.under_way import Answered
+from airflow_sf_dedup.journeys.settling.blocked import Settling
+from airflow_sf_dedup.journeys.settling.book import Book
+from airflow_sf_dedup.journeys.settling.writing import Writer
+from airflow_sf_dedup.salesforce.base import ChunkAnswer, UpsertApi
+
+
+@dataclass(frozen=True)
+class SavesAnyway:
+    """Upserts rows with ``allowSave=true``."""
+
+    key_field: str
+    api: UpsertApi
+    writer: Writer
+    action: Action = Action.SAVED_ANYWAY
+
+    @property
+    def terms(self) -> Terms:
+        """By their key."""
+        return Terms(self.key_field, self.api.repeatable)
+
+    @property
+    def room(self) -> Room:
+        """As the API takes it."""
+        return Room(self.api.rows_per_chunk, self.api.chunks_per_call)
+
+    def carry_out(self, items: Sequence[Settling], book: Book) -> list[DuplicateCase]:
+        """A rule that is in force by now refuses it."""
+        return self.writer.write(items, self, book)
+
+    def call(self, chunks: Sequence[Sequence[Settling]], /, *, on_late: Callable[[], None]) -> list[ChunkAnswer]:
+        """One upsert for each."""
+        return self.api.upsert([[each.record for each in chunk] for chunk in chunks], allow_save=True, on_late=on_late)
+
+    def as_sent(self, item: Settling) -> Record:
+        """As it is."""
+        return item.record
+
+    def is_about(self, item: Settling, saved: Saved) -> bool:
+        """Whichever record holds the key."""
+        return True
+
+    def refusal(self, item: Settling, outcome: Outcome) -> str | None:
+        """By a rule."""
+        return "settle_refused_by_rule" if isinstance(outcome, DuplicatesFound) else None
+
+    def is_contested(self, answered: Answered[Record]) -> bool:
+        """A unique value kept the row out."""
+        return is_open(answered, self.key_field)
+
+    def release(self, items: Iterable[Settling]) -> None:
+        """Nothing is claimed."""

@@ -1,0 +1,107 @@
+"""Update the match: the matched record is claimed, written by its id, and carries the row's key from then on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from airflow_sf_dedup.core.decisions import DuplicateCase, UpdateMatch
+from airflow_sf_dedup.core.entries import Action
+from airflow_sf_dedup.core.keys import KeyRule
+from airflow_sf_dedup.core.outcomes import DuplicatesFound, Failed, Outcome, Saved
+from airflow_sf_dedup.core.records import Record
+from airflow_sf_dedup.journeys.sending.next_step import Terms
+from airflow_sf_dedup.journeys.sending.senders import Room
+from airflow_sf_dedup.journeys.sending.under_way import Answered
+from airflow_sf_dedup.journeys.settling.blocked import Settling
+from airflow_sf_dedup.journeys.settling.book import Book
+from airflow_sf_dedup.journeys.settling.writing import Writer
+from airflow_sf_dedup.locks.base import RecordClaim, RecordClaims
+from airflow_sf_dedup.salesforce.base import ChunkAnswer, RecordUpdate, UpsertApi
+from airflow_sf_dedup.salesforce.duplicate_value import DuplicateValue, kind_of
+
+#: An update that fails with one of these may have met a matched record that is gone since it was read.
+_MATCH_GONE = frozenset({"ENTITY_IS_DELETED", "INVALID_CROSS_REFERENCE_KEY"})
+
+
+@dataclass(frozen=True)
+class UpdatesMatch:
+    """Updates matched records. Never a create: no path leads from a failed update to one."""
+
+    load_id: str
+    org_id: str
+    key_rule: KeyRule
+    api: UpsertApi
+    claims: RecordClaims
+    writer: Writer
+    action: Action = Action.MATCHED_UPDATED
+
+    @property
+    def terms(self) -> Terms:
+        """By their ids: that may always be repeated."""
+        return Terms(external_id_field=None)
+
+    @property
+    def room(self) -> Room:
+        """As the API takes it."""
+        return Room(self.api.rows_per_chunk, self.api.chunks_per_call)
+
+    def carry_out(self, items: Sequence[Settling], book: Book) -> list[DuplicateCase]:
+        """Only one key of all loads may stamp a record; the others go to a person."""
+        return self.writer.write(self._claimed(items, book), self, book)
+
+    def call(self, chunks: Sequence[Sequence[Settling]], /, *, on_late: Callable[[], None]) -> list[ChunkAnswer]:
+        """One update for each."""
+        return self.api.update([[_update(item) for item in chunk] for chunk in chunks], on_late=on_late)
+
+    def as_sent(self, item: Settling) -> Record:
+        """With the fields that the decision chose."""
+        return replace(item.record, fields=_update(item).fields)
+
+    def is_about(self, item: Settling, saved: Saved) -> bool:
+        """The matched record itself."""
+        return saved.record_id == _update(item).record_id
+
+    def refusal(self, item: Settling, outcome: Outcome) -> str | None:
+        """By a rule, since the match is gone, or since another record holds the key by now."""
+        if isinstance(outcome, DuplicatesFound):
+            return "settle_refused_by_rule"
+        if not isinstance(outcome, Failed):
+            return None
+        if outcome.code in _MATCH_GONE and not set(outcome.fields) - {"Id", "id"}:
+            return "match_deleted"
+        key_field = self.key_rule.field.name
+        if outcome.code == "DUPLICATE_VALUE" and kind_of(outcome.message, key_field) is DuplicateValue.RACE:
+            return "key_already_held"
+        return None
+
+    def is_contested(self, answered: Answered[Record]) -> bool:
+        """The record is known, whoever holds the key."""
+        return False
+
+    def release(self, items: Iterable[Settling]) -> None:
+        """Give up the claims on the records."""
+        ids = [_update(item).record_id for item in items]
+        if ids:
+            self.claims.release(self.load_id, self.org_id, ids)
+
+    def _claimed(self, items: Sequence[Settling], book: Book) -> list[Settling]:
+        claims = [RecordClaim(_update(item).record_id, self._key(item)) for item in items]
+        holders = self.claims.claim(self.load_id, self.org_id, claims, read_at=book.read_at) if claims else {}
+        got = [holders.get(_update(item).record_id) == self._key(item) for item in items]
+        entries = self.writer.entries
+        book.close(
+            entries.blocked(item.case, Action.AWAITING_REVIEW, "match_claimed")
+            for item, is_ours in zip(items, got, strict=True)
+            if not is_ours
+        )
+        return [item for item, is_ours in zip(items, got, strict=True) if is_ours]
+
+    def _key(self, item: Settling) -> str:
+        return self.key_rule.fold(item.record.key)
+
+
+def _update(item: Settling) -> RecordUpdate:
+    decision = item.decided.decision
+    assert isinstance(decision, UpdateMatch)  # noqa: S101 - narrows the union
+    return RecordUpdate(decision.record_id, decision.fields)
