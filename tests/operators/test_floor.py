@@ -159,9 +159,10 @@ def test_the_partition_task_warns_of_a_floor_that_is_reached(
     assert "of which api_floor_pct keeps 600" in caplog.text
 
 
-def test_an_empty_source_needs_no_call_and_no_warning(
+def test_an_empty_source_needs_no_call_and_no_warning_of_the_floor(
     salesforce_shared_org: EmulatedOrg, caplog: pytest.LogCaptureFixture
 ) -> None:
     used(salesforce_shared_org, 900)
     assert staged(0, api_floor_pct=60) == []
-    assert not [record for record in caplog.records if record.levelname == "WARNING"]
+    warnings = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert warnings == ["the source has no row: nothing is sent, and the load is green"]
