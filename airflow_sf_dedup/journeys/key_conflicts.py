@@ -95,7 +95,7 @@ class KeyConflicts:
         self._open.update({each.row.row_number: each for each in rows})
         several = [each for each in rows if len(holders[each.row.key]) > 1]
         yield self._closed(Conflict(replace(each, outcome=_many(holders[each.row.key]))) for each in several)
-        room = Room(self.api.rows_per_chunk, self.api.chunks_per_call)
+        room = Room.of(self.api)
         self._sender = self.senders.by_calls(self._update, Terms(external_id_field=None), room, _record_of)
         one = [_Held(each, holders[each.row.key][0]) for each in rows if len(holders[each.row.key]) == 1]
         for batch in self._sender.send(under_way(one)):

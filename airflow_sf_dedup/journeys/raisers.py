@@ -17,11 +17,11 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import IntEnum
 from typing import Protocol
 
-from airflow_sf_dedup.audit.base import AuditReader, Load
+from airflow_sf_dedup.audit.base import NEVER_ENDS_AFTER, AuditReader, Load
 from airflow_sf_dedup.core.clock import utc_now
 from airflow_sf_dedup.core.entries import UNSETTLED, WRITTEN, Action
 from airflow_sf_dedup.core.likeness import Likeness
@@ -31,9 +31,6 @@ from airflow_sf_dedup.errors import CallError
 from airflow_sf_dedup.journeys.key_holders import KeyHolder, read_holders
 from airflow_sf_dedup.locks.base import Holder, Watermark
 from airflow_sf_dedup.salesforce.base import RecordReader
-
-#: A load that has neither ended nor settled a row for so long is over: its run was deleted, or nobody clears it.
-GIVEN_UP_AFTER = timedelta(days=1)
 
 #: With these actions a row's state is in the org.
 _IN_THE_ORG = WRITTEN | {Action.UNCHANGED}
@@ -124,7 +121,7 @@ class AuditedRaisers:
 
     def _is_over(self, load: Load | None, mark: Watermark) -> bool:
         """A load that the audit does not know any more was purged."""
-        return load is None or load.ended_at is not None or self._now() - mark.since > GIVEN_UP_AFTER
+        return load is None or load.ended_at is not None or self._now() - mark.since > NEVER_ENDS_AFTER
 
     def _read(self, newer: Sequence[tuple[Record, Watermark]], loads: Mapping[str, Load | None]) -> Mapping[str, Fate]:
         """What the org holds of rows whose load is over."""

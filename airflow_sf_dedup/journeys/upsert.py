@@ -107,7 +107,7 @@ class Upsert:
         return self.senders.by_calls(
             self.api.upsert,
             Terms(self.key_rule.field.name, self.api.repeatable),
-            Room(self.api.rows_per_chunk, self.api.chunks_per_call),
+            Room.of(self.api),
             itself,
             clearance=self.clearance,
             max_in_flight=self.max_in_flight,

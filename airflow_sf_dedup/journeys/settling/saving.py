@@ -36,7 +36,7 @@ class SavesAnyway:
     @property
     def room(self) -> Room:
         """As the API takes it."""
-        return Room(self.api.rows_per_chunk, self.api.chunks_per_call)
+        return Room.of(self.api)
 
     def carry_out(self, items: Sequence[Settling], book: Book) -> list[DuplicateCase]:
         """A rule that is in force by now refuses it."""

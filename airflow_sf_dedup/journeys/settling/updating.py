@@ -44,7 +44,7 @@ class UpdatesMatch:
     @property
     def room(self) -> Room:
         """As the API takes it."""
-        return Room(self.api.rows_per_chunk, self.api.chunks_per_call)
+        return Room.of(self.api)
 
     def carry_out(self, items: Sequence[Settling], book: Book) -> list[DuplicateCase]:
         """Only one key of all loads may stamp a record; the others go to a person."""
