@@ -17,7 +17,7 @@ The tree is named by what the caller does next::
     │   │   └── OwnLimitReachedError ``api_budget`` or ``api_floor_pct`` ended the run; clear it to go on
     │   └── TransientCallError       the same call may succeed later
     │       └── OutcomeUnknownError  it was sent and no answer came: it may have been carried out
-    ├── AuditUnreachableError        the audit's database does not answer (audit.base)
+    ├── AuditUnreachableError        the audit's database does not answer
     ├── FileUnreachableError         a file cannot be read or written now; it passes
     ├── LoadMissingError             the audit does not know the load (audit.base)
     ├── KeysInFlightError            other tasks have keys of the load in flight; it passes
@@ -180,3 +180,16 @@ class LoadFailedError(SalesforceDedupError):
 
 class RepeatsRefusedError(LoadFailedError):
     """Keys repeat in the source and ``on_repeat`` is ``fail``: nothing was sent, and a retry meets the same repeats."""
+
+
+class AuditUnreachableError(SalesforceDedupError):
+    """The audit's database does not answer, or turns this user away. It may pass.
+
+    :param place: the database's URL, without password.
+    :param reason: the database's own words, in one line.
+    """
+
+    def __init__(self, place: str, reason: str) -> None:
+        super().__init__(f"audit_conn_id: the audit's database {place} cannot be reached: {reason}")
+        self.place = place
+        self.reason = reason

@@ -1,7 +1,7 @@
 """When Airflow should try a task of this package again: the slow clock of retries, minutes and hours.
 
 Airflow asks the policy in the worker, with the exception that the task raised. The operators turn what a person has
-to change into ``AirflowFailException`` (see :mod:`airflow_sf_dedup.operators.verdicts`), which Airflow fails at once
+to change into ``AirflowFailException`` (see :mod:`airflow_sf_dedup.operators.failing`), which Airflow fails at once
 without asking; a task of one's own that uses the hook gets the same by the policy.
 """
 
@@ -15,9 +15,14 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import RetryDecision, RetryPolicy
 from sqlalchemy.exc import OperationalError
 
-from airflow_sf_dedup.audit.base import AuditUnreachableError
-from airflow_sf_dedup.errors import FileUnreachableError, LimitReachedError, LoadFailedError, TransientCallError
-from airflow_sf_dedup.operators.verdicts import NEEDS_A_PERSON
+from airflow_sf_dedup.errors import (
+    AuditUnreachableError,
+    FileUnreachableError,
+    LimitReachedError,
+    LoadFailedError,
+    TransientCallError,
+)
+from airflow_sf_dedup.operators.failing import NEEDS_A_PERSON
 
 if TYPE_CHECKING:
     from airflow.sdk import Context

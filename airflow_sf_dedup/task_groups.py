@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import TaskGroup
 
 from airflow_sf_dedup.operators.duplicate_audit import SalesforceDuplicateAuditOperator
+from airflow_sf_dedup.operators.literal_settings import check_literals
 from airflow_sf_dedup.operators.load_output import LoadOutput
 from airflow_sf_dedup.operators.partition import SalesforcePartitionOperator
 from airflow_sf_dedup.operators.shares import share_out
-from airflow_sf_dedup.operators.spelling import check_literals
 from airflow_sf_dedup.operators.upsert import SalesforceUpsertOperator
 from airflow_sf_dedup.retry_policy import SALESFORCE_RETRY_POLICY
 

@@ -20,15 +20,15 @@ from uuid import uuid4
 
 from sqlalchemy import Engine, Table
 
-from airflow_sf_dedup.audit import tables
 from airflow_sf_dedup.audit.base import Load
-from airflow_sf_dedup.audit.columns import utc_text
-from airflow_sf_dedup.audit.engine import engine_for
 from airflow_sf_dedup.audit.rows import Row, entry_row
 from airflow_sf_dedup.audit.sql import SqlAudit
-from airflow_sf_dedup.audit.storable import key_hash
-from airflow_sf_dedup.audit.upgrade import upgrade
 from airflow_sf_dedup.core.entries import Action, Entry
+from airflow_sf_dedup.database import tables
+from airflow_sf_dedup.database.columns import utc_text
+from airflow_sf_dedup.database.engine import engine_for
+from airflow_sf_dedup.database.storable import key_hash
+from airflow_sf_dedup.database.upgrade import upgrade
 from airflow_sf_dedup.locks.base import Claimant, KeyScope
 from airflow_sf_dedup.locks.key_claims import SqlKeyClaims
 from airflow_sf_dedup.testing.postgres import postgres_server

@@ -22,22 +22,22 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 from airflow_sf_dedup.audit.base import Load
-from airflow_sf_dedup.audit.engine import engine_for
 from airflow_sf_dedup.audit.sql import SqlAudit
-from airflow_sf_dedup.audit.upgrade import upgrade
 from airflow_sf_dedup.core.outcomes import Saved
 from airflow_sf_dedup.core.partitioning import PartitionRef
 from airflow_sf_dedup.core.records import Record, row_hash
 from airflow_sf_dedup.core.sobjects import Field, SObject
+from airflow_sf_dedup.database.engine import engine_for
+from airflow_sf_dedup.database.upgrade import upgrade
 from airflow_sf_dedup.journeys.entry_maker import EntryMaker, TaskMark
 from airflow_sf_dedup.journeys.upsert import Upsert
 from airflow_sf_dedup.journeys.wiring import TaskInstance, WriteSettings, upsert_of
 from airflow_sf_dedup.locks.key_claims import SqlKeyClaims
-from airflow_sf_dedup.salesforce import wire
+from airflow_sf_dedup.salesforce.calling.session import SalesforceSession
 from airflow_sf_dedup.salesforce.collections import CollectionsApi
-from airflow_sf_dedup.salesforce.connection_fields import from_parts
-from airflow_sf_dedup.salesforce.session import SalesforceSession
-from airflow_sf_dedup.sources.staging import StagedLoad
+from airflow_sf_dedup.salesforce.connecting.fields import from_parts
+from airflow_sf_dedup.salesforce.wire import rest
+from airflow_sf_dedup.staging.area import StagedLoad
 
 KEY = Field("External_Id__c", "External ID", "string", length=80, external_id=True, unique=True)
 LEAD = SObject("Lead", (KEY, *(Field(name, name, "string") for name in ("FirstName", "LastName", "Email", "Company"))))
@@ -151,7 +151,7 @@ def parts(session: SalesforceSession, audit: SqlAudit, rows: int) -> None:
     measures: dict[str, Callable[[], object]] = {
         "write and read over HTTP": lambda: [api.upsert(call) for call in calls],
         "  of which classify": lambda: [
-            wire.read_composite(answer, [len(chunk) for chunk in call])
+            rest.read_composite(answer, [len(chunk) for chunk in call])
             for call, answer in zip(calls, answers, strict=True)
         ],
         "make entries": lambda: [maker.saved(row, Saved("00Q000000000001AAA", True)) for row in all_rows],

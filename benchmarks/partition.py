@@ -23,7 +23,7 @@ from airflow_sf_dedup.core.partitioning import PartitionRef
 from airflow_sf_dedup.core.sobjects import Field, SObject
 from airflow_sf_dedup.journeys.partition import partition_source
 from airflow_sf_dedup.sources import source_of
-from airflow_sf_dedup.sources.staging import StagingArea, read_partition
+from airflow_sf_dedup.staging.area import StagingArea, read_partition
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 TEXTS = ("FirstName", "LastName", "Company", "Email", "Phone", "Street", "City")

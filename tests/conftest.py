@@ -38,6 +38,42 @@ def postgres_url() -> Iterator[str]:
         yield url
 
 
+@pytest.fixture(scope="session", params=["sqlite", "postgresql"])
+def audit_url(request, tmp_path_factory) -> str:
+    """An upgraded database that tests share; they use loads of their own."""
+    from airflow_sf_dedup.database.engine import engine_for
+    from airflow_sf_dedup.database.upgrade import upgrade
+    from airflow_sf_dedup.testing.postgres import new_database
+
+    if request.param == "sqlite":
+        url = f"sqlite:///{tmp_path_factory.mktemp('audit') / 'audit.db'}"
+    else:
+        url = new_database(request.getfixturevalue("postgres_url"))
+    engine = engine_for(url)
+    upgrade(engine)
+    engine.dispose()
+    return url
+
+
+@pytest.fixture(scope="session")
+def engine(audit_url):
+    from airflow_sf_dedup.database.engine import engine_for
+
+    engine = engine_for(audit_url)
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def empty_url(request, tmp_path) -> str:
+    """A database of one's own, without tables."""
+    from airflow_sf_dedup.testing.postgres import new_database
+
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'new' / 'audit.db'}"
+    return new_database(request.getfixturevalue("postgres_url"))
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Deprecated imports are errors. In ``pyproject.toml`` this line would import Airflow before its home is set."""
     config.addinivalue_line("filterwarnings", "error::airflow.utils.deprecation_tools.DeprecatedImportWarning")

@@ -20,14 +20,14 @@ from rich.console import Console
 from sqlalchemy import URL
 from sqlalchemy.exc import DBAPIError
 
-from airflow_sf_dedup.audit.base import AuditUnreachableError, Load
-from airflow_sf_dedup.audit.engine import engine_for
-from airflow_sf_dedup.audit.refusals import first_line, place_of
+from airflow_sf_dedup.audit.base import Load
 from airflow_sf_dedup.audit.report import WIDTH, lines_of, report_of, show_run
 from airflow_sf_dedup.audit.sql import SqlAudit
-from airflow_sf_dedup.audit.upgrade import REVISIONS, ensure_current, upgrade
 from airflow_sf_dedup.core.printable import printable
-from airflow_sf_dedup.errors import ConnectionMissingError, SettingError
+from airflow_sf_dedup.database.database_errors import first_line, place_of
+from airflow_sf_dedup.database.engine import engine_for
+from airflow_sf_dedup.database.upgrade import REVISIONS, ensure_current, upgrade
+from airflow_sf_dedup.errors import AuditUnreachableError, ConnectionMissingError, SettingError
 
 #: Airflow's own switch; with it, as in ``airflow connections get``, connections are also sought in its database.
 _CONTEXT, _SERVER = "_AIRFLOW_PROCESS_CONTEXT", "server"

@@ -26,19 +26,6 @@ class LoadMissingError(SalesforceDedupError):
         self.load_id = load_id
 
 
-class AuditUnreachableError(SalesforceDedupError):
-    """The audit's database does not answer, or turns this user away. It may pass.
-
-    :param place: the database's URL, without password.
-    :param reason: the database's own words, in one line.
-    """
-
-    def __init__(self, place: str, reason: str) -> None:
-        super().__init__(f"audit_conn_id: the audit's database {place} cannot be reached: {reason}")
-        self.place = place
-        self.reason = reason
-
-
 @dataclass(frozen=True, slots=True)
 class Load:
     """What is the same for all rows of one load: one execution of a partition task."""

@@ -9,15 +9,15 @@ from typing import Any
 from sqlalchemy import RowMapping
 
 from airflow_sf_dedup.audit.base import Load
-from airflow_sf_dedup.audit.columns import utc_text
-from airflow_sf_dedup.audit.storable import (
+from airflow_sf_dedup.core.entries import UNSETTLED, Action, Entry, MatchEntry
+from airflow_sf_dedup.database.columns import utc_text
+from airflow_sf_dedup.database.storable import (
     json_text,
     storable,
     stored_key,
     stored_message,
     stored_word,
 )
-from airflow_sf_dedup.core.entries import UNSETTLED, Action, Entry, MatchEntry
 
 #: Rows that still wait for a person, or behind one who does: their values are needed whole.
 WAITING = frozenset({Action.AWAITING_REVIEW, Action.HELD})

@@ -24,7 +24,7 @@ from sqlalchemy import (
 from sqlalchemy.exc import IntegrityError
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt
 
-from airflow_sf_dedup.audit import tables, upkeep
+from airflow_sf_dedup.audit import upkeep
 from airflow_sf_dedup.audit.base import (
     DOUBTFUL_BELOW,
     DoubtfulMatches,
@@ -34,9 +34,6 @@ from airflow_sf_dedup.audit.base import (
     SentAgain,
     Totals,
 )
-from airflow_sf_dedup.audit.bulk import among, insert_into, insert_rows
-from airflow_sf_dedup.audit.contention import again
-from airflow_sf_dedup.audit.engine import reading, writing
 from airflow_sf_dedup.audit.rows import (
     entry_from,
     entry_row,
@@ -49,9 +46,13 @@ from airflow_sf_dedup.audit.rows import (
     may_be_replaced,
     payload_rows,
 )
-from airflow_sf_dedup.audit.storable import storable, stored_word
 from airflow_sf_dedup.core.clock import utc_now
 from airflow_sf_dedup.core.entries import UNSENT, UNSETTLED, Action, Entry, MatchEntry
+from airflow_sf_dedup.database import tables
+from airflow_sf_dedup.database.bulk import among, insert_into, insert_rows
+from airflow_sf_dedup.database.contention import again
+from airflow_sf_dedup.database.engine import reading, writing
+from airflow_sf_dedup.database.storable import storable, stored_word
 
 #: Columns of a load that :meth:`SqlAudit.update_load` may set.
 CHANGEABLE = frozenset(
@@ -70,9 +71,9 @@ _UNSETTLED = sorted(action.value for action in UNSETTLED)
 
 
 class SqlAudit:
-    """Remembers in the tables of :mod:`airflow_sf_dedup.audit.tables`; they must be there and current.
+    """EntrySink in the tables of :mod:`airflow_sf_dedup.database.tables`; they must be there and current.
 
-    :param engine: from :func:`airflow_sf_dedup.audit.engine.engine_for`.
+    :param engine: from :func:`airflow_sf_dedup.database.engine.engine_for`.
     :param clock: gives the times of journal events.
     """
 

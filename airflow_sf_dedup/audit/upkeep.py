@@ -27,16 +27,16 @@ from sqlalchemy import (
     update,
 )
 
-from airflow_sf_dedup.audit import tables
 from airflow_sf_dedup.audit.base import NEVER_ENDS_AFTER, Purged
-from airflow_sf_dedup.audit.bulk import among
-from airflow_sf_dedup.audit.contention import in_key_order
-from airflow_sf_dedup.audit.engine import reading, writing
 from airflow_sf_dedup.audit.rows import WAITING
-from airflow_sf_dedup.audit.storable import key_hash, stored_key
 from airflow_sf_dedup.core.entries import ERASED
 from airflow_sf_dedup.core.keys import KeyRule
 from airflow_sf_dedup.core.sobjects import Field
+from airflow_sf_dedup.database import tables
+from airflow_sf_dedup.database.bulk import among
+from airflow_sf_dedup.database.contention import in_key_order
+from airflow_sf_dedup.database.engine import reading, writing
+from airflow_sf_dedup.database.storable import key_hash, stored_key
 
 #: Folds as broadly as claims do; that is the same for every field.
 _ANY_KEY = KeyRule(Field(name="", label="", type="string"))

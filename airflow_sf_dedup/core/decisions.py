@@ -26,12 +26,12 @@ class UpdateMatch:
 
 
 @dataclass(frozen=True, slots=True)
-class SaveAnyway:
+class SaveRow:
     """Upsert the row by its key with ``allowSave=true``."""
 
 
 @dataclass(frozen=True, slots=True)
-class Skip:
+class SkipRow:
     """Leave the row and the matched records as they are, and say so."""
 
     reason: str = "by_policy"
@@ -51,7 +51,7 @@ class Pass:
     reason: str
 
 
-Decision = UpdateMatch | SaveAnyway | Skip | Ask
+Decision = UpdateMatch | SaveRow | SkipRow | Ask
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_sf_dedup.core.numeric_settings import PAGE_SIZE
 from airflow_sf_dedup.errors import SettingError
-from airflow_sf_dedup.sources.paths import airflow_home
+from airflow_sf_dedup.files.paths import airflow_home
 
 if TYPE_CHECKING:
     from sqlalchemy import URL, Engine
@@ -34,7 +34,7 @@ def audit_url(audit_conn_id: str | None, *, setting: str = "audit_conn_id") -> U
         return URL.create("sqlite", database=str(embedded_audit_path()))
     from airflow.sdk import BaseHook
 
-    from airflow_sf_dedup.audit.url import url_from_parts
+    from airflow_sf_dedup.database.url import url_from_parts
     from airflow_sf_dedup.hooks.connections import connection_of, extra_of
 
     connection = connection_of(setting, audit_conn_id, BaseHook.get_connection)
@@ -99,7 +99,7 @@ def audit_engine(audit_conn_id: str | None, *, create: bool = False) -> Engine:
     :param create: where it is a file that is missing.
     :raises SettingError: an embedded file under an executor that spreads tasks over machines.
     """
-    from airflow_sf_dedup.audit.engine import engine_for
+    from airflow_sf_dedup.database.engine import engine_for
 
     if audit_conn_id is None:
         refuse_local_file_elsewhere("audit_conn_id", "the embedded audit")
@@ -111,8 +111,8 @@ def open_audit(audit_conn_id: str | None, *, upgrade: bool = False) -> SqlAudit:
 
     :param upgrade: create or upgrade the tables; mapped tasks never do.
     """
-    from airflow_sf_dedup.audit import upgrade as tables
     from airflow_sf_dedup.audit.sql import SqlAudit
+    from airflow_sf_dedup.database import upgrade as tables
 
     engine = audit_engine(audit_conn_id, create=upgrade)
     (tables.upgrade if upgrade else tables.ensure_current)(engine)

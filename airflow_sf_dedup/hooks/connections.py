@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from airflow_sf_dedup.errors import ConnectionMissingError, SettingError
-from airflow_sf_dedup.sources.addresses import shown
+from airflow_sf_dedup.files.addresses import shown
 
 if TYPE_CHECKING:
     from airflow.sdk import Connection

@@ -14,15 +14,15 @@ from typing import TypeVar
 from airflow_sf_dedup.audit import upkeep
 from airflow_sf_dedup.audit.base import Purged
 from airflow_sf_dedup.audit.sql import SqlAudit
-from airflow_sf_dedup.audit.storable import stored_key
 from airflow_sf_dedup.core.clock import utc_now
 from airflow_sf_dedup.core.entries import Action, Entry
+from airflow_sf_dedup.database.storable import stored_key
+from airflow_sf_dedup.files.paths import shown
 from airflow_sf_dedup.hooks.audit import staging_path, work_path
 from airflow_sf_dedup.journeys.collect import begun_partitions
-from airflow_sf_dedup.sources.erasing import StagedErasure, StagedRow
-from airflow_sf_dedup.sources.paths import shown
-from airflow_sf_dedup.sources.staging import StagingArea
-from airflow_sf_dedup.sources.sweeping import sweep
+from airflow_sf_dedup.staging.area import StagingArea
+from airflow_sf_dedup.staging.erasing import StagedErasure, StagedRow
+from airflow_sf_dedup.staging.sweeping import sweep
 
 T = TypeVar("T")
 

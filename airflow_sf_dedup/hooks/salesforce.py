@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import BaseHook
 
 if TYPE_CHECKING:
-    from airflow_sf_dedup.salesforce.session import SalesforceSession
+    from airflow_sf_dedup.salesforce.calling.session import SalesforceSession
     from airflow_sf_dedup.salesforce.settings import ConnectionSettings
 
 
@@ -43,7 +43,7 @@ class SalesforceDedupHook(BaseHook):
         from airflow.sdk.log import mask_secret
 
         from airflow_sf_dedup.hooks.connections import connection_of, extra_of
-        from airflow_sf_dedup.salesforce.connection_fields import from_parts
+        from airflow_sf_dedup.salesforce.connecting.fields import from_parts
 
         connection = connection_of("salesforce_conn_id", self.salesforce_conn_id, self.get_connection)
         settings = from_parts(
@@ -74,7 +74,7 @@ class SalesforceDedupHook(BaseHook):
     def _session(self) -> SalesforceSession:
         from airflow.sdk.log import mask_secret
 
-        from airflow_sf_dedup.salesforce.session import SalesforceSession
+        from airflow_sf_dedup.salesforce.calling.session import SalesforceSession
 
         return SalesforceSession(self.settings(), mask=mask_secret)
 

@@ -10,7 +10,7 @@ from collections import Counter
 
 from airflow_sf_dedup.errors import SourceError
 from airflow_sf_dedup.sources.base import Source
-from airflow_sf_dedup.sources.reading import Refusal
+from airflow_sf_dedup.sources.reading import RejectedRow
 from airflow_sf_dedup.sources.rows import RowsSource
 
 #: Reasons that the error counts.
@@ -28,14 +28,14 @@ _REMEDIES = {
 }
 
 
-class Refusals:
+class RejectedRows:
     """The rows of one source that cannot be sent, counted by why."""
 
     def __init__(self) -> None:
-        self.first: Refusal | None = None
+        self.first: RejectedRow | None = None
         self._reasons: Counter[tuple[str, str]] = Counter()
 
-    def __call__(self, refusal: Refusal) -> None:
+    def __call__(self, refusal: RejectedRow) -> None:
         """Count a row."""
         self.first = self.first or refusal
         self._reasons[refusal.code, refusal.reason] += 1
@@ -47,7 +47,7 @@ class Refusals:
         return counted + (f" and {more} further reason{'s' if more > 1 else ''}" if more else "")
 
 
-def doubt_of(source: Source, refusals: Refusals) -> SourceError | None:
+def doubt_of(source: Source, refusals: RejectedRows) -> SourceError | None:
     """Why a source of which nothing can be sent is doubtful; ``None``: it is merely empty."""
     first = refusals.first
     if first is None:
@@ -61,7 +61,7 @@ def doubt_of(source: Source, refusals: Refusals) -> SourceError | None:
     )
 
 
-def _remedy(source: Source, first: Refusal) -> str:
+def _remedy(source: Source, first: RejectedRow) -> str:
     if first.code == "UNREADABLE_ROW":
         return _ROWS_ARE_NO_MAPPINGS if isinstance(source, RowsSource) else _LINES_ARE_NO_ROWS
     return _REMEDIES[first.code]

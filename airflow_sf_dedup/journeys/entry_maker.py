@@ -15,7 +15,7 @@ from airflow_sf_dedup.core.records import Record
 from airflow_sf_dedup.errors import CallError
 from airflow_sf_dedup.journeys.sending.refusals import fails_for_now, named_fields, own_words
 from airflow_sf_dedup.locks.base import Holder
-from airflow_sf_dedup.salesforce.duplicate_value import read_message
+from airflow_sf_dedup.salesforce.wire.duplicate_value import read_message
 
 MASK = "***"
 

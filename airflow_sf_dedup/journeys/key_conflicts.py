@@ -16,8 +16,8 @@ from airflow_sf_dedup.journeys.sending.by_calls import ByCalls
 from airflow_sf_dedup.journeys.sending.next_step import Terms
 from airflow_sf_dedup.journeys.sending.senders import Room, Senders
 from airflow_sf_dedup.journeys.sending.under_way import Answered, UnderWay, under_way
-from airflow_sf_dedup.salesforce.base import ChunkAnswer, RecordReader, RecordUpdate, UpsertApi
-from airflow_sf_dedup.salesforce.duplicate_value import DuplicateValue, kind_of, read_message
+from airflow_sf_dedup.salesforce.ports import ChunkAnswer, RecordReader, RecordUpdate, UpsertApi
+from airflow_sf_dedup.salesforce.wire.duplicate_value import DuplicateValue, kind_of, read_message
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ class _Held:
 _UNSEEN = "DUPLICATE_VALUE, after a call without an answer; no record that this user can see holds the key"
 
 
-def is_open(answered: Answered[Record], external_id_field: str) -> bool:
+def needs_re_read(answered: Answered[Record], external_id_field: str) -> bool:
     """Whether only a re-read tells what a row's ``DUPLICATE_VALUE`` was about.
 
     Which of two unique values is refused first is up to Salesforce: another field's may stand for a race for the key,

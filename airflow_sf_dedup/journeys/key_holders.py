@@ -10,7 +10,7 @@ from typing import Any
 from airflow_sf_dedup.core.likeness import Likeness, is_blank, likeness, of_all
 from airflow_sf_dedup.core.records import Record
 from airflow_sf_dedup.core.sobjects import Field, SObject
-from airflow_sf_dedup.salesforce.base import Origin, RecordReader
+from airflow_sf_dedup.salesforce.ports import Origin, RecordReader
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from airflow_sf_dedup.core.numeric_settings import API_BUDGET, API_FLOOR_PCT
 from airflow_sf_dedup.errors import OwnLimitReachedError
-from airflow_sf_dedup.salesforce.call_count import LimitInfo
+from airflow_sf_dedup.salesforce.calling.call_count import LimitInfo
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,10 +14,10 @@ from airflow_sf_dedup.core.outcomes import DuplicatesFound, Failed, KeyHeldByMan
 from airflow_sf_dedup.core.records import Record
 from airflow_sf_dedup.core.sobjects import SObject
 from airflow_sf_dedup.errors import CallError
-from airflow_sf_dedup.journeys.key_conflicts import is_open
+from airflow_sf_dedup.journeys.key_conflicts import needs_re_read
 from airflow_sf_dedup.journeys.key_holders import KeyHolder, is_since, read_holders
 from airflow_sf_dedup.journeys.sending.under_way import Answered
-from airflow_sf_dedup.salesforce.base import Origin, RecordReader
+from airflow_sf_dedup.salesforce.ports import Origin, RecordReader
 
 
 class Written(Enum):
@@ -31,12 +31,12 @@ class Written(Enum):
 class LostAnswers(Protocol):
     """Re-reads rows that were in a call without an answer."""
 
-    def told(self, answered: Sequence[Answered[Record]]) -> list[Answered[Record]]:
+    def resolved(self, answered: Sequence[Answered[Record]]) -> list[Answered[Record]]:
         """The same rows; those that were in doubt with what a re-read tells of them, but for those of which
-        :func:`~airflow_sf_dedup.journeys.key_conflicts.is_open` holds: they have a re-read to come.
+        :func:`~airflow_sf_dedup.journeys.key_conflicts.needs_re_read` holds: they have a re-read to come.
         """
 
-    def told_at_last(self, answered: Sequence[Answered[Record]]) -> list[Answered[Record]]:
+    def resolved_at_last(self, answered: Sequence[Answered[Record]]) -> list[Answered[Record]]:
         """The same rows; all that were in doubt with what a re-read tells of them."""
 
     def refused_or_saved(self, answered: Sequence[Answered[Record]]) -> list[Answered[Record]]:
@@ -84,14 +84,14 @@ class ReRead:
         #: Records that a row of this task is known to have written.
         self._written = set(written)
 
-    def told(self, answered: Sequence[Answered[Record]]) -> list[Answered[Record]]:
+    def resolved(self, answered: Sequence[Answered[Record]]) -> list[Answered[Record]]:
         """A few reads for all rows that are in doubt, and none where none is.
 
         Why a row's unique value is taken is left to :mod:`airflow_sf_dedup.journeys.key_conflicts`.
         """
-        return self._written_by(self._re_read(answered, lambda each: not is_open(each, self._external_id_field)))
+        return self._written_by(self._re_read(answered, lambda each: not needs_re_read(each, self._external_id_field)))
 
-    def told_at_last(self, answered: Sequence[Answered[Record]]) -> list[Answered[Record]]:
+    def resolved_at_last(self, answered: Sequence[Answered[Record]]) -> list[Answered[Record]]:
         """The same of rows that come from a conflict: whatever kept them out is no proof of then."""
         return self._written_by(self._re_read(answered))
 

@@ -29,9 +29,9 @@ from airflow_sf_dedup.journeys.columns import DescribesParent, no_parents
 from airflow_sf_dedup.journeys.preflight import Fit, check_order_column, check_sobject, fit_columns
 from airflow_sf_dedup.sources.base import Source, SourceRow
 from airflow_sf_dedup.sources.columns import value_of
-from airflow_sf_dedup.sources.reading import OrderReader, RecordReader, Refusal
-from airflow_sf_dedup.sources.spool import Spool
-from airflow_sf_dedup.sources.staging import StagedLoad, StagedPartition, StagingArea
+from airflow_sf_dedup.sources.reading import OrderReader, RecordBuilder, RejectedRow
+from airflow_sf_dedup.staging.area import StagedLoad, StagedPartition, StagingArea
+from airflow_sf_dedup.staging.spool import Spool
 
 #: Entries written to the audit at a time.
 _ENTRIES_AT_A_TIME = 1000
@@ -77,7 +77,7 @@ def partition_source(
     newer_than: str | None = None,
     most_partitions: int = MOST_PARTITIONS,
     check_load: Callable[[Sequence[str], Field], None] = lambda columns, key_field: None,
-    on_refused: Callable[[Refusal], None] = lambda refusal: None,
+    on_rejected: Callable[[RejectedRow], None] = lambda row: None,
     on_staged: Callable[[list[int]], None] = lambda rows: None,
 ) -> list[PartitionRef]:
     """Read, settle and stage a source; a reference for each partition that has rows.
@@ -92,7 +92,7 @@ def partition_source(
         record gets its ``order``.
     :param check_load: asked before anything is staged, with the columns that the load carries and its key's field: may
         refuse the load by a ``SettingError``. Asked before the source is read as well, where that tells its columns.
-    :param on_refused: told each row that cannot be sent, which is audited as ``invalid``.
+    :param on_rejected: told each row that cannot be sent, which is audited as ``invalid``.
     :param on_staged: told, partition by partition, how many rows are sent together: all its rows, or with
         ``in_order`` those of one wave.
     :raises SettingError: a parameter, the source or the org does not fit.
@@ -114,7 +114,7 @@ def partition_source(
         check_load(tuple(fit.columns), fit.key_rule.field)
     audit.open_load(load)
     journal = _Journal(audit, load.load_id, clock)
-    reading = _Reading(source, fit, on_refused, newer_than)
+    reading = _Reading(source, fit, on_rejected, newer_than)
     try:
         with staging.workspace(load.load_id) as folder:
             by_key, by_group = Spool(folder / "by_key", partitions), Spool(folder / "by_group", partitions)
@@ -170,7 +170,7 @@ class _Reading:
 
     source: Source
     fit: Fit
-    on_refused: Callable[[Refusal], None]
+    on_rejected: Callable[[RejectedRow], None]
     newer_than: str | None = None
     rows_read: int = 0
 
@@ -187,17 +187,17 @@ class _Reading:
                 read = reader.read(row)
             except PreflightError as error:
                 raise _of_row(row, error) from None
-            if isinstance(read, Refusal):
-                self.on_refused(read)
+            if isinstance(read, RejectedRow):
+                self.on_rejected(read)
                 journal.invalid(read)
             else:
                 spool.add(partition_of(rule.partition_fold(read.key), partitions), read)
 
-    def _reader(self, order: OrderReader | None) -> tuple[RecordReader, frozenset[str]]:
+    def _reader(self, order: OrderReader | None) -> tuple[RecordBuilder, frozenset[str]]:
         """A reader of the columns known so far, and their names."""
         if order is not None:
             order.column = self.fit.order_column
-        return RecordReader(self.fit.key_rule, self.fit.columns, order), frozenset(self.fit.names)
+        return RecordBuilder(self.fit.key_rule, self.fit.columns, order), frozenset(self.fit.names)
 
     def _learn_columns(self, row: SourceRow) -> None:
         known = list(dict.fromkeys([*self.fit.names, *row.values]))
@@ -314,7 +314,7 @@ def _carried(describe: SObject, fit: Fit) -> SObject:
 
 @dataclass
 class _Journal:
-    """Remembers, many at a time, the rows that end here."""
+    """EntrySink, many at a time, the rows that end here."""
 
     audit: AuditWriter
     load_id: str
@@ -322,7 +322,7 @@ class _Journal:
     _waiting: list[Entry] = field(default_factory=list)
     _counts: dict[Action, int] = field(default_factory=dict)
 
-    def invalid(self, refusal: Refusal) -> None:
+    def invalid(self, refusal: RejectedRow) -> None:
         """A row that cannot be sent."""
         self._add(
             Entry(

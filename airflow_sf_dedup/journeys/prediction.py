@@ -14,9 +14,9 @@ from dataclasses import dataclass, field
 from airflow_sf_dedup.audit.base import Totals
 from airflow_sf_dedup.core.entries import UNSENT, Action
 from airflow_sf_dedup.journeys.limits import CallLimits
-from airflow_sf_dedup.journeys.newest import STALE, STALE_IN_DOUBT
+from airflow_sf_dedup.journeys.sending.watermarks import STALE, STALE_IN_DOUBT
 from airflow_sf_dedup.journeys.upsert import SETTLE_TOGETHER
-from airflow_sf_dedup.salesforce.call_count import LimitInfo
+from airflow_sf_dedup.salesforce.calling.call_count import LimitInfo
 
 #: Rows a call (architecture of Salesforce's APIs: five collections of 200 in a composite, 200 in a SOAP
 #: call, 2,000 ids in a retrieve, 2,000 rows in a query's batch).

@@ -11,12 +11,12 @@ from airflow_sf_dedup.core.keys import KeyRule
 from airflow_sf_dedup.core.outcomes import DuplicatesFound, Saved
 from airflow_sf_dedup.core.records import Record
 from airflow_sf_dedup.errors import CallError
-from airflow_sf_dedup.journeys.claiming import HeldKeys
 from airflow_sf_dedup.journeys.collect import BEHIND_A_FAILED_ROW
 from airflow_sf_dedup.journeys.entry_maker import EntryMaker
+from airflow_sf_dedup.journeys.entry_sink import EntrySink
 from airflow_sf_dedup.journeys.key_conflicts import Conflict
 from airflow_sf_dedup.journeys.progress import Progress
-from airflow_sf_dedup.journeys.remembering import Remembers
+from airflow_sf_dedup.journeys.sending.claiming import HeldKeys
 from airflow_sf_dedup.journeys.sending.clearance import PutOff
 from airflow_sf_dedup.journeys.sending.under_way import Answered, UnderWay
 
@@ -32,16 +32,16 @@ _KEEPS_BACK = (*AWAITS_A_PERSON, *UNSETTLED)
 
 @dataclass
 class Recorder:
-    """Remembers the rows of one partition.
+    """EntrySink the rows of one partition.
 
-    :ivar memory: takes the entries; the audit itself, or what stands before it.
+    :ivar sink: takes the entries; the audit itself, or what stands before it.
     :ivar stamped: record id to folded key, of the matched records that an earlier try of the load may have stamped.
     :ivar progress: told the entries of rows, call by call.
     """
 
     load_id: str
     key_rule: KeyRule
-    memory: Remembers
+    sink: EntrySink
     entries: EntryMaker
     keys: HeldKeys
     stamped: Mapping[str, str] = field(default_factory=dict)
@@ -52,7 +52,7 @@ class Recorder:
     def record(self, entries: list[Entry]) -> None:
         """Commit entries."""
         if entries:
-            self.memory.remember(self.load_id, entries)
+            self.sink.remember(self.load_id, entries)
             self.note(entries)
 
     def note(self, entries: Iterable[Entry]) -> None:
@@ -75,7 +75,7 @@ class Recorder:
                 self.entries.given_up(each.row, error, in_doubt=each.in_doubt or each.row.row_number in may_be_sent)
                 for each in some
             ]
-            self.memory.remember(self.load_id, entries)
+            self.sink.remember(self.load_id, entries)
             self.progress.note(entries)
 
     def put_off(self, rows: Sequence[PutOff[Record]], unknown: frozenset[int]) -> None:

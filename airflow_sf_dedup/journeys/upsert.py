@@ -17,27 +17,27 @@ from airflow_sf_dedup.core.keys import KeyRule
 from airflow_sf_dedup.core.outcomes import DuplicatesFound, Unanswered
 from airflow_sf_dedup.core.records import Record
 from airflow_sf_dedup.errors import CallError, KeysInFlightError, LoginRefusedError
-from airflow_sf_dedup.journeys.claiming import HeldKeys
-from airflow_sf_dedup.journeys.key_conflicts import Conflict, KeyConflicts, is_open
+from airflow_sf_dedup.journeys.key_conflicts import Conflict, KeyConflicts, needs_re_read
 from airflow_sf_dedup.journeys.lost_answers import LostAnswers
-from airflow_sf_dedup.journeys.newest import NewestOnly
 from airflow_sf_dedup.journeys.recording import AWAITS_A_PERSON, ENTRIES_TOGETHER, Recorder
-from airflow_sf_dedup.journeys.sending.backoff import Patience
+from airflow_sf_dedup.journeys.sending.backoff import WaitBudget
 from airflow_sf_dedup.journeys.sending.by_calls import ByCalls
+from airflow_sf_dedup.journeys.sending.claiming import HeldKeys
 from airflow_sf_dedup.journeys.sending.clearance import Clearance, PutOff, granted, put_off
 from airflow_sf_dedup.journeys.sending.next_step import Terms
 from airflow_sf_dedup.journeys.sending.senders import Room, Senders, itself
 from airflow_sf_dedup.journeys.sending.under_way import Answered, UnderWay, under_way
+from airflow_sf_dedup.journeys.sending.watermarks import WatermarkGuard
 from airflow_sf_dedup.journeys.settling.blocked import Blocked
 from airflow_sf_dedup.journeys.settling.settlement import Settlement
 from airflow_sf_dedup.locks.base import Holder
-from airflow_sf_dedup.salesforce.base import RecordReader, UpsertApi
+from airflow_sf_dedup.salesforce.ports import RecordReader, UpsertApi
 
 #: Blocked rows are settled together, this many at a time: as many as one retrieve can read.
 SETTLE_TOGETHER = 2000
 
 #: Seconds that a task waits, holding its worker slot, for keys that are in flight elsewhere.
-PATIENCE = 15.0
+KEY_WAIT = 15.0
 
 #: Holders of keys that an error names.
 MOST_HOLDERS = 5
@@ -62,7 +62,7 @@ class Upsert:
     clearance: Clearance[Record]
     senders: Senders
     #: What keeps older rows back, where the load has an order.
-    newest: NewestOnly | None = None
+    guard: WatermarkGuard | None = None
     #: Rows that this very try found ``failed`` before it gave its worker slot back are not sent again in it.
     try_number: int = 1
     max_in_flight: int = 1
@@ -130,10 +130,10 @@ class _Run:
         #: Rows that must not be sent before their keys have been re-read.
         self._in_doubt = frozenset() if task.api.repeatable else task.unknown
         self._doubtful: list[Record] = []
-        self._patience = Patience(PATIENCE, task.senders.sleep)
+        self._key_wait = WaitBudget(KEY_WAIT, task.senders.sleep)
         self._blocked: list[Blocked] = []
         #: Rows that a unique value kept out, of which a re-read tells why.
-        self._open: list[Answered[Record]] = []
+        self._conflicting: list[Answered[Record]] = []
         #: Row numbers of those that have been re-read: no row goes round in circles.
         self._re_read: set[int] = set()
         self.rows_put_off = 0
@@ -146,10 +146,10 @@ class _Run:
         try:
             self._take_in(sender.send(under_way(self._to_send(wave))))
             self._re_read_doubtful(sender)
-            self._settle_open()
-            while self._is_worth_waiting(sender.put_off) and self._patience.wait():
+            self._settle_conflicting_rows()
+            while self._is_worth_waiting(sender.put_off) and self._key_wait.wait():
                 self._take_in(sender.send_put_off())
-                self._settle_open()
+                self._settle_conflicting_rows()
         except CallError as error:
             self._give_up(sender, error)
             raise
@@ -180,16 +180,16 @@ class _Run:
     def _take_in(self, batches: Iterable[list[Answered[Record]]]) -> None:
         for batch in batches:
             self._settle_answered(batch)
-            if len(self._open) >= SETTLE_TOGETHER:
-                self._settle_open()
+            if len(self._conflicting) >= SETTLE_TOGETHER:
+                self._settle_conflicting_rows()
             while len(self._blocked) >= SETTLE_TOGETHER:
                 now, self._blocked = self._blocked[:SETTLE_TOGETHER], self._blocked[SETTLE_TOGETHER:]
                 self._settle_blocked(now)
 
-    def _settle_open(self) -> None:
+    def _settle_conflicting_rows(self) -> None:
         """Settle the rows that need more than their call; some need both ways, each of them once."""
-        while self._open or self._blocked:
-            rows, self._open = self._open, []
+        while self._conflicting or self._blocked:
+            rows, self._conflicting = self._conflicting, []
             again = [each for each in rows if each.row.row_number in self._re_read]
             self._settle_conflicting([Conflict(each) for each in again])
             rows = [each for each in rows if each.row.row_number not in self._re_read]
@@ -206,7 +206,7 @@ class _Run:
         try:
             self._task.recorder.note(self._task.settlement.settle(blocked))
         finally:
-            self._open += self._task.settlement.contested()
+            self._conflicting += self._task.settlement.contested()
 
     def _re_read_doubtful(self, sender: ByCalls[Record]) -> None:
         """Rows that may be in the org by a key that is not unique: who holds it is updated, else they are sent."""
@@ -245,7 +245,7 @@ class _Run:
 
     def _unsettled(self, sender: ByCalls[Record]) -> Iterator[UnderWay[Record]]:
         """The rows that are not in flight and not settled."""
-        return chain((each.sent for each in self._blocked), (each.sent for each in self._open), sender.left())
+        return chain((each.sent for each in self._blocked), (each.sent for each in self._conflicting), sender.left())
 
     def _give_up_rows(self, rows: Iterable[UnderWay[Record]], error: CallError) -> None:
         self._task.recorder.give_up(rows, error)
@@ -283,11 +283,11 @@ class _Run:
         task, key_field = self._task, self._task.key_rule.field.name
         entries: list[Entry] = []
         maker = task.recorder.entries.at_once()
-        for answered in task.lost_answers.told(batch):
+        for answered in task.lost_answers.resolved(batch):
             if isinstance(answered.outcome, DuplicatesFound):
                 self._blocked.append(Blocked(answered.sent, answered.outcome))
-            elif is_open(answered, key_field):
-                self._open.append(answered)
+            elif needs_re_read(answered, key_field):
+                self._conflicting.append(answered)
             else:
                 entries.append(task.recorder.entry(answered, maker))
         task.recorder.record(entries)
@@ -295,7 +295,7 @@ class _Run:
 
     def _settle_conflicting(self, batch: list[Conflict]) -> None:
         recorder = self._task.recorder
-        told = self._task.lost_answers.told_at_last([conflict.answered for conflict in batch])
+        told = self._task.lost_answers.resolved_at_last([conflict.answered for conflict in batch])
         entries: list[Entry] = []
         for conflict, answered in zip(batch, told, strict=True):
             if isinstance(answered.outcome, DuplicatesFound):
@@ -307,8 +307,8 @@ class _Run:
     def _account_for_dropped(self) -> None:
         """Rows that were kept back: older than what was written of their key, or settled by another process."""
         recorder = self._task.recorder
-        if self._task.newest is not None:
-            stale = self._task.newest.stale()
+        if self._task.guard is not None:
+            stale = self._task.guard.stale()
             recorder.record([recorder.entries.entry(row, Action.SKIPPED, reason=why) for row, why in stale])
         for record, action in self._task.keys.settled_meanwhile():
             if action in AWAITS_A_PERSON:

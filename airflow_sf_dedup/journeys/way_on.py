@@ -20,7 +20,7 @@ from airflow_sf_dedup.journeys.collect import (
     too_many_waiting,
 )
 from airflow_sf_dedup.journeys.entry_maker import KEY_IN_FLIGHT, TRIES_USED_UP
-from airflow_sf_dedup.salesforce.error_codes import Handling, Remedy, rule_for
+from airflow_sf_dedup.salesforce.wire.error_codes import Handling, Remedy, rule_for
 
 #: Ways that a sentence names; a run may have a thousand loads.
 MOST_WAYS = 3

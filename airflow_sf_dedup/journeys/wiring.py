@@ -20,19 +20,19 @@ from airflow_sf_dedup.core.partitioning import PartitionRef
 from airflow_sf_dedup.core.records import Record
 from airflow_sf_dedup.core.sobjects import SObject
 from airflow_sf_dedup.errors import SettingError, StagingError
-from airflow_sf_dedup.journeys.claiming import HeldKeys
 from airflow_sf_dedup.journeys.entry_maker import EntryMaker, TaskMark
+from airflow_sf_dedup.journeys.entry_sink import Intents, SettlingSink
 from airflow_sf_dedup.journeys.field_settings import check_policy_fields, masked_names
 from airflow_sf_dedup.journeys.limits import CallLimits, CallMeter
 from airflow_sf_dedup.journeys.lost_answers import ReRead
-from airflow_sf_dedup.journeys.newest import NewestOnly
 from airflow_sf_dedup.journeys.progress import Progress
-from airflow_sf_dedup.journeys.raisers import AuditedRaisers
 from airflow_sf_dedup.journeys.recording import Recorder
-from airflow_sf_dedup.journeys.remembering import Intents, Memory
 from airflow_sf_dedup.journeys.sending.backoff import seconds_before_try
+from airflow_sf_dedup.journeys.sending.claiming import HeldKeys
 from airflow_sf_dedup.journeys.sending.clearance import Clearance
+from airflow_sf_dedup.journeys.sending.raisers import AuditedRaisers
 from airflow_sf_dedup.journeys.sending.senders import Senders
+from airflow_sf_dedup.journeys.sending.watermarks import WatermarkGuard
 from airflow_sf_dedup.journeys.upsert import Upsert
 from airflow_sf_dedup.journeys.workshop import settlement_of
 from airflow_sf_dedup.journeys.write_settings import WriteSettings
@@ -41,13 +41,13 @@ from airflow_sf_dedup.locks.key_claims import SqlKeyClaims
 from airflow_sf_dedup.locks.record_claims import SqlRecordClaims
 from airflow_sf_dedup.locks.watermarks import SqlWatermarks
 from airflow_sf_dedup.policies import Policy, read_policy
-from airflow_sf_dedup.salesforce.call_count import LimitInfo
+from airflow_sf_dedup.salesforce.calling.call_count import LimitInfo
+from airflow_sf_dedup.salesforce.calling.session import SalesforceSession
 from airflow_sf_dedup.salesforce.collections import CollectionsApi
 from airflow_sf_dedup.salesforce.reader import OrgReader
-from airflow_sf_dedup.salesforce.session import SalesforceSession
-from airflow_sf_dedup.salesforce.soap import SoapUpsertLookup
-from airflow_sf_dedup.salesforce.wire import WriteOptions
-from airflow_sf_dedup.sources.staging import StagedLoad, StagingArea, read_partition
+from airflow_sf_dedup.salesforce.soap_lookup import SoapUpsertLookup
+from airflow_sf_dedup.salesforce.wire.rest import WriteOptions
+from airflow_sf_dedup.staging.area import StagedLoad, StagingArea, read_partition
 
 _log = logging.getLogger(__name__)
 
@@ -107,7 +107,7 @@ def upsert_of(
     load, unknown = audit.load(ref.load_id), audit.unknown_rows(ref.load_id, ref.partition)
     keys = _held_keys(ref, key_rule, load, unknown, audit=audit, claims=claims, task=task, now=now)
     reader = OrgReader(session, sobject=sobject, key_rule=key_rule)
-    newest = NewestOnly(
+    guard = WatermarkGuard(
         keys,
         SqlWatermarks(audit.engine),
         AuditedRaisers(audit, reader, sobject, key_rule.field.name, partial(staged_rows, StagingArea.of(ref))),
@@ -132,7 +132,7 @@ def upsert_of(
     record_claims = SqlRecordClaims(audit.engine)
     stamped = record_claims.claimed(ref.load_id, ref.org_id) if task.mark.try_number > 1 else {}
     senders = Senders(keys.mark_late, now, clocks.sleep, clocks.wait)
-    memory = Memory(audit, keys, newest)
+    sink = SettlingSink(audit, keys, guard)
     lost_answers = _re_read(ref, staged, reader, session=session, audit=audit, stamped=stamped)
     settlement = settlement_of(
         load_id=ref.load_id,
@@ -149,13 +149,13 @@ def upsert_of(
         ),
         reader=reader,
         claims=record_claims,
-        memory=memory,
+        sink=sink,
         policy=_policy(settings, staged),
         entries=entries,
         lost_answers=lost_answers,
         senders=senders,
     )
-    recorder = Recorder(ref.load_id, key_rule, memory, entries, keys, stamped, progress)
+    recorder = Recorder(ref.load_id, key_rule, sink, entries, keys, stamped, progress)
     return Upsert(
         load_id=ref.load_id,
         partition=ref.partition,
@@ -167,8 +167,8 @@ def upsert_of(
         settlement=settlement,
         lost_answers=lost_answers,
         keys=keys,
-        clearance=_clearance(api, newest, audit, ref.load_id, entries),
-        newest=newest,
+        clearance=_clearance(api, guard, audit, ref.load_id, entries),
+        guard=guard,
         try_number=task.mark.try_number,
         max_in_flight=1 if load and load.settings.get("group_by") else settings.max_in_flight,
         unknown=unknown,
@@ -251,10 +251,10 @@ def _key_rule(ref: PartitionRef, staged: StagedLoad) -> KeyRule:
 
 
 def _clearance(
-    api: CollectionsApi, newest: NewestOnly, audit: SqlAudit, load_id: str, entries: EntryMaker
+    api: CollectionsApi, guard: WatermarkGuard, audit: SqlAudit, load_id: str, entries: EntryMaker
 ) -> Clearance[Record]:
     """A key that is not unique lets one row create two records: its writes are announced before they are made."""
-    return newest if api.repeatable else Intents(newest, audit, load_id, entries)
+    return guard if api.repeatable else Intents(guard, audit, load_id, entries)
 
 
 def _meter(

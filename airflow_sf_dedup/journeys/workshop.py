@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from airflow_sf_dedup.core.decisions import Ask, SaveAnyway, Skip, UpdateMatch
+from airflow_sf_dedup.core.decisions import Ask, SaveRow, SkipRow, UpdateMatch
 from airflow_sf_dedup.core.keys import KeyRule
 from airflow_sf_dedup.core.sobjects import SObject
 from airflow_sf_dedup.journeys.entry_maker import EntryMaker
+from airflow_sf_dedup.journeys.entry_sink import EntrySink
 from airflow_sf_dedup.journeys.lost_answers import LostAnswers
-from airflow_sf_dedup.journeys.remembering import Remembers
 from airflow_sf_dedup.journeys.sending.next_step import Terms
 from airflow_sf_dedup.journeys.sending.senders import Senders
 from airflow_sf_dedup.journeys.settling.asking import Asks
@@ -20,7 +20,7 @@ from airflow_sf_dedup.journeys.settling.updating import UpdatesMatch
 from airflow_sf_dedup.journeys.settling.writing import Writer
 from airflow_sf_dedup.locks.base import RecordClaims
 from airflow_sf_dedup.policies.base import Policy
-from airflow_sf_dedup.salesforce.base import DuplicateLookup, RecordReader, UpsertApi
+from airflow_sf_dedup.salesforce.ports import DuplicateLookup, RecordReader, UpsertApi
 
 
 def settlement_of(
@@ -33,7 +33,7 @@ def settlement_of(
     lookup: DuplicateLookup,
     reader: RecordReader,
     claims: RecordClaims,
-    memory: Remembers,
+    sink: EntrySink,
     policy: Policy,
     entries: EntryMaker,
     lost_answers: LostAnswers,
@@ -48,11 +48,11 @@ def settlement_of(
         cases=Cases(reader, sobject, key_rule),
         policy=policy,
         carries_out={
-            Skip: Skips(entries),
+            SkipRow: Skips(entries),
             Ask: Asks(entries),
             UpdateMatch: UpdatesMatch(load_id, org_id, key_rule, api, claims, writer),
-            SaveAnyway: SavesAnyway(key_field, api, writer),
+            SaveRow: SavesAnyway(key_field, api, writer),
         },
         entries=entries,
-        memory=memory,
+        sink=sink,
     )

@@ -128,7 +128,7 @@ class Standing:
 
 
 class Watermarks(Protocol):
-    """Remembers how new the states of each key of a scope are (``newer_than``). Who asks or changes holds the key's
+    """EntrySink how new the states of each key of a scope are (``newer_than``). Who asks or changes holds the key's
     claim.
     """
 

@@ -25,13 +25,13 @@ from sqlalchemy import (
     update,
 )
 
-from airflow_sf_dedup.audit.bulk import among, each, insert_into
-from airflow_sf_dedup.audit.columns import UtcDateTime
-from airflow_sf_dedup.audit.contention import again, in_key_order
-from airflow_sf_dedup.audit.engine import reading, writing
-from airflow_sf_dedup.audit.storable import stored_message
-from airflow_sf_dedup.audit.tables import key_claim, key_doubt
 from airflow_sf_dedup.core.clock import utc_now
+from airflow_sf_dedup.database.bulk import among, each, insert_into
+from airflow_sf_dedup.database.columns import UtcDateTime
+from airflow_sf_dedup.database.contention import again, in_key_order
+from airflow_sf_dedup.database.engine import reading, writing
+from airflow_sf_dedup.database.storable import stored_message
+from airflow_sf_dedup.database.tables import key_claim, key_doubt
 from airflow_sf_dedup.locks.base import Claimant, Grant, Holder, KeyScope
 from airflow_sf_dedup.locks.stored_keys import PRIMARY_KEY, by_hash, scope_columns, within
 
@@ -52,7 +52,7 @@ class SqlKeyClaims:
     PostgreSQL's own clock, so that machines need not agree on theirs; a SQLite file belongs to one machine,
     whose clock counts.
 
-    :param engine: from :func:`airflow_sf_dedup.audit.engine.engine_for`.
+    :param engine: from :func:`airflow_sf_dedup.database.engine.engine_for`.
     :param lifetime: how long a claim holds unless it is renewed or released.
     :param clock: the present, UTC, instead of the database's.
     """

@@ -21,13 +21,13 @@ from sqlalchemy import (
     update,
 )
 
-from airflow_sf_dedup.audit.bulk import among, each, insert_into
-from airflow_sf_dedup.audit.columns import UtcDateTime
-from airflow_sf_dedup.audit.contention import again, in_key_order
-from airflow_sf_dedup.audit.engine import reading, writing
-from airflow_sf_dedup.audit.storable import stored_key
-from airflow_sf_dedup.audit.tables import record_claim
 from airflow_sf_dedup.core.clock import utc_now
+from airflow_sf_dedup.database.bulk import among, each, insert_into
+from airflow_sf_dedup.database.columns import UtcDateTime
+from airflow_sf_dedup.database.contention import again, in_key_order
+from airflow_sf_dedup.database.engine import reading, writing
+from airflow_sf_dedup.database.storable import stored_key
+from airflow_sf_dedup.database.tables import record_claim
 from airflow_sf_dedup.locks.base import RecordClaim
 
 #: Longer than the longest call and the retries behind it.
@@ -43,7 +43,7 @@ _KEPT = timedelta(days=1)
 class SqlRecordClaims:
     """Grants each record of an org to one key at a time, in ``sf_dedup_record_claim``.
 
-    :param engine: from :func:`airflow_sf_dedup.audit.engine.engine_for`.
+    :param engine: from :func:`airflow_sf_dedup.database.engine.engine_for`.
     :param lifetime: how long a claim holds against other loads; claiming again by the same key renews it.
     :param clock: the present, UTC; the machines that share an audit must agree on it to a fraction of ``lifetime``.
     """

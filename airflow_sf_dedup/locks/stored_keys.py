@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from sqlalchemy import ColumnElement, Table
 
-from airflow_sf_dedup.audit.storable import key_hash, stored_word
+from airflow_sf_dedup.database.storable import key_hash, stored_word
 from airflow_sf_dedup.locks.base import KeyScope
 
 #: The primary key of both tables, in its order.

@@ -13,12 +13,12 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Engine, FromClause, Text, and_, delete, exists, literal, or_, select
 
-from airflow_sf_dedup.audit.bulk import among, each, insert_into
-from airflow_sf_dedup.audit.columns import UtcDateTime
-from airflow_sf_dedup.audit.contention import again
-from airflow_sf_dedup.audit.engine import reading, writing
-from airflow_sf_dedup.audit.storable import key_hash
-from airflow_sf_dedup.audit.tables import watermark
+from airflow_sf_dedup.database.bulk import among, each, insert_into
+from airflow_sf_dedup.database.columns import UtcDateTime
+from airflow_sf_dedup.database.contention import again
+from airflow_sf_dedup.database.engine import reading, writing
+from airflow_sf_dedup.database.storable import key_hash
+from airflow_sf_dedup.database.tables import watermark
 from airflow_sf_dedup.locks.base import KeyScope, Standing, Watermark
 from airflow_sf_dedup.locks.stored_keys import PRIMARY_KEY, by_hash, scope_columns, within
 
@@ -29,9 +29,9 @@ _held = watermark.c
 
 
 class SqlWatermarks:
-    """Remembers how new the states of each key are, in ``sf_dedup_watermark``. Keys are stored as digests.
+    """EntrySink how new the states of each key are, in ``sf_dedup_watermark``. Keys are stored as digests.
 
-    :param engine: from :func:`airflow_sf_dedup.audit.engine.engine_for`.
+    :param engine: from :func:`airflow_sf_dedup.database.engine.engine_for`.
     """
 
     def __init__(self, engine: Engine) -> None:

@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     from airflow_sf_dedup.journeys.limits import CallLimits
     from airflow_sf_dedup.journeys.upsert import Upsert
     from airflow_sf_dedup.journeys.wiring import TaskInstance
-    from airflow_sf_dedup.salesforce.session import SalesforceSession
-    from airflow_sf_dedup.sources.staging import StagingArea
+    from airflow_sf_dedup.salesforce.calling.session import SalesforceSession
+    from airflow_sf_dedup.staging.area import StagingArea
 
 
 _log = logging.getLogger(__name__)
@@ -101,7 +101,7 @@ def staging_area(staging_path: str | None) -> StagingArea:
     :raises SettingError: a local folder under an executor that spreads tasks over machines.
     """
     from airflow_sf_dedup.hooks import audit as airflow_side
-    from airflow_sf_dedup.sources.staging import StagingArea
+    from airflow_sf_dedup.staging.area import StagingArea
 
     base = staging_path or airflow_side.staging_path()
     if "://" not in base or base.startswith("file://"):
@@ -119,13 +119,13 @@ def stage(
     """
     from airflow_sf_dedup.audit.report import what_was_read
     from airflow_sf_dedup.hooks.audit import open_audit
-    from airflow_sf_dedup.journeys.doubtful import Refusals, doubt_of
+    from airflow_sf_dedup.journeys.doubtful import RejectedRows, doubt_of
     from airflow_sf_dedup.journeys.partition import partition_source
     from airflow_sf_dedup.journeys.required import lacking
     from airflow_sf_dedup.journeys.wiring import check_fit
     from airflow_sf_dedup.salesforce.reader import describe
     from airflow_sf_dedup.sources.read import source_of
-    from airflow_sf_dedup.sources.sweeping import sweep
+    from airflow_sf_dedup.staging.sweeping import sweep
 
     settings.write.check()
     sobject, rows = describe(session, settings.sobject), source_of(source)
@@ -135,7 +135,7 @@ def stage(
     sweep(staging, now=utc_now())
     staging.remove_older_than(_retention_days(), now=utc_now())
     load = _load(load_id, session.org_id, sobject, settings, staging.recorded(load_id), context)
-    rows_together, refusals, sent = list[int](), Refusals(), list[str]()
+    rows_together, rejected, sent = list[int](), RejectedRows(), list[str]()
 
     def fits(columns: Sequence[str], key_field: Field) -> None:
         check_fit(settings.write, sobject, columns, key_field.name)
@@ -160,15 +160,15 @@ def stage(
             parents=partial(describe, session),
             most_partitions=most_partitions(),
             check_load=fits,
-            on_refused=refusals,
+            on_rejected=rejected,
             on_staged=rows_together.extend,
         )
         # An earlier try of the same load may have staged elsewhere.
         audit.update_load(load_id, settings=load.settings)
         _log.info("%s", what_was_read(sum(ref.rows for ref in refs), len(refs), audit.totals(load_id)))
-        if not refs and (doubt := doubt_of(rows, refusals)) is not None:
+        if not refs and (doubt := doubt_of(rows, rejected)) is not None:
             raise doubt
-        if not refs and refusals.first is None:
+        if not refs and rejected.first is None:
             _log.warning("the source has no row: nothing is sent, and the load is green")
         if sent and (warning := lacking(sobject, sent)) is not None:
             _log.warning("%s", warning)
@@ -186,7 +186,7 @@ def _know_daily_calls(limits: CallLimits, session: SalesforceSession) -> None:
     :raises OwnLimitReachedError: the org does not tell how many calls are left.
     """
     from airflow_sf_dedup.journeys.limits import must_be_told
-    from airflow_sf_dedup.salesforce.daily_calls import ask_daily_calls
+    from airflow_sf_dedup.salesforce.calling.daily_calls import ask_daily_calls
 
     if limits.api_floor_pct is not None:
         must_be_told(session.limit_info or ask_daily_calls(session))
@@ -256,7 +256,7 @@ def _read_or_give_up(ref: PartitionRef) -> Iterator[Record]:
 
     :raises StagingError: it cannot be read, for whatever reason.
     """
-    from airflow_sf_dedup.sources.staging import read_partition
+    from airflow_sf_dedup.staging.area import read_partition
 
     try:
         yield from read_partition(ref)
@@ -340,7 +340,7 @@ def upsert_partition(
     :raises KeysInFlightError: other tasks had keys of the partition in flight; the same call later goes on.
     """
     from airflow_sf_dedup.hooks.audit import open_audit
-    from airflow_sf_dedup.sources.staging import read_partition
+    from airflow_sf_dedup.staging.area import read_partition
 
     audit = open_audit(ref.audit_conn_id)
     if nothing_left(audit, ref):
@@ -361,8 +361,8 @@ def _begin(
     from airflow_sf_dedup.journeys.references import check_manifest
     from airflow_sf_dedup.journeys.wiring import upsert_of
     from airflow_sf_dedup.locks.key_claims import SqlKeyClaims
-    from airflow_sf_dedup.salesforce.daily_calls import ask_daily_calls
-    from airflow_sf_dedup.sources.staging import read_manifest
+    from airflow_sf_dedup.salesforce.calling.daily_calls import ask_daily_calls
+    from airflow_sf_dedup.staging.area import read_manifest
 
     daily_calls = DailyCalls(lambda: session.limit_info, lambda: ask_daily_calls(session), lambda: session.api_calls)
     journey = upsert_of(
@@ -386,7 +386,7 @@ def _begin(
 def _not_sent_if_it_fails(audit: SqlAudit, ref: PartitionRef, context: Context) -> Iterator[None]:
     """Nothing was sent before the first call: when that is not reached, the rows' entries say so, and why."""
     from airflow_sf_dedup.journeys.beginning import remember_not_begun
-    from airflow_sf_dedup.sources.staging import read_partition
+    from airflow_sf_dedup.staging.area import read_partition
 
     try:
         yield

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from airflow_sf_dedup.operators.spelling import check_literals
+from airflow_sf_dedup.operators.literal_settings import check_literals
 
 if TYPE_CHECKING:
     from airflow.sdk.definitions.mappedoperator import OperatorPartial

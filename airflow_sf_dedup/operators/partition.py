@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
 
+from airflow_sf_dedup.operators.failing import failing_at_once
+from airflow_sf_dedup.operators.literal_settings import check_literals, write_settings_of
 from airflow_sf_dedup.operators.parameters import ChecksParameters
 from airflow_sf_dedup.operators.rows import HidesRows, hidden
-from airflow_sf_dedup.operators.spelling import check_literals, write_settings_of
-from airflow_sf_dedup.operators.verdicts import failing_at_once
 
 if TYPE_CHECKING:
     from airflow.sdk import Context

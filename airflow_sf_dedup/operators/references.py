@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_sf_dedup.core.partitioning import PartitionRef
 from airflow_sf_dedup.errors import SettingError, StagingError
+from airflow_sf_dedup.operators.literal_settings import is_spelt_out
 from airflow_sf_dedup.operators.partition import SalesforcePartitionOperator
-from airflow_sf_dedup.operators.spelling import is_spelt_out
 
 if TYPE_CHECKING:
     from airflow.sdk import Context

@@ -11,13 +11,13 @@ from airflow.sdk import BaseOperator
 
 from airflow_sf_dedup.core.numeric_settings import CLAIM_TIMEOUT
 from airflow_sf_dedup.errors import KeysInFlightError, LoadFailedError, SettingError
+from airflow_sf_dedup.operators.failing import failing_at_once
 from airflow_sf_dedup.operators.instance_names import MAP_INDEX_TEMPLATE, size_label
+from airflow_sf_dedup.operators.literal_settings import check_literals, write_settings_of
 from airflow_sf_dedup.operators.parameters import ChecksParameters
 from airflow_sf_dedup.operators.rescheduling import come_back_later, give_up, has_waited
 from airflow_sf_dedup.operators.rows import HidesRows, hidden, rows_of
-from airflow_sf_dedup.operators.spelling import check_literals, write_settings_of
 from airflow_sf_dedup.operators.verdict_log import say_report
-from airflow_sf_dedup.operators.verdicts import failing_at_once
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from airflow_sf_dedup.journeys.collect import Thresholds
     from airflow_sf_dedup.journeys.write_settings import WriteSettings
     from airflow_sf_dedup.operators.loading import LoadSettings
-    from airflow_sf_dedup.salesforce.session import SalesforceSession
+    from airflow_sf_dedup.salesforce.calling.session import SalesforceSession
 
 XCOM_KEY = "duplicate_audit"
 

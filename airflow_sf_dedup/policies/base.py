@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import ClassVar, Protocol, runtime_checkable
 
-from airflow_sf_dedup.core.decisions import Ask, Decided, Decision, DuplicateCase, Pass, Skip
+from airflow_sf_dedup.core.decisions import Ask, Decided, Decision, DuplicateCase, Pass, SkipRow
 
 
 @runtime_checkable
@@ -95,4 +95,4 @@ def named_fields(policy: Policy) -> tuple[str, ...]:
 
 
 def _because(decision: Decision, reason: str | None) -> Decision:
-    return replace(decision, reason=reason) if isinstance(decision, Ask | Skip) and reason else decision
+    return replace(decision, reason=reason) if isinstance(decision, Ask | SkipRow) and reason else decision

@@ -19,6 +19,6 @@ class SaveAnyway(Composable):
 
     name: ClassVar[str] = "save_anyway"
 
-    def decide(self, case: decisions.DuplicateCase) -> decisions.SaveAnyway | decisions.Pass:
+    def decide(self, case: decisions.DuplicateCase) -> decisions.SaveRow | decisions.Pass:
         """Claims what the org allows to be saved."""
-        return decisions.SaveAnyway() if case.allow_save else decisions.Pass("rule_blocks_saving")
+        return decisions.SaveRow() if case.allow_save else decisions.Pass("rule_blocks_saving")

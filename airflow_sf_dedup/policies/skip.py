@@ -15,6 +15,6 @@ class Skip(Composable):
 
     name: ClassVar[str] = "skip"
 
-    def decide(self, case: decisions.DuplicateCase) -> decisions.Skip:
+    def decide(self, case: decisions.DuplicateCase) -> decisions.SkipRow:
         """Claims every case."""
-        return decisions.Skip()
+        return decisions.SkipRow()

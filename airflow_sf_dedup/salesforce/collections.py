@@ -12,15 +12,15 @@ from typing import Any
 
 from airflow_sf_dedup.core.api_names import api_name
 from airflow_sf_dedup.core.records import Record
-from airflow_sf_dedup.salesforce import wire
-from airflow_sf_dedup.salesforce.base import ChunkAnswer, ChunkRefused, RecordUpdate, nobody
-from airflow_sf_dedup.salesforce.repeating import LostSendings
-from airflow_sf_dedup.salesforce.session import SalesforceSession
-from airflow_sf_dedup.salesforce.wire import WriteOptions
+from airflow_sf_dedup.salesforce.calling.session import SalesforceSession
+from airflow_sf_dedup.salesforce.http.retrying import LostSendings
+from airflow_sf_dedup.salesforce.ports import ChunkAnswer, ChunkRefused, RecordUpdate, nobody
+from airflow_sf_dedup.salesforce.wire import rest
+from airflow_sf_dedup.salesforce.wire.rest import WriteOptions
 
 
 class CollectionsApi:
-    """An :class:`~airflow_sf_dedup.salesforce.base.UpsertApi` over sObject Collections.
+    """An :class:`~airflow_sf_dedup.salesforce.ports.UpsertApi` over sObject Collections.
 
     :param key_prefix: how the ids of the sObject's records begin; ``None``: nobody knows.
     :param repeatable: False for a key that is not unique: two upserts of it at once create two records.
@@ -53,8 +53,8 @@ class CollectionsApi:
     ) -> list[ChunkAnswer]:
         """Upsert the chunks in one call, which is not repeated when no answer comes in time."""
         options = replace(self._options, allow_save=allow_save)
-        bodies = [wire.upsert_body(self._sobject, chunk) for chunk in chunks]
-        request = wire.composite("PATCH", self._upsert_url, bodies, options.headers())
+        bodies = [rest.upsert_body(self._sobject, chunk) for chunk in chunks]
+        request = rest.composite("PATCH", self._upsert_url, bodies, options.headers())
         answers = self._sent(request, _sizes(chunks), on_late, repeatable=self.repeatable)
         return [_with_ids(each, lambda _, saved: saved.startswith(self._key_prefix)) for each in answers]
 
@@ -63,8 +63,8 @@ class CollectionsApi:
     ) -> list[ChunkAnswer]:
         """Update records by id in one call; the same values twice do no harm."""
         options = replace(self._options, allow_save=False, assignment_rules=False)
-        bodies = [wire.update_body(self._sobject, chunk) for chunk in chunks]
-        request = wire.composite("PATCH", self._update_url, bodies, options.headers())
+        bodies = [rest.update_body(self._sobject, chunk) for chunk in chunks]
+        request = rest.composite("PATCH", self._update_url, bodies, options.headers())
         answers = self._sent(request, _sizes(chunks), on_late)
         return [_of_the_records(chunk, each) for chunk, each in zip(chunks, answers, strict=True)]
 
@@ -79,10 +79,10 @@ class CollectionsApi:
             repeatable=repeatable,
             repeat_timeouts=False,
             expects=dict,
-            read=lambda answer: wire.read_composite(answer, sizes),
+            read=lambda answer: rest.read_composite(answer, sizes),
             on_repeat=lost,
         )
-        return [wire.after_a_lost_answer(each) for each in answers] if lost.in_doubt else answers
+        return [rest.after_a_lost_answer(each) for each in answers] if lost.in_doubt else answers
 
 
 def _of_the_records(chunk: Sequence[RecordUpdate], answer: ChunkAnswer) -> ChunkAnswer:
@@ -90,7 +90,7 @@ def _of_the_records(chunk: Sequence[RecordUpdate], answer: ChunkAnswer) -> Chunk
 
 
 def _with_ids(answer: ChunkAnswer, is_right: Callable[[int, str], bool]) -> ChunkAnswer:
-    return answer if isinstance(answer, ChunkRefused) else wire.with_right_ids(answer, is_right)
+    return answer if isinstance(answer, ChunkRefused) else rest.with_right_ids(answer, is_right)
 
 
 def _sizes(chunks: Sequence[Sequence[object]]) -> list[int]:

@@ -19,10 +19,10 @@ from airflow_sf_dedup.errors import (
     RequestRefusedError,
     TransientCallError,
 )
-from airflow_sf_dedup.salesforce import soap_wire, soql
-from airflow_sf_dedup.salesforce.base import Origin, StoredRecord
-from airflow_sf_dedup.salesforce.session import SalesforceSession
-from airflow_sf_dedup.salesforce.soap import parse
+from airflow_sf_dedup.salesforce.calling.session import SalesforceSession
+from airflow_sf_dedup.salesforce.http.answers import root_of
+from airflow_sf_dedup.salesforce.ports import Origin, StoredRecord
+from airflow_sf_dedup.salesforce.wire import soap, soql
 
 _ORIGIN_FIELDS = ("Id", "CreatedDate", "CreatedById", "LastModifiedDate", "LastModifiedById")
 
@@ -63,7 +63,7 @@ def describe(session: SalesforceSession, sobject: str) -> SObject:
 
 
 class OrgReader:
-    """A :class:`~airflow_sf_dedup.salesforce.base.RecordReader` over retrieve and SOAP queries."""
+    """A :class:`~airflow_sf_dedup.salesforce.ports.RecordReader` over retrieve and SOAP queries."""
 
     def __init__(self, session: SalesforceSession, *, sobject: SObject, key_rule: KeyRule) -> None:
         self._session = session
@@ -103,7 +103,7 @@ class OrgReader:
         in_list = ",".join(f"'{record_id}'" for record_id in ids)
         statement = f"SELECT Id, IsDeleted FROM {api_name(sobject, 'sobject')} WHERE Id IN ({in_list})"
         try:
-            rows = list(self._query(soap_wire.query_all_body, statement, asked_for=len(ids)))
+            rows = list(self._query(soap.query_all_body, statement, asked_for=len(ids)))
         except _NOT_ASKED:
             return []
         return [
@@ -117,7 +117,7 @@ class OrgReader:
 
         A key that XML cannot carry cannot be asked for; its row cannot be looked up either.
         """
-        return self._holders(keys, soap_wire.query_body)
+        return self._holders(keys, soap.query_body)
 
     def deleted_holders(self, keys: Sequence[str]) -> dict[str, tuple[str, ...]]:
         """Key to the ids of the records in the recycle bin that hold it; as :meth:`holders`.
@@ -125,7 +125,7 @@ class OrgReader:
         A recycle bin that the user may not look into holds nothing.
         """
         try:
-            return self._holders(keys, soap_wire.query_all_body, condition=" AND IsDeleted = true")
+            return self._holders(keys, soap.query_all_body, condition=" AND IsDeleted = true")
         except _NOT_ASKED:
             return {}
 
@@ -147,7 +147,7 @@ class OrgReader:
 
     def _holders(self, keys: Sequence[str], body_of: Any, *, condition: str = "") -> dict[str, tuple[str, ...]]:
         held: dict[str, list[str]] = defaultdict(list)
-        askable = list(filter(soap_wire.can_carry_text, keys))
+        askable = list(filter(soap.can_carry_text, keys))
         for statement in soql.selects_by_key(self._sobject.name, self._key_rule.field, askable):
             for row in self._query(body_of, statement + condition, asked_for=len(askable)):
                 if record_id := _id_of(row):
@@ -169,13 +169,13 @@ class OrgReader:
             if locator in locators or len(locators) >= FEWEST_PAGES + asked_for // ROWS_OF_A_PAGE:
                 raise TransientCallError("a query's answer leads on and on", code="ENDLESS_QUERY")
             locators.add(locator)
-            body = soap_wire.query_more_body(locator)
+            body = soap.query_more_body(locator)
 
     def _page(self, body: str) -> tuple[list[dict[str, str | None]], str | None]:
         page: tuple[list[dict[str, str | None]], str | None] = self._session.soap(
-            lambda token: soap_wire.envelope(token, soap_wire.QUERY_HEADERS, body),
+            lambda token: soap.envelope(token, soap.QUERY_HEADERS, body),
             action="query",
-            read=lambda answer: soap_wire.read_query(parse(answer)),
+            read=lambda answer: soap.read_query(root_of(answer)),
         )
         return page
 

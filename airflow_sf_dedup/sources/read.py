@@ -9,7 +9,7 @@ from typing import Any
 from airflow_sf_dedup.core.wording import listed, nearest, shown
 from airflow_sf_dedup.errors import SettingError
 from airflow_sf_dedup.sources.base import Source
-from airflow_sf_dedup.sources.files import file_source
+from airflow_sf_dedup.sources.formats import file_source
 from airflow_sf_dedup.sources.rows import RowsSource
 
 _FILE_OPTIONS = ("path", "format", "encoding", "delimiter", "blank_means")

@@ -18,7 +18,7 @@ from airflow_sf_dedup.sources.columns import Column
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
+class RejectedRow:
     """A row that cannot be sent, and why, in words that repeat none of its values."""
 
     row_number: int
@@ -71,7 +71,7 @@ class _At:
 
 
 @dataclass(frozen=True)
-class RecordReader:
+class RecordBuilder:
     """Reads rows of one source.
 
     :param key_rule: how to read the key.
@@ -83,7 +83,7 @@ class RecordReader:
     columns: Mapping[str, Column]
     order: OrderReader | None = None
 
-    def read(self, row: SourceRow) -> Record | Refusal:
+    def read(self, row: SourceRow) -> Record | RejectedRow:
         """The record of a row, or why there is none.
 
         Any object can stand in a row, and fail in any way when it is looked at: that is the row's fault alone.
@@ -91,21 +91,25 @@ class RecordReader:
         :raises SettingError: the row names a parent by what cannot name one.
         """
         if row.problem is not None:
-            return Refusal(row.row_number, "UNREADABLE_ROW", "unreadable_row", f"row {row.row_number} {row.problem}")
+            return RejectedRow(
+                row.row_number, "UNREADABLE_ROW", "unreadable_row", f"row {row.row_number} {row.problem}"
+            )
         at = _At(self._key_column)
         try:
             return self._record(row, at)
         except UnusableKey as unusable:
-            return Refusal(row.row_number, "UNUSABLE_KEY", unusable.reason, unusable.message)
+            return RejectedRow(row.row_number, "UNUSABLE_KEY", unusable.reason, unusable.message)
         except UnusableOrder as unusable:
-            return Refusal(row.row_number, "UNUSABLE_ORDER", unusable.reason, unusable.message, at.key)
+            return RejectedRow(row.row_number, "UNUSABLE_ORDER", unusable.reason, unusable.message, at.key)
         except MalformedValue as malformed:
             column, why = malformed.field_name, malformed.reason
         except (SalesforceDedupError, MemoryError):
             raise
         except Exception as error:
             column, why = at.column, f"cannot be read ({type(error).__name__})"
-        return Refusal(row.row_number, "MALFORMED_VALUE", "malformed_value", f"column {shown(column)} {why}", at.key)
+        return RejectedRow(
+            row.row_number, "MALFORMED_VALUE", "malformed_value", f"column {shown(column)} {why}", at.key
+        )
 
     def _record(self, row: SourceRow, at: _At) -> Record:
         at.key = key = self.key_rule.read(row.values.get(at.column))

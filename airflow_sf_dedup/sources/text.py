@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import BinaryIO, TextIO, cast
 
 from airflow_sf_dedup.errors import SourceError
-from airflow_sf_dedup.sources import paths
-from airflow_sf_dedup.sources.addresses import shown
+from airflow_sf_dedup.files import paths
+from airflow_sf_dedup.files.addresses import shown
 
 _BLOCK = 1 << 16
 

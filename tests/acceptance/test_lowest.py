@@ -10,9 +10,9 @@ from airflow.sdk import DAG
 
 from airflow_sf_dedup import duplicate_entries, salesforce_upsert
 from airflow_sf_dedup.audit.__main__ import main
-from airflow_sf_dedup.audit.engine import engine_for
 from airflow_sf_dedup.audit.sql import SqlAudit
-from airflow_sf_dedup.audit.upgrade import upgrade
+from airflow_sf_dedup.database.engine import engine_for
+from airflow_sf_dedup.database.upgrade import upgrade
 from airflow_sf_dedup.testing import run_dag
 from airflow_sf_dedup.testing.contracts.audit import a_load, an_entry
 from airflow_sf_dedup.testing.postgres import postgres_server

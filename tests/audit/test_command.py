@@ -13,10 +13,10 @@ import pytest
 from sqlalchemy import make_url, text
 
 from airflow_sf_dedup.audit.__main__ import main
-from airflow_sf_dedup.audit.engine import engine_for, writing
 from airflow_sf_dedup.audit.sql import SqlAudit
-from airflow_sf_dedup.audit.upgrade import REVISIONS
 from airflow_sf_dedup.core.entries import Action
+from airflow_sf_dedup.database.engine import engine_for, writing
+from airflow_sf_dedup.database.upgrade import REVISIONS
 from airflow_sf_dedup.testing.contracts.audit import BEGIN, a_load, an_entry
 
 

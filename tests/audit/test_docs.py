@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from airflow_sf_dedup.audit.engine import engine_for, reading
 from airflow_sf_dedup.audit.sql import SqlAudit
-from airflow_sf_dedup.audit.tables import metadata
-from airflow_sf_dedup.audit.upgrade import upgrade
 from airflow_sf_dedup.core.entries import Action
+from airflow_sf_dedup.database.engine import engine_for, reading
+from airflow_sf_dedup.database.tables import metadata
+from airflow_sf_dedup.database.upgrade import upgrade
 from airflow_sf_dedup.locks.key_claims import SqlKeyClaims
 from airflow_sf_dedup.testing.contracts.audit import MATCH, a_load, an_entry
 from airflow_sf_dedup.testing.contracts.claims import a_claimant, a_scope

@@ -8,9 +8,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import select
 
-from airflow_sf_dedup.audit.engine import reading
 from airflow_sf_dedup.audit.sql import SqlAudit
-from airflow_sf_dedup.audit.tables import call_count, key_claim
+from airflow_sf_dedup.database.engine import reading
+from airflow_sf_dedup.database.tables import call_count, key_claim
 from airflow_sf_dedup.locks.base import Standing, Watermark
 from airflow_sf_dedup.locks.key_claims import SqlKeyClaims
 from airflow_sf_dedup.locks.watermarks import SqlWatermarks

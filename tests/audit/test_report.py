@@ -13,10 +13,10 @@ from sqlalchemy import text
 
 from airflow_sf_dedup.audit.__main__ import main
 from airflow_sf_dedup.audit.base import Totals
-from airflow_sf_dedup.audit.engine import reading
 from airflow_sf_dedup.audit.report import Report, lines_of, next_steps, report_of, show_run, what_was_read
 from airflow_sf_dedup.audit.sql import SqlAudit
 from airflow_sf_dedup.core.entries import Action
+from airflow_sf_dedup.database.engine import reading
 from airflow_sf_dedup.testing.contracts.audit import MATCH, a_load, an_entry
 
 

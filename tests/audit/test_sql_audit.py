@@ -9,9 +9,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import event, text
 
-from airflow_sf_dedup.audit.engine import engine_for, reading, writing
 from airflow_sf_dedup.audit.sql import SqlAudit
 from airflow_sf_dedup.core.entries import Action, Entry
+from airflow_sf_dedup.database.engine import engine_for, reading, writing
 from airflow_sf_dedup.testing.contracts.audit import BEGIN, MATCH, AuditContract, a_load, an_entry, remembered
 
 
@@ -168,7 +168,7 @@ def test_an_erasure_is_in_the_journal_without_the_key(audit, engine):
 
 
 def test_an_erased_value_leaves_the_sqlite_file(tmp_path):
-    from airflow_sf_dedup.audit.upgrade import upgrade
+    from airflow_sf_dedup.database.upgrade import upgrade
 
     engine = engine_for(f"sqlite:///{tmp_path / 'audit.db'}")
     upgrade(engine)

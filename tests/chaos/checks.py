@@ -14,8 +14,8 @@ from functools import cached_property
 from itertools import pairwise
 from typing import Any
 
-from airflow_sf_dedup.audit.storable import key_hash
 from airflow_sf_dedup.core.entries import UNSETTLED, Action, Entry
+from airflow_sf_dedup.database.storable import key_hash
 from tests.chaos.accounts import STALE, account_for, newer_line
 from tests.chaos.expected import Expected, Sent, expected_of
 from tests.chaos.scenario import MARKER, LoadPlan, Scenario

@@ -16,7 +16,7 @@ from tests.chaos.task import Ended, TaskSpec, run_task
 from tests.chaos.world import CONTEXT, SOBJECT
 
 #: Seconds after which a task is taken for one that never ends.
-PATIENCE = 60.0
+LONGEST_WAIT = 60.0
 
 
 @dataclass(slots=True)
@@ -93,16 +93,16 @@ def _result_of(running: Running) -> Result | None:
             ended = running.connection.recv()
         except EOFError:
             ended = None
-        running.process.join(PATIENCE)
+        running.process.join(LONGEST_WAIT)
         code = running.process.exitcode
         if ended is None and code != -signal.SIGKILL:
             ended = Ended("broken", f"the process ended with {code} and said nothing")
         running.connection.close()
         running.process.close()
         return Result(running.spec, ended)
-    if time.monotonic() - running.started > PATIENCE:
+    if time.monotonic() - running.started > LONGEST_WAIT:
         running.process.kill()
-        return Result(running.spec, Ended("broken", f"the task did not end in {PATIENCE:g} s"))
+        return Result(running.spec, Ended("broken", f"the task did not end in {LONGEST_WAIT:g} s"))
     return None
 
 

@@ -20,7 +20,7 @@ from airflow_sf_dedup.journeys.partition import partition_source
 from airflow_sf_dedup.journeys.summary import summarise
 from airflow_sf_dedup.salesforce.reader import describe
 from airflow_sf_dedup.sources.read import source_of
-from airflow_sf_dedup.sources.staging import StagingArea
+from airflow_sf_dedup.staging.area import StagingArea
 from tests.chaos.checks import Evidence, Finding, LoadEvidence, Snapshot, findings, line_of, settled_of
 from tests.chaos.processes import Result, run_together, start_stranger
 from tests.chaos.scenario import (

@@ -19,18 +19,18 @@ from typing import Any
 
 from sqlalchemy import Engine
 
-from airflow_sf_dedup.audit.engine import engine_for
 from airflow_sf_dedup.audit.sql import SqlAudit
 from airflow_sf_dedup.core.entries import Entry
 from airflow_sf_dedup.core.partitioning import PartitionRef
+from airflow_sf_dedup.database.engine import engine_for
 from airflow_sf_dedup.errors import CallError, KeysInFlightError
 from airflow_sf_dedup.journeys.entry_maker import TaskMark
 from airflow_sf_dedup.journeys.wiring import Clocks, TaskInstance, WriteSettings, upsert_of
 from airflow_sf_dedup.locks.base import Claimant, Grant, KeyScope
 from airflow_sf_dedup.locks.key_claims import SqlKeyClaims
-from airflow_sf_dedup.salesforce.connection_fields import from_parts
-from airflow_sf_dedup.salesforce.session import SalesforceSession
-from airflow_sf_dedup.sources.staging import read_manifest, read_partition
+from airflow_sf_dedup.salesforce.calling.session import SalesforceSession
+from airflow_sf_dedup.salesforce.connecting.fields import from_parts
+from airflow_sf_dedup.staging.area import read_manifest, read_partition
 from tests.chaos.scenario import Kill
 
 #: Claims outlive everything a run can do; that they expire is told to the database between rounds.

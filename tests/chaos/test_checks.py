@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from airflow_sf_dedup.audit.storable import key_hash
 from airflow_sf_dedup.core.entries import Action, Entry, MatchEntry
+from airflow_sf_dedup.database.storable import key_hash
 from tests.chaos.checks import Evidence, Line, LoadEvidence, Snapshot, findings, no_lost_update
 from tests.chaos.expected import expected_of
 from tests.chaos.scenario import KEY_FIELDS, ORDER, LoadPlan, Scenario, Schedule

@@ -17,10 +17,10 @@ from typing import Any
 import requests
 from sqlalchemy import Engine, select, text, update
 
-from airflow_sf_dedup.audit import tables
-from airflow_sf_dedup.audit.engine import engine_for, reading, writing
 from airflow_sf_dedup.audit.sql import SqlAudit
-from airflow_sf_dedup.audit.upgrade import upgrade
+from airflow_sf_dedup.database import tables
+from airflow_sf_dedup.database.engine import engine_for, reading, writing
+from airflow_sf_dedup.database.upgrade import upgrade
 from airflow_sf_dedup.testing.postgres import new_database, postgres_server
 from tests.chaos.task import engine_of
 

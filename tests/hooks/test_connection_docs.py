@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from airflow_sf_dedup.provider_info import get_provider_info
-from airflow_sf_dedup.salesforce.connection_fields import from_parts
+from airflow_sf_dedup.salesforce.connecting.fields import from_parts
 from airflow_sf_dedup.salesforce.settings import LoginWay
 
 PAGE = (Path(__file__).parents[2] / "docs" / "connections.md").read_text()

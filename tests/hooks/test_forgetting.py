@@ -14,15 +14,15 @@ import pytest
 
 from airflow_sf_dedup.audit.__main__ import main
 from airflow_sf_dedup.audit.base import Load
-from airflow_sf_dedup.audit.engine import engine_for
 from airflow_sf_dedup.audit.sql import SqlAudit
 from airflow_sf_dedup.core.entries import Action
 from airflow_sf_dedup.core.partitioning import PartitionRef
 from airflow_sf_dedup.core.records import Record
-from airflow_sf_dedup.sources.staging import StagingArea, read_partition
+from airflow_sf_dedup.database.engine import engine_for
+from airflow_sf_dedup.staging.area import StagingArea, read_partition
 from airflow_sf_dedup.testing.contracts.audit import a_load, an_entry
-from tests.sources.test_staging import LOAD
-from tests.sources.test_workspace import kill, worker
+from tests.staging.test_area import LOAD
+from tests.staging.test_workspace import kill, worker
 
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 KEYS = ("K-1", "K-2", "K-3")

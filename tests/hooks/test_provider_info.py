@@ -11,8 +11,8 @@ from airflow.sdk import BaseHook
 
 from airflow_sf_dedup.hooks.salesforce import SalesforceDedupHook
 from airflow_sf_dedup.provider_info import get_provider_info
-from airflow_sf_dedup.salesforce import connection_fields
-from airflow_sf_dedup.salesforce.connection_fields import from_parts
+from airflow_sf_dedup.salesforce.connecting import fields as connection_fields
+from airflow_sf_dedup.salesforce.connecting.fields import from_parts
 
 INFO = get_provider_info()
 TYPE = INFO["connection-types"][0]

@@ -9,9 +9,9 @@ from itertools import count
 import pytest
 
 from airflow_sf_dedup.audit.base import Load
-from airflow_sf_dedup.audit.engine import engine_for
 from airflow_sf_dedup.audit.sql import SqlAudit
-from airflow_sf_dedup.audit.upgrade import upgrade
+from airflow_sf_dedup.database.engine import engine_for
+from airflow_sf_dedup.database.upgrade import upgrade
 from tests.journeys.fake_org import KEY, ORG_ID
 
 NOW = datetime(2026, 3, 2, 6, 30, tzinfo=UTC)

@@ -16,7 +16,7 @@ from airflow_sf_dedup.errors import CallError
 from airflow_sf_dedup.journeys.sending.clearance import Clearance, Dropped, granted, put_off
 from airflow_sf_dedup.journeys.sending.under_way import Answered, UnderWay, under_way
 from airflow_sf_dedup.locks.base import Holder
-from airflow_sf_dedup.salesforce.base import ChunkAnswer, ChunkRefused, Origin, RecordUpdate, StoredRecord, nobody
+from airflow_sf_dedup.salesforce.ports import ChunkAnswer, ChunkRefused, Origin, RecordUpdate, StoredRecord, nobody
 
 KEY = "Key__c"
 KEY_FIELD = Field(KEY, "Key", "string", length=255, external_id=True, unique=True)

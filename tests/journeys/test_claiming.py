@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from airflow_sf_dedup.errors import CallError
-from airflow_sf_dedup.journeys.claiming import HeldKeys
+from airflow_sf_dedup.journeys.sending.claiming import HeldKeys
 from airflow_sf_dedup.locks.base import Claimant, Grant, Holder, KeyScope
 from tests.journeys.fake_org import KEY, KEY_RULE, ORG_ID, clear, row
 

@@ -12,8 +12,8 @@ from airflow_sf_dedup.core.entries import Action, MatchEntry
 from airflow_sf_dedup.core.outcomes import Failed, KeyHeldByMany, Saved, Unanswered
 from airflow_sf_dedup.errors import LimitReachedError
 from airflow_sf_dedup.journeys.entry_maker import MASK, AuditValues, EntryMaker, TaskMark
-from airflow_sf_dedup.salesforce.answers import error_for
-from airflow_sf_dedup.salesforce.error_codes import rule_for
+from airflow_sf_dedup.salesforce.http.answers import error_for
+from airflow_sf_dedup.salesforce.wire.error_codes import rule_for
 from tests.journeys.fake_org import KEY, lead_id, match, row
 
 NOW = datetime(2026, 3, 2, 6, 30, tzinfo=UTC)

@@ -8,7 +8,7 @@ import pytest
 
 from airflow_sf_dedup.core.outcomes import DuplicatesFound, Failed, KeyHeldByMany, Outcome, Saved, Unanswered
 from airflow_sf_dedup.errors import OutcomeUnknownError, PermissionRefusedError
-from airflow_sf_dedup.journeys.key_conflicts import Conflict, KeyConflicts, is_open
+from airflow_sf_dedup.journeys.key_conflicts import Conflict, KeyConflicts, needs_re_read
 from airflow_sf_dedup.journeys.sending.senders import Senders
 from airflow_sf_dedup.journeys.sending.under_way import Answered
 from tests.journeys.fake_org import BLOCKED, KEY, KEY_RULE, FakeOrg, lead_id, row, with_outcome
@@ -44,8 +44,8 @@ def settle(org: FakeOrg, *rows: Answered[object]) -> dict[int, Conflict]:
         (Saved(lead_id(1), True), False),
     ],
 )
-def test_what_a_re_read_has_to_tell_is_open(outcome: Outcome, expected: bool) -> None:
-    assert is_open(with_outcome(row(1), outcome), KEY) is expected
+def test_what_a_re_read_has_to_tell(outcome: Outcome, expected: bool) -> None:
+    assert needs_re_read(with_outcome(row(1), outcome), KEY) is expected
 
 
 TAKEN = "duplicate value found: Email__c duplicates value on record with id: "

@@ -10,7 +10,7 @@ import pytest
 
 from airflow_sf_dedup.errors import OwnLimitReachedError, SettingError
 from airflow_sf_dedup.journeys.limits import CallLimits, CallMeter, DailyCalls
-from airflow_sf_dedup.salesforce.call_count import LimitInfo
+from airflow_sf_dedup.salesforce.calling.call_count import LimitInfo
 
 
 def meter(limits: CallLimits, *, counts: bool = True, info: LimitInfo | None = None) -> CallMeter:

@@ -12,7 +12,7 @@ from airflow_sf_dedup.core.sobjects import Field, SObject
 from airflow_sf_dedup.errors import TransientCallError
 from airflow_sf_dedup.journeys.lost_answers import ReRead
 from airflow_sf_dedup.journeys.sending.under_way import Answered
-from airflow_sf_dedup.salesforce.base import Origin, StoredRecord
+from airflow_sf_dedup.salesforce.ports import Origin, StoredRecord
 from tests.journeys.fake_org import KEY, LEAD, FakeOrg, lead_id, row, with_outcome
 
 SENT = datetime(2026, 3, 2, 6, 30, 15, 400_000, tzinfo=UTC)
@@ -23,8 +23,8 @@ def doubted(number: int, created: bool | None = None) -> Answered[object]:
     return with_outcome(row(number), Saved(lead_id(number), created), 2, 3.0, SENT)
 
 
-def told(org: FakeOrg, *answered: Answered[object], user_id: str | None = ME) -> list[bool | None]:
-    answers = ReRead(org, LEAD, KEY, lambda: user_id).told(answered)  # type: ignore[arg-type]
+def resolved(org: FakeOrg, *answered: Answered[object], user_id: str | None = ME) -> list[bool | None]:
+    answers = ReRead(org, LEAD, KEY, lambda: user_id).resolved(answered)  # type: ignore[arg-type]
     return [each.outcome.created for each in answers if isinstance(each.outcome, Saved)]
 
 
@@ -44,44 +44,46 @@ def test_created_is_what_this_user_created_since_the_row_was_sent(
     created_at: datetime, created_by: str | None, expected: bool
 ) -> None:
     org = FakeOrg(created={lead_id(1): Origin(created_at, created_by)})
-    assert told(org, doubted(1)) == [expected]
+    assert resolved(org, doubted(1)) == [expected]
 
 
 def test_one_read_tells_of_all_rows_and_of_none_that_is_not_in_doubt() -> None:
     org = FakeOrg(created={lead_id(n): Origin(SENT, ME) for n in (1, 2, 3)})
-    assert told(org, doubted(1), doubted(2, created=False), doubted(3)) == [True, False, True]
+    assert resolved(org, doubted(1), doubted(2, created=False), doubted(3)) == [True, False, True]
     assert org.calls == [("origins", [[lead_id(1), lead_id(3)]])]
 
 
 def test_nothing_is_read_when_nothing_is_in_doubt() -> None:
     org = FakeOrg()
-    ReRead(org, LEAD, KEY).told([with_outcome(row(1), Saved(lead_id(1), True)), with_outcome(row(2), Failed("X", "…"))])
+    ReRead(org, LEAD, KEY).resolved(
+        [with_outcome(row(1), Saved(lead_id(1), True)), with_outcome(row(2), Failed("X", "…"))]
+    )
     assert org.calls == []
 
 
 def test_what_cannot_be_read_stays_open() -> None:
-    assert told(FakeOrg(), doubted(1)) == [None]
-    assert told(FakeOrg(errors={1: TransientCallError("no connection")}), doubted(1)) == [None]
+    assert resolved(FakeOrg(), doubted(1)) == [None]
+    assert resolved(FakeOrg(errors={1: TransientCallError("no connection")}), doubted(1)) == [None]
 
 
 def test_a_refused_row_whose_key_cannot_be_re_read_is_unknown_and_the_others_stay_as_they_are() -> None:
     org = FakeOrg(errors={1: TransientCallError("no connection")})
     sure, doubted_one = with_outcome(row(1), Failed("X", "…")), with_outcome(row(2), Failed("X", "…"), since=SENT)
-    first, second = ReRead(org, LEAD, KEY).told([sure, doubted_one])
+    first, second = ReRead(org, LEAD, KEY).resolved([sure, doubted_one])
     assert first is sure
     assert isinstance(second.outcome, Unanswered)
 
 
 def test_who_does_not_know_its_own_user_takes_every_creation_for_its_own() -> None:
     org = FakeOrg(created={lead_id(1): Origin(SENT, SOMEBODY)})
-    assert told(org, doubted(1), user_id=None) == [True]
+    assert resolved(org, doubted(1), user_id=None) == [True]
 
 
 def test_what_an_earlier_row_of_the_task_wrote_was_not_created_by_a_later_one() -> None:
     org = FakeOrg(created={lead_id(1): Origin(SENT, ME)})
     origins = ReRead(org, LEAD, KEY, lambda: ME, keys_repeat=True)
-    origins.told([with_outcome(row(1), Saved(lead_id(1), True))])
-    [answered] = origins.told([doubted(1)])  # type: ignore[list-item]
+    origins.resolved([with_outcome(row(1), Saved(lead_id(1), True))])
+    [answered] = origins.resolved([doubted(1)])  # type: ignore[list-item]
     assert answered.outcome == Saved(lead_id(1), False)
 
 
@@ -91,7 +93,7 @@ def test_numbers_that_differ_in_their_last_digit_are_not_what_a_lost_call_wrote(
     record = row(1, NumberOfEmployees=1_234_567)
     org.records[lead_id(1)] = StoredRecord(lead_id(1), {**record.fields, "NumberOfEmployees": stored_value})
     refused = with_outcome(record, Failed("ENTITY_IS_LOCKED", "…"), 2, 3.0, SENT)
-    [answered] = ReRead(org, LEAD, KEY, lambda: ME).told([refused])
+    [answered] = ReRead(org, LEAD, KEY, lambda: ME).resolved([refused])
     assert isinstance(answered.outcome, Saved) is saved
 
 
@@ -110,7 +112,7 @@ def test_a_row_that_is_refused_now_was_saved_where_its_record_tells_so(
         records={lead_id(1): StoredRecord(lead_id(1), dict(row(1).fields))},
         created={lead_id(1): Origin(later, created_by, later, modified_by)},
     )
-    [answered] = ReRead(org, LEAD, KEY, lambda: ME).told([refused])  # type: ignore[list-item]
+    [answered] = ReRead(org, LEAD, KEY, lambda: ME).resolved([refused])  # type: ignore[list-item]
     assert isinstance(answered.outcome, expected)
 
 
@@ -163,7 +165,7 @@ def test_a_refusal_now_is_no_proof_that_a_lost_call_did_nothing(
         if values is not None and origin is not None:
             org.records[record_id], org.created[record_id] = StoredRecord(record_id, values), origin
     refused = with_outcome(row(1), refusal, 2, 3.0, SENT)
-    [answered] = ReRead(org, LEAD, KEY, lambda: ME).told([refused])
+    [answered] = ReRead(org, LEAD, KEY, lambda: ME).resolved([refused])
     if isinstance(expected, tuple):
         assert isinstance(answered.outcome, Unanswered)
         assert answered.outcome.record_ids == expected
@@ -213,7 +215,7 @@ def test_a_record_that_holds_other_values_by_now_may_have_been_the_rows_before(
     org = FakeOrg(held={"key-1": (lead_id(1),)}, records={lead_id(1): other})
     if origin is not None:
         org.created[lead_id(1)] = origin
-    [answered] = ReRead(org, LEAD, KEY, lambda: ME).told([with_outcome(record, refusal, 2, 3.0, SENT)])
+    [answered] = ReRead(org, LEAD, KEY, lambda: ME).resolved([with_outcome(record, refusal, 2, 3.0, SENT)])
     if expected and not isinstance(refusal, DuplicatesFound):
         assert isinstance(answered.outcome, Unanswered)
         assert answered.outcome.record_ids == (lead_id(1),)
@@ -226,9 +228,9 @@ def test_a_record_that_another_row_of_the_task_wrote_last_does_not_hold_the_refu
     origin = Origin(BEFORE, SOMEBODY, LATER, ME)
     org = FakeOrg(held={"key-1": (lead_id(1),)}, records={lead_id(1): record}, created={lead_id(1): origin})
     subject = ReRead(org, LEAD, KEY, lambda: ME, keys_repeat=True)
-    subject.told([with_outcome(row(9, "key-1"), Saved(lead_id(1), False))])
+    subject.resolved([with_outcome(row(9, "key-1"), Saved(lead_id(1), False))])
     refused = with_outcome(row(1), Failed("X", "…"), 2, 3.0, SENT)
-    assert subject.told([refused]) == [refused]
+    assert subject.resolved([refused]) == [refused]
 
 
 READING = SObject(
@@ -276,7 +278,7 @@ def test_values_are_compared_as_the_org_writes_them_and_what_cannot_be_compared_
     record = replace(row(1), fields={KEY: "key-1", **values})
     stored = StoredRecord(lead_id(1), {KEY: "key-1", **FROM_THE_ORG})
     org = FakeOrg(held={"key-1": (lead_id(1),)}, records={lead_id(1): stored}, created={lead_id(1): origin})
-    [answered] = ReRead(org, READING, KEY, lambda: ME).told([with_outcome(record, refusal, 2, 3.0, SENT)])
+    [answered] = ReRead(org, READING, KEY, lambda: ME).resolved([with_outcome(record, refusal, 2, 3.0, SENT)])
     assert type(answered.outcome) is expected
 
 
@@ -286,8 +288,8 @@ def test_a_unique_value_that_is_taken_now_is_no_proof_either_once_its_conflict_i
     record = StoredRecord(lead_id(1), dict(row(1).fields))
     org = FakeOrg(held={"key-1": (lead_id(1),)}, records={lead_id(1): record}, created={lead_id(1): OURS[1]})
     subject, refused = ReRead(org, LEAD, KEY, lambda: ME), with_outcome(row(1), taken, 2, 3.0, SENT)
-    assert [each.outcome for each in subject.told([refused])] == [taken], "it has a re-read to come"
-    assert [each.outcome for each in subject.told_at_last([refused])] == [Saved(lead_id(1), True)]
+    assert [each.outcome for each in subject.resolved([refused])] == [taken], "it has a re-read to come"
+    assert [each.outcome for each in subject.resolved_at_last([refused])] == [Saved(lead_id(1), True)]
 
 
 @pytest.mark.parametrize(
@@ -305,5 +307,5 @@ def test_a_claimed_match_that_holds_other_values_may_have_been_stamped_with_some
     other = StoredRecord(lead_id(1), {**row(1).fields, "LastName": "As it was"})
     org = FakeOrg(held={"key-1": (lead_id(1),)}, records={lead_id(1): other}, created={lead_id(1): OURS[1]})
     refused = with_outcome(row(1), refusal, 2, 3.0, SENT)
-    [answered] = ReRead(org, LEAD, KEY, lambda: ME, stamped=stamped).told([refused])
+    [answered] = ReRead(org, LEAD, KEY, lambda: ME, stamped=stamped).resolved([refused])
     assert isinstance(answered.outcome, expected)

@@ -80,7 +80,7 @@ def test_an_older_row_waits_until_a_newer_one_is_settled(
 
 
 def test_what_a_taken_back_state_stood_above_is_no_more_certain_than_it_was(loads: Loads) -> None:
-    """A chain: the newest row is refused, and the one below it is still in doubt."""
+    """A chain: the guard row is refused, and the one below it is still in doubt."""
     between = replace(row(3, "k"), order="n:07")
     loads.die(loads.newer, between)
     with pytest.raises(KeysInFlightError):

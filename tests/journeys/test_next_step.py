@@ -25,7 +25,7 @@ from airflow_sf_dedup.journeys.sending.next_step import (
     in_its_light,
 )
 from airflow_sf_dedup.journeys.sending.under_way import Moment, UnderWay
-from airflow_sf_dedup.salesforce.answers import SessionExpiredError
+from airflow_sf_dedup.salesforce.http.answers import SessionExpiredError
 
 BY_KEY, BY_LOOSE_KEY, BY_ID = Terms("Key__c"), Terms("Key__c", repeatable=False), Terms(None)
 RACE = Failed("DUPLICATE_VALUE", "duplicate value found: Key__c duplicates value on record with id: x")

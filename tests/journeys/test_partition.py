@@ -19,9 +19,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from airflow_sf_dedup.audit.base import Load
-from airflow_sf_dedup.audit.engine import engine_for
 from airflow_sf_dedup.audit.sql import SqlAudit
-from airflow_sf_dedup.audit.upgrade import upgrade
 from airflow_sf_dedup.core.entries import Action, Entry
 from airflow_sf_dedup.core.keys import KeyRule
 from airflow_sf_dedup.core.partitioning import PartitionRef
@@ -29,10 +27,12 @@ from airflow_sf_dedup.core.record_ids import to_18
 from airflow_sf_dedup.core.records import Record
 from airflow_sf_dedup.core.repeats import ON_REPEAT
 from airflow_sf_dedup.core.sobjects import Field, SObject
+from airflow_sf_dedup.database.engine import engine_for
+from airflow_sf_dedup.database.upgrade import upgrade
 from airflow_sf_dedup.errors import PreflightError, RepeatsRefusedError, SettingError, SourceError
 from airflow_sf_dedup.journeys.partition import partition_source
 from airflow_sf_dedup.sources import source_of
-from airflow_sf_dedup.sources.staging import StagingArea, read_manifest, read_partition
+from airflow_sf_dedup.staging.area import StagingArea, read_manifest, read_partition
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
 KEY = Field("Key__c", "Key", "string", length=255, external_id=True, unique=True)
@@ -449,11 +449,11 @@ def test_the_newest_state_of_every_key_is_the_one_that_is_sent(rows: list[tuple[
         run = Partitioned(
             Path(folder), [{"Key__c": key, "version": version} for key, version in rows], newer_than="version"
         )
-        newest: dict[str, tuple[int, int]] = {}
+        guard: dict[str, tuple[int, int]] = {}
         for number, (key, version) in enumerate(rows, start=1):
             if key.strip():
-                newest[key.lower()] = max(newest.get(key.lower(), (0, 0)), (version, number))
-        assert sorted(record.row_number for record in run.records) == sorted(number for _, number in newest.values())
+                guard[key.lower()] = max(guard.get(key.lower(), (0, 0)), (version, number))
+        assert sorted(record.row_number for record in run.records) == sorted(number for _, number in guard.values())
 
 
 # Groups

@@ -81,7 +81,7 @@ def test_what_was_planned_without_a_write_is_carried_out_by_a_persons_verdict(
         lookup=org,
         reader=org,
         claims=SqlRecordClaims(sql_audit.engine),
-        memory=sql_audit,
+        sink=sql_audit,
         policy=Verdicts({"A": plan["A"].decided.decision, "B": UpdateMatch(TWO, {KEY: "B"})}),
         entries=EntryMaker(TaskMark(partition=0)),
         lost_answers=lost_answers,

@@ -18,15 +18,15 @@ from hypothesis import strategies as st
 
 from airflow_sf_dedup import salesforce_upsert
 from airflow_sf_dedup.audit.base import Load, Totals
-from airflow_sf_dedup.audit.engine import engine_for
 from airflow_sf_dedup.audit.sql import SqlAudit
 from airflow_sf_dedup.core.entries import Action, Entry
 from airflow_sf_dedup.core.partitioning import partition_of
+from airflow_sf_dedup.database.engine import engine_for
 from airflow_sf_dedup.emulator import EmulatedOrg
 from airflow_sf_dedup.journeys.history import history_of
 from airflow_sf_dedup.journeys.limits import CallLimits
 from airflow_sf_dedup.journeys.prediction import Prediction, Shares, predict_calls, shares_of, warnings_of
-from airflow_sf_dedup.salesforce.call_count import LimitInfo
+from airflow_sf_dedup.salesforce.calling.call_count import LimitInfo
 from airflow_sf_dedup.testing import run_dag
 from tests.acceptance.morning import known_to_the_org, leads, seed, stats
 from tests.journeys.conftest import NOW

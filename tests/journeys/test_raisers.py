@@ -14,9 +14,9 @@ from airflow_sf_dedup.core.entries import UNSETTLED, Action, Entry
 from airflow_sf_dedup.core.records import Record
 from airflow_sf_dedup.core.sobjects import Field
 from airflow_sf_dedup.errors import TransientCallError
-from airflow_sf_dedup.journeys.raisers import AuditedRaisers, Fate
+from airflow_sf_dedup.journeys.sending.raisers import AuditedRaisers, Fate
 from airflow_sf_dedup.locks.base import Watermark
-from airflow_sf_dedup.salesforce.base import Origin
+from airflow_sf_dedup.salesforce.ports import Origin
 from tests.journeys.fake_org import KEY, LEAD, FakeOrg, lead_id, row, stored
 
 NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)

@@ -23,7 +23,7 @@ from airflow_sf_dedup.errors import (
     TransientCallError,
 )
 from airflow_sf_dedup.journeys.sending import by_calls
-from airflow_sf_dedup.journeys.sending.backoff import Patience, seconds_before_try
+from airflow_sf_dedup.journeys.sending.backoff import WaitBudget, seconds_before_try
 from airflow_sf_dedup.journeys.sending.by_calls import MOST_TRIES, ByCalls
 from airflow_sf_dedup.journeys.sending.clearance import Cleared, PutOff
 from airflow_sf_dedup.journeys.sending.next_step import Terms
@@ -31,7 +31,7 @@ from airflow_sf_dedup.journeys.sending.packing import MOST_BYTES
 from airflow_sf_dedup.journeys.sending.refusals import fails_for_now
 from airflow_sf_dedup.journeys.sending.under_way import UnderWay, under_way
 from airflow_sf_dedup.locks.base import Holder
-from airflow_sf_dedup.salesforce.base import ChunkAnswer, ChunkRefused
+from airflow_sf_dedup.salesforce.ports import ChunkAnswer, ChunkRefused
 
 KEY = "Key__c"
 SAVED = Saved("00Q000000000001AAA", True)
@@ -575,11 +575,11 @@ def test_put_off_rows_are_sent_once_their_keys_are_free() -> None:
 
 def test_patience_ends_after_its_seconds() -> None:
     slept: list[float] = []
-    patience = Patience(15, slept.append)
-    while patience.wait():
+    budget = WaitBudget(15, slept.append)
+    while budget.wait():
         pass
     assert sum(slept) == pytest.approx(15)
-    assert not patience.wait()
+    assert not budget.wait()
 
 
 def test_rows_that_are_bad_at_the_beginning_do_not_keep_the_good_ones_from_being_sent() -> None:

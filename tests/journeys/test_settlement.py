@@ -9,7 +9,7 @@ import pytest
 
 from airflow_sf_dedup.audit.base import Load
 from airflow_sf_dedup.audit.sql import SqlAudit
-from airflow_sf_dedup.core.decisions import DuplicateCase, SaveAnyway, UpdateMatch
+from airflow_sf_dedup.core.decisions import DuplicateCase, SaveRow, UpdateMatch
 from airflow_sf_dedup.core.entries import Action, Entry
 from airflow_sf_dedup.core.keys import KeyRule
 from airflow_sf_dedup.core.outcomes import DuplicatesFound, Failed, KeyHeldByMany, Saved, Unanswered
@@ -61,7 +61,7 @@ class Settle:
             "lookup": self.org,
             "reader": self.org,
             "claims": self.claims,
-            "memory": self.audit,
+            "sink": self.audit,
             "lost_answers": ReRead(self.org, LEAD, KEY),
             "policy": read_policy(policy),
             "entries": EntryMaker(TaskMark(partition=0)),
@@ -93,7 +93,7 @@ def org() -> FakeOrg:
 def settle(sql_audit: SqlAudit, new_load: Callable[..., Load], org: FakeOrg) -> Settle:
     from sqlalchemy import delete
 
-    from airflow_sf_dedup.audit import tables
+    from airflow_sf_dedup.database import tables
 
     with sql_audit.engine.begin() as connection:
         connection.execute(delete(tables.record_claim))
@@ -391,16 +391,16 @@ class Rash:
 
     name = "rash"
 
-    def __init__(self, decision: UpdateMatch | SaveAnyway) -> None:
+    def __init__(self, decision: UpdateMatch | SaveRow) -> None:
         self.decision = decision
 
-    def decide(self, case: DuplicateCase) -> UpdateMatch | SaveAnyway:
+    def decide(self, case: DuplicateCase) -> UpdateMatch | SaveRow:
         return self.decision
 
 
-@pytest.mark.parametrize("decision", [UpdateMatch(TWO, {KEY: "A"}), SaveAnyway()], ids=["update", "save"])
+@pytest.mark.parametrize("decision", [UpdateMatch(TWO, {KEY: "A"}), SaveRow()], ids=["update", "save"])
 def test_a_users_policy_cannot_make_us_touch_what_is_not_certain(
-    settle: Settle, org: FakeOrg, decision: UpdateMatch | SaveAnyway
+    settle: Settle, org: FakeOrg, decision: UpdateMatch | SaveRow
 ) -> None:
     org.lookups["A"] = blocked_by(match(ONE), match(TWO))
     org.records = {ONE: stored(ONE), TWO: stored(TWO)}

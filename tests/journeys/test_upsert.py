@@ -32,23 +32,23 @@ from airflow_sf_dedup.errors import (
     WrongOrgError,
 )
 from airflow_sf_dedup.journeys import upsert as upsert_module
-from airflow_sf_dedup.journeys.claiming import HeldKeys
 from airflow_sf_dedup.journeys.entry_maker import EntryMaker, TaskMark
+from airflow_sf_dedup.journeys.entry_sink import Intents, SettlingSink
 from airflow_sf_dedup.journeys.lost_answers import ReRead
-from airflow_sf_dedup.journeys.newest import NewestOnly
 from airflow_sf_dedup.journeys.progress import Progress
-from airflow_sf_dedup.journeys.raisers import AuditedRaisers
 from airflow_sf_dedup.journeys.recording import Recorder
-from airflow_sf_dedup.journeys.remembering import Intents, Memory
+from airflow_sf_dedup.journeys.sending.claiming import HeldKeys
+from airflow_sf_dedup.journeys.sending.raisers import AuditedRaisers
 from airflow_sf_dedup.journeys.sending.senders import Senders
-from airflow_sf_dedup.journeys.upsert import PATIENCE, Upsert
+from airflow_sf_dedup.journeys.sending.watermarks import WatermarkGuard
+from airflow_sf_dedup.journeys.upsert import KEY_WAIT, Upsert
 from airflow_sf_dedup.journeys.workshop import settlement_of
 from airflow_sf_dedup.locks.base import Claimant, Grant, KeyScope
 from airflow_sf_dedup.locks.key_claims import SqlKeyClaims
 from airflow_sf_dedup.locks.record_claims import SqlRecordClaims
 from airflow_sf_dedup.locks.watermarks import SqlWatermarks
 from airflow_sf_dedup.policies import read_policy
-from airflow_sf_dedup.salesforce.base import ChunkRefused, Origin
+from airflow_sf_dedup.salesforce.ports import ChunkRefused, Origin
 from tests.journeys.conftest import NOW
 from tests.journeys.fake_org import (
     BLOCKED,
@@ -137,7 +137,7 @@ class Task:
             unknown=unknown,
             unknown_since=lambda: NOW,
         )
-        newest = NewestOnly(
+        guard = WatermarkGuard(
             keys,
             SqlWatermarks(self.audit.engine),
             AuditedRaisers(self.audit, self.org, LEAD, KEY, lambda load, rows: {}),
@@ -145,7 +145,7 @@ class Task:
             self.load.load_id,
             key_rule.fold,
         )
-        memory = Memory(self.audit, keys, newest)
+        sink = SettlingSink(self.audit, keys, guard)
         record_claims = SqlRecordClaims(self.audit.engine)
         senders = Senders(keys.mark_late, sleep=sleep)
         settlement = settlement_of(
@@ -157,7 +157,7 @@ class Task:
             lookup=self.org,
             reader=self.org,
             claims=record_claims,
-            memory=memory,
+            sink=sink,
             lost_answers=ReRead(self.org, LEAD, KEY),
             policy=read_policy(policy),
             entries=entries,
@@ -172,11 +172,11 @@ class Task:
             api=self.org,
             reader=self.org,
             audit=self.audit,
-            recorder=Recorder(self.load.load_id, key_rule, memory, entries, keys, stamped, progress),
+            recorder=Recorder(self.load.load_id, key_rule, sink, entries, keys, stamped, progress),
             lost_answers=ReRead(self.org, LEAD, KEY),
             keys=keys,
-            clearance=newest if self.org.repeatable else Intents(newest, self.audit, self.load.load_id, entries),
-            newest=newest,
+            clearance=guard if self.org.repeatable else Intents(guard, self.audit, self.load.load_id, entries),
+            guard=guard,
             try_number=try_number,
             max_in_flight=max_in_flight,
             unknown=unknown,
@@ -548,7 +548,7 @@ def test_a_row_whose_key_is_in_flight_elsewhere_to_the_end_is_not_sent_and_its_h
     assert [entry.action for entry in entries.values()] == ["created", "not_sent", "not_sent", "created"]
     assert (entries[2].reason, entries[3].reason) == ("key_in_flight", "earlier_row_not_settled")
     assert "other_dag.upsert[2]" in (entries[2].error_message or "")
-    assert sum(slept) == pytest.approx(PATIENCE)
+    assert sum(slept) == pytest.approx(KEY_WAIT)
     claims.release(task.scope, Claimant("other", "another-load", ""), ["key-2"])
     task.upsert(claims=claims).run(rows)
     assert set(task.actions()) == {"created"}
@@ -684,8 +684,8 @@ def test_a_task_that_is_ended_amid_a_call_leaves_no_row_without_an_entry(
 
 def test_rows_that_are_all_kept_back_are_remembered_as_they_come(task: Task, org: FakeOrg) -> None:
     org.rows_per_chunk, org.chunks_per_call = 2, 1
-    newest = [replace(row(number), order="n:2") for number in range(1, 7)]
-    task(newest)
+    guard = [replace(row(number), order="n:2") for number in range(1, 7)]
+    task(guard)
     other = Task(task.audit, task.load, org)
     other.scope = task.scope
     seen: list[int] = []

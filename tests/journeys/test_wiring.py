@@ -11,9 +11,9 @@ import pytest
 from airflow_sf_dedup.audit.base import Load
 from airflow_sf_dedup.core.partitioning import PartitionRef
 from airflow_sf_dedup.core.records import Record
+from airflow_sf_dedup.files import paths
 from airflow_sf_dedup.journeys.wiring import staged_rows
-from airflow_sf_dedup.sources import paths
-from airflow_sf_dedup.sources.staging import StagingArea
+from airflow_sf_dedup.staging.area import StagingArea
 from tests.journeys.fake_org import KEY, ORG_ID, row
 
 LOAD = Load("load-1", ORG_ID, "Lead", KEY, "leads", "manual", "partition", datetime(2026, 3, 2, tzinfo=UTC))

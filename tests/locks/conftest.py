@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from airflow_sf_dedup.audit.engine import engine_for
-from airflow_sf_dedup.audit.upgrade import upgrade
+from airflow_sf_dedup.database.engine import engine_for
+from airflow_sf_dedup.database.upgrade import upgrade
 
 
 @pytest.fixture(scope="session", params=["sqlite", "postgresql"])

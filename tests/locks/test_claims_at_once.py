@@ -14,11 +14,11 @@ import pytest
 from sqlalchemy import event, insert, make_url, select
 from sqlalchemy.exc import OperationalError
 
-from airflow_sf_dedup.audit.engine import engine_for, writing
-from airflow_sf_dedup.audit.storable import key_hash
-from airflow_sf_dedup.audit.tables import key_claim
-from airflow_sf_dedup.audit.upgrade import upgrade
 from airflow_sf_dedup.core.clock import utc_now
+from airflow_sf_dedup.database.engine import engine_for, writing
+from airflow_sf_dedup.database.storable import key_hash
+from airflow_sf_dedup.database.tables import key_claim
+from airflow_sf_dedup.database.upgrade import upgrade
 from airflow_sf_dedup.locks.base import KeyScope
 from airflow_sf_dedup.locks.key_claims import SqlKeyClaims
 from airflow_sf_dedup.locks.stored_keys import scope_columns

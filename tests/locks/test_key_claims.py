@@ -7,9 +7,9 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import event, select
 
-from airflow_sf_dedup.audit.engine import engine_for, reading
-from airflow_sf_dedup.audit.tables import key_claim
 from airflow_sf_dedup.core.clock import utc_now
+from airflow_sf_dedup.database.engine import engine_for, reading
+from airflow_sf_dedup.database.tables import key_claim
 from airflow_sf_dedup.locks.key_claims import LIFETIME, SqlKeyClaims
 from airflow_sf_dedup.testing.contracts.claims import KeyClaimsContract, a_claimant, a_scope
 

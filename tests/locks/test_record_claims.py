@@ -9,8 +9,8 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import select, text
 
-from airflow_sf_dedup.audit.engine import engine_for, reading
-from airflow_sf_dedup.audit.tables import record_claim
+from airflow_sf_dedup.database.engine import engine_for, reading
+from airflow_sf_dedup.database.tables import record_claim
 from airflow_sf_dedup.locks.base import RecordClaim
 from airflow_sf_dedup.locks.record_claims import SqlRecordClaims
 from airflow_sf_dedup.testing.contracts.claims import ClaimsContract

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from airflow_sf_dedup.audit.engine import engine_for
+from airflow_sf_dedup.database.engine import engine_for
 from airflow_sf_dedup.locks.watermarks import SqlWatermarks
 from airflow_sf_dedup.testing.contracts.claims import WatermarksContract
 

@@ -12,7 +12,7 @@ from airflow.sdk.exceptions import AirflowFailException
 
 from airflow_sf_dedup import SalesforcePartitionOperator, SalesforceUpsertOperator, salesforce_upsert
 from airflow_sf_dedup.emulator import EmulatedOrg
-from airflow_sf_dedup.salesforce import session as sessions
+from airflow_sf_dedup.salesforce.calling import session as sessions
 from airflow_sf_dedup.testing import run_dag
 from tests.acceptance.morning import leads, records, stats
 from tests.operators.conftest import TaskOnce, execute
@@ -128,7 +128,7 @@ def test_without_the_header_the_limits_tell_and_own_calls_count(
 @pytest.fixture
 def silent_org(no_header: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """Tells nobody how many calls are left."""
-    monkeypatch.setattr("airflow_sf_dedup.salesforce.daily_calls._of_limits", lambda limits: None)
+    monkeypatch.setattr("airflow_sf_dedup.salesforce.calling.daily_calls._of_limits", lambda limits: None)
 
 
 def test_a_floor_that_cannot_be_known_is_not_taken_for_kept(

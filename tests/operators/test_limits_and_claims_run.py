@@ -13,8 +13,8 @@ import pytest
 from airflow.sdk import DAG, RetryDecision, task
 
 from airflow_sf_dedup import SalesforceUpsertOperator, salesforce_upsert
-from airflow_sf_dedup.audit.engine import engine_for
-from airflow_sf_dedup.audit.upgrade import upgrade
+from airflow_sf_dedup.database.engine import engine_for
+from airflow_sf_dedup.database.upgrade import upgrade
 from airflow_sf_dedup.emulator import EmulatedOrg, Fault
 from airflow_sf_dedup.errors import KeysInFlightError
 from airflow_sf_dedup.locks.base import Claimant, KeyScope
@@ -73,7 +73,7 @@ def test_rows_whose_keys_are_in_flight_elsewhere_are_waited_for_without_a_worker
 ) -> None:
     """The other task gives its key back while this one is rescheduled."""
     rows = leads(5)
-    monkeypatch.setattr("airflow_sf_dedup.journeys.upsert.PATIENCE", 0.3)
+    monkeypatch.setattr("airflow_sf_dedup.journeys.upsert.KEY_WAIT", 0.3)
     monkeypatch.setattr("airflow_sf_dedup.operators.rescheduling.SHORTEST_WAIT", 0.5)
     monkeypatch.setattr("airflow_sf_dedup.operators.rescheduling.SPREAD", 0.1)
     give_back = other_claims(tmp_path / "audit.db", rows[2]["External_Id__c"], salesforce_org)
@@ -200,7 +200,7 @@ def test_a_task_that_has_waited_in_vain_is_red_at_once_and_names_who_has_the_key
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     rows = leads(3)
-    monkeypatch.setattr("airflow_sf_dedup.journeys.upsert.PATIENCE", 0.3)
+    monkeypatch.setattr("airflow_sf_dedup.journeys.upsert.KEY_WAIT", 0.3)
     other_claims(tmp_path / "audit.db", rows[0]["External_Id__c"], salesforce_org)
     with DAG("in_vain", schedule=None) as dag:
         SalesforceUpsertOperator(task_id="upsert", records=rows, claim_timeout=0, retries=3, **LEAD)

@@ -13,10 +13,10 @@ from airflow.sdk import DAG, task
 from airflow.sdk.exceptions import AirflowFailException
 
 from airflow_sf_dedup import SalesforcePartitionOperator, SalesforceUpsertOperator, salesforce_upsert
-from airflow_sf_dedup.audit.engine import engine_for
-from airflow_sf_dedup.audit.upgrade import upgrade
+from airflow_sf_dedup.database.engine import engine_for
+from airflow_sf_dedup.database.upgrade import upgrade
 from airflow_sf_dedup.emulator import EmulatedOrg
-from airflow_sf_dedup.sources.sealed import seal, unseal
+from airflow_sf_dedup.staging.sealed import seal, unseal
 from airflow_sf_dedup.testing import run_dag
 from tests.acceptance.morning import leads, records, stats
 from tests.operators.conftest import TaskOnce, execute

@@ -9,8 +9,8 @@ import pytest
 from airflow.sdk import DAG, BaseOperator, RetryAction
 
 from airflow_sf_dedup import errors
-from airflow_sf_dedup.audit.base import AuditUnreachableError
-from airflow_sf_dedup.operators.verdicts import failing_at_once
+from airflow_sf_dedup.errors import AuditUnreachableError
+from airflow_sf_dedup.operators.failing import failing_at_once
 from airflow_sf_dedup.retry_policy import SALESFORCE_RETRY_POLICY, SalesforceRetryPolicy
 from airflow_sf_dedup.testing import run_dag
 

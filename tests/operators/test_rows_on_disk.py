@@ -20,7 +20,7 @@ from airflow_sf_dedup.emulator import EmulatedOrg
 from airflow_sf_dedup.testing import run_dag
 from tests.acceptance.morning import leads, records
 from tests.operators.conftest import xcom
-from tests.sources.test_workspace import kill, worker
+from tests.staging.test_workspace import kill, worker
 
 LEAD = {"sobject": "Lead", "external_id_field": "External_Id__c"}
 ROWS = 20

@@ -7,11 +7,10 @@ from typing import Any
 
 import pytest
 
-from airflow_sf_dedup.core.decisions import Ask, Pass, Skip, UpdateMatch
+from airflow_sf_dedup.core.decisions import Ask, Pass, SkipRow, UpdateMatch
 from airflow_sf_dedup.core.outcomes import Match
 from airflow_sf_dedup.errors import SettingError
-from airflow_sf_dedup.policies import AskReviewer, ByRule, UpdateExisting, read_policy
-from airflow_sf_dedup.policies import Skip as SkipPolicy
+from airflow_sf_dedup.policies import AskReviewer, ByRule, Skip, UpdateExisting, read_policy
 from airflow_sf_dedup.policies.base import decide, named_fields
 from airflow_sf_dedup.testing.contracts.policies import CERTAIN, FIRST, PolicyContract, matched
 
@@ -29,7 +28,7 @@ class TestByRule(PolicyContract):
 @pytest.mark.parametrize(
     "spelling",
     [
-        ByRule({"Leads_by_mail": UpdateExisting() | SkipPolicy()}),
+        ByRule({"Leads_by_mail": UpdateExisting() | Skip()}),
         "by_rule({'Leads_by_mail': 'update_existing | skip'})",
         {"by_rule": {"Leads_by_mail": ["update_existing", "skip"]}},
         [{"by_rule": {"Leads_by_mail": {"update_existing": None, "skip": None}}}],
@@ -43,7 +42,7 @@ def test_all_spellings_are_the_same(spelling: Any) -> None:
 
 @pytest.mark.parametrize(
     ("case", "expected"),
-    [(BY_MAIL, Skip()), (BY_BOTH, Skip()), (replace(CERTAIN, matched=()), Pass("rule_not_named"))],
+    [(BY_MAIL, SkipRow()), (BY_BOTH, SkipRow()), (replace(CERTAIN, matched=()), Pass("rule_not_named"))],
     ids=["its rule", "several rules", "no rule that is named"],
 )
 def test_the_rule_that_is_named_first_decides_whom_to_ask(case: Any, expected: object) -> None:
@@ -57,14 +56,14 @@ def test_a_refused_decision_goes_on_inside_the_combinator() -> None:
     first = decide(policy, BY_MAIL)
     assert isinstance(first.decision, UpdateMatch)
     second = decide(policy, BY_MAIL.without(first, "settle_refused_by_rule"))
-    assert second.decision == Skip("settle_refused_by_rule")
+    assert second.decision == SkipRow("settle_refused_by_rule")
     third = decide(policy, BY_MAIL.without(first, "settle_refused_by_rule").without(second, "x"))
     assert third.decision == Ask("x")
 
 
 def test_a_row_that_no_named_rule_refused_goes_to_the_next_policy() -> None:
     policy = read_policy("by_rule({'Another': 'save_anyway'}) | skip")
-    assert decide(policy, BY_MAIL).decision == Skip("rule_not_named")
+    assert decide(policy, BY_MAIL).decision == SkipRow("rule_not_named")
 
 
 def test_fields_that_a_policy_inside_names_have_to_be_carried_too() -> None:

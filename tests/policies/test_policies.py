@@ -7,12 +7,10 @@ from typing import Any
 
 import pytest
 
-from airflow_sf_dedup.core.decisions import Ask, Pass, SaveAnyway, UpdateMatch
-from airflow_sf_dedup.core.decisions import Skip as SkipDecision
+from airflow_sf_dedup.core.decisions import Ask, Pass, SaveRow, SkipRow, UpdateMatch
 from airflow_sf_dedup.core.outcomes import Match
 from airflow_sf_dedup.errors import SettingError
-from airflow_sf_dedup.policies import AskReviewer, Chain, Policy, Skip, UpdateExisting
-from airflow_sf_dedup.policies import SaveAnyway as SaveAnywayPolicy
+from airflow_sf_dedup.policies import AskReviewer, Chain, Policy, SaveAnyway, Skip, UpdateExisting
 from airflow_sf_dedup.policies.base import decide
 from airflow_sf_dedup.testing.contracts.policies import CERTAIN, FIRST, KEY, UNCERTAIN, PolicyContract, matched
 
@@ -30,7 +28,7 @@ class TestFillBlanks(PolicyContract):
 
 
 class TestSaveAnyway(PolicyContract):
-    policy = SaveAnywayPolicy()
+    policy = SaveAnyway()
 
 
 class TestSkip(PolicyContract):
@@ -138,11 +136,11 @@ def test_a_reviewer_is_told_why_nothing_was_done(reason: str, case: Any) -> None
 
 
 def test_the_first_policy_that_claims_a_case_decides_it() -> None:
-    chain = UpdateExisting() | SaveAnywayPolicy() | Skip()
+    chain = UpdateExisting() | SaveAnyway() | Skip()
     assert isinstance(decide(chain, CERTAIN).decision, UpdateMatch)
     uncertain = UNCERTAIN["several_matches"]
-    assert decide(chain, replace(uncertain, allow_save=True)).decision == SaveAnyway()
-    assert decide(chain, uncertain).decision == SkipDecision("several_matches")
+    assert decide(chain, replace(uncertain, allow_save=True)).decision == SaveRow()
+    assert decide(chain, uncertain).decision == SkipRow("several_matches")
 
 
 def test_a_refused_decision_goes_on_behind_the_policy_that_made_it() -> None:

@@ -24,12 +24,12 @@ from airflow_sf_dedup.errors import (
     RequestRefusedError,
     TransientCallError,
 )
-from airflow_sf_dedup.salesforce.bounded_http import MOST_BYTES, _BoundedResponse
+from airflow_sf_dedup.salesforce.calling.session import SalesforceSession
 from airflow_sf_dedup.salesforce.collections import CollectionsApi
-from airflow_sf_dedup.salesforce.connection_fields import from_parts
+from airflow_sf_dedup.salesforce.connecting.fields import from_parts
+from airflow_sf_dedup.salesforce.http.bounded import MOST_BYTES, _BoundedResponse
 from airflow_sf_dedup.salesforce.reader import FEWEST_PAGES, OrgReader
-from airflow_sf_dedup.salesforce.session import SalesforceSession
-from airflow_sf_dedup.salesforce.soap import SoapUpsertLookup
+from airflow_sf_dedup.salesforce.soap_lookup import SoapUpsertLookup
 from tests.salesforce.raw_server import RawServer, endless, http, slowly
 
 KEY = Field("Key__c", "Key", "string", external_id=True, unique=True)

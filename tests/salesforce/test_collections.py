@@ -9,11 +9,11 @@ import pytest
 from airflow_sf_dedup.core.outcomes import Saved, Unanswered
 from airflow_sf_dedup.core.records import Record
 from airflow_sf_dedup.errors import OutcomeUnknownError, PermissionRefusedError
-from airflow_sf_dedup.salesforce.base import RecordUpdate
+from airflow_sf_dedup.salesforce.calling.session import SalesforceSession
 from airflow_sf_dedup.salesforce.collections import CollectionsApi
-from airflow_sf_dedup.salesforce.connection_fields import from_parts
-from airflow_sf_dedup.salesforce.session import SalesforceSession
-from airflow_sf_dedup.salesforce.wire import WriteOptions
+from airflow_sf_dedup.salesforce.connecting.fields import from_parts
+from airflow_sf_dedup.salesforce.ports import RecordUpdate
+from airflow_sf_dedup.salesforce.wire.rest import WriteOptions
 
 ID = "0038M0000016Wv8QAE"
 UPSERT_URL = "/services/data/v60.0/composite/sobjects/Lead/Key__c"

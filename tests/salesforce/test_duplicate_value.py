@@ -7,7 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_sf_dedup.core.record_ids import is_record_id, to_18
-from airflow_sf_dedup.salesforce.duplicate_value import DuplicateValue, DuplicateValueMessage, kind_of, read_message
+from airflow_sf_dedup.salesforce.wire.duplicate_value import (
+    DuplicateValue,
+    DuplicateValueMessage,
+    kind_of,
+    read_message,
+)
 from tests.salesforce.answers import answer
 
 MESSAGES = answer("duplicate_value.json")

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from airflow_sf_dedup.salesforce import error_codes
-from airflow_sf_dedup.salesforce.error_codes import RULES, Handling, Remedy, rule_for, rule_for_status
+from airflow_sf_dedup.salesforce.wire import error_codes
+from airflow_sf_dedup.salesforce.wire.error_codes import RULES, Handling, Remedy, rule_for, rule_for_status
 
 
 def test_every_line_gives_a_reason_and_a_source():

@@ -18,14 +18,14 @@ from airflow_sf_dedup.core.record_ids import to_18
 from airflow_sf_dedup.core.records import Record
 from airflow_sf_dedup.core.sobjects import Field, SObject
 from airflow_sf_dedup.errors import CallError, OutcomeUnknownError
-from airflow_sf_dedup.salesforce import soap_wire, wire
-from airflow_sf_dedup.salesforce.answers import Answer, read_rest, read_soap
-from airflow_sf_dedup.salesforce.base import ChunkRefused
+from airflow_sf_dedup.salesforce.calling.session import SalesforceSession
 from airflow_sf_dedup.salesforce.collections import CollectionsApi
-from airflow_sf_dedup.salesforce.connection_fields import from_parts
+from airflow_sf_dedup.salesforce.connecting.fields import from_parts
+from airflow_sf_dedup.salesforce.http.answers import Answer, read_rest, read_soap
+from airflow_sf_dedup.salesforce.ports import ChunkRefused
 from airflow_sf_dedup.salesforce.reader import OrgReader
-from airflow_sf_dedup.salesforce.session import SalesforceSession
-from airflow_sf_dedup.salesforce.soap import SoapUpsertLookup
+from airflow_sf_dedup.salesforce.soap_lookup import SoapUpsertLookup
+from airflow_sf_dedup.salesforce.wire import rest, soap
 from tests.salesforce.answers import answer, answer_bytes
 
 SIZES = [3, 1, 2]
@@ -99,7 +99,7 @@ def assert_in_their_places(answers: list[Any], sizes: list[int]) -> None:
 def test_one_thing_wrong_in_a_composite_answer_moves_no_outcome(data: st.DataObject) -> None:
     document = whole()
     spoil_json(data.draw, document)
-    assert_in_their_places(wire.read_composite(document, SIZES), SIZES)
+    assert_in_their_places(rest.read_composite(document, SIZES), SIZES)
 
 
 @given(st.data(), st.integers(2, 12))
@@ -112,7 +112,7 @@ def test_whatever_goes_wrong_in_a_composite_answer_each_row_has_one_outcome(data
     }
     for _ in range(times):
         spoil_json(data.draw, document)
-    answers = wire.read_composite(document, SIZES)
+    answers = rest.read_composite(document, SIZES)
     assert [isinstance(rows, ChunkRefused) or len(rows) for rows in answers] == [
         isinstance(rows, ChunkRefused) or size for rows, size in zip(answers, SIZES, strict=True)
     ]
@@ -121,7 +121,7 @@ def test_whatever_goes_wrong_in_a_composite_answer_each_row_has_one_outcome(data
 def test_a_chunk_that_is_answered_twice_is_not_answered() -> None:
     document = whole()
     document["compositeResponse"].append({**document["compositeResponse"][1], "body": [saved(9, 9)]})
-    rows = wire.read_composite(document, SIZES)[1]
+    rows = rest.read_composite(document, SIZES)[1]
     assert isinstance(rows, list)
     assert [type(row) for row in rows] == [Unanswered]
 
@@ -159,7 +159,7 @@ def upserted(size: int) -> Element:
 def test_one_thing_wrong_in_a_soap_answer_moves_no_outcome(data: st.DataObject) -> None:
     root = upserted(3)
     spoil_xml(data.draw, root)
-    assert_in_their_places([soap_wire.read_upsert(root, 3)], [3])
+    assert_in_their_places([soap.read_upsert(root, 3)], [3])
 
 
 @pytest.mark.parametrize("name", ["soap_upsert.xml", "soap_query.xml"])
@@ -170,9 +170,9 @@ def test_whatever_goes_wrong_in_a_soap_answer_it_is_read_or_is_a_failed_call(
     root = fromstring(answer_bytes(name))
     for _ in range(times):
         spoil_xml(data.draw, root)
-    assert len(soap_wire.read_upsert(root, 6)) == 6
+    assert len(soap.read_upsert(root, 6)) == 6
     try:
-        rows, locator = soap_wire.read_query(root)
+        rows, locator = soap.read_query(root)
     except CallError as error:
         assert error.code == "UNREADABLE_ANSWER"
     else:

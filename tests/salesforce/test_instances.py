@@ -8,12 +8,12 @@ import pytest
 
 from airflow_sf_dedup.core.sobjects import Field, SObject
 from airflow_sf_dedup.errors import CallError, LoginRefusedError, SettingError
+from airflow_sf_dedup.salesforce.calling.session import SalesforceSession
 from airflow_sf_dedup.salesforce.collections import CollectionsApi
-from airflow_sf_dedup.salesforce.connection_fields import from_parts
-from airflow_sf_dedup.salesforce.instances import InstanceRefusedError, instance_of_login
+from airflow_sf_dedup.salesforce.connecting.fields import from_parts
+from airflow_sf_dedup.salesforce.connecting.instances import InstanceRefusedError, instance_of_login
 from airflow_sf_dedup.salesforce.reader import describe
-from airflow_sf_dedup.salesforce.session import SalesforceSession
-from airflow_sf_dedup.salesforce.soap import SoapUpsertLookup
+from airflow_sf_dedup.salesforce.soap_lookup import SoapUpsertLookup
 
 LEAD = SObject("Lead", (Field("Id", "Id", "id"),))
 

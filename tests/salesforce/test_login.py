@@ -13,10 +13,10 @@ from cryptography.hazmat.primitives.serialization import (
 
 from airflow_sf_dedup.emulator import EmulatedOrg
 from airflow_sf_dedup.errors import LoginRefusedError, SettingError
-from airflow_sf_dedup.salesforce.connection_fields import from_parts
-from airflow_sf_dedup.salesforce.login import Login, log_in
-from airflow_sf_dedup.salesforce.session import SalesforceSession
-from airflow_sf_dedup.salesforce.transport import open_http
+from airflow_sf_dedup.salesforce.calling.session import SalesforceSession
+from airflow_sf_dedup.salesforce.connecting.fields import from_parts
+from airflow_sf_dedup.salesforce.connecting.login import Login, log_in
+from airflow_sf_dedup.salesforce.http.transport import open_http
 
 #: With characters that an XML envelope must escape.
 PASSWORD = "hidden & <odd>"

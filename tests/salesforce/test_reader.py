@@ -12,10 +12,10 @@ from airflow_sf_dedup.core.record_ids import to_18
 from airflow_sf_dedup.core.sobjects import Field, SObject
 from airflow_sf_dedup.emulator import EmulatedOrg
 from airflow_sf_dedup.errors import PermissionRefusedError, PreflightError, TransientCallError
-from airflow_sf_dedup.salesforce.base import Origin
-from airflow_sf_dedup.salesforce.connection_fields import from_parts
+from airflow_sf_dedup.salesforce.calling.session import SalesforceSession
+from airflow_sf_dedup.salesforce.connecting.fields import from_parts
+from airflow_sf_dedup.salesforce.ports import Origin
 from airflow_sf_dedup.salesforce.reader import OrgReader, describe
-from airflow_sf_dedup.salesforce.session import SalesforceSession
 
 KEY = Field("Key__c", "Key", "string", length=80, external_id=True, unique=True)
 LEAD = SObject("Lead", (KEY,))

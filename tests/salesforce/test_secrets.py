@@ -21,12 +21,12 @@ from airflow_sf_dedup.core.outcomes import Failed
 from airflow_sf_dedup.core.records import Record
 from airflow_sf_dedup.core.sobjects import Field, SObject
 from airflow_sf_dedup.errors import CallError, LoginRefusedError, SalesforceDedupError
+from airflow_sf_dedup.salesforce.calling.session import SalesforceSession
 from airflow_sf_dedup.salesforce.collections import CollectionsApi
-from airflow_sf_dedup.salesforce.connection_fields import from_parts
+from airflow_sf_dedup.salesforce.connecting.fields import from_parts
+from airflow_sf_dedup.salesforce.http.secrets import BLOT, Secrets
 from airflow_sf_dedup.salesforce.reader import OrgReader
-from airflow_sf_dedup.salesforce.secrets import BLOT, Secrets
-from airflow_sf_dedup.salesforce.session import SalesforceSession
-from airflow_sf_dedup.salesforce.soap import SoapUpsertLookup
+from airflow_sf_dedup.salesforce.soap_lookup import SoapUpsertLookup
 
 #: As Salesforce makes them: the org's id, ``!``, and 96 characters.
 TOKEN = "00D5g000004XXXX!AQ" + "".join(f"s3cr3t{number:02d}.Zq_" for number in range(9))

@@ -5,8 +5,8 @@ import threading
 import pytest
 
 from airflow_sf_dedup.errors import LimitReachedError, OutcomeUnknownError, OwnLimitReachedError, TransientCallError
-from airflow_sf_dedup.salesforce.connection_fields import from_parts
-from airflow_sf_dedup.salesforce.session import SalesforceSession
+from airflow_sf_dedup.salesforce.calling.session import SalesforceSession
+from airflow_sf_dedup.salesforce.connecting.fields import from_parts
 
 
 class ClaimLostError(Exception):

@@ -7,8 +7,8 @@ import pytest
 
 from airflow_sf_dedup.core.record_ids import to_18
 from airflow_sf_dedup.errors import LoginRefusedError, TransientCallError
-from airflow_sf_dedup.salesforce.connection_fields import from_parts
-from airflow_sf_dedup.salesforce.session import SalesforceSession
+from airflow_sf_dedup.salesforce.calling.session import SalesforceSession
+from airflow_sf_dedup.salesforce.connecting.fields import from_parts
 
 TOKEN_PATH = "/services/oauth2/token"
 EXPIRED = [{"errorCode": "INVALID_SESSION_ID", "message": "Session expired or invalid"}]

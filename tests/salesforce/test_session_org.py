@@ -12,8 +12,8 @@ from airflow_sf_dedup.errors import (
     TransientCallError,
     WrongOrgError,
 )
-from airflow_sf_dedup.salesforce.connection_fields import from_parts
-from airflow_sf_dedup.salesforce.session import SalesforceSession
+from airflow_sf_dedup.salesforce.calling.session import SalesforceSession
+from airflow_sf_dedup.salesforce.connecting.fields import from_parts
 
 ORG_15 = "00D5g000004XXXX"
 ORG = "00D5g000004XXXXEA4"

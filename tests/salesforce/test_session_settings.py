@@ -9,8 +9,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from airflow_sf_dedup.errors import SettingError
 from airflow_sf_dedup.provider_info import get_provider_info
-from airflow_sf_dedup.salesforce.connection_fields import from_parts
-from airflow_sf_dedup.salesforce.extras import AIRFLOWS, KNOWN
+from airflow_sf_dedup.salesforce.connecting.extras import AIRFLOWS, KNOWN
+from airflow_sf_dedup.salesforce.connecting.fields import from_parts
 from airflow_sf_dedup.salesforce.settings import LoginWay
 
 TOKEN = {"access_token": "token", "instance_url": "https://acme.my.salesforce.com"}

@@ -6,9 +6,9 @@ import traceback
 import pytest
 
 from airflow_sf_dedup.errors import OutcomeUnknownError, SettingError, TransientCallError
-from airflow_sf_dedup.salesforce.connection_fields import from_parts
-from airflow_sf_dedup.salesforce.session import SalesforceSession
-from airflow_sf_dedup.salesforce.transport import open_http, reroute
+from airflow_sf_dedup.salesforce.calling.session import SalesforceSession
+from airflow_sf_dedup.salesforce.connecting.fields import from_parts
+from airflow_sf_dedup.salesforce.http.transport import open_http, reroute
 
 LOCAL = "http://127.0.0.1:8089"
 

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from airflow_sf_dedup.core.outcomes import DuplicatesFound, Failed, Match, Saved, Unanswered
 from airflow_sf_dedup.core.records import Record
 from airflow_sf_dedup.core.sobjects import Field, SObject
-from airflow_sf_dedup.salesforce import soap_wire
-from airflow_sf_dedup.salesforce.wire import WriteOptions
+from airflow_sf_dedup.salesforce.wire import soap
+from airflow_sf_dedup.salesforce.wire.rest import WriteOptions
 from tests.salesforce.answers import answer_bytes
 
 SF = "{urn:sobject.partner.soap.sforce.com}"
@@ -35,8 +35,8 @@ def record(**fields: Any) -> Record:
 
 def sent(*records: Record) -> list[Element]:
     """The sObjects as a server reads them."""
-    body = soap_wire.upsert_body(records, LEAD, "Key__c")
-    root = fromstring(soap_wire.envelope("token", soap_wire.write_headers(WriteOptions()), body))
+    body = soap.upsert_body(records, LEAD, "Key__c")
+    root = fromstring(soap.envelope("token", soap.write_headers(WriteOptions()), body))
     assert root.findtext(f".//{URN}externalIDFieldName") == "Key__c"
     return list(root.iter(f"{URN}sObjects"))
 
@@ -67,7 +67,7 @@ def test_values_arrive_as_they_are(value: Any, text: str | None) -> None:
 
 @given(st.text(st.characters(exclude_categories=["Cs"])))
 def test_whatever_xml_can_carry_arrives_as_it_is(value: str) -> None:
-    if soap_wire.can_carry(record(Field__c=value)):
+    if soap.can_carry(record(Field__c=value)):
         [sobject] = sent(record(Field__c=value))
         assert (sobject.findtext(f"{SF}Field__c") or "") == value
 
@@ -75,7 +75,7 @@ def test_whatever_xml_can_carry_arrives_as_it_is(value: str) -> None:
 @pytest.mark.parametrize("value", ["\x00", "a\x01b", "\x0b", "\x1f", "\ufffe", "\uffff", "\ud800"], ids=ascii)
 @pytest.mark.parametrize("nested", [False, True], ids=["in a field", "in a parent"])
 def test_a_row_that_xml_cannot_carry_is_told(value: str, nested: bool) -> None:
-    assert not soap_wire.can_carry(record(Account={"Ext__c": value}) if nested else record(Field__c=value))
+    assert not soap.can_carry(record(Account={"Ext__c": value}) if nested else record(Field__c=value))
 
 
 def test_a_null_clears_its_field_and_an_absent_field_is_left_alone() -> None:
@@ -109,17 +109,15 @@ def test_a_parent_is_named_by_its_type_and_key(fields: dict[str, Any], type_name
     [(True, "useDefaultRule", "true"), ("01Q000000000001", "assignmentRuleId", "01Q000000000001")],
 )
 def test_assignment_rules_run_only_when_asked_for(rules: bool | str, name: str, text: str) -> None:
-    root = fromstring(soap_wire.envelope("t", soap_wire.write_headers(WriteOptions(rules)), ""))
+    root = fromstring(soap.envelope("t", soap.write_headers(WriteOptions(rules)), ""))
     assert root.findtext(f".//{URN}AssignmentRuleHeader/{URN}{name}") == text
-    none = fromstring(soap_wire.envelope("t", soap_wire.write_headers(WriteOptions()), ""))
+    none = fromstring(soap.envelope("t", soap.write_headers(WriteOptions()), ""))
     assert none.find(f".//{URN}AssignmentRuleHeader") is None
 
 
 def test_the_duplicate_rule_header_says_the_same_as_in_rest() -> None:
     options = WriteOptions(allow_save=True, run_as_current_user=True)
-    header = fromstring(soap_wire.envelope("t", soap_wire.write_headers(options), "")).find(
-        f".//{URN}DuplicateRuleHeader"
-    )
+    header = fromstring(soap.envelope("t", soap.write_headers(options), "")).find(f".//{URN}DuplicateRuleHeader")
     assert header is not None
     assert [(e.tag.removeprefix(URN), e.text) for e in header] == [
         ("allowSave", "true"),
@@ -139,7 +137,7 @@ def test_each_result_has_its_outcome() -> None:
         100.0,
         True,
     )
-    assert soap_wire.read_upsert(fromstring(answer_bytes("soap_upsert.xml")), 5) == [
+    assert soap.read_upsert(fromstring(answer_bytes("soap_upsert.xml")), 5) == [
         Saved("0038M0000016Wv8QAE", True),
         Saved("0038M0000016Wv8QAE", False),
         DuplicatesFound(message, (match,), allow_save=True),
@@ -149,12 +147,12 @@ def test_each_result_has_its_outcome() -> None:
 
 
 def test_results_that_are_not_as_many_as_rows_are_attributed_to_none() -> None:
-    outcomes = soap_wire.read_upsert(fromstring(answer_bytes("soap_upsert.xml")), 4)
+    outcomes = soap.read_upsert(fromstring(answer_bytes("soap_upsert.xml")), 4)
     assert outcomes == [Unanswered("4 rows sent, 5 answered")] * 4
 
 
 def test_a_page_of_a_query_is_read_with_its_ids_that_stand_twice_and_its_nils() -> None:
-    rows, locator = soap_wire.read_query(fromstring(answer_bytes("soap_query.xml")))
+    rows, locator = soap.read_query(fromstring(answer_bytes("soap_query.xml")))
     assert rows == [
         {"type": "Lead", "Id": "0015c00002Lz9mUAAR", "Key__c": "A & B"},
         {"type": "Lead", "Id": "0038M0000016Wv8QAE", "Key__c": None},

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_sf_dedup.core.sobjects import Field
-from airflow_sf_dedup.salesforce.soql import literal, selects_by_key
+from airflow_sf_dedup.salesforce.wire.soql import literal, selects_by_key
 
 TEXT = Field("Key__c", "Key", "string")
 NUMBER = Field("No__c", "No", "double")

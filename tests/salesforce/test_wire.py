@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from airflow_sf_dedup.core.outcomes import DuplicatesFound, Failed, KeyHeldByMany, Match, Saved, Unanswered
 from airflow_sf_dedup.core.records import Record
-from airflow_sf_dedup.salesforce import wire
-from airflow_sf_dedup.salesforce.base import ChunkRefused, RecordUpdate
-from airflow_sf_dedup.salesforce.wire import WriteOptions
+from airflow_sf_dedup.salesforce.ports import ChunkRefused, RecordUpdate
+from airflow_sf_dedup.salesforce.wire import rest
+from airflow_sf_dedup.salesforce.wire.rest import WriteOptions
 from tests.salesforce.answers import answer
 
 ID, OTHER = "0038M0000016Wv8QAE", "0015c00002Lz9mUAAR"
@@ -56,7 +56,7 @@ ROLLED_BACK = ROWS[5]["errors"][0]["message"]
     ],
 )
 def test_each_row_of_a_collection_has_its_outcome(row: Any, outcome: Any) -> None:
-    assert wire.read_row(row) == outcome
+    assert rest.read_row(row) == outcome
 
 
 @pytest.mark.parametrize(
@@ -85,11 +85,11 @@ def test_each_row_of_a_collection_has_its_outcome(row: Any, outcome: Any) -> Non
 )  # fmt: skip
 def test_both_spellings_and_any_language_name_the_match(name: str, match: Match, allow_save: bool) -> None:
     [error] = answer(name)
-    assert wire.read_errors([error]) == DuplicatesFound(error["message"], (match,), allow_save=allow_save)
+    assert rest.read_errors([error]) == DuplicatesFound(error["message"], (match,), allow_save=allow_save)
 
 
 def test_a_bare_error_does_not_say_what_matched() -> None:
-    found = wire.read_errors(answer("duplicates_bare.json"))
+    found = rest.read_errors(answer("duplicates_bare.json"))
     assert found == DuplicatesFound("Use one of these records?", None)
 
 
@@ -100,7 +100,7 @@ def duplicate_error(**changes: Any) -> dict[str, Any]:
 
 
 def test_several_rules_that_block_a_row_are_all_named_and_all_have_to_allow_the_save() -> None:
-    both = wire.read_errors([duplicate_error(), duplicate_error(allowSave=False, duplicateRule="Second")])
+    both = rest.read_errors([duplicate_error(), duplicate_error(allowSave=False, duplicateRule="Second")])
     assert isinstance(both, DuplicatesFound)
     assert [match.duplicate_rule for match in both.matches or ()] == ["Standard_Contact_Duplicate_Rule", "Second"]
     assert not both.allow_save
@@ -108,7 +108,7 @@ def test_several_rules_that_block_a_row_are_all_named_and_all_have_to_allow_the_
 
 
 def test_a_rule_that_names_no_record_still_forbids_the_save() -> None:
-    found = wire.read_errors([duplicate_error(), duplicate_error(allowSave=False, matchResults=[])])
+    found = rest.read_errors([duplicate_error(), duplicate_error(allowSave=False, matchResults=[])])
     assert isinstance(found, DuplicatesFound)
     assert not found.allow_save
 
@@ -131,13 +131,13 @@ def match_result(*ids: Any, size: int | None = None) -> list[dict[str, Any]]:
     ids=["one", "none", "more counted", "one without id", "one unreadable", "a rule that says nothing"],
 )
 def test_whether_all_matches_are_named_is_known(errors: list[dict[str, Any]], all_named: bool) -> None:
-    found = wire.read_errors(errors)
+    found = rest.read_errors(errors)
     assert isinstance(found, DuplicatesFound)
     assert found.all_named is all_named
 
 
 def test_chunks_are_joined_by_reference_and_what_is_missing_is_unanswered() -> None:
-    answers = wire.read_composite(answer("composite_mixed.json"), [1, 2, 1, 1, 1, 2, 1, 1, 1])
+    answers = rest.read_composite(answer("composite_mixed.json"), [1, 2, 1, 1, 1, 2, 1, 1, 1])
     refused = "Cannot deserialize instance of date from VALUE_STRING value 2024-13-45"
     assert answers == [
         ChunkRefused("JSON_PARSER_ERROR", refused),
@@ -156,7 +156,7 @@ def test_chunks_are_joined_by_reference_and_what_is_missing_is_unanswered() -> N
     "document", [None, [], {}, "busy", {"compositeResponse": {}}, {"compositeResponse": [1]}], ids=str
 )
 def test_an_answer_that_is_none_leaves_every_row_unanswered(document: Any) -> None:
-    [outcomes] = wire.read_composite(document, [3])
+    [outcomes] = rest.read_composite(document, [3])
     assert outcomes == [Unanswered("the answer does not mention the chunk")] * 3
 
 
@@ -177,13 +177,13 @@ JSON = st.recursive(
 
 @given(JSON)
 def test_no_answer_breaks_the_reader_and_none_is_taken_for_a_success(row: Any) -> None:
-    outcome = wire.read_row(row)
+    outcome = rest.read_row(row)
     assert not isinstance(outcome, Saved) or (row["success"] is True and row["id"][:15] == outcome.record_id[:15])
 
 
 @given(JSON, st.integers(0, 3))
 def test_no_chunk_breaks_the_reader(body: Any, size: int) -> None:
-    chunk = wire.read_chunk({"httpStatusCode": 200, "body": body}, size)
+    chunk = rest.read_chunk({"httpStatusCode": 200, "body": body}, size)
     assert isinstance(chunk, list)
     assert len(chunk) == size
 
@@ -200,7 +200,7 @@ def test_no_chunk_breaks_the_reader(body: Any, size: int) -> None:
     ],
 )
 def test_only_record_ids_are_read_from_a_message(message: str, ids: tuple[str, ...]) -> None:
-    assert wire.record_ids_in(message) == ids
+    assert rest.record_ids_in(message) == ids
 
 
 @pytest.mark.parametrize(
@@ -225,7 +225,7 @@ def test_headers_always_say_what_they_mean(options: WriteOptions, duplicates: st
 
 
 def test_every_subrequest_carries_the_headers_and_nothing_is_collated() -> None:
-    request = wire.composite("PATCH", "/url", ["a", "b"], {"H": "1"})
+    request = rest.composite("PATCH", "/url", ["a", "b"], {"H": "1"})
     assert (request["allOrNone"], request["collateSubrequests"]) == (False, False)
     assert [part["referenceId"] for part in request["compositeRequest"]] == ["chunk0", "chunk1"]
     assert all(part["httpHeaders"] == {"H": "1"} for part in request["compositeRequest"])
@@ -233,11 +233,11 @@ def test_every_subrequest_carries_the_headers_and_nothing_is_collated() -> None:
 
 def test_bodies_keep_absent_and_null_apart() -> None:
     record = Record(1, "A", {"Key__c": "A", "Phone": None}, "0")
-    assert wire.upsert_body("Lead", [record])["records"] == [
+    assert rest.upsert_body("Lead", [record])["records"] == [
         {"attributes": {"type": "Lead"}, "Key__c": "A", "Phone": None}
     ]
     update = RecordUpdate(ID, {"Key__c": "A"})
-    assert wire.update_body("Lead", [update])["records"] == [{"attributes": {"type": "Lead"}, "id": ID, "Key__c": "A"}]
+    assert rest.update_body("Lead", [update])["records"] == [{"attributes": {"type": "Lead"}, "id": ID, "Key__c": "A"}]
 
 
 # -- what an org says is bounded and printable -------------------------------------------------------------------
@@ -268,14 +268,14 @@ SAID = {
 
 @pytest.mark.parametrize("row", SAID.values(), ids=SAID.keys())
 def test_what_an_org_says_of_a_row_is_bounded_and_printable(row):
-    shown = repr(wire.read_row(row))
+    shown = repr(rest.read_row(row))
     assert len(shown) < 150_000
     assert not any(escape in shown for escape in ("\\x1b", "\\x9b", "\\x07", "\\u202e"))
 
 
 def test_the_refusal_of_a_chunk_is_bounded_and_printable():
     body = [{"errorCode": LOUD, "message": LOUD}]
-    refused = wire.read_chunk({"httpStatusCode": 403, "body": body}, 1)
+    refused = rest.read_chunk({"httpStatusCode": 403, "body": body}, 1)
     assert isinstance(refused, ChunkRefused)
     assert len(refused.message) <= 20_000
     assert (refused.code + refused.message).isprintable()
@@ -287,5 +287,5 @@ def test_the_refusal_of_a_chunk_is_bounded_and_printable():
 def test_a_match_of_what_is_no_sobject_has_none(name):
     match = {**MATCHED, "record": {"Id": "00Q000000000001", "type": name}}
     row = found(matchResults=[{"rule": "M", "matchEngine": "E", "matchRecords": [match]}])
-    outcome = wire.read_row(row)
+    outcome = rest.read_row(row)
     assert [match.sobject for match in outcome.matches or ()] == [""]

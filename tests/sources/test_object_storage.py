@@ -15,12 +15,11 @@ from moto.server import ThreadedMotoServer
 
 from airflow_sf_dedup.errors import FileUnreachableError, SourceError, StagingError
 from airflow_sf_dedup.sources import source_of
-from airflow_sf_dedup.sources.erasing import StagedErasure
-from airflow_sf_dedup.sources.staging import StagingArea, read_manifest, read_partition
-from airflow_sf_dedup.sources.sweeping import sweep
-
-from .test_staging import LOAD, NOW, RECORDS, staged
-from .test_workspace import kill, worker
+from airflow_sf_dedup.staging.area import StagingArea, read_manifest, read_partition
+from airflow_sf_dedup.staging.erasing import StagedErasure
+from airflow_sf_dedup.staging.sweeping import sweep
+from tests.staging.test_area import LOAD, NOW, RECORDS, staged
+from tests.staging.test_workspace import kill, worker
 
 
 @pytest.fixture(scope="module")

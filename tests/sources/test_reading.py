@@ -16,7 +16,7 @@ from airflow_sf_dedup.core.sobjects import Field
 from airflow_sf_dedup.errors import SettingError
 from airflow_sf_dedup.sources.base import SourceRow
 from airflow_sf_dedup.sources.columns import FieldColumn, ParentColumn, ParentsColumn
-from airflow_sf_dedup.sources.reading import OrderReader, RecordReader, Refusal
+from airflow_sf_dedup.sources.reading import OrderReader, RecordBuilder, RejectedRow
 
 KEY = Field("Key__c", "Key", "string", length=80, external_id=True, unique=True)
 ACCOUNT = Field("AccountId", "Account", "reference", relationship_name="Account", reference_to=("Account",))
@@ -52,15 +52,15 @@ def pandas_series() -> Any:
 VALUES = [numpy_array, pandas_series, Treacherous, lambda: ["a"], lambda: {"a": 1}, lambda: {"a"}, object]
 
 
-def read(order: OrderReader | None = None, **values: Any) -> Record | Refusal:
-    return RecordReader(KeyRule(KEY), COLUMNS, order).read(SourceRow(7, values))
+def read(order: OrderReader | None = None, **values: Any) -> Record | RejectedRow:
+    return RecordBuilder(KeyRule(KEY), COLUMNS, order).read(SourceRow(7, values))
 
 
 @pytest.mark.parametrize("make", VALUES)
 @pytest.mark.parametrize("column", ["Key__c", "Name", "Amount"])
 def test_a_value_of_any_kind_is_one_invalid_row(column: str, make: Callable[[], Any]) -> None:
     refused = read(**{"Key__c": "A-1", column: make()})
-    assert isinstance(refused, Refusal)
+    assert isinstance(refused, RejectedRow)
     assert refused.row_number == 7
     assert column in refused.message
     assert "secret" not in refused.message
@@ -71,7 +71,7 @@ def test_a_value_of_any_kind_is_one_invalid_row(column: str, make: Callable[[], 
 def test_the_column_that_tells_the_order_is_no_exception(make: Callable[[], Any]) -> None:
     order = OrderReader("at", "at")
     refused = read(order, Key__c="A-1", at=make())
-    assert isinstance(refused, Refusal)
+    assert isinstance(refused, RejectedRow)
     assert "column at" in refused.message
 
 
@@ -135,8 +135,8 @@ def test_what_can_be_no_key_names_no_parent(in_mapping: bool, kind: str, value: 
     column = ParentColumn("Account.Ext__c", ACCOUNT, parent_key(kind))
     row = {"Key__c": "A", **({"Account": {"Ext__c": value}} if in_mapping else {"Account.Ext__c": value})}
     columns = {"Account.Ext__c": column, "Account": ParentsColumn("Account", ACCOUNT, lambda spelled: column)}
-    refused = RecordReader(KeyRule(KEY), {**COLUMNS, **columns}).read(SourceRow(1, row))
-    assert isinstance(refused, Refusal)
+    refused = RecordBuilder(KeyRule(KEY), {**COLUMNS, **columns}).read(SourceRow(1, row))
+    assert isinstance(refused, RejectedRow)
     assert (refused.code, refused.key) == ("MALFORMED_VALUE", "A")
     assert refused.message.startswith("column Account.Ext__c ")
     assert why in refused.message
@@ -156,9 +156,9 @@ LINKS = {
 )
 def test_a_look_up_that_holds_keys_is_read_as_a_key(link: Field, value: Any, held: Any) -> None:
     columns = {**COLUMNS, "Link__c": FieldColumn("Link__c", link)}
-    read = RecordReader(KeyRule(KEY), columns).read(SourceRow(1, {"Key__c": "A", "Link__c": value}))
+    read = RecordBuilder(KeyRule(KEY), columns).read(SourceRow(1, {"Key__c": "A", "Link__c": value}))
     if held is ...:
-        assert isinstance(read, Refusal)
+        assert isinstance(read, RejectedRow)
         assert read.message.startswith("column Link__c is ")
     else:
         assert isinstance(read, Record)
@@ -185,8 +185,8 @@ def test_a_message_names_the_column_once_as_the_source_spells_it(column: str, va
         "account": ParentsColumn(column, ACCOUNT, lambda spelled: by_number),
         "account.no__c": by_number,
     }.get(column.lower()) or FieldColumn(column, Field("LastName", "Last Name", "string"))
-    refused = RecordReader(KeyRule(KEY), {**COLUMNS, column: found}).read(SourceRow(1, {"Key__c": "A", column: value}))
-    assert isinstance(refused, Refusal)
+    refused = RecordBuilder(KeyRule(KEY), {**COLUMNS, column: found}).read(SourceRow(1, {"Key__c": "A", column: value}))
+    assert isinstance(refused, RejectedRow)
     assert refused.message.startswith(message)
     assert refused.message.count("No__c") <= 1
 
@@ -202,6 +202,6 @@ def test_a_mapping_that_names_no_parent_at_all_ends_the_load() -> None:
     def nothing(spelled: str) -> ParentColumn:
         raise SettingError(f"{spelled} finds none")
 
-    reader = RecordReader(KeyRule(KEY), {**COLUMNS, "Account": ParentsColumn("Account", ACCOUNT, nothing)})
+    reader = RecordBuilder(KeyRule(KEY), {**COLUMNS, "Account": ParentsColumn("Account", ACCOUNT, nothing)})
     with pytest.raises(SettingError, match=r"Account\.Extt__c finds none"):
         reader.read(SourceRow(1, {"Key__c": "A", "Account": {"Extt__c": "x"}}))

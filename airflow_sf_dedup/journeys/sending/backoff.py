@@ -12,7 +12,7 @@ def seconds_before_try(number: int) -> float:
     return float(2 ** (number - 1)) + random.uniform(0, 1)  # noqa: S311 - spreads retries, guards nothing
 
 
-class Patience:
+class WaitBudget:
     """How long rows wait, all together, for keys that are in flight elsewhere.
 
     :param seconds: in all.
@@ -24,7 +24,7 @@ class Patience:
         self._sleep = sleep
 
     def wait(self) -> bool:
-        """Wait a little; False, at once, when there is no patience left."""
+        """Wait a little; False, at once, when there is nothing left of it."""
         if self._left <= 0:
             return False
         seconds = min(self._next, self._left)

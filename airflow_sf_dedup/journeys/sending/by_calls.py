@@ -38,8 +38,8 @@ from airflow_sf_dedup.journeys.sending.packing import Chunk, Packing, chunks_of_
 from airflow_sf_dedup.journeys.sending.refusals import as_one, error_of, is_in_doubt, may_be_a_row, was_lost
 from airflow_sf_dedup.journeys.sending.suspicion import PROBES, Suspicion
 from airflow_sf_dedup.journeys.sending.under_way import Answered, Moment, UnderWay
-from airflow_sf_dedup.salesforce.base import ChunkAnswer, ChunkRefused
-from airflow_sf_dedup.salesforce.repeating import may_run_on
+from airflow_sf_dedup.salesforce.http.retrying import may_run_on
+from airflow_sf_dedup.salesforce.ports import ChunkAnswer, ChunkRefused
 
 T = TypeVar("T")
 T_contra = TypeVar("T_contra", contravariant=True)
@@ -55,7 +55,7 @@ class CarriesChunks(Protocol[T_contra]):
     """One kind of call."""
 
     def __call__(self, chunks: Sequence[Sequence[T_contra]], /, *, on_late: Callable[[], None]) -> list[ChunkAnswer]:
-        """Send the chunks in one call; see :class:`~airflow_sf_dedup.salesforce.base.UpsertApi` for ``on_late``."""
+        """Send the chunks in one call; see :class:`~airflow_sf_dedup.salesforce.ports.UpsertApi` for ``on_late``."""
 
 
 @dataclass(slots=True)

@@ -20,10 +20,10 @@ from airflow_sf_dedup.journeys.sending.refusals import (
     took_too_long,
     unanswered,
 )
-from airflow_sf_dedup.salesforce.answers import SessionExpiredError
-from airflow_sf_dedup.salesforce.base import ChunkRefused
-from airflow_sf_dedup.salesforce.repeating import LONGEST_RETRY_AFTER
-from airflow_sf_dedup.salesforce.wire import in_doubt
+from airflow_sf_dedup.salesforce.http.answers import SessionExpiredError
+from airflow_sf_dedup.salesforce.http.retrying import LONGEST_RETRY_AFTER
+from airflow_sf_dedup.salesforce.ports import ChunkRefused
+from airflow_sf_dedup.salesforce.wire.rest import in_doubt
 
 #: Calls in a row that fail; after that it is neither their size nor a row of theirs.
 MOST_FAILURES = 12

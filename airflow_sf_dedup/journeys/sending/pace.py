@@ -12,7 +12,7 @@ SLOW = 20.0
 FAST = 10.0
 
 #: Fast calls before a size is raised; doubled whenever what was too much once turns out to be so again.
-_FIRST_PATIENCE = 2
+_FIRST_STREAK = 2
 
 
 @dataclass
@@ -25,7 +25,7 @@ class _Size:
     most: int
     now: int = field(init=False)
     _too_much: int | None = None
-    _patience: int = _FIRST_PATIENCE
+    _streak_wanted: int = _FIRST_STREAK
     _fast: int = 0
 
     def __post_init__(self) -> None:
@@ -34,7 +34,7 @@ class _Size:
     def lower(self, failed: int) -> None:
         """So many were too many."""
         if self._too_much is not None and failed >= self._too_much:
-            self._patience *= 2
+            self._streak_wanted *= 2
         self._too_much = failed if self._too_much is None else min(self._too_much, failed)
         self.now = max(1, min(self.now, failed // 2))
         self._fast = 0
@@ -42,7 +42,7 @@ class _Size:
     def may_rise(self) -> bool:
         """After a fast call; whether it has risen."""
         self._fast += 1
-        if self.now == self.most or self._fast < self._patience:
+        if self.now == self.most or self._fast < self._streak_wanted:
             return False
         self.now, self._fast = min(self.most, self.now * 2), 0
         return True

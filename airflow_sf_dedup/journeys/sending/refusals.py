@@ -6,11 +6,11 @@ from airflow_sf_dedup.core.api_names import is_api_name
 from airflow_sf_dedup.core.outcomes import DuplicatesFound, Failed, KeyHeldByMany, Outcome, Saved, Unanswered
 from airflow_sf_dedup.core.printable import printable
 from airflow_sf_dedup.errors import CallError, RequestRefusedError
-from airflow_sf_dedup.salesforce.answers import error_for
-from airflow_sf_dedup.salesforce.base import ChunkAnswer, ChunkRefused
-from airflow_sf_dedup.salesforce.duplicate_value import DuplicateValue, kind_of
-from airflow_sf_dedup.salesforce.error_codes import Handling, rule_for
-from airflow_sf_dedup.salesforce.leaving import TEXT_LENGTH
+from airflow_sf_dedup.salesforce.http.answers import error_for
+from airflow_sf_dedup.salesforce.http.leaving import TEXT_LENGTH
+from airflow_sf_dedup.salesforce.ports import ChunkAnswer, ChunkRefused
+from airflow_sf_dedup.salesforce.wire.duplicate_value import DuplicateValue, kind_of
+from airflow_sf_dedup.salesforce.wire.error_codes import Handling, rule_for
 
 #: Statuses of a refusal that may be one row's fault; SOAP faults all have 500. Others speak of the resource.
 _OF_A_ROW = frozenset({None, 400, 413, 500})

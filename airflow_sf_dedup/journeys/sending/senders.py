@@ -14,7 +14,7 @@ from airflow_sf_dedup.journeys.sending.backoff import seconds_before_try
 from airflow_sf_dedup.journeys.sending.by_calls import ByCalls, CarriesChunks
 from airflow_sf_dedup.journeys.sending.clearance import Clearance
 from airflow_sf_dedup.journeys.sending.next_step import Terms
-from airflow_sf_dedup.salesforce.base import UpsertApi
+from airflow_sf_dedup.salesforce.ports import UpsertApi
 
 T = TypeVar("T")
 

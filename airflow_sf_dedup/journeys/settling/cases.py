@@ -13,7 +13,7 @@ from airflow_sf_dedup.core.outcomes import Match
 from airflow_sf_dedup.core.records import Record
 from airflow_sf_dedup.core.sobjects import SObject
 from airflow_sf_dedup.journeys.settling.blocked import Blocked
-from airflow_sf_dedup.salesforce.base import RecordReader, StoredRecord
+from airflow_sf_dedup.salesforce.ports import RecordReader, StoredRecord
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from airflow_sf_dedup.core.decisions import Decided, Decision, DuplicateCase, SaveAnyway, UpdateMatch, certain_match
+from airflow_sf_dedup.core.decisions import Decided, Decision, DuplicateCase, SaveRow, UpdateMatch, certain_match
 from airflow_sf_dedup.journeys.settling.blocked import Settling
 from airflow_sf_dedup.policies.base import Policy, decide
 
@@ -22,7 +22,7 @@ def may_be_carried_out(decision: Decision, case: DuplicateCase) -> bool:
         case UpdateMatch(record_id):
             certain = certain_match(case)
             return certain is not None and certain.record_id == record_id
-        case SaveAnyway():
+        case SaveRow():
             return case.allow_save and not any(refused.sent for refused in case.refused)
         case _:
             return True

@@ -13,7 +13,7 @@ from airflow_sf_dedup.journeys.sending.next_step import Terms
 from airflow_sf_dedup.journeys.sending.senders import Room, Senders, itself
 from airflow_sf_dedup.journeys.sending.under_way import Answered, UnderWay, under_way
 from airflow_sf_dedup.journeys.settling.blocked import Blocked
-from airflow_sf_dedup.salesforce.base import ChunkAnswer, DuplicateLookup
+from airflow_sf_dedup.salesforce.ports import ChunkAnswer, DuplicateLookup
 
 
 @dataclass
@@ -36,7 +36,7 @@ class Naming:
         sender = self.senders.by_calls(self._call, self.terms, Room(self.lookup.rows_per_call), itself)
         try:
             for batch in sender.send(under_way(unnamed)):
-                yield self.lost_answers.told(batch)
+                yield self.lost_answers.resolved(batch)
         except CallError:
             self.left = list(sender.left())
             raise

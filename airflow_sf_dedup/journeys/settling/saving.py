@@ -9,14 +9,14 @@ from airflow_sf_dedup.core.decisions import DuplicateCase
 from airflow_sf_dedup.core.entries import Action
 from airflow_sf_dedup.core.outcomes import DuplicatesFound, Outcome, Saved
 from airflow_sf_dedup.core.records import Record
-from airflow_sf_dedup.journeys.key_conflicts import is_open
+from airflow_sf_dedup.journeys.key_conflicts import needs_re_read
 from airflow_sf_dedup.journeys.sending.next_step import Terms
 from airflow_sf_dedup.journeys.sending.senders import Room
 from airflow_sf_dedup.journeys.sending.under_way import Answered
 from airflow_sf_dedup.journeys.settling.blocked import Settling
 from airflow_sf_dedup.journeys.settling.book import Book
 from airflow_sf_dedup.journeys.settling.writing import Writer
-from airflow_sf_dedup.salesforce.base import ChunkAnswer, UpsertApi
+from airflow_sf_dedup.salesforce.ports import ChunkAnswer, UpsertApi
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class SavesAnyway:
 
     def is_contested(self, answered: Answered[Record]) -> bool:
         """A unique value kept the row out."""
-        return is_open(answered, self.key_field)
+        return needs_re_read(answered, self.key_field)
 
     def release(self, items: Iterable[Settling]) -> None:
         """Nothing is claimed."""

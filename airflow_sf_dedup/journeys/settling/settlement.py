@@ -14,8 +14,8 @@ from airflow_sf_dedup.core.outcomes import DuplicatesFound, Outcome, Saved
 from airflow_sf_dedup.core.records import Record
 from airflow_sf_dedup.errors import CallError
 from airflow_sf_dedup.journeys.entry_maker import EntryMaker
-from airflow_sf_dedup.journeys.key_conflicts import is_open
-from airflow_sf_dedup.journeys.remembering import Remembers
+from airflow_sf_dedup.journeys.entry_sink import EntrySink
+from airflow_sf_dedup.journeys.key_conflicts import needs_re_read
 from airflow_sf_dedup.journeys.sending.under_way import Answered
 from airflow_sf_dedup.journeys.settling.blocked import Blocked, Settling
 from airflow_sf_dedup.journeys.settling.book import Book
@@ -49,7 +49,7 @@ class Settlement:
     policy: Policy
     carries_out: Mapping[type[Decision], CarriesOut]
     entries: EntryMaker
-    memory: Remembers
+    sink: EntrySink
     _contested: list[Answered[Record]] = field(default_factory=list, init=False)
 
     def settle(self, blocked: Sequence[Blocked]) -> list[Entry]:
@@ -57,7 +57,7 @@ class Settlement:
 
         :raises CallError: a call failed for good. Every row has its committed entry all the same.
         """
-        book = Book(blocked, partial(self.memory.remember, self.load_id))
+        book = Book(blocked, partial(self.sink.remember, self.load_id))
         cases: dict[int, DuplicateCase] = {}
         try:
             rows = self._name(blocked, book)
@@ -84,9 +84,9 @@ class Settlement:
         rows = named(blocked)
         for batch in self.naming.name(blocked):
             for each in batch:
-                if is_open(each, self.key_field):
+                if needs_re_read(each, self.key_field):
                     book.hand_back(each)
-            told = [each for each in batch if not is_open(each, self.key_field)]
+            told = [each for each in batch if not needs_re_read(each, self.key_field)]
             book.close([self._looked_up(a.row, a.outcome) for a in told if not isinstance(a.outcome, DuplicatesFound)])
             rows += still_blocked(told)
             book.doubt(each.sent for each in told)

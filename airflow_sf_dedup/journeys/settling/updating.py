@@ -17,8 +17,8 @@ from airflow_sf_dedup.journeys.settling.blocked import Settling
 from airflow_sf_dedup.journeys.settling.book import Book
 from airflow_sf_dedup.journeys.settling.writing import Writer
 from airflow_sf_dedup.locks.base import RecordClaim, RecordClaims
-from airflow_sf_dedup.salesforce.base import ChunkAnswer, RecordUpdate, UpsertApi
-from airflow_sf_dedup.salesforce.duplicate_value import DuplicateValue, kind_of
+from airflow_sf_dedup.salesforce.ports import ChunkAnswer, RecordUpdate, UpsertApi
+from airflow_sf_dedup.salesforce.wire.duplicate_value import DuplicateValue, kind_of
 
 #: An update that fails with one of these may have met a matched record that is gone since it was read.
 _MATCH_GONE = frozenset({"ENTITY_IS_DELETED", "INVALID_CROSS_REFERENCE_KEY"})

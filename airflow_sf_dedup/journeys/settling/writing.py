@@ -19,7 +19,7 @@ from airflow_sf_dedup.journeys.sending.senders import Room, Senders
 from airflow_sf_dedup.journeys.sending.under_way import Answered, under_way
 from airflow_sf_dedup.journeys.settling.blocked import Settling, record_of
 from airflow_sf_dedup.journeys.settling.book import Book
-from airflow_sf_dedup.salesforce.base import ChunkAnswer
+from airflow_sf_dedup.salesforce.ports import ChunkAnswer
 
 
 class Way(Protocol):

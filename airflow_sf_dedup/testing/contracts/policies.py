@@ -15,8 +15,8 @@ from airflow_sf_dedup.core.decisions import (
     DuplicateCase,
     MatchedRecord,
     Pass,
-    SaveAnyway,
-    Skip,
+    SaveRow,
+    SkipRow,
     UpdateMatch,
     uncertainty,
 )
@@ -97,18 +97,18 @@ class PolicyContract:
     def test_it_saves_anyway_only_where_the_org_allows_it(self) -> None:
         """A blocking rule cannot be overridden."""
         for case in _cases():
-            assert case.allow_save or not isinstance(self._says(case), SaveAnyway)
+            assert case.allow_save or not isinstance(self._says(case), SaveRow)
 
     def test_its_decision_is_one_of_the_closed_set(self) -> None:
         """Only these can be carried out."""
         for case in _cases():
-            assert isinstance(self._says(case), UpdateMatch | SaveAnyway | Skip | Ask | Pass)
+            assert isinstance(self._says(case), UpdateMatch | SaveRow | SkipRow | Ask | Pass)
 
     def test_it_says_why_in_one_word(self) -> None:
         """Reasons are counted; a field value in one would be another reason for every row."""
         for case in _cases():
             decision = self._says(case)
-            if isinstance(decision, Skip | Ask | Pass):
+            if isinstance(decision, SkipRow | Ask | Pass):
                 assert decision.reason.isidentifier()
 
     def test_it_is_pure(self) -> None:
