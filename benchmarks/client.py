@@ -30,9 +30,14 @@ from airflow_sf_dedup.core.sobjects import Field, SObject
 from airflow_sf_dedup.database.engine import engine_for
 from airflow_sf_dedup.database.upgrade import upgrade
 from airflow_sf_dedup.journeys.entry_maker import EntryMaker, TaskMark
+from airflow_sf_dedup.journeys.partition_task import workshop_of
+from airflow_sf_dedup.journeys.stores import Stores
+from airflow_sf_dedup.journeys.task_run import TaskRun
 from airflow_sf_dedup.journeys.upsert import Upsert
-from airflow_sf_dedup.journeys.wiring import TaskInstance, WriteSettings, upsert_of
+from airflow_sf_dedup.journeys.write_settings import WriteSettings
 from airflow_sf_dedup.locks.key_claims import SqlKeyClaims
+from airflow_sf_dedup.locks.record_claims import SqlRecordClaims
+from airflow_sf_dedup.locks.watermarks import SqlWatermarks
 from airflow_sf_dedup.salesforce.calling.session import SalesforceSession
 from airflow_sf_dedup.salesforce.collections import CollectionsApi
 from airflow_sf_dedup.salesforce.connecting.fields import from_parts
@@ -126,15 +131,15 @@ def journey(session: SalesforceSession, audit: SqlAudit, load_id: str) -> Upsert
         allow_non_unique_key=False,
         created_at=datetime.now(UTC),
     )
-    return upsert_of(
+    engine = audit.engine
+    return workshop_of(
         ref,
         staged,
         WriteSettings(max_in_flight=1),
         session=session,
-        audit=audit,
-        claims=SqlKeyClaims(audit.engine),
-        task=TaskInstance(TaskMark(partition=0), "benchmark"),
-    )
+        stores=Stores(audit, SqlKeyClaims(engine), SqlRecordClaims(engine), SqlWatermarks(engine)),
+        task=TaskRun("benchmark", "manual", "upsert"),
+    ).upsert()
 
 
 def parts(session: SalesforceSession, audit: SqlAudit, rows: int) -> None:

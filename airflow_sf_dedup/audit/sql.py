@@ -71,7 +71,7 @@ _UNSETTLED = sorted(action.value for action in UNSETTLED)
 
 
 class SqlAudit:
-    """EntrySink in the tables of :mod:`airflow_sf_dedup.database.tables`; they must be there and current.
+    """Remembers in the tables of :mod:`airflow_sf_dedup.database.tables`; they must be there and current.
 
     :param engine: from :func:`airflow_sf_dedup.database.engine.engine_for`.
     :param clock: gives the times of journal events.

@@ -36,12 +36,11 @@ class SettlingSink:
 
     audit: EntrySink
     keys: HeldKeys
-    guard: WatermarkGuard | None = None
+    guard: WatermarkGuard
 
     def remember(self, load_id: str, entries: Sequence[Entry]) -> None:
         """Settle rows for good."""
-        if self.guard is not None:
-            self.guard.settle(entries)
+        self.guard.settle(entries)
         self.audit.remember(load_id, entries)
         self.keys.release(entry.row_number for entry in entries if entry.action is not Action.UNKNOWN)
         self.keys.leave_unknown(entry.row_number for entry in entries if entry.action is Action.UNKNOWN)

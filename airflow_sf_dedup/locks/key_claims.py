@@ -116,6 +116,20 @@ class SqlKeyClaims:
         with reading(self.engine) as connection:
             return frozenset(wanted[digest] for digest in connection.scalars(theirs.union(left)))
 
+    def held(self, scope: KeyScope, claimant: Claimant, keys: Iterable[str]) -> frozenset[str]:
+        """Keys by the claimant's token."""
+        wanted = by_hash(keys)
+        held = key_claim.c
+        own = select(held.key_hash).where(
+            *within(key_claim, scope),
+            held.token == claimant.token,
+            among(self.engine.dialect, held.key_hash, list(wanted)),
+        )
+        if not wanted:
+            return frozenset()
+        with reading(self.engine) as connection:
+            return frozenset(wanted[digest] for digest in connection.scalars(own))
+
     def leave(self, scope: KeyScope, claimant: Claimant, keys: Iterable[str], *, unknown: bool = False) -> None:
         """Let the claimant's claims on these keys end by themselves, by a token that nobody has."""
         digests = list(by_hash(keys))

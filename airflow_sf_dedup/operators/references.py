@@ -91,8 +91,9 @@ def _compare_with_staging(ref: PartitionRef, load: Load, audit: SqlAudit) -> Non
     """Where nothing is staged any more nothing can be sent either, and the audit has the last word."""
     import msgspec
 
+    from airflow_sf_dedup.hooks.places import staging_area
+    from airflow_sf_dedup.journeys.partition_task import nothing_left
     from airflow_sf_dedup.journeys.references import check_staged
-    from airflow_sf_dedup.operators.loading import nothing_left, staging_area
 
     area = staging_area(load.settings.get("staging_path"))
     try:

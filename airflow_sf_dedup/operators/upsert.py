@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from airflow_sf_dedup.audit.base import Load, Totals
     from airflow_sf_dedup.core.partitioning import PartitionRef
     from airflow_sf_dedup.journeys.collect import Thresholds
+    from airflow_sf_dedup.journeys.load_settings import LoadSettings
     from airflow_sf_dedup.journeys.write_settings import WriteSettings
-    from airflow_sf_dedup.operators.loading import LoadSettings
     from airflow_sf_dedup.salesforce.calling.session import SalesforceSession
 
 XCOM_KEY = "duplicate_audit"
@@ -185,12 +185,15 @@ class SalesforceUpsertOperator(ChecksParameters, HidesRows, BaseOperator):
             return self._execute(context)
 
     def _execute(self, context: Context) -> dict[str, Any]:
-        from airflow_sf_dedup.operators.loading import upsert_partition
+        from airflow_sf_dedup.hooks.stores import open_stores
+        from airflow_sf_dedup.journeys.partition_task import upsert_partition
+        from airflow_sf_dedup.operators.task_context import task_run
 
-        work = self._work(context)
+        work, task = self._work(context), task_run(context)
         try:
             for ref in work.refs():
-                upsert_partition(ref, settings=self._write_settings, session=work.session, context=context)
+                stores = open_stores(ref.audit_conn_id)
+                upsert_partition(ref, settings=self._write_settings, session=work.session, stores=stores, task=task)
         except KeysInFlightError as error:
             # What an earlier try of this load left behind ends for certain, and soon.
             if error.left_until is not None or not has_waited(context, CLAIM_TIMEOUT.read(self.claim_timeout)):
@@ -238,20 +241,21 @@ class SalesforceUpsertOperator(ChecksParameters, HidesRows, BaseOperator):
         return _Work(ref.load_id, ref.audit_conn_id, hook.get_conn, lambda: [ref], ref.partition)
 
     def _of_records(self, context: Context) -> _Work:
-        from airflow_sf_dedup.operators.loading import load_id_of, session_of, stage
+        from airflow_sf_dedup.journeys.beginning import load_id_of
+        from airflow_sf_dedup.operators.task_context import beginning_of, session_of, task_run
 
         rows, settings = rows_of(self.records), self._load_settings()
         session = session_of(settings.salesforce_conn_id)
-        load_id = load_id_of(rows, settings, session.org_id, context)
+        load_id = load_id_of(rows, settings, session.org_id, task_run(context))
         return _Work(
             load_id,
             self.audit_conn_id,
             lambda: session,
-            lambda: stage(rows, settings, session=session, load_id=load_id, context=context),
+            lambda: beginning_of(settings, session, context).begin(rows, settings, load_id),
         )
 
     def _load_settings(self) -> LoadSettings:
-        from airflow_sf_dedup.operators.loading import LoadSettings
+        from airflow_sf_dedup.journeys.load_settings import LoadSettings
 
         if self.sobject is None or self.external_id_field is None:
             raise SettingError("records needs sobject and external_id_field", setting="sobject")
@@ -272,19 +276,21 @@ class SalesforceUpsertOperator(ChecksParameters, HidesRows, BaseOperator):
 
     def _push(self, context: Context, work: _Work) -> tuple[dict[str, Any], Load, Totals]:
         from airflow_sf_dedup.audit.report import Report, report_of
-        from airflow_sf_dedup.hooks.audit import open_audit
+        from airflow_sf_dedup.hooks.places import staging_area
+        from airflow_sf_dedup.hooks.stores import open_stores
+        from airflow_sf_dedup.journeys.ending import close_load
         from airflow_sf_dedup.journeys.summary import summarise
         from airflow_sf_dedup.operators.instance_names import outcome_label
-        from airflow_sf_dedup.operators.loading import close_load
 
-        audit = open_audit(work.audit_conn_id)
+        stores = open_stores(work.audit_conn_id)
+        audit = stores.audit
         load = audit.load(work.load_id)
         if load is None:
             raise SettingError(
                 f"the audit does not know load {work.load_id!r}; was it purged?", setting="audit_conn_id"
             )
         if work.partition is None:
-            totals = close_load(audit, load).totals
+            totals = close_load(stores, load, staging_area(load.settings.get("staging_path"))).totals
         else:
             totals = audit.totals(work.load_id, work.partition)
         document = summarise(

@@ -16,6 +16,7 @@ from airflow_sf_dedup.core.clock import utc_now
 from airflow_sf_dedup.core.entries import UNSETTLED, Action
 from airflow_sf_dedup.core.partitioning import PartitionRef
 from airflow_sf_dedup.journeys.collect import Thresholds, complaints
+from airflow_sf_dedup.journeys.ending import close_load
 from airflow_sf_dedup.journeys.partition import partition_source
 from airflow_sf_dedup.journeys.summary import summarise
 from airflow_sf_dedup.salesforce.reader import describe
@@ -246,7 +247,7 @@ class _Run:
     def _take_in(self, results: Sequence[Result]) -> None:
         for result in results:
             if result.ended is None or result.ended.how == "call_error":
-                self._ended_early.append(result.spec.name)
+                self._ended_early.append(str(result.spec.task))
             if result.ended is None:
                 self.counts["kills"] += 1
                 self.ends["killed"] += 1
@@ -273,12 +274,10 @@ class _Run:
     # -- after ------------------------------------------------------------------------------------
 
     def _close_all(self) -> None:
-        from airflow_sf_dedup.operators.loading import close_load
-
         for load_id in self._load_ids.values():
             load = self._place.audit.load(load_id)
             assert load is not None
-            close_load(self._place.audit, load)
+            close_load(self._place.stores, load, StagingArea(load.settings["staging_path"]))
 
     def evidence(self) -> Evidence:
         """What the org and the audit say now, after the closing task."""

@@ -15,22 +15,16 @@ from airflow_sf_dedup.core.keys import KeyRule
 from airflow_sf_dedup.core.outcomes import DuplicatesFound, Failed, KeyHeldByMany, Saved, Unanswered
 from airflow_sf_dedup.core.records import Record
 from airflow_sf_dedup.errors import CallError, OutcomeUnknownError, PermissionRefusedError, TransientCallError
-from airflow_sf_dedup.journeys.entry_maker import EntryMaker, TaskMark
-from airflow_sf_dedup.journeys.lost_answers import ReRead
-from airflow_sf_dedup.journeys.sending.senders import Senders
 from airflow_sf_dedup.journeys.sending.under_way import UnderWay
 from airflow_sf_dedup.journeys.settling.blocked import Blocked
 from airflow_sf_dedup.journeys.settling.settlement import Settlement
-from airflow_sf_dedup.journeys.workshop import settlement_of
 from airflow_sf_dedup.locks.base import RecordClaim
 from airflow_sf_dedup.locks.record_claims import SqlRecordClaims
-from airflow_sf_dedup.policies import Chain, read_policy
+from airflow_sf_dedup.policies import Chain
 from tests.journeys.fake_org import (
     BLOCKED,
     KEY,
     KEY_FIELD,
-    KEY_RULE,
-    LEAD,
     ORG_ID,
     FakeOrg,
     blocked_by,
@@ -39,6 +33,7 @@ from tests.journeys.fake_org import (
     row,
     stored,
 )
+from tests.journeys.workshops import workshop
 
 ONE, TWO, THREE = lead_id(1), lead_id(2), lead_id(3)
 BOTH = "update_existing | ask_reviewer"
@@ -52,22 +47,7 @@ class Settle:
         self.claims = SqlRecordClaims(audit.engine)
 
     def settlement(self, policy: str | Chain, **changes: Any) -> Settlement:
-        settings: dict[str, Any] = {
-            "load_id": self.load.load_id,
-            "org_id": ORG_ID,
-            "sobject": LEAD,
-            "key_rule": KEY_RULE,
-            "api": self.org,
-            "lookup": self.org,
-            "reader": self.org,
-            "claims": self.claims,
-            "sink": self.audit,
-            "lost_answers": ReRead(self.org, LEAD, KEY),
-            "policy": read_policy(policy),
-            "entries": EntryMaker(TaskMark(partition=0)),
-            "senders": Senders(sleep=lambda seconds: None),
-        }
-        return settlement_of(**{**settings, **changes})
+        return workshop(self.audit, self.load, self.org, policy=policy, **changes).settlement
 
     def __call__(self, policy: str | Chain, *rows: Record, **changes: Any) -> dict[int, Entry]:
         answered = self.settlement(policy, **changes).settle([Blocked(UnderWay(each, 1), BLOCKED) for each in rows])

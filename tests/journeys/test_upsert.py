@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from typing import Any
 from uuid import uuid4
 
@@ -32,31 +31,16 @@ from airflow_sf_dedup.errors import (
     WrongOrgError,
 )
 from airflow_sf_dedup.journeys import upsert as upsert_module
-from airflow_sf_dedup.journeys.entry_maker import EntryMaker, TaskMark
-from airflow_sf_dedup.journeys.entry_sink import Intents, SettlingSink
-from airflow_sf_dedup.journeys.lost_answers import ReRead
 from airflow_sf_dedup.journeys.progress import Progress
-from airflow_sf_dedup.journeys.recording import Recorder
-from airflow_sf_dedup.journeys.sending.claiming import HeldKeys
-from airflow_sf_dedup.journeys.sending.raisers import AuditedRaisers
-from airflow_sf_dedup.journeys.sending.senders import Senders
-from airflow_sf_dedup.journeys.sending.watermarks import WatermarkGuard
 from airflow_sf_dedup.journeys.upsert import KEY_WAIT, Upsert
-from airflow_sf_dedup.journeys.workshop import settlement_of
-from airflow_sf_dedup.locks.base import Claimant, Grant, KeyScope
+from airflow_sf_dedup.locks.base import Claimant, KeyScope
 from airflow_sf_dedup.locks.key_claims import SqlKeyClaims
-from airflow_sf_dedup.locks.record_claims import SqlRecordClaims
-from airflow_sf_dedup.locks.watermarks import SqlWatermarks
-from airflow_sf_dedup.policies import read_policy
 from airflow_sf_dedup.salesforce.ports import ChunkRefused, Origin
-from tests.journeys.conftest import NOW
 from tests.journeys.fake_org import (
     BLOCKED,
     KEY,
     KEY_FIELD,
     KEY_RULE,
-    LEAD,
-    ORG_ID,
     FakeOrg,
     blocked_by,
     lead_id,
@@ -64,33 +48,11 @@ from tests.journeys.fake_org import (
     row,
     stored,
 )
+from tests.journeys.workshops import workshop
 
 SILENT = OutcomeUnknownError("no answer", code="CONNECTION_BROKEN")
 TOO_LATE = OutcomeUnknownError("no answer in time", code="READ_TIMEOUT")
 DOWN = TransientCallError("no connection", code="CONNECT_FAILED")
-
-
-class NoClaims:
-    """Everybody has every key."""
-
-    lifetime = timedelta(hours=1)
-
-    def claim(
-        self, scope: KeyScope, claimant: Claimant, keys: Iterable[str], *, org_time: datetime | None = None
-    ) -> Grant:
-        return Grant(dict.fromkeys(keys), {})
-
-    def renew(self, claimant: Claimant) -> int:
-        return 0
-
-    def release(self, scope: KeyScope, claimant: Claimant, keys: Iterable[str], *, settled: bool = True) -> None:
-        pass
-
-    def leave(self, scope: KeyScope, claimant: Claimant, keys: Iterable[str], *, unknown: bool = False) -> None:
-        pass
-
-    def doubted(self, scope: KeyScope, claimant: Claimant, keys: Iterable[str]) -> frozenset[str]:
-        return frozenset()
 
 
 class Telling(Progress):
@@ -126,63 +88,20 @@ class Task:
         max_in_flight: int = 1,
         sleep: Callable[[float], None] = lambda seconds: None,
     ) -> Upsert:
-        entries = EntryMaker(TaskMark(0, 0, try_number), key_field=KEY, sobject="Lead")
-        unknown = self.audit.unknown_rows(self.load.load_id, 0)
-        keys = HeldKeys(
-            claims or NoClaims(),
-            self.scope,
-            Claimant(str(uuid4()), self.load.load_id, f"leads.upsert, try {try_number}"),
-            key_rule.partition_fold,
-            settled_among=partial(self.audit.settled_rows, self.load.load_id, 0),
-            unknown=unknown,
-            unknown_since=lambda: NOW,
-        )
-        guard = WatermarkGuard(
-            keys,
-            SqlWatermarks(self.audit.engine),
-            AuditedRaisers(self.audit, self.org, LEAD, KEY, lambda load, rows: {}),
-            self.scope,
-            self.load.load_id,
-            key_rule.fold,
-        )
-        sink = SettlingSink(self.audit, keys, guard)
-        record_claims = SqlRecordClaims(self.audit.engine)
-        senders = Senders(keys.mark_late, sleep=sleep)
-        settlement = settlement_of(
-            load_id=self.load.load_id,
-            org_id=ORG_ID,
-            sobject=LEAD,
+        made = workshop(
+            self.audit,
+            self.load,
+            self.org,
+            policy=policy,
+            org_id=self.scope.org_id,
             key_rule=key_rule,
-            api=self.org,
-            lookup=self.org,
-            reader=self.org,
-            claims=record_claims,
-            sink=sink,
-            lost_answers=ReRead(self.org, LEAD, KEY),
-            policy=read_policy(policy),
-            entries=entries,
-            senders=senders,
-        )
-        stamped = record_claims.claimed(self.load.load_id, ORG_ID) if try_number > 1 else {}
-        progress = Telling(self._progress)
-        return Upsert(
-            load_id=self.load.load_id,
-            partition=0,
-            key_rule=key_rule,
-            api=self.org,
-            reader=self.org,
-            audit=self.audit,
-            recorder=Recorder(self.load.load_id, key_rule, sink, entries, keys, stamped, progress),
-            lost_answers=ReRead(self.org, LEAD, KEY),
-            keys=keys,
-            clearance=guard if self.org.repeatable else Intents(guard, self.audit, self.load.load_id, entries),
-            guard=guard,
+            key_claims=claims,
             try_number=try_number,
+            sleep=sleep,
             max_in_flight=max_in_flight,
-            unknown=unknown,
-            settlement=settlement,
-            senders=senders,
         )
+        made.progress = Telling(self._progress)
+        return made.upsert()
 
     def _progress(self, rows: int) -> None:
         self.remembered += rows

@@ -77,6 +77,19 @@ class HeldKeys:
                 for each in rows
             ]
 
+    def take_over(self, rows: Sequence[Record]) -> list[Record]:
+        """Of rows that another process sent under this claimant, those whose keys are still claimed; they are held now.
+
+        The others were settled and given back, or their claims have expired: they are sent again like any row.
+        """
+        with self._lock:
+            keys = {row.row_number: self.key_of(row.key) for row in rows if not self._holds(row)}
+            claimed = self.claims.held(self.scope, self.claimant, keys.values())
+            taken = {number: key for number, key in keys.items() if key in claimed}
+            self._rows.update(taken)
+            self._users.update(taken.values())
+            return [row for row in rows if row.row_number in taken]
+
     def _holds(self, row: Record) -> bool:
         return row.row_number in self._rows
 

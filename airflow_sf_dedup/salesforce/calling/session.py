@@ -7,6 +7,7 @@ Whatever goes wrong leaves as an error of this package, and no error holds a sec
 
 from __future__ import annotations
 
+import copy
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -172,6 +173,12 @@ class SalesforceSession:
         :meth:`simple_salesforce` pass no gate.
         """
         self._gates = (*self._gates, gate)
+
+    def gated(self, *gates: Callable[[], None]) -> SalesforceSession:
+        """A view whose calls pass these gates too."""
+        view = copy.copy(self)
+        view._gates = (*self._gates, *gates)
+        return view
 
     def rest(
         self,

@@ -12,7 +12,7 @@ from airflow_sf_dedup.audit.base import Load
 from airflow_sf_dedup.core.partitioning import PartitionRef
 from airflow_sf_dedup.core.records import Record
 from airflow_sf_dedup.files import paths
-from airflow_sf_dedup.journeys.wiring import staged_rows
+from airflow_sf_dedup.journeys.staged_rows import staged_rows
 from airflow_sf_dedup.staging.area import StagingArea
 from tests.journeys.fake_org import KEY, ORG_ID, row
 

@@ -1,0 +1,75 @@
+"""A workshop over a fake org and a real database, with clocks that do not wait."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import uuid4
+
+from airflow_sf_dedup.audit.base import Load
+from airflow_sf_dedup.audit.sql import SqlAudit
+from airflow_sf_dedup.core.keys import KeyRule
+from airflow_sf_dedup.journeys.entry_maker import EntryMaker
+from airflow_sf_dedup.journeys.stores import Stores
+from airflow_sf_dedup.journeys.task_run import TaskRun
+from airflow_sf_dedup.journeys.workshop import Clocks, Org, Part, Workshop
+from airflow_sf_dedup.locks.base import Claimant, Grant, KeyClaims, KeyScope
+from airflow_sf_dedup.locks.record_claims import SqlRecordClaims
+from airflow_sf_dedup.locks.watermarks import SqlWatermarks
+from airflow_sf_dedup.policies import Policy, read_policy
+from tests.journeys.fake_org import KEY, KEY_RULE, LEAD, ORG_ID, FakeOrg
+
+
+class NoClaims:
+    """Everybody has every key."""
+
+    lifetime = timedelta(hours=1)
+
+    def claim(
+        self, scope: KeyScope, claimant: Claimant, keys: Iterable[str], *, org_time: datetime | None = None
+    ) -> Grant:
+        return Grant(dict.fromkeys(keys), {})
+
+    def renew(self, claimant: Claimant) -> int:
+        return 0
+
+    def release(self, scope: KeyScope, claimant: Claimant, keys: Iterable[str], *, settled: bool = True) -> None:
+        pass
+
+    def leave(self, scope: KeyScope, claimant: Claimant, keys: Iterable[str], *, unknown: bool = False) -> None:
+        pass
+
+    def doubted(self, scope: KeyScope, claimant: Claimant, keys: Iterable[str]) -> frozenset[str]:
+        return frozenset()
+
+    def held(self, scope: KeyScope, claimant: Claimant, keys: Iterable[str]) -> frozenset[str]:
+        return frozenset()
+
+
+def workshop(
+    audit: SqlAudit,
+    load: Load,
+    org: FakeOrg,
+    *,
+    policy: str | Policy = "ask_reviewer",
+    org_id: str = ORG_ID,
+    key_rule: KeyRule = KEY_RULE,
+    key_claims: KeyClaims | None = None,
+    try_number: int = 1,
+    lookup: Any = None,
+    sleep: Callable[[float], None] = lambda seconds: None,
+    **settings: Any,
+) -> Workshop:
+    """Builds the journeys of partition 0 of a load."""
+    task = TaskRun("leads", f"run-{uuid4()}", "upsert", 0, try_number)
+    return Workshop(
+        part=Part(load.load_id, org_id, LEAD, key_rule),
+        stores=Stores(audit, key_claims or NoClaims(), SqlRecordClaims(audit.engine), SqlWatermarks(audit.engine)),
+        open_org=lambda gates: Org(org, lookup or org, org),
+        policy=read_policy(policy),
+        entries=EntryMaker(task.mark(0), key_field=KEY, sobject="Lead"),
+        task=task,
+        clocks=Clocks(sleep=sleep),
+        **settings,
+    )
