@@ -27,7 +27,8 @@ ENTRIES_TOGETHER = 1000
 AWAITS_A_PERSON = (Action.AWAITING_REVIEW, Action.HELD)
 
 #: Actions of a row that keep later rows of its key back. Tuples: an enum's hash is slow, once a row.
-_KEEPS_BACK = (*AWAITS_A_PERSON, *UNSETTLED)
+_UNSETTLED = tuple(UNSETTLED)
+_KEEPS_BACK = (*AWAITS_A_PERSON, *_UNSETTLED)
 
 
 @dataclass
@@ -46,6 +47,8 @@ class Recorder:
     keys: HeldKeys
     stamped: Mapping[str, str] = field(default_factory=dict)
     progress: Progress = field(default_factory=Progress)
+    #: Rows without a settled entry, each with its action: this process does not send them again.
+    unsettled: dict[int, Action] = field(default_factory=dict, init=False)
     #: Folded key to the action its later rows are held behind.
     _behind: dict[str, Action] = field(default_factory=dict, init=False)
 
@@ -60,6 +63,8 @@ class Recorder:
         entries = list(entries)
         self.progress.note(entries)
         for entry in entries:
+            if entry.action in _UNSETTLED:
+                self.unsettled[entry.row_number] = entry.action
             if entry.action in _KEEPS_BACK and entry.key is not None:
                 self._behind[self.key_rule.fold(entry.key)] = entry.action
 

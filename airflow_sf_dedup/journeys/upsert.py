@@ -132,7 +132,8 @@ class Upsert:
         return None if parked is None else self._unfinished(parked, unfinished.wave)
 
     def _begun(self) -> _Run:
-        return _Run(self, self.audit.settled_rows(self.load_id, self.partition, failed_in_try=self.try_number))
+        settled = self.audit.settled_rows(self.load_id, self.partition, failed_in_try=self.try_number)
+        return _Run(self, {**settled, **self.recorder.unsettled})
 
     def _unfinished(self, parked: Parked, wave: int) -> Unfinished:
         return Unfinished(parked.job, wave, self.keys.claimant.token)

@@ -97,11 +97,25 @@ def nothing_staged(load: Load, rows: Collection[int]) -> Mapping[int, Record]:
     return {}
 
 
+def by_calls(workshop: Workshop) -> Delivery[Record]:
+    """Rows travel by calls, each of which answers for its own. A parent of grouped rows is in one call at a time."""
+    is_grouped = workshop.load is not None and bool(workshop.load.settings.get("group_by"))
+    return workshop.senders.by_calls(
+        workshop.org.api.upsert,
+        workshop.terms,
+        Room.of(workshop.org.api),
+        itself,
+        clearance=workshop.clearance,
+        max_in_flight=1 if is_grouped else workshop.max_in_flight,
+    )
+
+
 @dataclass
 class Workshop:
     """Builds the journeys of one partition. Each part is made when it is first asked for, and once.
 
     :ivar open_org: makes the ports to the org; each of their calls passes these gates.
+    :ivar travel: makes what carries the rows of one wave.
     :ivar policy: what happens to rows that a duplicate rule refuses.
     :ivar gates: asked last, once the claims hold.
     :ivar staged: rows of other loads, as far as they are staged.
@@ -117,6 +131,7 @@ class Workshop:
     task: TaskRun
     clocks: Clocks = field(default_factory=Clocks)
     gates: Sequence[Gate] = ()
+    travel: Callable[[Workshop], Delivery[Record]] = by_calls
     max_in_flight: int = 1
     staged: Callable[[Load, Collection[int]], Mapping[int, Record]] = nothing_staged
     say: Callable[[str], None] = lambda line: None
@@ -138,21 +153,10 @@ class Workshop:
             keys=self.keys,
             guard=self.guard,
             clearance=self.clearance,
-            deliver=self.deliver,
+            deliver=partial(self.travel, self),
             senders=self.senders,
             try_number=self.task.try_number,
             unknown=self.unknown,
-        )
-
-    def deliver(self) -> Delivery[Record]:
-        """What carries the rows of one wave."""
-        return self.senders.by_calls(
-            self.org.api.upsert,
-            self._terms,
-            Room.of(self.org.api),
-            itself,
-            clearance=self.clearance,
-            max_in_flight=1 if self._is_grouped else self.max_in_flight,
         )
 
     # -- the org, and who may write -----------------------------------------------------------------
@@ -240,7 +244,7 @@ class Workshop:
     @cached_property
     def naming(self) -> Naming:
         """Which records block rows."""
-        return Naming(self.org.lookup, self._terms, self.lost_answers, self.senders)
+        return Naming(self.org.lookup, self.terms, self.lost_answers, self.senders)
 
     @cached_property
     def cases(self) -> Cases:
@@ -289,13 +293,9 @@ class Workshop:
         return self.stores.record_claims.claimed(self.part.load_id, self.part.org_id)
 
     @property
-    def _terms(self) -> Terms:
+    def terms(self) -> Terms:
+        """By which key rows are written."""
         return Terms(self.part.key_rule.field.name, self.org.api.repeatable)
-
-    @property
-    def _is_grouped(self) -> bool:
-        """A parent is in one call at a time."""
-        return self.load is not None and bool(self.load.settings.get("group_by"))
 
     def _unknown_since(self) -> datetime:
         """When the load began, by the org's clock: however much that of the workers differs."""

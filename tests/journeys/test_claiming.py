@@ -54,6 +54,9 @@ class FakeClaims:
     def doubted(self, scope: KeyScope, claimant: Claimant, keys: Iterable[str]) -> frozenset[str]:
         return frozenset(keys) & self.left_behind
 
+    def held(self, scope: KeyScope, claimant: Claimant, keys: Iterable[str]) -> frozenset[str]:
+        return frozenset(keys) & self.mine
+
     def leave(self, scope: KeyScope, claimant: Claimant, keys: Iterable[str], *, unknown: bool = False) -> None:
         self.left |= set(keys)
 
