@@ -17,7 +17,8 @@ from airflow_sf_dedup.core.keys import KeyRule
 from airflow_sf_dedup.core.records import Record
 from airflow_sf_dedup.core.sobjects import SObject
 from airflow_sf_dedup.journeys.entry_maker import EntryMaker
-from airflow_sf_dedup.journeys.entry_sink import Intents, SettlingSink
+from airflow_sf_dedup.journeys.entry_sink import SettlingSink
+from airflow_sf_dedup.journeys.intents import Intents
 from airflow_sf_dedup.journeys.lost_answers import ReRead
 from airflow_sf_dedup.journeys.progress import Progress
 from airflow_sf_dedup.journeys.recording import Recorder

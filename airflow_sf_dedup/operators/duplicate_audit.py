@@ -12,9 +12,9 @@ from airflow_sf_dedup.operators.failing import failing_at_once
 from airflow_sf_dedup.operators.instance_states import logs_of, not_done
 from airflow_sf_dedup.operators.judged import Judgement, judgement_of
 from airflow_sf_dedup.operators.literal_settings import check_literals
+from airflow_sf_dedup.operators.outcome import XCOM_KEY
 from airflow_sf_dedup.operators.parameters import ChecksParameters
 from airflow_sf_dedup.operators.rows import HidesRows
-from airflow_sf_dedup.operators.upsert import XCOM_KEY
 from airflow_sf_dedup.operators.verdict_log import say_verdict
 
 if TYPE_CHECKING:
