@@ -314,7 +314,7 @@ def _carried(describe: SObject, fit: Fit) -> SObject:
 
 @dataclass
 class _Journal:
-    """EntrySink, many at a time, the rows that end here."""
+    """Remembers, many at a time, the rows that end here."""
 
     audit: AuditWriter
     load_id: str

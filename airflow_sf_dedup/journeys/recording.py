@@ -32,7 +32,7 @@ _KEEPS_BACK = (*AWAITS_A_PERSON, *UNSETTLED)
 
 @dataclass
 class Recorder:
-    """EntrySink the rows of one partition.
+    """Remembers the rows of one partition.
 
     :ivar sink: takes the entries; the audit itself, or what stands before it.
     :ivar stamped: record id to folded key, of the matched records that an earlier try of the load may have stamped.

@@ -69,8 +69,9 @@ class Grant:
 class KeyClaims(Protocol):
     """Grants each key of a scope to one claimant at a time. Nothing waits: who is refused comes again."""
 
-    #: How long a claim holds unless it is renewed or released.
-    lifetime: timedelta
+    @property
+    def lifetime(self) -> timedelta:
+        """How long a claim holds unless it is renewed or released."""
 
     def claim(
         self, scope: KeyScope, claimant: Claimant, keys: Iterable[str], *, org_time: datetime | None = None
@@ -128,9 +129,7 @@ class Standing:
 
 
 class Watermarks(Protocol):
-    """EntrySink how new the states of each key of a scope are (``newer_than``). Who asks or changes holds the key's
-    claim.
-    """
+    """How new the states of each key of a scope are (``newer_than``). Who asks or changes holds the key's claim."""
 
     def standing(self, scope: KeyScope, keys: Iterable[str]) -> Mapping[str, Standing]:
         """Key to its standing; keys of which no state was sent are absent."""

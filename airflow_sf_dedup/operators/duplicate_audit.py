@@ -93,7 +93,7 @@ class SalesforceDuplicateAuditOperator(ChecksParameters, HidesRows, BaseOperator
     def _execute(self, context: Context) -> dict[str, Any]:
         from airflow.sdk.exceptions import AirflowFailException
 
-        from airflow_sf_dedup.hooks.audit import open_audit
+        from airflow_sf_dedup.hooks.stores import open_audit
         from airflow_sf_dedup.journeys.collect import in_short
         from airflow_sf_dedup.journeys.way_on import go_on
 

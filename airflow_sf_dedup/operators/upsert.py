@@ -272,7 +272,7 @@ class SalesforceUpsertOperator(ChecksParameters, HidesRows, BaseOperator):
 
     def _push(self, context: Context, work: _Work) -> tuple[dict[str, Any], Load, Totals]:
         from airflow_sf_dedup.audit.report import Report, report_of
-        from airflow_sf_dedup.hooks.audit import open_audit
+        from airflow_sf_dedup.hooks.stores import open_audit
         from airflow_sf_dedup.journeys.summary import summarise
         from airflow_sf_dedup.operators.instance_names import outcome_label
         from airflow_sf_dedup.operators.loading import close_load

@@ -21,7 +21,7 @@ from airflow_sf_dedup import (
 )
 from airflow_sf_dedup.audit.sql import SqlAudit
 from airflow_sf_dedup.emulator import EmulatedOrg
-from airflow_sf_dedup.hooks.audit import open_audit
+from airflow_sf_dedup.hooks.stores import open_audit
 from airflow_sf_dedup.operators.loading import close_load
 from airflow_sf_dedup.testing import run_dag
 from tests.acceptance.morning import leads, records
