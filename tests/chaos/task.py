@@ -104,7 +104,7 @@ def run_task(spec: TaskSpec) -> Ended:
     engine = engine_of(spec.audit_url)
     session = session_for(spec.org_url, spec.read_timeout)
     try:
-        return _ended(spec, lambda: _upsert(spec, SqlAudit(engine), session), session)
+        return _ended(spec, lambda: _upsert(spec, engine, session), session)
     finally:
         session.close()
         engine.dispose()
@@ -122,8 +122,8 @@ def _ended(spec: TaskSpec, work: Callable[[], None], session: SalesforceSession)
     return Ended("done", "", 0, session.api_calls)
 
 
-def _upsert(spec: TaskSpec, audit: SqlAudit, session: SalesforceSession) -> None:
-    ref = spec.ref
+def _upsert(spec: TaskSpec, engine: Engine, session: SalesforceSession) -> None:
+    ref, audit = spec.ref, _audit_of(spec, engine)
     if len(audit.settled_rows(ref.load_id, ref.partition)) >= ref.rows:
         return
     wire = Tripwire(spec.kill)
@@ -133,8 +133,8 @@ def _upsert(spec: TaskSpec, audit: SqlAudit, session: SalesforceSession) -> None
         read_manifest(ref),
         WriteSettings(on_duplicate=spec.policy, max_in_flight=spec.max_in_flight),
         session=session,
-        audit=_Watched(_audit_of(spec, audit), wire),  # type: ignore[arg-type]
-        claims=_claims_of(spec, audit, wire),
+        audit=_Watched(audit, wire),  # type: ignore[arg-type]
+        claims=_claims_of(spec, engine, wire),
         task=TaskInstance(
             TaskMark(partition=ref.partition, map_index=ref.partition, try_number=spec.try_number),
             spec.name,
@@ -260,12 +260,12 @@ class ForgetfulAudit(SqlAudit):
             super().remember(load_id, entries)
 
 
-def _claims_of(spec: TaskSpec, audit: SqlAudit, wire: Tripwire) -> SqlKeyClaims:
+def _claims_of(spec: TaskSpec, engine: Engine, wire: Tripwire) -> SqlKeyClaims:
     kinds = {"open_claims": OpenClaims, "forgetful_release": ForgetfulClaims}
-    claims = kinds.get(spec.broken or "", WatchedClaims)(audit.engine, LIFETIME)
+    claims = kinds.get(spec.broken or "", WatchedClaims)(engine, LIFETIME)
     claims.wire = wire
     return claims
 
 
-def _audit_of(spec: TaskSpec, audit: SqlAudit) -> SqlAudit:
-    return ForgetfulAudit(audit.engine) if spec.broken == "forgetful_audit" else audit
+def _audit_of(spec: TaskSpec, engine: Engine) -> SqlAudit:
+    return ForgetfulAudit(engine) if spec.broken == "forgetful_audit" else SqlAudit(engine)

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar
 
+from sqlalchemy import Engine
+
 from airflow_sf_dedup.audit.base import Load
 from airflow_sf_dedup.audit.sql import SqlAudit
 from airflow_sf_dedup.core.decisions import Ask, Decision, DuplicateCase, UpdateMatch
@@ -51,7 +53,7 @@ class Verdicts:
 
 
 def test_what_was_planned_without_a_write_is_carried_out_by_a_persons_verdict(
-    sql_audit: SqlAudit, new_load: Callable[..., Load]
+    sql_engine: Engine, sql_audit: SqlAudit, new_load: Callable[..., Load]
 ) -> None:
     org, load = FakeOrg(), new_load()
     org.lookups = {"A": blocked_by(match(ONE)), "B": blocked_by(match(ONE), match(TWO))}
@@ -80,7 +82,7 @@ def test_what_was_planned_without_a_write_is_carried_out_by_a_persons_verdict(
         api=org,
         lookup=org,
         reader=org,
-        claims=SqlRecordClaims(sql_audit.engine),
+        claims=SqlRecordClaims(sql_engine),
         sink=sql_audit,
         policy=Verdicts({"A": plan["A"].decided.decision, "B": UpdateMatch(TWO, {KEY: "B"})}),
         entries=EntryMaker(TaskMark(partition=0)),
