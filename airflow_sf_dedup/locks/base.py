@@ -69,8 +69,9 @@ class Grant:
 class KeyClaims(Protocol):
     """Grants each key of a scope to one claimant at a time. Nothing waits: who is refused comes again."""
 
-    #: How long a claim holds unless it is renewed or released.
-    lifetime: timedelta
+    @property
+    def lifetime(self) -> timedelta:
+        """How long a claim holds unless it is renewed or released."""
 
     def claim(
         self, scope: KeyScope, claimant: Claimant, keys: Iterable[str], *, org_time: datetime | None = None

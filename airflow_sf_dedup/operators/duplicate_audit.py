@@ -20,9 +20,8 @@ from airflow_sf_dedup.operators.verdict_log import say_verdict
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from airflow_sf_dedup.audit.base import Load
+    from airflow_sf_dedup.audit.base import Audit, Load
     from airflow_sf_dedup.audit.report import Report
-    from airflow_sf_dedup.audit.sql import SqlAudit
     from airflow_sf_dedup.journeys.collect import Thresholds
     from airflow_sf_dedup.journeys.stores import Stores
 
@@ -153,7 +152,7 @@ class SalesforceDuplicateAuditOperator(ChecksParameters, HidesRows, BaseOperator
         readers = judgement.awaited - judgement.senders
         return not_done(of_run, judgement.awaited), logs_of(of_run, readers), logs_of(of_run, judgement.senders)
 
-    def _loads(self, audit: SqlAudit, context: Context) -> list[Load]:
+    def _loads(self, audit: Audit, context: Context) -> list[Load]:
         """The newest load of each task instance that this one judges, and those that results name."""
         from airflow_sf_dedup.audit.latest import latest_loads
 

@@ -26,7 +26,7 @@ def read_reference(document: Any, *, given: Mapping[str, Any], task: Any, contex
     :param task: the operator; partition tasks before it say which audit it is.
     :raises SettingError: it is no reference, or says other than the parameters, the audit or the staging folder.
     """
-    from airflow_sf_dedup.hooks.audit import open_audit
+    from airflow_sf_dedup.hooks.stores import open_audit
     from airflow_sf_dedup.journeys.references import check_load
 
     ref = PartitionRef.from_json(document)

@@ -17,14 +17,10 @@ from typing import Any
 import requests
 from sqlalchemy import Engine, select, text, update
 
-from airflow_sf_dedup.audit.sql import SqlAudit
 from airflow_sf_dedup.database import tables
 from airflow_sf_dedup.database.engine import engine_for, reading, writing
 from airflow_sf_dedup.database.upgrade import upgrade
-from airflow_sf_dedup.journeys.stores import Stores
-from airflow_sf_dedup.locks.key_claims import SqlKeyClaims
-from airflow_sf_dedup.locks.record_claims import SqlRecordClaims
-from airflow_sf_dedup.locks.watermarks import SqlWatermarks
+from airflow_sf_dedup.journeys.sql_stores import stores_in
 from airflow_sf_dedup.testing.postgres import new_database, postgres_server
 from tests.chaos.task import engine_of
 
@@ -113,7 +109,7 @@ class AuditPlace:
     def __init__(self, url: str, engine: Engine) -> None:
         self.url = url
         self.engine = engine
-        self.stores = Stores(SqlAudit(engine), SqlKeyClaims(engine), SqlRecordClaims(engine), SqlWatermarks(engine))
+        self.stores = stores_in(engine)
         self.audit = self.stores.audit
 
     def let_claims_expire(self) -> None:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from itertools import count
 
 import pytest
+from sqlalchemy import Engine
 
 from airflow_sf_dedup.audit.base import Load
 from airflow_sf_dedup.audit.sql import SqlAudit
@@ -18,10 +19,15 @@ NOW = datetime(2026, 3, 2, 6, 30, tzinfo=UTC)
 
 
 @pytest.fixture(scope="session")
-def sql_audit(tmp_path_factory: pytest.TempPathFactory) -> SqlAudit:
+def sql_engine(tmp_path_factory: pytest.TempPathFactory) -> Engine:
     engine = engine_for(f"sqlite:///{tmp_path_factory.mktemp('audit') / 'audit.db'}")
     upgrade(engine)
-    return SqlAudit(engine)
+    return engine
+
+
+@pytest.fixture(scope="session")
+def sql_audit(sql_engine: Engine) -> SqlAudit:
+    return SqlAudit(sql_engine)
 
 
 @pytest.fixture(scope="session")

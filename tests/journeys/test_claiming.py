@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from airflow_sf_dedup.errors import CallError
+from airflow_sf_dedup.errors import CallError, SettingError
 from airflow_sf_dedup.journeys.sending.claiming import HeldKeys
 from airflow_sf_dedup.locks.base import Claimant, Grant, Holder, KeyScope
 from tests.journeys.fake_org import KEY, KEY_RULE, ORG_ID, clear, row
@@ -70,6 +70,16 @@ class Clock:
 
 def held(claims: FakeClaims, **settings: object) -> HeldKeys:
     return HeldKeys(claims, SCOPE, ME, KEY_RULE.partition_fold, **settings)  # type: ignore[arg-type]
+
+
+def test_claims_whose_lifetime_is_unusable_are_refused_before_a_row_is_sent() -> None:
+    class Unusable(FakeClaims):
+        @property
+        def lifetime(self) -> timedelta:  # type: ignore[override]
+            raise SettingError("[sf_dedup] claim_lifetime=nan: expected a number of seconds")
+
+    with pytest.raises(SettingError, match="claim_lifetime"):
+        held(Unusable())
 
 
 def test_rows_whose_key_is_elsewhere_are_put_off_with_its_holder() -> None:

@@ -124,7 +124,7 @@ def _workshop(folder: Path, token: str | None) -> Workshop:
     org.lookups = {"known": blocked_by(match(lead_id(31))), "twins": blocked_by(match(lead_id(41)), match(lead_id(42)))}
     own = {} if token is None else {"token": token}
     return workshop(
-        SqlAudit(engine),
+        engine,
         LOAD,
         org,
         policy="update_existing | ask_reviewer",
@@ -218,7 +218,7 @@ def test_a_wave_that_one_process_sent_is_finished_by_another_one(engine: Engine,
 
 
 def test_a_delivery_by_calls_has_no_jobs_to_finish(engine: Engine, tmp_path: Path) -> None:
-    journey = workshop(SqlAudit(engine), LOAD, FakeOrg()).upsert()
+    journey = workshop(engine, LOAD, FakeOrg()).upsert()
     with pytest.raises(TypeError, match="ByCalls knows no jobs, and so not job-1"):
         journey.finish(Unfinished("job-1", 0, "token"), iter(ROWS))
 

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar
 
+from sqlalchemy import Engine
+
 from airflow_sf_dedup.audit.base import Load
 from airflow_sf_dedup.audit.sql import SqlAudit
 from airflow_sf_dedup.core.decisions import Ask, Decision, DuplicateCase, UpdateMatch
@@ -41,13 +43,13 @@ class Verdicts:
 
 
 def test_what_was_planned_without_a_write_is_carried_out_by_a_persons_verdict(
-    sql_audit: SqlAudit, new_load: Callable[..., Load]
+    sql_engine: Engine, sql_audit: SqlAudit, new_load: Callable[..., Load]
 ) -> None:
     org, load = FakeOrg(), new_load()
     org.lookups = {"A": blocked_by(match(ONE)), "B": blocked_by(match(ONE), match(TWO))}
     org.records = {each: stored(each, LastName="Old") for each in (ONE, TWO)}
     rows = [Blocked(UnderWay(row(number, key), 1), BLOCKED) for number, key in ((1, "A"), (2, "B"))]
-    planning = workshop(sql_audit, load, org, policy="update_existing")
+    planning = workshop(sql_engine, load, org, policy="update_existing")
 
     named = [each for batch in planning.naming.name(rows) for each in still_blocked(batch)]
     plan = {each.record.key: each for each in (decide_on(case, planning.policy) for case in planning.cases.read(named))}
@@ -59,7 +61,7 @@ def test_what_was_planned_without_a_write_is_carried_out_by_a_persons_verdict(
 
     org.lookups["B"] = blocked_by(match(TWO))
     verdicts = Verdicts({"A": plan["A"].decided.decision, "B": UpdateMatch(TWO, {KEY: "B"})})
-    settlement = workshop(sql_audit, load, org, policy=verdicts).settlement
+    settlement = workshop(sql_engine, load, org, policy=verdicts).settlement
     settled = {entry.key: entry for entry in settlement.settle(rows)}
 
     assert {key: (entry.action, entry.record_id) for key, entry in settled.items()} == {

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
+from sqlalchemy import Engine
 
 from airflow_sf_dedup.audit.base import Load
 from airflow_sf_dedup.audit.sql import SqlAudit
@@ -42,12 +43,13 @@ BOTH = "update_existing | ask_reviewer"
 class Settle:
     """Settles rows of one load and shows what the audit then holds."""
 
-    def __init__(self, audit: SqlAudit, load: Load, org: FakeOrg) -> None:
-        self.audit, self.load, self.org = audit, load, org
-        self.claims = SqlRecordClaims(audit.engine)
+    def __init__(self, engine: Engine, load: Load, org: FakeOrg) -> None:
+        self.engine = engine
+        self.audit, self.claims = SqlAudit(engine), SqlRecordClaims(engine)
+        self.load, self.org = load, org
 
     def settlement(self, policy: str | Chain, **changes: Any) -> Settlement:
-        return workshop(self.audit, self.load, self.org, policy=policy, **changes).settlement
+        return workshop(self.engine, self.load, self.org, policy=policy, **changes).settlement
 
     def __call__(self, policy: str | Chain, *rows: Record, **changes: Any) -> dict[int, Entry]:
         answered = self.settlement(policy, **changes).settle([Blocked(UnderWay(each, 1), BLOCKED) for each in rows])
@@ -70,14 +72,14 @@ def org() -> FakeOrg:
 
 
 @pytest.fixture
-def settle(sql_audit: SqlAudit, new_load: Callable[..., Load], org: FakeOrg) -> Settle:
+def settle(sql_engine: Engine, new_load: Callable[..., Load], org: FakeOrg) -> Settle:
     from sqlalchemy import delete
 
     from airflow_sf_dedup.database import tables
 
-    with sql_audit.engine.begin() as connection:
+    with sql_engine.begin() as connection:
         connection.execute(delete(tables.record_claim))
-    return Settle(sql_audit, new_load(), org)
+    return Settle(sql_engine, new_load(), org)
 
 
 def test_the_only_certain_match_is_updated_and_carries_the_key_from_then_on(settle: Settle, org: FakeOrg) -> None:

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
+from sqlalchemy import Engine
+
 from airflow_sf_dedup.audit.base import Load
-from airflow_sf_dedup.audit.sql import SqlAudit
 from airflow_sf_dedup.core.keys import KeyRule
 from airflow_sf_dedup.journeys.entry_maker import EntryMaker
-from airflow_sf_dedup.journeys.stores import Stores
+from airflow_sf_dedup.journeys.sql_stores import stores_in
 from airflow_sf_dedup.journeys.task_run import TaskRun
 from airflow_sf_dedup.journeys.workshop import Clocks, Org, Part, Workshop
 from airflow_sf_dedup.locks.base import Claimant, Grant, KeyClaims, KeyScope
-from airflow_sf_dedup.locks.record_claims import SqlRecordClaims
-from airflow_sf_dedup.locks.watermarks import SqlWatermarks
 from airflow_sf_dedup.policies import Policy, read_policy
 from tests.journeys.fake_org import KEY, KEY_RULE, LEAD, ORG_ID, FakeOrg
 
@@ -48,7 +48,7 @@ class NoClaims:
 
 
 def workshop(
-    audit: SqlAudit,
+    engine: Engine,
     load: Load,
     org: FakeOrg,
     *,
@@ -65,7 +65,7 @@ def workshop(
     task = TaskRun("leads", f"run-{uuid4()}", "upsert", 0, try_number)
     return Workshop(
         part=Part(load.load_id, org_id, LEAD, key_rule),
-        stores=Stores(audit, key_claims or NoClaims(), SqlRecordClaims(audit.engine), SqlWatermarks(audit.engine)),
+        stores=replace(stores_in(engine), key_claims=key_claims or NoClaims()),
         open_org=lambda gates: Org(org, lookup or org, org),
         policy=read_policy(policy),
         entries=EntryMaker(task.mark(0), key_field=KEY, sobject="Lead"),

@@ -21,9 +21,8 @@ from airflow_sf_dedup import (
 )
 from airflow_sf_dedup.audit.sql import SqlAudit
 from airflow_sf_dedup.emulator import EmulatedOrg
-from airflow_sf_dedup.hooks.audit import open_audit
 from airflow_sf_dedup.hooks.places import staging_area
-from airflow_sf_dedup.hooks.stores import open_stores
+from airflow_sf_dedup.hooks.stores import open_audit, open_stores
 from airflow_sf_dedup.journeys.ending import close_load
 from airflow_sf_dedup.testing import run_dag
 from tests.acceptance.morning import leads, records

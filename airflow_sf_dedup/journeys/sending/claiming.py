@@ -53,6 +53,8 @@ class HeldKeys:
         #: Keys of rows that nobody knows the outcome of.
         self._unknown_keys: set[str] = set()
         self._settled: list[tuple[Record, Action]] = []
+        #: Seconds. Read here: a lifetime that is unusable ends the load before its first call.
+        self._renewed_after = self.claims.lifetime.total_seconds() * _RENEWED_AFTER
         self._renewed = self.clock()
         self._lock = threading.RLock()
 
@@ -180,7 +182,7 @@ class HeldKeys:
         """
         with self._lock:
             now = self.clock()
-            if now - self._renewed < self.claims.lifetime.total_seconds() * _RENEWED_AFTER:
+            if now - self._renewed < self._renewed_after:
                 return
             if self.claims.renew(self.claimant) < len(self._users):
                 raise CallError(

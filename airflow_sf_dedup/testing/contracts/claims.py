@@ -164,7 +164,10 @@ def a_claimant(load_id: str = "") -> Claimant:
 
 
 class KeyClaimsContract:
-    """Inherit, and answer :meth:`make_claims`; every test has an org and claimants of its own."""
+    """Inherit, and answer :meth:`make_claims`; every test has an org and claimants of its own.
+
+    One long class: claims that inherit it keep every promise, those to come among them.
+    """
 
     LIFETIME = timedelta(minutes=10)
 

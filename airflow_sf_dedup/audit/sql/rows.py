@@ -19,8 +19,8 @@ from airflow_sf_dedup.database.storable import (
     stored_word,
 )
 
-#: Rows that still wait for a person, or behind one who does: their values are needed whole.
-WAITING = frozenset({Action.AWAITING_REVIEW, Action.HELD})
+#: The event by which a task says that it begins to send a partition.
+BEGUN = "begun"
 
 Row = tuple[Any, ...]
 
