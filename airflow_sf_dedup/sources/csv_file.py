@@ -185,6 +185,17 @@ class CsvFile:
         return SourceError(f"{self.name}: up to line {line}: {words}")
 
 
+def csv_source(
+    path: str, *, encoding: str = "utf-8", delimiter: str = ",", blank_means: Literal["absent", "null"] = "absent"
+) -> CsvFile:
+    """The CSV file of that path or URL.
+
+    :param encoding: of the text; a byte order mark is dropped.
+    :raises SettingError: as for :class:`CsvFile`.
+    """
+    return CsvFile(TextFile(path, encoding), delimiter, blank_means)
+
+
 def _problem(row: _Cells, header: tuple[str, ...]) -> str | None:
     """Why a row cannot be read; ``None`` for a good one."""
     if row.marked:

@@ -58,6 +58,14 @@ class NdjsonFile:
             )
 
 
+def ndjson_source(path: str, *, encoding: str = "utf-8") -> NdjsonFile:
+    """The NDJSON file of that path or URL.
+
+    :param encoding: of the text; a byte order mark is dropped.
+    """
+    return NdjsonFile(TextFile(path, encoding))
+
+
 def _row(row_number: int, line_number: int, line: str) -> SourceRow:
     if len(line) > MOST_ROW_CHARACTERS:
         return SourceRow(row_number, {}, f"in line {line_number} has more than {MOST_ROW_CHARACTERS:,} characters")
