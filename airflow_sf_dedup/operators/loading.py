@@ -121,6 +121,8 @@ def stage(
     from airflow_sf_dedup.hooks.audit import open_audit
     from airflow_sf_dedup.journeys.doubtful import RejectedRows, doubt_of
     from airflow_sf_dedup.journeys.partition import partition_source
+    from airflow_sf_dedup.journeys.partition_settings import PartitionSettings
+    from airflow_sf_dedup.journeys.partitioning.listeners import Listeners
     from airflow_sf_dedup.journeys.required import lacking
     from airflow_sf_dedup.journeys.wiring import check_fit
     from airflow_sf_dedup.salesforce.reader import describe
@@ -143,25 +145,25 @@ def stage(
 
     try:
         refs = partition_source(
-            source=rows,
+            rows,
+            PartitionSettings(
+                external_id_field=settings.external_id_field,
+                partitions=settings.partitions,
+                most_partitions=most_partitions(),
+                on_repeat=settings.on_repeat,
+                group_by=settings.group_by,
+                newer_than=settings.newer_than,
+                allow_non_unique_key=settings.allow_non_unique_key,
+                salesforce_conn_id=settings.salesforce_conn_id,
+                audit_conn_id=settings.audit_conn_id,
+            ),
+            load=load,
             describe=sobject,
-            external_id_field=settings.external_id_field,
-            partitions=settings.partitions,
-            on_repeat=settings.on_repeat,
-            group_by=settings.group_by,
-            newer_than=settings.newer_than,
-            allow_non_unique_key=settings.allow_non_unique_key,
+            parents=partial(describe, session),
             staging=staging,
             audit=audit,
-            load=load,
-            salesforce_conn_id=settings.salesforce_conn_id,
-            audit_conn_id=settings.audit_conn_id,
             clock=utc_now,
-            parents=partial(describe, session),
-            most_partitions=most_partitions(),
-            check_load=fits,
-            on_rejected=rejected,
-            on_staged=rows_together.extend,
+            listeners=Listeners(check_load=fits, on_rejected=rejected, on_staged=rows_together.extend),
         )
         # An earlier try of the same load may have staged elsewhere.
         audit.update_load(load_id, settings=load.settings)

@@ -16,6 +16,9 @@ from airflow_sf_dedup.files import paths
 #: as 1,024 file handles, and there may be as many compartments.
 _BUFFERED = 8 << 20
 
+#: A compartment's number, and its records.
+Compartment = tuple[int, list[Record]]
+
 _encode = msgspec.json.Encoder().encode
 _decode_lines = msgspec.json.Decoder(Record).decode_lines
 
@@ -45,7 +48,7 @@ class Spool:
         if self._buffered > _BUFFERED:
             self._flush()
 
-    def compartments(self) -> Iterator[tuple[int, list[Record]]]:
+    def compartments(self) -> Iterator[Compartment]:
         """Number and records of each compartment that has any, in the order they were added.
 
         :raises StagingError: a file is gone or is not what was written.

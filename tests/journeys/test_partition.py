@@ -31,6 +31,8 @@ from airflow_sf_dedup.database.engine import engine_for
 from airflow_sf_dedup.database.upgrade import upgrade
 from airflow_sf_dedup.errors import PreflightError, RepeatsRefusedError, SettingError, SourceError
 from airflow_sf_dedup.journeys.partition import partition_source
+from airflow_sf_dedup.journeys.partition_settings import PartitionSettings
+from airflow_sf_dedup.journeys.partitioning.listeners import Listeners
 from airflow_sf_dedup.sources import source_of
 from airflow_sf_dedup.staging.area import StagingArea, read_manifest, read_partition
 
@@ -94,23 +96,19 @@ class Partitioned:
     def __init__(self, folder: Path, source: Any, **changes: Any) -> None:
         self.audit = changes.pop("audit", None) or Remembered()
         self.staging = folder / "staging"
-        options: dict[str, Any] = {
-            "source": source_of(source),
-            "describe": LEAD,
-            "external_id_field": "Key__c",
-            "partitions": 4,
-            "on_repeat": "last",
-            "group_by": None,
-            "allow_non_unique_key": False,
-            "staging": StagingArea(str(self.staging)),
-            "audit": self.audit,
-            "load": Load("load-1", "00D000000000001AAA", "Lead", "Key__c", "dag", "run", "task", NOW),
-            "salesforce_conn_id": "sf",
-            "audit_conn_id": None,
-            "clock": lambda: NOW,
-            "parents": {"Account": ACCOUNT}.__getitem__,
-        }
-        self.refs: list[PartitionRef] = partition_source(**{**options, **changes})
+        asked: dict[str, Any] = {"external_id_field": "Key__c", "partitions": 4, "salesforce_conn_id": "sf"}
+        heard = {name: changes.pop(name) for name in ("check_load", "on_rejected", "on_staged") if name in changes}
+        self.refs: list[PartitionRef] = partition_source(
+            source_of(source),
+            PartitionSettings(**{**asked, **changes}),
+            load=Load("load-1", "00D000000000001AAA", "Lead", "Key__c", "dag", "run", "task", NOW),
+            describe=LEAD,
+            parents={"Account": ACCOUNT}.__getitem__,
+            staging=StagingArea(str(self.staging)),
+            audit=self.audit,
+            clock=lambda: NOW,
+            listeners=Listeners(**heard),
+        )
 
     @property
     def partitions(self) -> dict[int, list[Record]]:
