@@ -24,7 +24,8 @@ from airflow_sf_dedup.core.sobjects import Field, SObject
 from airflow_sf_dedup.journeys.partition import partition_source
 from airflow_sf_dedup.journeys.partition_settings import PartitionSettings
 from airflow_sf_dedup.sources import source_of
-from airflow_sf_dedup.staging.area import StagingArea, read_partition
+from airflow_sf_dedup.staging.area import StagingArea
+from airflow_sf_dedup.staging.by_reference import read_partition
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 TEXTS = ("FirstName", "LastName", "Company", "Email", "Phone", "Street", "City")

@@ -47,7 +47,9 @@ from airflow_sf_dedup.salesforce.collections import CollectionsApi
 from airflow_sf_dedup.salesforce.reader import OrgReader
 from airflow_sf_dedup.salesforce.soap_lookup import SoapUpsertLookup
 from airflow_sf_dedup.salesforce.wire.rest import WriteOptions
-from airflow_sf_dedup.staging.area import StagedLoad, StagingArea, read_partition
+from airflow_sf_dedup.staging.area import StagingArea
+from airflow_sf_dedup.staging.by_reference import read_partition
+from airflow_sf_dedup.staging.staged_load import StagedLoad
 
 _log = logging.getLogger(__name__)
 

@@ -258,7 +258,7 @@ def _read_or_give_up(ref: PartitionRef) -> Iterator[Record]:
 
     :raises StagingError: it cannot be read, for whatever reason.
     """
-    from airflow_sf_dedup.staging.area import read_partition
+    from airflow_sf_dedup.staging.by_reference import read_partition
 
     try:
         yield from read_partition(ref)
@@ -342,7 +342,7 @@ def upsert_partition(
     :raises KeysInFlightError: other tasks had keys of the partition in flight; the same call later goes on.
     """
     from airflow_sf_dedup.hooks.audit import open_audit
-    from airflow_sf_dedup.staging.area import read_partition
+    from airflow_sf_dedup.staging.by_reference import read_partition
 
     audit = open_audit(ref.audit_conn_id)
     if nothing_left(audit, ref):
@@ -364,7 +364,7 @@ def _begin(
     from airflow_sf_dedup.journeys.wiring import upsert_of
     from airflow_sf_dedup.locks.key_claims import SqlKeyClaims
     from airflow_sf_dedup.salesforce.calling.daily_calls import ask_daily_calls
-    from airflow_sf_dedup.staging.area import read_manifest
+    from airflow_sf_dedup.staging.by_reference import read_manifest
 
     daily_calls = DailyCalls(lambda: session.limit_info, lambda: ask_daily_calls(session), lambda: session.api_calls)
     journey = upsert_of(
@@ -388,7 +388,7 @@ def _begin(
 def _not_sent_if_it_fails(audit: SqlAudit, ref: PartitionRef, context: Context) -> Iterator[None]:
     """Nothing was sent before the first call: when that is not reached, the rows' entries say so, and why."""
     from airflow_sf_dedup.journeys.beginning import remember_not_begun
-    from airflow_sf_dedup.staging.area import read_partition
+    from airflow_sf_dedup.staging.by_reference import read_partition
 
     try:
         yield

@@ -18,7 +18,7 @@ from typing import Any, Literal, NamedTuple, TextIO
 
 from airflow_sf_dedup.core.wording import listed
 from airflow_sf_dedup.errors import SettingError, SourceError
-from airflow_sf_dedup.files.paths import shown
+from airflow_sf_dedup.files.addresses import shown
 from airflow_sf_dedup.sources.base import SourceRow
 from airflow_sf_dedup.sources.csv_start import USUAL_DELIMITERS, CsvStart, read_start
 from airflow_sf_dedup.sources.lines import MOST_ROW_CHARACTERS, RowLines, RowTooLong

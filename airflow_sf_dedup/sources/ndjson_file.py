@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 
 from airflow_sf_dedup.core.values import fits_a_float
 from airflow_sf_dedup.errors import SourceError
-from airflow_sf_dedup.files.paths import shown
+from airflow_sf_dedup.files.addresses import shown
 from airflow_sf_dedup.sources.base import SourceRow
 from airflow_sf_dedup.sources.lines import MOST_ROW_CHARACTERS, bounded_lines
 from airflow_sf_dedup.sources.text import TextFile

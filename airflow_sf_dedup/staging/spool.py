@@ -10,7 +10,7 @@ import msgspec
 
 from airflow_sf_dedup.core.records import Record
 from airflow_sf_dedup.errors import StagingError
-from airflow_sf_dedup.files import paths
+from airflow_sf_dedup.files import writing
 
 #: Bytes kept in memory over all compartments. Files are opened only to append: a worker may have as few
 #: as 1,024 file handles, and there may be as many compartments.
@@ -31,7 +31,7 @@ class Spool:
 
     def __init__(self, folder: Path, compartments: int) -> None:
         self.folder = folder
-        paths.make_private_folder(str(folder))
+        writing.make_private_folder(str(folder))
         self._buffers = [bytearray() for _ in range(compartments)]
         self._digests = [blake2b(digest_size=16) for _ in range(compartments)]
         self._rows = [0] * compartments
@@ -73,7 +73,7 @@ class Spool:
         for compartment, buffer in enumerate(self._buffers):
             if buffer:
                 self._digests[compartment].update(buffer)
-                paths.append_private(self._file(compartment), buffer)
+                writing.append_private(self._file(compartment), buffer)
                 buffer.clear()
         self._buffered = 0
 

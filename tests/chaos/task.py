@@ -30,7 +30,7 @@ from airflow_sf_dedup.locks.base import Claimant, Grant, KeyScope
 from airflow_sf_dedup.locks.key_claims import SqlKeyClaims
 from airflow_sf_dedup.salesforce.calling.session import SalesforceSession
 from airflow_sf_dedup.salesforce.connecting.fields import from_parts
-from airflow_sf_dedup.staging.area import read_manifest, read_partition
+from airflow_sf_dedup.staging.by_reference import read_manifest, read_partition
 from tests.chaos.scenario import Kill
 
 #: Claims outlive everything a run can do; that they expire is told to the database between rounds.

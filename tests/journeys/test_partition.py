@@ -34,7 +34,8 @@ from airflow_sf_dedup.journeys.partition import partition_source
 from airflow_sf_dedup.journeys.partition_settings import PartitionSettings
 from airflow_sf_dedup.journeys.partitioning.listeners import Listeners
 from airflow_sf_dedup.sources import RenamedColumns, source_of
-from airflow_sf_dedup.staging.area import StagingArea, read_manifest, read_partition
+from airflow_sf_dedup.staging.area import StagingArea
+from airflow_sf_dedup.staging.by_reference import read_manifest, read_partition
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
 KEY = Field("Key__c", "Key", "string", length=255, external_id=True, unique=True)

@@ -13,8 +13,9 @@ from airflow_sf_dedup.core.sobjects import SObject
 from airflow_sf_dedup.journeys.partition_settings import PartitionSettings
 from airflow_sf_dedup.journeys.partitioning.grouping import Grouping
 from airflow_sf_dedup.journeys.preflight import Fit
-from airflow_sf_dedup.staging.area import StagedLoad, StagedPartition, StagingArea
+from airflow_sf_dedup.staging.area import StagedPartition, StagingArea
 from airflow_sf_dedup.staging.spool import Compartment
+from airflow_sf_dedup.staging.staged_load import StagedLoad
 
 #: Fields that every load takes along where the sObject has them: they say whether a match may be acted on,
 #: and whether a call whose answer was lost wrote a record.
