@@ -39,7 +39,7 @@ from airflow_sf_dedup.salesforce.calling.session import SalesforceSession
 from airflow_sf_dedup.salesforce.collections import CollectionsApi
 from airflow_sf_dedup.salesforce.connecting.fields import from_parts
 from airflow_sf_dedup.salesforce.wire import rest
-from airflow_sf_dedup.staging.area import StagedLoad
+from airflow_sf_dedup.staging.staged_load import StagedLoad
 
 KEY = Field("External_Id__c", "External ID", "string", length=80, external_id=True, unique=True)
 LEAD = SObject("Lead", (KEY, *(Field(name, name, "string") for name in ("FirstName", "LastName", "Email", "Company"))))

@@ -16,7 +16,7 @@ from airflow_sf_dedup.audit.sql import SqlAudit
 from airflow_sf_dedup.core.clock import utc_now
 from airflow_sf_dedup.core.entries import Action, Entry
 from airflow_sf_dedup.database.storable import stored_key
-from airflow_sf_dedup.files.paths import shown
+from airflow_sf_dedup.files.addresses import shown
 from airflow_sf_dedup.hooks.places import configured_staging_path, work_path
 from airflow_sf_dedup.journeys.collect import begun_partitions
 from airflow_sf_dedup.staging.area import StagingArea

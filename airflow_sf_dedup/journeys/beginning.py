@@ -21,6 +21,8 @@ from airflow_sf_dedup.journeys.history import history_of
 from airflow_sf_dedup.journeys.limits import CallLimits, must_be_told
 from airflow_sf_dedup.journeys.load_settings import LoadSettings
 from airflow_sf_dedup.journeys.partition import partition_source
+from airflow_sf_dedup.journeys.partition_settings import PartitionSettings
+from airflow_sf_dedup.journeys.partitioning.listeners import Listeners
 from airflow_sf_dedup.journeys.prediction import predict_calls, warnings_of
 from airflow_sf_dedup.journeys.required import lacking
 from airflow_sf_dedup.journeys.task_run import TaskRun
@@ -105,25 +107,25 @@ class Beginning:
             sent[:] = columns
 
         refs = partition_source(
-            source=rows,
+            rows,
+            PartitionSettings(
+                external_id_field=settings.external_id_field,
+                partitions=settings.partitions,
+                most_partitions=self.most_partitions,
+                on_repeat=settings.on_repeat,
+                group_by=settings.group_by,
+                newer_than=settings.newer_than,
+                allow_non_unique_key=settings.allow_non_unique_key,
+                salesforce_conn_id=settings.salesforce_conn_id,
+                audit_conn_id=settings.audit_conn_id,
+            ),
+            load=load,
             describe=sobject,
-            external_id_field=settings.external_id_field,
-            partitions=settings.partitions,
-            on_repeat=settings.on_repeat,
-            group_by=settings.group_by,
-            newer_than=settings.newer_than,
-            allow_non_unique_key=settings.allow_non_unique_key,
+            parents=partial(describe, self.session),
             staging=self.staging,
             audit=self.audit,
-            load=load,
-            salesforce_conn_id=settings.salesforce_conn_id,
-            audit_conn_id=settings.audit_conn_id,
             clock=utc_now,
-            parents=partial(describe, self.session),
-            most_partitions=self.most_partitions,
-            check_load=fits,
-            on_rejected=rejected,
-            on_staged=rows_together.extend,
+            listeners=Listeners(check_load=fits, on_rejected=rejected, on_staged=rows_together.extend),
         )
         # An earlier try of the same load may have staged elsewhere.
         self.audit.update_load(load.load_id, settings=load.settings)

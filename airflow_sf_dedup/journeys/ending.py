@@ -14,7 +14,8 @@ from airflow_sf_dedup.core.records import Record
 from airflow_sf_dedup.errors import SalesforceDedupError, StagingError
 from airflow_sf_dedup.journeys.collect import account_for_missing_rows
 from airflow_sf_dedup.journeys.stores import Stores
-from airflow_sf_dedup.staging.area import StagingArea, read_partition
+from airflow_sf_dedup.staging.area import StagingArea
+from airflow_sf_dedup.staging.by_reference import read_partition
 
 _log = logging.getLogger(__name__)
 

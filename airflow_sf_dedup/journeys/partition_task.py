@@ -32,7 +32,9 @@ from airflow_sf_dedup.salesforce.calling.session import SalesforceSession
 from airflow_sf_dedup.salesforce.reader import OrgReader
 from airflow_sf_dedup.salesforce.wire.rest import WriteOptions
 from airflow_sf_dedup.salesforce.write_paths import LOOKUP_PATHS, WRITE_PATHS, WriteTarget
-from airflow_sf_dedup.staging.area import StagedLoad, StagingArea, read_manifest, read_partition
+from airflow_sf_dedup.staging.area import StagingArea
+from airflow_sf_dedup.staging.by_reference import read_manifest, read_partition
+from airflow_sf_dedup.staging.staged_load import StagedLoad
 
 _log = logging.getLogger(__name__)
 

@@ -8,7 +8,8 @@ from itertools import chain
 from airflow_sf_dedup.audit.base import Load
 from airflow_sf_dedup.core.records import Record
 from airflow_sf_dedup.errors import StagingError
-from airflow_sf_dedup.staging.area import StagingArea, read_partition
+from airflow_sf_dedup.staging.area import StagingArea
+from airflow_sf_dedup.staging.by_reference import read_partition
 
 
 def staged_rows(area: StagingArea, load: Load, rows: Collection[int]) -> dict[int, Record]:

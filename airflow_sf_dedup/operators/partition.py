@@ -26,7 +26,7 @@ class SalesforcePartitionOperator(ChecksParameters, HidesRows, BaseOperator):
     cannot hold are audited as ``invalid``, repeats as ``superseded``.
 
     :param source: a list of dicts (or an upstream task's output), the path or URL of a CSV or NDJSON
-        file, or a mapping such as ``{"path": …, "encoding": …, "delimiter": …}``. (templated)
+        file, or a mapping such as ``{"path": …, "encoding": …, "rename": {"E-Mail": "Email"}}``. (templated)
     :param sobject: API name of the sObject. (templated)
     :param external_id_field: the field that identifies a row; an External ID that is Unique. (templated)
     :param partitions: how many tasks share the load, 1 to Airflow's ``[core] max_map_length`` (1024 as delivered).

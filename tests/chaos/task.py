@@ -35,7 +35,7 @@ from airflow_sf_dedup.locks.record_claims import SqlRecordClaims
 from airflow_sf_dedup.locks.watermarks import SqlWatermarks
 from airflow_sf_dedup.salesforce.calling.session import SalesforceSession
 from airflow_sf_dedup.salesforce.connecting.fields import from_parts
-from airflow_sf_dedup.staging.area import read_manifest, read_partition
+from airflow_sf_dedup.staging.by_reference import read_manifest, read_partition
 from tests.chaos.scenario import Kill
 
 #: Claims outlive everything a run can do; that they expire is told to the database between rounds.

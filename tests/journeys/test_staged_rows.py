@@ -11,7 +11,7 @@ import pytest
 from airflow_sf_dedup.audit.base import Load
 from airflow_sf_dedup.core.partitioning import PartitionRef
 from airflow_sf_dedup.core.records import Record
-from airflow_sf_dedup.files import paths
+from airflow_sf_dedup.files import writing
 from airflow_sf_dedup.journeys.staged_rows import staged_rows
 from airflow_sf_dedup.staging.area import StagingArea
 from tests.journeys.fake_org import KEY, ORG_ID, row
@@ -22,7 +22,7 @@ ROWS = [row(number) for number in range(1, 5)]
 
 def staged(area: StagingArea) -> list[PartitionRef]:
     """Two partitions of two rows."""
-    paths.make_private_folder(area.folder(LOAD.load_id))
+    writing.make_private_folder(area.folder(LOAD.load_id))
     refs = [_staged(area, number, ROWS[2 * number : 2 * number + 2]) for number in (0, 1)]
     area.write_refs(LOAD.load_id, refs)
     return refs
