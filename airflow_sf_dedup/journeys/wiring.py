@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 import uuid
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -42,6 +42,7 @@ from airflow_sf_dedup.locks.record_claims import SqlRecordClaims
 from airflow_sf_dedup.locks.watermarks import SqlWatermarks
 from airflow_sf_dedup.policies import Policy, read_policy
 from airflow_sf_dedup.salesforce.calling.call_count import LimitInfo
+from airflow_sf_dedup.salesforce.calling.caller import Gate
 from airflow_sf_dedup.salesforce.calling.session import SalesforceSession
 from airflow_sf_dedup.salesforce.collections import CollectionsApi
 from airflow_sf_dedup.salesforce.reader import OrgReader
@@ -82,13 +83,15 @@ def upsert_of(
     task: TaskInstance,
     clocks: Clocks = Clocks(),
     daily_calls: Callable[[], LimitInfo | None] | None = None,
+    gates: Sequence[Gate] = (),
 ) -> Upsert:
     """The journey of one partition, ready to run.
 
-    From now on every call of the session is counted, kept within the limits, and made under claims that hold.
+    Each of its calls is counted, kept within the limits, and made under claims that hold.
 
     :param staged: the load's manifest.
     :param daily_calls: what is known of the org's daily calls; by default what its last answer said.
+    :param gates: what else each call of the journey passes, last of all.
     :raises SettingError: a setting does not fit the load.
     """
     sobject, key_rule = staged.sobject, _key_rule(ref, staged)
@@ -106,7 +109,11 @@ def upsert_of(
     )
     load, unknown = audit.load(ref.load_id), audit.unknown_rows(ref.load_id, ref.partition)
     keys = _held_keys(ref, key_rule, load, unknown, audit=audit, claims=claims, task=task, now=now)
-    reader = OrgReader(session, sobject=sobject, key_rule=key_rule)
+    progress = Progress(ref.rows, calls=lambda: session.api_calls, say=_log.info)
+    known_calls = daily_calls or (lambda: session.limit_info)
+    meter = call_meter(settings.limits, audit, ref.load_id, task.round_number, known_calls)
+    org = session.gated(meter, keys.keep, progress.tick, *gates)
+    reader = OrgReader(org, sobject=sobject, key_rule=key_rule)
     guard = WatermarkGuard(
         keys,
         SqlWatermarks(audit.engine),
@@ -117,17 +124,13 @@ def upsert_of(
         org_now=now,
     )
     api = CollectionsApi(
-        session,
+        org,
         sobject=sobject.name,
         external_id_field=key_rule.field.name,
         key_prefix=sobject.key_prefix,
         options=options,
         repeatable=key_rule.field.unique,
     )
-    _meter(session, settings.limits, audit, ref.load_id, task.round_number, daily_calls or (lambda: session.limit_info))
-    session.before_each_call(keys.keep)
-    progress = Progress(ref.rows, calls=lambda: session.api_calls, say=_log.info)
-    session.before_each_call(progress.tick)
 
     record_claims = SqlRecordClaims(audit.engine)
     stamped = record_claims.claimed(ref.load_id, ref.org_id) if task.mark.try_number > 1 else {}
@@ -141,7 +144,7 @@ def upsert_of(
         key_rule=key_rule,
         api=api,
         lookup=SoapUpsertLookup(
-            session,
+            org,
             sobject=sobject,
             external_id_field=key_rule.field.name,
             options=options,
@@ -257,20 +260,18 @@ def _clearance(
     return guard if api.repeatable else Intents(guard, audit, load_id, entries)
 
 
-def _meter(
-    session: SalesforceSession,
+def call_meter(
     limits: CallLimits,
     audit: SqlAudit,
     load_id: str,
     round_number: int,
     daily_calls: Callable[[], LimitInfo | None],
-) -> None:
-    session.before_each_call(
-        CallMeter(
-            limits,
-            lambda: audit.count_call(load_id, round_number=round_number, budget=limits.api_budget),
-            daily_calls,
-        )
+) -> CallMeter:
+    """The gate of a session that counts each call for the load, and ends the load when it has used what it may."""
+    return CallMeter(
+        limits,
+        lambda: audit.count_call(load_id, round_number=round_number, budget=limits.api_budget),
+        daily_calls,
     )
 
 

@@ -359,12 +359,15 @@ def _begin(
     from airflow_sf_dedup.journeys.beginning import Beginning
     from airflow_sf_dedup.journeys.limits import DailyCalls
     from airflow_sf_dedup.journeys.references import check_manifest
-    from airflow_sf_dedup.journeys.wiring import upsert_of
+    from airflow_sf_dedup.journeys.wiring import call_meter, upsert_of
     from airflow_sf_dedup.locks.key_claims import SqlKeyClaims
     from airflow_sf_dedup.salesforce.calling.daily_calls import ask_daily_calls
     from airflow_sf_dedup.staging.area import read_manifest
 
-    daily_calls = DailyCalls(lambda: session.limit_info, lambda: ask_daily_calls(session), lambda: session.api_calls)
+    task = _task_instance(ref, context)
+    daily_calls = DailyCalls(lambda: session.limit_info, lambda: ask_daily_calls(metered), lambda: session.api_calls)
+    # Calls that write nothing are counted, but begin nothing.
+    metered = session.gated(call_meter(settings.limits, audit, ref.load_id, task.round_number, daily_calls))
     journey = upsert_of(
         ref,
         check_manifest(ref, read_manifest(ref)),
@@ -372,13 +375,13 @@ def _begin(
         session=session,
         audit=audit,
         claims=SqlKeyClaims(audit.engine, _claim_lifetime()),
-        task=_task_instance(ref, context),
+        task=task,
         daily_calls=daily_calls,
+        gates=[Beginning(lambda: audit.note_beginning(ref.load_id, ref.partition))],
     )
-    _same_org(session, ref)
+    _same_org(metered, ref)
     audit.update_load(ref.load_id, policy=repr(journey.settlement.policy), api=settings.api)
     daily_calls.ask_from_now_on()
-    session.before_each_call(Beginning(lambda: audit.note_beginning(ref.load_id, ref.partition)))
     return journey
 
 

@@ -77,10 +77,10 @@ class CollectionsApi:
             "composite",
             body=request,
             repeatable=repeatable,
-            repeat_timeouts=False,
+            retry_timeouts=False,
             expects=dict,
             read=lambda answer: rest.read_composite(answer, sizes),
-            on_repeat=lost,
+            on_retry=lost,
         )
         return [rest.after_a_lost_answer(each) for each in answers] if lost.in_doubt else answers
 

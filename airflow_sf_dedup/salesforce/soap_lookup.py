@@ -59,8 +59,8 @@ class SoapUpsertLookup:
             action="upsert",
             read=lambda answer: self._read(answer, len(records)),
             repeatable=self._repeatable,
-            repeat_timeouts=False,
-            on_repeat=lost,
+            retry_timeouts=False,
+            on_retry=lost,
         )
         return [rest.in_doubt(outcome) for outcome in outcomes] if lost.in_doubt else outcomes
 

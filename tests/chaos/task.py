@@ -127,7 +127,7 @@ def _upsert(spec: TaskSpec, audit: SqlAudit, session: SalesforceSession) -> None
     if len(audit.settled_rows(ref.load_id, ref.partition)) >= ref.rows:
         return
     wire = Tripwire(spec.kill)
-    session.before_each_call(lambda: wire.about_to("call"))
+    session = session.gated(lambda: wire.about_to("call"))
     journey = upsert_of(
         ref,
         read_manifest(ref),
