@@ -51,7 +51,7 @@ class CollectionsApi:
     def upsert(
         self, chunks: Sequence[Sequence[Record]], *, allow_save: bool = False, on_late: Callable[[], None] = nobody
     ) -> list[ChunkAnswer]:
-        """Upsert the chunks in one call, which is not repeated when no answer comes in time."""
+        """Upsert the chunks in one call, which is not retried when no answer comes in time."""
         options = replace(self._options, allow_save=allow_save)
         bodies = [rest.upsert_body(self._sobject, chunk) for chunk in chunks]
         request = rest.composite("PATCH", self._upsert_url, bodies, options.headers())

@@ -66,7 +66,7 @@ def nobody() -> None:
 class UpsertApi(Protocol):
     """Writes rows by their key.
 
-    Calls take ``on_late``: called when a sending of the call was given up and repeated although it may still be
+    Calls take ``on_late``: called when a sending of the call was given up and sent again although it may still be
     carried out; in the thread that sends.
     """
 

@@ -11,6 +11,7 @@ import msgspec
 from airflow_sf_dedup.errors import RequestRefusedError, SettingError
 from airflow_sf_dedup.salesforce.calling.call_count import is_counted, kind_of
 from airflow_sf_dedup.salesforce.connecting.login import Login
+from airflow_sf_dedup.salesforce.http.file_bodies import FileToFill, FileToSend
 from airflow_sf_dedup.salesforce.settings import ConnectionSettings
 
 _ENCODER = msgspec.json.Encoder(decimal_format="number")
@@ -26,14 +27,16 @@ class Call:
     #: What it is counted as, such as ``POST composite``.
     kind: str
     headers: Callable[[Login], Mapping[str, str]]
-    body: Callable[[Login], bytes | None]
+    body: Callable[[Login], bytes | FileToSend | None]
+    #: Takes the body of a successful answer; without it, the answer keeps it.
+    to: FileToFill | None = None
 
     @property
     def is_counted(self) -> bool:
         """Whether the org counts it against its daily limit."""
         return is_counted(self.path)
 
-    def written(self, login: Login) -> bytes | None:
+    def written(self, login: Login) -> bytes | FileToSend | None:
         """Its body with that login.
 
         :raises RequestRefusedError: it cannot be built.
@@ -51,6 +54,7 @@ def rest_call(
     *,
     body: Any = None,
     headers: Mapping[str, str] | None = None,
+    to: FileToFill | None = None,
 ) -> Call:
     """A REST call; see :meth:`.SalesforceSession.rest`.
 
@@ -68,6 +72,7 @@ def rest_call(
         kind=kind_of(method.upper(), absolute),
         headers=lambda login: {**own, "Authorization": f"Bearer {login.access_token}"},
         body=lambda login: encoded,
+        to=to,
     )
 
 
@@ -100,9 +105,12 @@ def _call_options(settings: ConnectionSettings) -> dict[str, str]:
     return {"Sforce-Call-Options": f"client={settings.client_id}"} if settings.client_id else {}
 
 
-def _encoded(body: Any) -> bytes | None:
+def _encoded(body: Any) -> bytes | FileToSend | None:
     if body is None or isinstance(body, bytes):
         return body
+    if isinstance(body, FileToSend):
+        # requests sends an empty iterable without saying that it is empty.
+        return body if len(body) else b""
     try:
         return _ENCODER.encode(body)
     except Exception as error:

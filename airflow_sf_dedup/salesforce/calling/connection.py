@@ -19,7 +19,7 @@ from airflow_sf_dedup.salesforce.connecting.login import Login
 from airflow_sf_dedup.salesforce.connecting.org_login import OrgLogin
 from airflow_sf_dedup.salesforce.http.answers import Answer, SessionExpiredError
 from airflow_sf_dedup.salesforce.http.secrets import Secrets
-from airflow_sf_dedup.salesforce.http.transport import open_http, send
+from airflow_sf_dedup.salesforce.http.transport import fetch, open_http, send
 from airflow_sf_dedup.salesforce.settings import ConnectionSettings
 
 _T = TypeVar("_T")
@@ -50,7 +50,8 @@ class Connection:
         """
         try:
             answer = self._sent(call, login)
-        except OutcomeUnknownError:
+        except (OutcomeUnknownError, OSError):
+            # It may have been carried out; or it was, and the file for its answer cannot be written.
             self._count(call)
             raise
         self.count.note_limits(answer.headers)
@@ -86,7 +87,10 @@ class Connection:
     def _sent(self, call: Call, login: Login) -> Answer:
         """The answer, without the token that some gateways send back."""
         url = login.instance_url + call.path
-        answer = send(self._http, call.method, url, data=call.written(login), headers=call.headers(login))
+        if call.to is not None:
+            answer = fetch(self._http, url, call.to, headers=call.headers(login))
+        else:
+            answer = send(self._http, call.method, url, data=call.written(login), headers=call.headers(login))
         return replace(answer, content=self.secrets.blot_answer(answer.content))
 
     def _count(self, call: Call) -> None:

@@ -13,7 +13,7 @@ from contextlib import AbstractContextManager
 from copy import copy
 from datetime import datetime
 from functools import partial
-from typing import Any
+from typing import Any, BinaryIO
 
 from tenacity.wait import wait_base
 
@@ -22,7 +22,8 @@ from airflow_sf_dedup.salesforce.calling.call import rest_call, soap_call
 from airflow_sf_dedup.salesforce.calling.call_count import LimitInfo
 from airflow_sf_dedup.salesforce.calling.caller import Caller, Gate
 from airflow_sf_dedup.salesforce.calling.connection import Connection
-from airflow_sf_dedup.salesforce.http.answers import read_rest, read_soap
+from airflow_sf_dedup.salesforce.http.answers import read_headers, read_rest, read_soap
+from airflow_sf_dedup.salesforce.http.file_bodies import FileToFill, FileToSend
 from airflow_sf_dedup.salesforce.http.leaving import leaving
 from airflow_sf_dedup.salesforce.http.retrying import ATTEMPTS, WAIT, call_with_retries
 from airflow_sf_dedup.salesforce.http.secrets import mask_nothing
@@ -204,6 +205,44 @@ class SalesforceSession:
                 retry_timeouts=retry_timeouts,
                 on_retry=on_retry,
             )
+
+    def upload(self, path: str, file: BinaryIO, *, content_type: str) -> Any:
+        """PUT a file, from where it stands to its end, without reading it into memory; the JSON of the answer.
+
+        It is sent with its length, and from the start again after a new login, or when the org surely did not take
+        it. When it may have been taken it is never sent again: a job of the Bulk API that gets its rows twice cannot
+        be closed.
+
+        :param file: binary, and can be rewound; it stays open.
+        :param content_type: such as ``text/csv``.
+        :raises CallError: as for :meth:`rest`. ``UNREADABLE_FILE``: the file could not be read to its end.
+        """
+        with self._errors_without_secrets():
+            headers = {"Content-Type": content_type}
+            return self._caller.answer(
+                rest_call(self.settings, "PUT", path, body=FileToSend(file), headers=headers),
+                lambda answer: read_rest(answer, now=self._now),
+                repeatable=False,
+            )
+
+    def download(self, path: str, *, to: BinaryIO, most: int, accept: str = "*/*") -> dict[str, str]:
+        """GET what goes to a file as it comes, without reading it into memory; the headers, names in lower case.
+
+        It has the same time as any other answer. Where it does not come whole it is asked for again, and at last an
+        error: nothing of it is in the file then. A process that is killed meanwhile leaves what it had written.
+
+        :param to: binary, and can be rewound; is written from where it stands, cut there before, and stays open.
+        :param most: bytes that the answer may have, unpacked.
+        :raises CallError: as for :meth:`rest`; the answer is too long, ends early, or does not say where it ends.
+        :raises FileUnreachableError: the file cannot be written now; a ``FileRefusedError``: nor later.
+        """
+        with self._errors_without_secrets():
+            headers = self._caller.answer(
+                rest_call(self.settings, "GET", path, headers={"Accept": accept}, to=FileToFill(to, most)),
+                lambda answer: read_headers(answer, now=self._now),
+                repeatable=True,
+            )
+        return {name: self._connection.secrets.blot(value) for name, value in headers.items()}
 
     def simple_salesforce(self) -> Any:
         """A ``simple_salesforce.Salesforce`` on this session's present token, for what it does well.
