@@ -1,4 +1,4 @@
-"""Writes through sObject Collections, up to five of them in one ``POST /composite``.
+"""Writes through sObject Collections, up to five of them in one ``POST /composite``: answers the port ``UpsertApi``.
 
 One such call carries 1,000 rows and counts as one API call (REST API guide: "Composite", "sObject
 Collections"). It does not say which records blocked a row; that is the lookup's work.

@@ -22,7 +22,7 @@ from airflow_sf_dedup.journeys.settling.naming import Naming, still_blocked
 from airflow_sf_dedup.journeys.workshop import settlement_of
 from airflow_sf_dedup.locks.record_claims import SqlRecordClaims
 from airflow_sf_dedup.policies import read_policy
-from tests.journeys.fake_org import (
+from airflow_sf_dedup.testing.fake_org import (
     BLOCKED,
     KEY,
     KEY_RULE,
