@@ -31,7 +31,7 @@ from airflow_sf_dedup.journeys.sending.watermarks import WatermarkGuard
 from airflow_sf_dedup.journeys.settling.blocked import Blocked
 from airflow_sf_dedup.journeys.settling.settlement import Settlement
 from airflow_sf_dedup.locks.base import Holder
-from airflow_sf_dedup.salesforce.ports import RecordReader, UpsertApi
+from airflow_sf_dedup.salesforce.ports import ChunkApi, RecordReader
 
 #: Blocked rows are settled together, this many at a time: as many as one retrieve can read.
 SETTLE_TOGETHER = 2000
@@ -62,7 +62,7 @@ class Upsert:
     load_id: str
     partition: int
     key_rule: KeyRule
-    api: UpsertApi
+    api: ChunkApi
     reader: RecordReader
     audit: Audit
     recorder: Recorder

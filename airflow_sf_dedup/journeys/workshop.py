@@ -43,7 +43,7 @@ from airflow_sf_dedup.journeys.task_run import TaskRun
 from airflow_sf_dedup.journeys.upsert import Upsert
 from airflow_sf_dedup.locks.base import Claimant, KeyScope
 from airflow_sf_dedup.policies.base import Policy
-from airflow_sf_dedup.salesforce.ports import DuplicateLookup, RecordReader, UpsertApi
+from airflow_sf_dedup.salesforce.ports import ChunkApi, DuplicateLookup, RecordReader
 
 #: Asked right before each call of a session, from the thread that makes it; what it raises, keeps the call back.
 Gate = Callable[[], None]
@@ -72,7 +72,7 @@ class Org:
     :ivar calls: API calls that the task has made so far.
     """
 
-    api: UpsertApi
+    api: ChunkApi
     lookup: DuplicateLookup
     reader: RecordReader
     user_id: Callable[[], str | None] = lambda: None

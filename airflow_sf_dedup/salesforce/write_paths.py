@@ -15,7 +15,7 @@ from airflow_sf_dedup.core.sobjects import SObject
 
 if TYPE_CHECKING:
     from airflow_sf_dedup.salesforce.calling.session import SalesforceSession
-    from airflow_sf_dedup.salesforce.ports import DuplicateLookup, UpsertApi
+    from airflow_sf_dedup.salesforce.ports import ChunkApi, DuplicateLookup
     from airflow_sf_dedup.salesforce.wire.rest import WriteOptions
 
 
@@ -51,7 +51,7 @@ class WritePath:
     rows_a_call: int
     honours_allow_save: bool
     repeatable: bool
-    open: Callable[[SalesforceSession, WriteTarget, WriteOptions], UpsertApi]
+    open: Callable[[SalesforceSession, WriteTarget, WriteOptions], ChunkApi]
 
     def settles(self) -> WritePath:
         """The path by which its blocked rows are settled."""
@@ -67,7 +67,7 @@ class LookupPath:
     open: Callable[[SalesforceSession, WriteTarget, WriteOptions], DuplicateLookup]
 
 
-def _collections(session: SalesforceSession, target: WriteTarget, options: WriteOptions) -> UpsertApi:
+def _collections(session: SalesforceSession, target: WriteTarget, options: WriteOptions) -> ChunkApi:
     from airflow_sf_dedup.salesforce.collections import CollectionsApi
 
     return CollectionsApi(

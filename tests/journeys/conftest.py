@@ -13,7 +13,7 @@ from airflow_sf_dedup.audit.base import Load
 from airflow_sf_dedup.audit.sql import SqlAudit
 from airflow_sf_dedup.database.engine import engine_for
 from airflow_sf_dedup.database.upgrade import upgrade
-from tests.journeys.fake_org import KEY, ORG_ID
+from airflow_sf_dedup.testing.fake_org import KEY, ORG_ID
 
 NOW = datetime(2026, 3, 2, 6, 30, tzinfo=UTC)
 

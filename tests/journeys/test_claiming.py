@@ -10,7 +10,8 @@ import pytest
 from airflow_sf_dedup.errors import CallError, SettingError
 from airflow_sf_dedup.journeys.sending.claiming import HeldKeys
 from airflow_sf_dedup.locks.base import Claimant, Grant, Holder, KeyScope
-from tests.journeys.fake_org import KEY, KEY_RULE, ORG_ID, clear, row
+from airflow_sf_dedup.testing.fake_org import KEY, KEY_RULE, ORG_ID, row
+from tests.journeys.rows_under_way import clear
 
 MOMENT = datetime(2026, 3, 2, 6, 30, tzinfo=UTC)
 SCOPE = KeyScope(ORG_ID, "Lead", KEY)

@@ -32,8 +32,8 @@ from airflow_sf_dedup.journeys.workshop import Workshop
 from airflow_sf_dedup.locks.base import Claimant, KeyScope, Standing
 from airflow_sf_dedup.locks.key_claims import SqlKeyClaims
 from airflow_sf_dedup.locks.watermarks import SqlWatermarks
+from airflow_sf_dedup.testing.fake_org import BLOCKED, KEY, ORG_ID, FakeOrg, blocked_by, lead_id, match, row, stored
 from tests.journeys.conftest import NOW
-from tests.journeys.fake_org import BLOCKED, KEY, ORG_ID, FakeOrg, blocked_by, lead_id, match, row, stored
 from tests.journeys.workshops import workshop
 
 FORK = multiprocessing.get_context("fork")

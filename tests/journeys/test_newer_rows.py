@@ -15,8 +15,9 @@ from airflow_sf_dedup.core.outcomes import Failed, Outcome, Saved, Unanswered
 from airflow_sf_dedup.core.records import Record
 from airflow_sf_dedup.errors import KeysInFlightError
 from airflow_sf_dedup.locks.key_claims import SqlKeyClaims
+from airflow_sf_dedup.testing.fake_org import BLOCKED, FakeOrg, blocked_by, lead_id, match, row
 from tests.journeys.conftest import NOW
-from tests.journeys.fake_org import BLOCKED, FakeOrg, blocked_by, clear, lead_id, match, row
+from tests.journeys.rows_under_way import clear
 from tests.journeys.test_upsert import Task
 
 OLDER = replace(row(1, "k"), order="n:05")
@@ -74,6 +75,7 @@ def test_an_older_row_waits_until_a_newer_one_is_settled(
     assert loads.org.sent("upsert") == []
     loads.org.lookups = {"k": blocked_by(match(lead_id(3)))}
     loads.run(loads.newer, [NEWER], answer)
+    loads.org.lookups.clear()
     loads.run(loads.older, [OLDER])
     assert loads.said(loads.newer, 7)[0] == newer
     in_doubt = {"skipped": "stale_in_doubt", "created": "answer_lost"}

@@ -16,7 +16,7 @@ from airflow_sf_dedup.journeys.sending.under_way import UnderWay
 from airflow_sf_dedup.journeys.settling.blocked import Blocked
 from airflow_sf_dedup.journeys.settling.deciding import decide_on
 from airflow_sf_dedup.journeys.settling.naming import still_blocked
-from tests.journeys.fake_org import (
+from airflow_sf_dedup.testing.fake_org import (
     BLOCKED,
     KEY,
     FakeOrg,

@@ -22,7 +22,7 @@ from airflow_sf_dedup.journeys.settling.settlement import Settlement
 from airflow_sf_dedup.locks.base import RecordClaim
 from airflow_sf_dedup.locks.record_claims import SqlRecordClaims
 from airflow_sf_dedup.policies import Chain
-from tests.journeys.fake_org import (
+from airflow_sf_dedup.testing.fake_org import (
     BLOCKED,
     KEY,
     KEY_FIELD,

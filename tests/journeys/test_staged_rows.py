@@ -14,7 +14,7 @@ from airflow_sf_dedup.core.records import Record
 from airflow_sf_dedup.files import writing
 from airflow_sf_dedup.journeys.staged_rows import staged_rows
 from airflow_sf_dedup.staging.area import StagingArea
-from tests.journeys.fake_org import KEY, ORG_ID, row
+from airflow_sf_dedup.testing.fake_org import KEY, ORG_ID, row
 
 LOAD = Load("load-1", ORG_ID, "Lead", KEY, "leads", "manual", "partition", datetime(2026, 3, 2, tzinfo=UTC))
 ROWS = [row(number) for number in range(1, 5)]

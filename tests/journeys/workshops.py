@@ -18,7 +18,7 @@ from airflow_sf_dedup.journeys.task_run import TaskRun
 from airflow_sf_dedup.journeys.workshop import Clocks, Org, Part, Workshop
 from airflow_sf_dedup.locks.base import Claimant, Grant, KeyClaims, KeyScope
 from airflow_sf_dedup.policies import Policy, read_policy
-from tests.journeys.fake_org import KEY, KEY_RULE, LEAD, ORG_ID, FakeOrg
+from airflow_sf_dedup.testing.fake_org import KEY, KEY_RULE, LEAD, ORG_ID, FakeOrg
 
 
 class NoClaims:

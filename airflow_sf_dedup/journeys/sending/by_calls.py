@@ -44,7 +44,7 @@ class CarriesChunks(Protocol[T_contra]):
     """One kind of call."""
 
     def __call__(self, chunks: Sequence[Sequence[T_contra]], /, *, on_late: Callable[[], None]) -> list[ChunkAnswer]:
-        """Send the chunks in one call; see :class:`~airflow_sf_dedup.salesforce.ports.UpsertApi` for ``on_late``."""
+        """Send the chunks in one call; see :class:`~airflow_sf_dedup.salesforce.ports.ChunkApi` for ``on_late``."""
 
 
 class ByCalls(Generic[T]):

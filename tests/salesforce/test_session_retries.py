@@ -139,7 +139,7 @@ def test_a_repeatable_call_of_unknown_outcome_is_repeated_and_its_sender_told(
     told = []
     canned_org.answers(reply(**answer), reply(200, {"done": True}))
     session = session_at(canned_org.url, read_timeout=0.2)
-    assert session.rest("POST", "composite", body={}, on_repeat=told.append) == {"done": True}
+    assert session.rest("POST", "composite", body={}, on_retry=told.append) == {"done": True}
     assert [error.code for error in told] == [code]
 
 
@@ -191,8 +191,8 @@ def test_a_certificate_of_the_ca_bundle_is_trusted_whatever_the_environment_says
 def test_a_time_out_is_left_to_a_caller_that_will_send_less(session_at, canned_org, reply, waits, answer):
     session = session_at(canned_org.url, read_timeout=0.6)
     for call in (
-        lambda: session.rest("POST", "composite", body={}, repeat_timeouts=False),
-        lambda: session.soap(lambda token: b"", repeat_timeouts=False),
+        lambda: session.rest("POST", "composite", body={}, retry_timeouts=False),
+        lambda: session.soap(lambda token: b"", retry_timeouts=False),
     ):
         canned_org.answers(reply(**answer), reply(200, {}))
         with pytest.raises(OutcomeUnknownError) as raised:
@@ -205,7 +205,7 @@ def test_a_time_out_is_left_to_a_caller_that_will_send_less(session_at, canned_o
 def test_without_repeated_time_outs_other_unknown_outcomes_are_repeated(session_at, canned_org, reply):
     canned_org.answers(reply(reset=True), reply(200, {"done": True}))
     session = session_at(canned_org.url)
-    assert session.rest("POST", "composite", body={}, repeat_timeouts=False) == {"done": True}
+    assert session.rest("POST", "composite", body={}, retry_timeouts=False) == {"done": True}
 
 
 def crowded(reply, **headers):
