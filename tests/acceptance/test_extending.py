@@ -29,7 +29,7 @@ def test_its_examples_keep_their_contracts(page: Path) -> None:
     shown = re.findall(r"^(?:class Test|def test_)\w+", page.read_text(), re.MULTILINE)
     assert len(shown) == SHOWN
 
-    run = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", "--rootdir", str(page.parent)]
+    run = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir", str(page.parent)]
     home = {**os.environ, "AIRFLOW_HOME": str(page.parent)}
     ended = subprocess.run([*run, str(page)], env=home, capture_output=True, text=True, timeout=300, check=False)
 
