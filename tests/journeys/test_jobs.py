@@ -33,8 +33,8 @@ from airflow_sf_dedup.locks.base import Claimant, KeyScope, Standing
 from airflow_sf_dedup.locks.key_claims import SqlKeyClaims
 from airflow_sf_dedup.locks.watermarks import SqlWatermarks
 from airflow_sf_dedup.testing.fake_org import BLOCKED, KEY, ORG_ID, FakeOrg, blocked_by, lead_id, match, row, stored
+from airflow_sf_dedup.testing.workshops import workshop
 from tests.journeys.conftest import NOW
-from tests.journeys.workshops import workshop
 
 FORK = multiprocessing.get_context("fork")
 SCOPE = KeyScope(ORG_ID, "Lead", KEY)

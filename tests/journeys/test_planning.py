@@ -26,7 +26,7 @@ from airflow_sf_dedup.testing.fake_org import (
     row,
     stored,
 )
-from tests.journeys.workshops import workshop
+from airflow_sf_dedup.testing.workshops import workshop
 
 ONE, TWO = lead_id(1), lead_id(2)
 

@@ -49,7 +49,7 @@ from airflow_sf_dedup.testing.fake_org import (
     row,
     stored,
 )
-from tests.journeys.workshops import workshop
+from airflow_sf_dedup.testing.workshops import workshop
 
 SILENT = OutcomeUnknownError("no answer", code="CONNECTION_BROKEN")
 TOO_LATE = OutcomeUnknownError("no answer in time", code="READ_TIMEOUT")

@@ -8,10 +8,10 @@ from airflow_sf_dedup.salesforce.soap_lookup import SoapUpsertLookup
 from airflow_sf_dedup.testing.contracts.lookups import DuplicateLookupContract
 from airflow_sf_dedup.testing.contracts.orgs import OnEmulator, OrgOnEmulator
 from airflow_sf_dedup.testing.contracts.readers import RecordReaderContract
-from airflow_sf_dedup.testing.contracts.write_apis import UpsertApiContract
+from airflow_sf_dedup.testing.contracts.write_apis import ChunkApiContract
 
 
-class TestCollectionsApi(OnEmulator, UpsertApiContract[OrgOnEmulator]):
+class TestCollectionsApi(OnEmulator, ChunkApiContract[OrgOnEmulator]):
     def make_api(self, org: OrgOnEmulator, *, repeatable: bool = True) -> CollectionsApi:
         return CollectionsApi(
             org.session,

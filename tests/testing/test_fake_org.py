@@ -14,7 +14,7 @@ from airflow_sf_dedup.errors import RequestRefusedError
 from airflow_sf_dedup.salesforce.ports import ChunkRefused, Origin, RecordUpdate
 from airflow_sf_dedup.testing.contracts.lookups import DuplicateLookupContract
 from airflow_sf_dedup.testing.contracts.readers import RecordReaderContract
-from airflow_sf_dedup.testing.contracts.write_apis import UpsertApiContract
+from airflow_sf_dedup.testing.contracts.write_apis import ChunkApiContract
 from airflow_sf_dedup.testing.fake_org import BLOCKED, LEAD, FakeOrg, blocked_by, lead_id, match, row, stored
 
 NOW = datetime(2026, 3, 2, 6, 30, tzinfo=UTC)
@@ -82,7 +82,7 @@ class Fake:
         return ArrangedFake()
 
 
-class TestWriting(Fake, UpsertApiContract[ArrangedFake]):
+class TestWriting(Fake, ChunkApiContract[ArrangedFake]):
     def make_api(self, org: ArrangedFake, *, repeatable: bool = True) -> FakeOrg:
         org.fake.repeatable = repeatable
         return org.fake

@@ -12,9 +12,9 @@ Every test uses loads, keys and records of its own, so one database may serve th
 for the same promises over an emulated one, which ``contracts.orgs`` starts and arranges::
 
     from airflow_sf_dedup.testing.contracts.orgs import OnEmulator
-    from airflow_sf_dedup.testing.contracts.write_apis import UpsertApiContract
+    from airflow_sf_dedup.testing.contracts.write_apis import ChunkApiContract
 
-    class TestMyApi(OnEmulator, UpsertApiContract):
+    class TestMyApi(OnEmulator, ChunkApiContract):
         def make_api(self, org, *, repeatable=True):
             return MyApi(org.session, ...)
 """

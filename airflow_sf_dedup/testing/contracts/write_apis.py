@@ -19,7 +19,7 @@ from airflow_sf_dedup.testing.contracts.orgs import ArrangedOrg, OrgT
 _T = TypeVar("_T")
 
 
-class UpsertApiContract(Generic[OrgT]):
+class ChunkApiContract(Generic[OrgT]):
     """Inherit, and answer :meth:`make_org` and :meth:`make_api`."""
 
     def make_org(self) -> OrgT:

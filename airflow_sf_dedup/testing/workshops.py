@@ -1,4 +1,4 @@
-"""A workshop over a fake org and a real database, with clocks that do not wait."""
+"""A workshop over a fake org and a real database, with clocks that do not wait: for tests of what a journey does."""
 
 from __future__ import annotations
 
@@ -29,21 +29,25 @@ class NoClaims:
     def claim(
         self, scope: KeyScope, claimant: Claimant, keys: Iterable[str], *, org_time: datetime | None = None
     ) -> Grant:
+        """All of them."""
         return Grant(dict.fromkeys(keys), {})
 
     def renew(self, claimant: Claimant) -> int:
+        """None is lost, and none is kept."""
         return 0
 
     def release(self, scope: KeyScope, claimant: Claimant, keys: Iterable[str], *, settled: bool = True) -> None:
-        pass
+        """Nobody had them."""
 
     def leave(self, scope: KeyScope, claimant: Claimant, keys: Iterable[str], *, unknown: bool = False) -> None:
-        pass
+        """Nobody waits for them."""
 
     def doubted(self, scope: KeyScope, claimant: Claimant, keys: Iterable[str]) -> frozenset[str]:
+        """None."""
         return frozenset()
 
     def held(self, scope: KeyScope, claimant: Claimant, keys: Iterable[str]) -> frozenset[str]:
+        """None."""
         return frozenset()
 
 
@@ -61,7 +65,14 @@ def workshop(
     sleep: Callable[[float], None] = lambda seconds: None,
     **settings: Any,
 ) -> Workshop:
-    """Builds the journeys of partition 0 of a load."""
+    """What builds the journeys of partition 0 of a load.
+
+    :param engine: of a database whose tables are there; the load is opened in its audit.
+    :param key_claims: by default everybody gets every key.
+    :param lookup: what names the matches; by default the org.
+    :param sleep: takes the seconds that the journey would wait.
+    :param settings: fields of :class:`~airflow_sf_dedup.journeys.workshop.Workshop`.
+    """
     task = TaskRun("leads", f"run-{uuid4()}", "upsert", 0, try_number)
     return Workshop(
         part=Part(load.load_id, org_id, LEAD, key_rule),
