@@ -58,7 +58,7 @@ def partition_source(
     reading = Reading(source, fit, settings, Journal(audit, load.load_id, clock), listeners)
     with _nothing_stays_staged_if_it_fails(staging, load.load_id):
         with staging.workspace(load.load_id) as folder:
-            rows = _in_partitions(reading, grouping, settings, folder)
+            rows = _in_partitions(reading, grouping, folder)
             manifest = manifest_of(load, settings, describe, reading.fit, clock())
             staged = stage(rows, manifest, grouping, staging, listeners.on_staged)
             refs = refer(staged, manifest, load, settings)
@@ -81,14 +81,12 @@ def _fit(source: Source, settings: PartitionSettings, describe: SObject, parents
     )
 
 
-def _in_partitions(
-    reading: Reading, grouping: Grouping | None, settings: PartitionSettings, folder: Path
-) -> Iterable[Compartment]:
+def _in_partitions(reading: Reading, grouping: Grouping | None, folder: Path) -> Iterable[Compartment]:
     """Read every row, settle repeats, and gather what goes on in the partitions that it is sent in."""
-    rule, partitions = reading.fit.key_rule, settings.partitions
+    rule, partitions = reading.fit.key_rule, reading.settings.partitions
     by_key = Spool(folder / "by_key", partitions)
     reading.into(by_key)
-    rows = settled(by_key.compartments(), rule, settings.on_repeat, reading.journal)
+    rows = settled(by_key.compartments(), rule, reading.settings.on_repeat, reading.journal)
     if grouping is None:
         return rows
     grouping.check_read(reading.fit, reading.rows_read)

@@ -28,7 +28,7 @@ class StagedLoad:
     #: In the org's spelling.
     external_id_field: str
     on_repeat: str
-    #: As the source spells them.
+    #: As the rows spell them: as the source does, or as its columns are renamed.
     columns: tuple[str, ...]
     allow_non_unique_key: bool
     #: UTC.

@@ -564,6 +564,15 @@ def test_the_source_s_own_name_means_nothing_to_a_setting(tmp_path: Path, settin
     assert refused.value.setting == setting
 
 
+class Unreadable:
+    """Fails when it is looked at."""
+
+    def __eq__(self, other: object) -> bool:
+        raise OSError("secret")
+
+    __hash__ = object.__hash__
+
+
 GOOD = {"Kunden-Nr.": "A", "Nachname": "x", "Geboren": None, "Firma": "P", "Stand": 1}
 
 
@@ -571,6 +580,9 @@ GOOD = {"Kunden-Nr.": "A", "Nachname": "x", "Geboren": None, "Firma": "P", "Stan
     ("change", "message"),
     [
         pytest.param({"Geboren": "secret"}, "column Geboren ", id="value"),
+        pytest.param({"Nachname": Unreadable()}, "column Nachname cannot be read (OSError)", id="unreadable"),
+        pytest.param({"Stand": Unreadable()}, "column Stand cannot be read (OSError)", id="unreadable order"),
+        pytest.param({"Kunden-Nr.": Unreadable()}, "column Kunden-Nr. cannot be read (OSError)", id="unreadable key"),
         pytest.param({"Kunden-Nr.": " "}, "column Kunden-Nr. is blank: the row has no key", id="no key"),
         pytest.param({"Kunden-Nr.": True}, "column Kunden-Nr. is true or false", id="no such key"),
         pytest.param({"Firma": 1.5}, "column Firma is a text field and the key a float", id="parent's key"),

@@ -109,6 +109,15 @@ def test_the_table_names_just_the_options_that_its_reader_takes(name: str) -> No
     assert FORMATS[name].options == tuple(each.name for each in parameters if each.kind == each.KEYWORD_ONLY)
 
 
+@pytest.mark.parametrize("name", FORMATS)
+def test_the_documentation_has_every_line_of_the_table(name: str) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "sources.md").read_text(encoding="utf-8")
+    endings, options = (
+        ", ".join(f"`{each}`" for each in some) for some in (FORMATS[name].endings, FORMATS[name].options)
+    )
+    assert f"| `{name}` | {endings} | {options} |" in page
+
+
 def test_no_two_formats_claim_one_ending() -> None:
     endings = [ending for each in FORMATS.values() for ending in each.endings]
     assert sorted(set(endings)) == sorted(endings)
