@@ -86,7 +86,7 @@ class OrgHttp(requests.Session):
 
         :param to: takes the body of a successful answer; without it, and of any other, the answer keeps it.
         """
-        bounded.request_begins(to.most if to else 0)
+        bounded.request_begins(0 if to is None else to.most)
         with leaving(self._secrets):
             response = super().send(request, **{**kwargs, "stream": True})
             if to is not None and 200 <= response.status_code < 300:
