@@ -7,6 +7,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -77,6 +78,21 @@ def empty_url(request, tmp_path) -> str:
 def pytest_configure(config: pytest.Config) -> None:
     """Deprecated imports are errors. In ``pyproject.toml`` this line would import Airflow before its home is set."""
     config.addinivalue_line("filterwarnings", "error::airflow.utils.deprecation_tools.DeprecatedImportWarning")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What takes minutes begins first, so that no process is left alone with it at the end."""
+    items.sort(key=lambda item: item.get_closest_marker("standalone") is None)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Modules that share a dear fixture go to one process. Called only with ``-n``."""
+    if config.getoption("dist") != "loadscope":
+        return None
+    from tests.scheduling import DearThingsOnce
+
+    return DearThingsOnce(config, log)
 
 
 def pytest_unconfigure() -> None:

@@ -2,12 +2,14 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sqlite3
 import subprocess
 import sys
 from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from sqlalchemy import make_url, text
@@ -18,6 +20,8 @@ from airflow_sf_dedup.core.entries import Action
 from airflow_sf_dedup.database.engine import engine_for, writing
 from airflow_sf_dedup.database.upgrade import REVISIONS
 from airflow_sf_dedup.testing.contracts.audit import BEGIN, a_load, an_entry
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -234,28 +238,69 @@ def test_an_odd_age_is_refused(url, text):
 class Shell:
     """Runs the command as a person does, with an Airflow home that nothing else knows."""
 
-    def __init__(self, home) -> None:
+    def __init__(self, home: Path) -> None:
         self.home = home
         inherited = {name: value for name, value in os.environ.items() if not name.startswith(("AIRFLOW", "_AIRFLOW"))}
         self.environment = {**inherited, "AIRFLOW_HOME": str(home)}
 
-    def python(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+    def python(self, *arguments: str) -> tuple[int, str, str]:
         command = [sys.executable, *arguments]
-        return subprocess.run(command, env=self.environment, capture_output=True, text=True, check=False)
+        done = subprocess.run(command, env=self.environment, capture_output=True, text=True, check=False)
+        return done.returncode, done.stdout, done.stderr
 
     def audit(self, *arguments: str) -> tuple[int, str, str]:
-        done = self.python("-m", "airflow_sf_dedup.audit", *arguments)
-        return done.returncode, done.stdout, done.stderr
+        return self.python("-m", "airflow_sf_dedup.audit", *arguments)
+
+
+class QuickShell(Shell):
+    """The same; its processes need not import Airflow, since they are forked from one that did."""
+
+    def __init__(self, home: Path, server: subprocess.Popen[str]) -> None:
+        super().__init__(home)
+        self._server = server
+
+    def python(self, *arguments: str) -> tuple[int, str, str]:
+        assert self._server.stdin
+        assert self._server.stdout
+        self._server.stdin.write(json.dumps({"arguments": arguments, "environment": self.environment}) + "\n")
+        self._server.stdin.flush()
+        code, out, errors = json.loads(self._server.stdout.readline())
+        return code, out, errors
 
 
 @pytest.fixture
-def shell(tmp_path) -> Shell:
+def slow_shell(tmp_path) -> Shell:
     return Shell(tmp_path / "airflow")
 
 
-def test_the_module_runs(shell, url):
+@pytest.fixture(scope="module")
+def command_server(tmp_path_factory):
+    home = tmp_path_factory.mktemp("airflow")
+    server = subprocess.Popen(
+        [sys.executable, "-m", "tests.audit.commands"],
+        env=Shell(home).environment,
+        cwd=ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    with server:
+        yield home, server
+        server.stdin.close()
+
+
+@pytest.fixture
+def shell(command_server) -> QuickShell:
+    """With a home in which no command has run yet."""
+    home, server = command_server
+    (home / "airflow.db").unlink(missing_ok=True)
+    shutil.rmtree(home / "sf_dedup", ignore_errors=True)
+    return QuickShell(home, server)
+
+
+def test_the_module_runs(slow_shell, url):
     said = f"{url} has no load x: it was purged, or is in another database\n"
-    assert shell.audit("show", "--url", url, "--load", "x") == (1, said, "")
+    assert slow_shell.audit("show", "--url", url, "--load", "x") == (1, said, "")
 
 
 def test_without_an_airflow_home_of_its_own_nothing_is_found_nor_made(shell):
@@ -270,9 +315,9 @@ def test_an_unknown_connection_is_said_in_one_line(shell):
     assert shell.audit("show", "--load", "x", "--audit-conn-id", "nope") == (2, "", said)
 
 
-def test_without_a_connection_the_embedded_file_is_used(shell):
-    code, out, err = shell.audit("upgrade")
-    place = f"sqlite:///{shell.home}/sf_dedup/audit.db"
+def test_without_a_connection_the_embedded_file_is_used(slow_shell):
+    code, out, err = slow_shell.audit("upgrade")
+    place = f"sqlite:///{slow_shell.home}/sf_dedup/audit.db"
     assert (code, out, err) == (0, f"The audit tables in {place} are at revision {REVISIONS[-1]}.\n", "")
 
 
@@ -302,8 +347,8 @@ Session.commit()
 
 
 def test_a_connection_that_airflow_keeps_in_its_database_is_used(shell, tmp_path):
-    stored = shell.python("-c", STORE_A_CONNECTION.format(path=tmp_path / "kept.db"))
-    assert stored.returncode == 0, stored.stderr
+    stored, _, errors = shell.python("-c", STORE_A_CONNECTION.format(path=tmp_path / "kept.db"))
+    assert stored == 0, errors
     code, out, err = shell.audit("upgrade", "--audit-conn-id", "audit")
     assert (code, out, err) == (
         0,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -14,52 +14,10 @@ import pytest
 import requests
 
 from airflow_sf_dedup.emulator import EmulatedOrg
-from airflow_sf_dedup.testing.fixtures import airflow_settings
 from tests.acceptance.morning import known_to_the_org, leads, records, seed, stats
-from tests.acceptance.standalone import Standalone, actions, write_csv
+from tests.acceptance.standalone.airflow_process import Standalone, actions, write_csv
 
 pytestmark = [pytest.mark.standalone, pytest.mark.timeout(900)]
-
-DAG_FILE = """
-import os
-from airflow.sdk import DAG
-from airflow_sf_dedup import salesforce_upsert
-
-def note_process(context):
-    with open({folder!r} + "/pid-" + context["ti"].dag_id, "w") as file:
-        file.write(str(os.getpid()))
-
-for name, partitions, policy in (
-    ("east", 2, "update_existing | ask_reviewer"), ("west", 3, "update_existing | ask_reviewer"), ("killed", 1, "skip"),
-):
-    with DAG(name, schedule=None, max_active_runs=2):
-        salesforce_upsert(
-            source={folder!r} + f"/{{name}}.csv", sobject="Lead", external_id_field="External_Id__c",
-            on_duplicate=policy, partitions=partitions, retries=1, retry_policy=None, retry_delay=1,
-            on_execute_callback=note_process,
-        )
-"""
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("races")
-    (folder / "home" / "dags").mkdir(parents=True)
-    (folder / "home" / "dags" / "loads.py").write_text(DAG_FILE.format(folder=str(folder)))
-    return folder
-
-
-@pytest.fixture(scope="module")
-def org() -> Iterator[EmulatedOrg]:
-    with EmulatedOrg.start() as org:
-        yield org
-
-
-@pytest.fixture(scope="module")
-def airflow(folder: Path, org: EmulatedOrg) -> Iterator[Standalone]:
-    settings = airflow_settings(org.url, org.access_token, folder)
-    with Standalone(folder / "home", {**settings, "AIRFLOW__SF_DEDUP__CLAIM_LIFETIME": "25"}) as airflow:
-        yield airflow
 
 
 def ledger(org: EmulatedOrg) -> list[dict[str, Any]]:

@@ -31,12 +31,15 @@ def free_port() -> int:
 class Standalone:
     """Starts Airflow with the LocalExecutor and talks to its API as a user would.
 
-    :param folder: the home; Dag files are expected in ``folder/dags``.
+    :param folder: the home, which is made.
+    :param dags: the folder of the Dag files.
     :param settings: further environment variables.
     """
 
-    def __init__(self, folder: Path, settings: Mapping[str, str]) -> None:
+    def __init__(self, folder: Path, dags: Path, settings: Mapping[str, str]) -> None:
+        folder.mkdir()
         self.folder = folder
+        self._dags = dags
         self.port = free_port()
         self.url = f"http://localhost:{self.port}"
         self.environment = {**os.environ, **self._airflow(), **settings}
@@ -49,7 +52,7 @@ class Standalone:
         return {
             "AIRFLOW_HOME": str(self.folder),
             "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{self.folder / 'airflow.db'}",
-            "AIRFLOW__CORE__DAGS_FOLDER": str(self.folder / "dags"),
+            "AIRFLOW__CORE__DAGS_FOLDER": str(self._dags),
             "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
             "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
             "AIRFLOW__CORE__PARALLELISM": "4",
@@ -67,8 +70,6 @@ class Standalone:
         }
 
     def __enter__(self) -> Standalone:
-        self.run("airflow", "db", "migrate")
-        self.run("airflow", "dags", "reserialize")
         with (self.folder / "standalone.log").open("wb") as log:
             self._process = subprocess.Popen(
                 ["airflow", "standalone"],
@@ -89,14 +90,6 @@ class Standalone:
             with suppress(subprocess.TimeoutExpired):
                 self._process.wait(seconds)
 
-    def run(self, *command: str) -> str:
-        """Run a command with this Airflow's settings; answers what it printed."""
-        done = subprocess.run(
-            command, env=self.environment, cwd=self.folder, capture_output=True, text=True, timeout=180, check=False
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout
-
     def _wait_until_ready(self, seconds: float = 180) -> None:
         until = time.monotonic() + seconds
         while time.monotonic() < until:
@@ -114,17 +107,27 @@ class Standalone:
         return token
 
     def api(self, method: str, path: str, **options: Any) -> Any:
-        """One call of Airflow's public API."""
-        headers = {"Authorization": f"Bearer {self._token}"}
-        answer = requests.request(method, f"{self.url}/api/v2{path}", headers=headers, timeout=30, **options)
+        """One call of Airflow's public API, which must succeed."""
+        answer = self._call(method, path, **options)
         assert answer.ok, answer.text
         return answer.json()
 
+    def _call(self, method: str, path: str, **options: Any) -> requests.Response:
+        headers = {"Authorization": f"Bearer {self._token}"}
+        return requests.request(method, f"{self.url}/api/v2{path}", headers=headers, timeout=30, **options)
+
     def trigger(self, dag_id: str) -> str:
-        """Start a run; answers its id."""
+        """Start a run, once Airflow has read the Dag; answers its id."""
+        self._wait_until_read(dag_id)
         run = self.api("POST", f"/dags/{dag_id}/dagRuns", json={"logical_date": None, "conf": {}})
         run_id: str = run["dag_run_id"]
         return run_id
+
+    def _wait_until_read(self, dag_id: str, seconds: float = 180) -> None:
+        until = time.monotonic() + seconds
+        while not self._call("GET", f"/dags/{dag_id}").ok:
+            assert time.monotonic() < until, self.api("GET", "/importErrors")
+            time.sleep(0.2)
 
     def wait_for(self, dag_id: str, run_id: str, seconds: float = 240) -> str:
         """Wait until the run has ended; answers its state."""

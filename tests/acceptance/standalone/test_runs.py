@@ -3,61 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import requests
 
 from airflow_sf_dedup.emulator import EmulatedOrg
-from airflow_sf_dedup.testing.fixtures import airflow_settings
 from tests.acceptance.morning import known_to_the_org, leads, records, seed, stats
-from tests.acceptance.standalone import Standalone, actions, write_csv
+from tests.acceptance.standalone.airflow_process import Standalone, actions, write_csv
 
 pytestmark = [pytest.mark.standalone, pytest.mark.timeout(600)]
-
-DAG_FILE = """
-import csv
-from airflow.sdk import DAG, task
-from airflow_sf_dedup import duplicate_entries, salesforce_upsert
-
-for name in ("first", "second"):
-    with DAG(name, schedule=None, max_active_runs=1):
-        # Airflow logs what a Python task returns, unless it is told not to.
-        @task(show_return_value_in_logs=False)
-        def extract(path):
-            with open(path, newline="") as file:
-                return list(csv.DictReader(file))
-
-        @task
-        def waiting(audit):
-            return [entry.row_number for entry in duplicate_entries(audit, action="awaiting_review")]
-
-        waiting(salesforce_upsert(
-            source=extract({folder!r} + f"/{{name}}.csv"), sobject="Lead", external_id_field="External_Id__c",
-            on_duplicate="update_existing | ask_reviewer", partitions=3, retries=0,
-        ))
-"""
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("standalone")
-    (folder / "home" / "dags").mkdir(parents=True)
-    (folder / "home" / "dags" / "loads.py").write_text(DAG_FILE.format(folder=str(folder)))
-    return folder
-
-
-@pytest.fixture(scope="module")
-def org() -> Iterator[EmulatedOrg]:
-    with EmulatedOrg.start() as org:
-        yield org
-
-
-@pytest.fixture(scope="module")
-def airflow(folder: Path, org: EmulatedOrg) -> Iterator[Standalone]:
-    with Standalone(folder / "home", airflow_settings(org.url, org.access_token, folder)) as airflow:
-        yield airflow
 
 
 def test_a_scheduled_run_settles_every_row_and_shows_no_customer_value(
