@@ -13,7 +13,7 @@ from airflow_sf_dedup.hooks.places import refuse_local_file_elsewhere
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
-    from airflow_sf_dedup.audit.sql import SqlAudit
+    from airflow_sf_dedup.audit.base import Audit
     from airflow_sf_dedup.journeys.stores import Stores
 
 
@@ -35,7 +35,7 @@ def open_stores(audit_conn_id: str | None, *, upgrade: bool = False) -> Stores:
     return stores_in(_ready_engine(audit_conn_id, upgrade=upgrade), claim_lifetime=_claim_lifetime)
 
 
-def open_audit(audit_conn_id: str | None, *, upgrade: bool = False) -> SqlAudit:
+def open_audit(audit_conn_id: str | None, *, upgrade: bool = False) -> Audit:
     """The audit alone, for those who claim nothing; otherwise as :func:`open_stores`."""
     from airflow_sf_dedup.audit.sql import SqlAudit
 

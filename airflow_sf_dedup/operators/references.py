@@ -13,8 +13,7 @@ from airflow_sf_dedup.operators.partition import SalesforcePartitionOperator
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from airflow_sf_dedup.audit.base import Load
-    from airflow_sf_dedup.audit.sql import SqlAudit
+    from airflow_sf_dedup.audit.base import Audit, Load
 
 _AGAIN = "Clear the partition task, so that the source is read and staged again."
 
@@ -87,7 +86,7 @@ def _setting(task: Any, name: str) -> Any:
     return getattr(task, name, None) if partial is None else partial.get(name)
 
 
-def _compare_with_staging(ref: PartitionRef, load: Load, audit: SqlAudit) -> None:
+def _compare_with_staging(ref: PartitionRef, load: Load, audit: Audit) -> None:
     """Where nothing is staged any more nothing can be sent either, and the audit has the last word."""
     import msgspec
 
