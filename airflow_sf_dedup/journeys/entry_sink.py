@@ -9,25 +9,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
+from airflow_sf_dedup.audit.base import EntryWriter
 from airflow_sf_dedup.core.entries import Action, Entry
 from airflow_sf_dedup.journeys.sending.claiming import HeldKeys
 from airflow_sf_dedup.journeys.sending.watermarks import WatermarkGuard
 
 
-class EntrySink(Protocol):
-    """Takes entries; they are committed when a call returns."""
-
-    def remember(self, load_id: str, entries: Sequence[Entry]) -> None:
-        """As :meth:`airflow_sf_dedup.audit.base.AuditWriter.remember`."""
-
-
 @dataclass
 class SettlingSink:
-    """The audit, and what has to happen around it."""
+    """An :class:`~airflow_sf_dedup.audit.base.EntryWriter`: the audit, and what has to happen around it."""
 
-    audit: EntrySink
+    audit: EntryWriter
     keys: HeldKeys
     guard: WatermarkGuard
 

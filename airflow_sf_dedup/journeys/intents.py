@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from airflow_sf_dedup.audit.base import EntryWriter
 from airflow_sf_dedup.core.entries import Action
 from airflow_sf_dedup.core.records import Record
 from airflow_sf_dedup.journeys.entry_maker import EntryMaker
-from airflow_sf_dedup.journeys.entry_sink import EntrySink
 from airflow_sf_dedup.journeys.sending.clearance import Clearance, Cleared, granted
 from airflow_sf_dedup.journeys.sending.under_way import UnderWay
 
@@ -25,7 +25,7 @@ class Intents:
     """
 
     clearance: Clearance[Record]
-    audit: EntrySink
+    audit: EntryWriter
     load_id: str
     entries: EntryMaker
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
 
+from airflow_sf_dedup.audit.base import EntryWriter
 from airflow_sf_dedup.core.entries import UNSETTLED, Action, Entry
 from airflow_sf_dedup.core.keys import KeyRule
 from airflow_sf_dedup.core.outcomes import DuplicatesFound, Saved
@@ -13,7 +14,6 @@ from airflow_sf_dedup.core.records import Record
 from airflow_sf_dedup.errors import CallError
 from airflow_sf_dedup.journeys.collect import BEHIND_A_FAILED_ROW
 from airflow_sf_dedup.journeys.entry_maker import EntryMaker
-from airflow_sf_dedup.journeys.entry_sink import EntrySink
 from airflow_sf_dedup.journeys.key_conflicts import Conflict
 from airflow_sf_dedup.journeys.progress import Progress
 from airflow_sf_dedup.journeys.sending.claiming import HeldKeys
@@ -42,7 +42,7 @@ class Recorder:
 
     load_id: str
     key_rule: KeyRule
-    sink: EntrySink
+    sink: EntryWriter
     entries: EntryMaker
     keys: HeldKeys
     stamped: Mapping[str, str] = field(default_factory=dict)

@@ -18,7 +18,7 @@ _ENTRIES_AT_A_TIME = 1000
 
 @dataclass
 class Journal:
-    """EntrySink, many at a time, the rows that end here."""
+    """Remembers, many at a time, the rows that end here."""
 
     audit: AuditWriter
     load_id: str
