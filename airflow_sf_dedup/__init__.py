@@ -21,7 +21,7 @@ _PLACES = {
     "SaveAnyway": "airflow_sf_dedup.policies",
     "Skip": "airflow_sf_dedup.policies",
     "UpdateExisting": "airflow_sf_dedup.policies",
-    "duplicate_entries": "airflow_sf_dedup.hooks.audit",
+    "duplicate_entries": "airflow_sf_dedup.hooks.audited_rows",
     "salesforce_upsert": "airflow_sf_dedup.task_groups",
 }
 
@@ -41,7 +41,7 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
-    from airflow_sf_dedup.hooks.audit import duplicate_entries
+    from airflow_sf_dedup.hooks.audited_rows import duplicate_entries
     from airflow_sf_dedup.hooks.salesforce import SalesforceDedupHook
     from airflow_sf_dedup.operators.duplicate_audit import SalesforceDuplicateAuditOperator
     from airflow_sf_dedup.operators.partition import SalesforcePartitionOperator

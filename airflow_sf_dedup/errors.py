@@ -65,7 +65,7 @@ class CallError(SalesforceDedupError):
 
     :param code: Salesforce's error code, or a transport word such as ``READ_TIMEOUT``.
     :param status: the HTTP status, when there was an answer.
-    :param retry_after: seconds after which Salesforce says a repeat makes sense.
+    :param retry_after: seconds after which Salesforce says a retry makes sense.
     :param own_words: the message without what Salesforce said, which may quote a row; ``None``: it is all our own.
     """
 

@@ -21,8 +21,8 @@ from uuid import uuid4
 from sqlalchemy import Engine, Table
 
 from airflow_sf_dedup.audit.base import Load
-from airflow_sf_dedup.audit.rows import Row, entry_row
 from airflow_sf_dedup.audit.sql import SqlAudit
+from airflow_sf_dedup.audit.sql.rows import Row, entry_row
 from airflow_sf_dedup.core.entries import Action, Entry
 from airflow_sf_dedup.database import tables
 from airflow_sf_dedup.database.columns import utc_text

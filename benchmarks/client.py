@@ -21,8 +21,7 @@ from datetime import UTC, datetime
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-from airflow_sf_dedup.audit.base import Load
-from airflow_sf_dedup.audit.sql import SqlAudit
+from airflow_sf_dedup.audit.base import Audit, Load
 from airflow_sf_dedup.core.outcomes import Saved
 from airflow_sf_dedup.core.partitioning import PartitionRef
 from airflow_sf_dedup.core.records import Record, row_hash
@@ -30,14 +29,17 @@ from airflow_sf_dedup.core.sobjects import Field, SObject
 from airflow_sf_dedup.database.engine import engine_for
 from airflow_sf_dedup.database.upgrade import upgrade
 from airflow_sf_dedup.journeys.entry_maker import EntryMaker, TaskMark
+from airflow_sf_dedup.journeys.partition_task import workshop_of
+from airflow_sf_dedup.journeys.sql_stores import stores_in
+from airflow_sf_dedup.journeys.stores import Stores
+from airflow_sf_dedup.journeys.task_run import TaskRun
 from airflow_sf_dedup.journeys.upsert import Upsert
-from airflow_sf_dedup.journeys.wiring import TaskInstance, WriteSettings, upsert_of
-from airflow_sf_dedup.locks.key_claims import SqlKeyClaims
+from airflow_sf_dedup.journeys.write_settings import WriteSettings
 from airflow_sf_dedup.salesforce.calling.session import SalesforceSession
 from airflow_sf_dedup.salesforce.collections import CollectionsApi
 from airflow_sf_dedup.salesforce.connecting.fields import from_parts
 from airflow_sf_dedup.salesforce.wire import rest
-from airflow_sf_dedup.staging.area import StagedLoad
+from airflow_sf_dedup.staging.staged_load import StagedLoad
 
 KEY = Field("External_Id__c", "External ID", "string", length=80, external_id=True, unique=True)
 LEAD = SObject("Lead", (KEY, *(Field(name, name, "string") for name in ("FirstName", "LastName", "Email", "Company"))))
@@ -52,13 +54,14 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder, responder() as url:
         access = {"access_token": "benchmark", "instance_url": url}
         session = SalesforceSession(from_parts("benchmark", "salesforce_dedup", None, None, None, access))
-        audit = SqlAudit(engine_for(f"sqlite:///{Path(folder) / 'audit.db'}"))
-        upgrade(audit.engine)
-        load(session, audit, "warm-up", 2000)
+        engine = engine_for(f"sqlite:///{Path(folder) / 'audit.db'}")
+        upgrade(engine)
+        stores = stores_in(engine)
+        load(session, stores, "warm-up", 2000)
         profile = cProfile.Profile()
         if args.profile:
             profile.enable()
-        wall, cpu = load(session, audit, "measured", args.rows)
+        wall, cpu = load(session, stores, "measured", args.rows)
         profile.disable()
         print(
             f"{args.rows:,} rows: {cpu:.2f} s CPU, {args.rows / cpu:,.0f} rows/s and core; "
@@ -67,7 +70,7 @@ def main() -> None:
         if args.profile:
             pstats.Stats(profile).sort_stats("tottime").print_stats(25)
         else:
-            parts(session, audit, args.rows)
+            parts(session, stores, args.rows)
 
 
 def records(count: int) -> list[Record]:
@@ -85,24 +88,24 @@ def record(number: int) -> Record:
     return Record(number, fields[KEY.name], fields, row_hash(fields))
 
 
-def load(session: SalesforceSession, audit: SqlAudit, load_id: str, rows: int) -> tuple[float, float]:
+def load(session: SalesforceSession, stores: Stores, load_id: str, rows: int) -> tuple[float, float]:
     """Wall and CPU seconds of one partition."""
-    open_load(audit, load_id)
-    task = journey(session, audit, load_id)
+    open_load(stores.audit, load_id)
+    task = journey(session, stores, load_id)
     source = records(rows)
     wall, cpu = time.perf_counter(), time.process_time()
     task.run(source)
     wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
-    assert audit.totals(load_id).rows == rows
+    assert stores.audit.totals(load_id).rows == rows
     return wall, cpu
 
 
-def open_load(audit: SqlAudit, load_id: str) -> None:
+def open_load(audit: Audit, load_id: str) -> None:
     now = datetime.now(UTC)
     audit.open_load(Load(load_id, ORG_ID, LEAD.name, KEY.name, "benchmark", "manual", "partition", now))
 
 
-def journey(session: SalesforceSession, audit: SqlAudit, load_id: str) -> Upsert:
+def journey(session: SalesforceSession, stores: Stores, load_id: str) -> Upsert:
     ref = PartitionRef(
         load_id=load_id,
         partition=0,
@@ -126,18 +129,17 @@ def journey(session: SalesforceSession, audit: SqlAudit, load_id: str) -> Upsert
         allow_non_unique_key=False,
         created_at=datetime.now(UTC),
     )
-    return upsert_of(
+    return workshop_of(
         ref,
         staged,
         WriteSettings(max_in_flight=1),
         session=session,
-        audit=audit,
-        claims=SqlKeyClaims(audit.engine),
-        task=TaskInstance(TaskMark(partition=0), "benchmark"),
-    )
+        stores=stores,
+        task=TaskRun("benchmark", "manual", "upsert"),
+    ).upsert()
 
 
-def parts(session: SalesforceSession, audit: SqlAudit, rows: int) -> None:
+def parts(session: SalesforceSession, stores: Stores, rows: int) -> None:
     """Where the time goes: each part by itself, on the same calls of 1,000 rows."""
     all_rows = records(rows)
     calls = [[call[start : start + 200] for start in range(0, len(call), 200)] for call in _thousands(all_rows)]
@@ -147,7 +149,7 @@ def parts(session: SalesforceSession, audit: SqlAudit, rows: int) -> None:
     entries = [
         [maker.saved(row, Saved(f"00Q{row.row_number:012d}AAA", True)) for row in call] for call in _thousands(all_rows)
     ]
-    open_load(audit, "parts")
+    open_load(stores.audit, "parts")
     measures: dict[str, Callable[[], object]] = {
         "write and read over HTTP": lambda: [api.upsert(call) for call in calls],
         "  of which classify": lambda: [
@@ -155,7 +157,7 @@ def parts(session: SalesforceSession, audit: SqlAudit, rows: int) -> None:
             for call, answer in zip(calls, answers, strict=True)
         ],
         "make entries": lambda: [maker.saved(row, Saved("00Q000000000001AAA", True)) for row in all_rows],
-        "audit": lambda: [audit.remember("parts", some) for some in entries],
+        "audit": lambda: [stores.audit.remember("parts", some) for some in entries],
     }
     for name, work in measures.items():
         cpu = time.process_time()

@@ -22,8 +22,10 @@ from airflow_sf_dedup.core.entries import Entry
 from airflow_sf_dedup.core.partitioning import PartitionRef
 from airflow_sf_dedup.core.sobjects import Field, SObject
 from airflow_sf_dedup.journeys.partition import partition_source
+from airflow_sf_dedup.journeys.partition_settings import PartitionSettings
 from airflow_sf_dedup.sources import source_of
-from airflow_sf_dedup.staging.area import StagingArea, read_partition
+from airflow_sf_dedup.staging.area import StagingArea
+from airflow_sf_dedup.staging.by_reference import read_partition
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 TEXTS = ("FirstName", "LastName", "Company", "Email", "Phone", "Street", "City")
@@ -62,18 +64,12 @@ def bare_loop(path: Path) -> int:
 
 def stage(path: Path, folder: Path) -> list[PartitionRef]:
     return partition_source(
-        source=source_of(path),
+        source_of(path),
+        PartitionSettings(external_id_field="Key__c", partitions=8, salesforce_conn_id="sf"),
+        load=Load("load", "00D000000000001AAA", "Lead", "Key__c", "dag", "run", "task", NOW),
         describe=LEAD,
-        external_id_field="Key__c",
-        partitions=8,
-        on_repeat="last",
-        group_by=None,
-        allow_non_unique_key=False,
         staging=StagingArea(str(folder)),
         audit=NoAudit(),
-        load=Load("load", "00D000000000001AAA", "Lead", "Key__c", "dag", "run", "task", NOW),
-        salesforce_conn_id="sf",
-        audit_conn_id=None,
         clock=lambda: NOW,
     )
 

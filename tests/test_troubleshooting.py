@@ -1,4 +1,4 @@
-"""Each message of ``docs/troubleshooting.md`` is one that the code says; its classes and codes are all there are."""
+"""Each message of docs/troubleshooting.md is one that the code still has, and each code of ours is explained there."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 from rich.console import Console
-from sqlalchemy import URL
+from sqlalchemy import URL, Engine
 from sqlalchemy.exc import DBAPIError
 
 from airflow_sf_dedup.audit.base import Load
@@ -77,7 +77,7 @@ def _airflows_url(audit_conn_id: str | None) -> URL:
 
     :raises SettingError: the connection is not known, or not of a type that is supported.
     """
-    from airflow_sf_dedup.hooks.audit import audit_url
+    from airflow_sf_dedup.hooks.audit_place import audit_url
 
     try:
         return audit_url(audit_conn_id, setting="--audit-conn-id")
@@ -92,11 +92,11 @@ def _airflows_url(audit_conn_id: str | None) -> URL:
     return _airflows_url(audit_conn_id)
 
 
-def _upgrade(audit: SqlAudit, _args: argparse.Namespace, console: Console) -> int:
+def _upgrade(engine: Engine, console: Console) -> int:
     # Airflow's logging writes what Alembic does to standard output.
     logging.getLogger("alembic").setLevel(logging.WARNING)
-    upgrade(audit.engine)
-    console.print(f"The audit tables in {place_of(audit.engine.url)} are at revision {REVISIONS[-1]}.")
+    upgrade(engine)
+    console.print(f"The audit tables in {place_of(engine.url)} are at revision {REVISIONS[-1]}.")
     return 0
 
 
@@ -157,7 +157,7 @@ def _show(audit: SqlAudit, args: argparse.Namespace, console: Console) -> int:
         lines = lines_of(report_of(audit, load), width=width, ascii_only=console.options.ascii_only)
         console.print(_writable("\n".join(lines), console))
     if not loads:
-        console.print(printable(f"{place_of(audit.engine.url)} has {_nothing(args)}"))
+        console.print(printable(f"{audit.place} has {_nothing(args)}"))
     elif not (args.load or args.run):
         _lead_to_run(audit, loads[0], args.audit_conn_id, console)
     return 0 if loads else 1
@@ -199,7 +199,17 @@ def _loads(audit: SqlAudit, args: argparse.Namespace) -> list[Load]:
     return [latest] if latest else []
 
 
-_COMMANDS = {"upgrade": _upgrade, "purge": _purge, "erase": _erase, "show": _show}
+#: Those that look into an audit that is there.
+_COMMANDS = {"purge": _purge, "erase": _erase, "show": _show}
+
+
+def _run(args: argparse.Namespace, console: Console) -> int:
+    """Only ``upgrade`` makes a file or a table."""
+    if args.command == "upgrade":
+        return _upgrade(engine_for(_url(args)), console)
+    engine = engine_for(_url(args), create=False)
+    ensure_current(engine)
+    return _COMMANDS[args.command](SqlAudit(engine), args, console)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -207,11 +217,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = _parser().parse_args(argv)
     console = Console(highlight=False, soft_wrap=True, markup=False)
     try:
-        creates = args.command == "upgrade"
-        audit = SqlAudit(engine_for(_url(args), create=creates))
-        if not creates:
-            ensure_current(audit.engine)
-        return _COMMANDS[args.command](audit, args, console)
+        return _run(args, console)
     except (SettingError, AuditUnreachableError) as error:
         problem = str(error)
     except (DBAPIError, OSError) as error:

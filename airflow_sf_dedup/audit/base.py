@@ -2,6 +2,8 @@
 
 An audit keeps its promises under repeats: writing the same entries twice leaves one entry a row, and
 an entry that is settled is never overwritten by a later try.
+
+Each port is one question. A journey takes the ports that it needs; a backend answers them all.
 """
 
 from __future__ import annotations
@@ -126,8 +128,8 @@ class Purged:
     named: tuple[str, ...] = ()
 
 
-class AuditWriter(Protocol):
-    """Takes what the journeys have to remember. Everything is committed when a call returns."""
+class LoadWriter(Protocol):
+    """Takes what is the same for all rows of a load, and its journal. Committed when a call returns."""
 
     def open_load(self, load: Load) -> None:
         """Begin a load; opening the same ``load_id`` again changes nothing."""
@@ -137,24 +139,6 @@ class AuditWriter(Protocol):
 
         :raises LoadMissingError: when the load was not opened.
         :raises TypeError: when a name is no column of the load that may change.
-        """
-
-    def remember(self, load_id: str, entries: Sequence[Entry]) -> None:
-        """Write entries with their matches and values, replacing unsettled ones of the same rows; but ``not_sent``
-        does not replace ``failed``.
-
-        All of them or none; of several entries for one row, the first settled one counts, or else the last.
-
-        :raises LoadMissingError: when the load was not opened.
-        """
-
-    def count_call(self, load_id: str, *, round_number: int, budget: int | None) -> bool:
-        """Count one API call of the load before it is made. Safe to call from several tasks and threads at once.
-
-        :param round_number: counts the times a person cleared the run; each round has the whole budget.
-        :param budget: calls of all tasks of the load together; ``None``: any number.
-        :returns: False, with nothing counted, when the round has used up the budget.
-        :raises LoadMissingError: when the load was not opened.
         """
 
     def note_beginning(self, load_id: str, partition: int) -> None:
@@ -170,14 +154,58 @@ class AuditWriter(Protocol):
         """
 
 
-class AuditReader(Protocol):
-    """Answers from the audit."""
+class CallCounter(Protocol):
+    """Keeps a load within its budget of API calls."""
+
+    def count_call(self, load_id: str, *, round_number: int, budget: int | None) -> bool:
+        """Count one API call of the load before it is made. Safe to call from several tasks and threads at once.
+
+        :param round_number: counts the times a person cleared the run; each round has the whole budget.
+        :param budget: calls of all tasks of the load together; ``None``: any number.
+        :returns: False, with nothing counted, when the round has used up the budget.
+        :raises LoadMissingError: when the load was not opened.
+        """
+
+
+class EntryWriter(Protocol):
+    """Takes what became of rows."""
+
+    def remember(self, load_id: str, entries: Sequence[Entry]) -> None:
+        """Write entries with their matches and values, replacing unsettled ones of the same rows; but ``not_sent``
+        does not replace ``failed``.
+
+        All of them or none, committed when the call returns; of several entries for one row, the first settled one
+        counts, or else the last.
+
+        :raises LoadMissingError: when the load was not opened.
+        """
+
+
+class AuditWriter(LoadWriter, CallCounter, EntryWriter, Protocol):
+    """Takes all that journeys have to remember."""
+
+
+class LoadReader(Protocol):
+    """Which loads are there, and what was begun of them?"""
 
     def load(self, load_id: str) -> Load | None:
         """The load of that id."""
 
     def loads_of_run(self, dag_id: str, run_id: str) -> list[Load]:
         """The loads of one DAG run, oldest first."""
+
+    def latest_load(self, dag_id: str | None = None) -> Load | None:
+        """The load that began last, of a Dag or of all; ``None``: there is none."""
+
+    def begun_partitions(self, load_id: str) -> frozenset[int]:
+        """The partitions of a load that some task began to send; of the others no row was sent.
+
+        -1 among them: it is not known which they all are.
+        """
+
+
+class RowReader(Protocol):
+    """How do single rows of a load stand?"""
 
     def settled_rows(
         self,
@@ -202,11 +230,23 @@ class AuditReader(Protocol):
     def actions(self, load_id: str, rows: Iterable[int]) -> Mapping[int, Action]:
         """Row number to action, of those of these rows that have an entry."""
 
-    def begun_partitions(self, load_id: str) -> frozenset[int]:
-        """The partitions of a load that some task began to send; of the others no row was sent.
 
-        -1 among them: it is not known which they all are.
-        """
+class EntryReader(Protocol):
+    """What became of the rows, row by row?"""
+
+    def entries(
+        self,
+        load_id: str,
+        *,
+        actions: Iterable[Action] | None = None,
+        partition: int | None = None,
+        page_size: int = 500,
+    ) -> Iterator[Entry]:
+        """The entries with matches and kept values, by row number, read page by page."""
+
+
+class TotalsReader(Protocol):
+    """How many rows ended how, and why?"""
 
     def totals(self, load_id: str, partition: int | None = None) -> Totals:
         """Count the entries of a load, or of one of its partitions."""
@@ -221,15 +261,22 @@ class AuditReader(Protocol):
         :param made_by: only loads of this Dag and task; ``None``: of any.
         """
 
-    def entries(
-        self,
-        load_id: str,
-        *,
-        actions: Iterable[Action] | None = None,
-        partition: int | None = None,
-        page_size: int = 500,
-    ) -> Iterator[Entry]:
-        """The entries with matches and kept values, by row number, read page by page."""
+
+class DetailReader(Protocol):
+    """What is worth a sentence in a report, beyond the totals?"""
+
+    def sent_again(self, load_id: str) -> SentAgain:
+        """How many rows of a load were sent more than once by their last try, how often and how long."""
+
+    def doubtful_matches(self, load_id: str) -> DoubtfulMatches:
+        """The rows of a load that updated a record whose match confidence was low, by the best match of each."""
+
+    def rows_by_rule(self, load_id: str) -> Mapping[str, int]:
+        """Duplicate rule to the number of rows of a load that it named records for, most first."""
+
+
+class AuditReader(LoadReader, RowReader, EntryReader, TotalsReader, DetailReader, Protocol):
+    """Answers from the audit."""
 
 
 class AuditKeeper(Protocol):
@@ -248,6 +295,12 @@ class AuditKeeper(Protocol):
         Loads with rows that wait (``awaiting_review``, ``held``) are kept unless ``force``.
         """
 
+    def going_on(self, moment: datetime) -> frozenset[str]:
+        """The ids of the loads that were not over by then: what is staged of them may be in use."""
+
+    def staging_paths(self) -> frozenset[str]:
+        """The folders and URLs where loads were staged, as far as they name one of their own."""
+
 
 class Audit(AuditWriter, AuditReader, Protocol):
-    """What a journey needs of a backend."""
+    """What journeys and reports need of a backend."""

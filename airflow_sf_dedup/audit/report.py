@@ -16,9 +16,8 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from airflow_sf_dedup.audit.base import DOUBTFUL_BELOW, DoubtfulMatches, Load, SentAgain, Totals
+from airflow_sf_dedup.audit.base import DOUBTFUL_BELOW, AuditReader, DoubtfulMatches, Load, SentAgain, Totals
 from airflow_sf_dedup.audit.latest import counts_instead
-from airflow_sf_dedup.audit.sql import SqlAudit
 from airflow_sf_dedup.core.entries import COUNTED_AS_FAILED, Action
 from airflow_sf_dedup.core.printable import printable
 
@@ -56,7 +55,7 @@ class Report:
     counts_instead: str | None = None
 
 
-def report_of(audit: SqlAudit, load: Load, totals: Totals | None = None) -> Report:
+def report_of(audit: AuditReader, load: Load, totals: Totals | None = None) -> Report:
     """The report of a whole load.
 
     :param totals: where they are counted already.

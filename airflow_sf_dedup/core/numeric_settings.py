@@ -129,7 +129,7 @@ def partitions_up_to(most: int) -> Number[int]:
     return Number(number.setting, f"{number.allowed} (Airflow's [core] max_map_length)", number.take)
 
 
-#: How many Airflow maps over is a setting of Airflow's: see ``operators.spelling``.
+#: How many Airflow maps over is a setting of Airflow's: see ``operators.mapping``.
 PARTITIONS = partitions_up_to(2**31 - 1)
 #: Rows that may be failed, invalid, unknown or not sent.
 MAX_FAILED = _or_none(_whole("max_failed", 0))

@@ -11,14 +11,13 @@ from datetime import datetime
 from itertools import groupby
 from typing import TypeVar
 
-from airflow_sf_dedup.audit import upkeep
 from airflow_sf_dedup.audit.base import Purged
 from airflow_sf_dedup.audit.sql import SqlAudit
 from airflow_sf_dedup.core.clock import utc_now
 from airflow_sf_dedup.core.entries import Action, Entry
 from airflow_sf_dedup.database.storable import stored_key
-from airflow_sf_dedup.files.paths import shown
-from airflow_sf_dedup.hooks.audit import staging_path, work_path
+from airflow_sf_dedup.files.addresses import shown
+from airflow_sf_dedup.hooks.places import configured_staging_path, work_path
 from airflow_sf_dedup.journeys.collect import begun_partitions
 from airflow_sf_dedup.staging.area import StagingArea
 from airflow_sf_dedup.staging.erasing import StagedErasure, StagedRow
@@ -51,7 +50,7 @@ class Forgotten:
 
 
 def erase(audit: SqlAudit, key: str, *, sobject: str | None, external_id_field: str | None) -> Erased:
-    """Remove all that is kept of one key; see :func:`airflow_sf_dedup.audit.upkeep.erase` for the audit's part.
+    """Remove all that is kept of one key; see :func:`airflow_sf_dedup.audit.sql.erasing.erase` for the audit's part.
 
     A row that was staged and has no entry yet gets one, so that its load still accounts for it: ``not_sent``, or
     ``unknown`` where its partition was begun.
@@ -72,12 +71,12 @@ def erase(audit: SqlAudit, key: str, *, sobject: str | None, external_id_field: 
 
 
 def purge(audit: SqlAudit, older_than: datetime, *, force: bool) -> Forgotten:
-    """Delete old loads; see :func:`airflow_sf_dedup.audit.upkeep.purge` for the audit's part.
+    """Delete old loads; see :func:`airflow_sf_dedup.audit.sql.purging.purge` for the audit's part.
 
     What was staged of them goes too, and whatever else was staged before that time, unless its load may be going on,
     or left behind by killed tasks.
     """
-    areas, now, going_on = staging_areas(audit), utc_now(), upkeep.going_on(audit.engine, older_than)
+    areas, now, going_on = staging_areas(audit), utc_now(), audit.going_on(older_than)
     purged = audit.purge(older_than, force=force)
     gone = frozenset(purged.load_ids)
 
@@ -92,7 +91,7 @@ def purge(audit: SqlAudit, older_than: datetime, *, force: bool) -> Forgotten:
 
 def staging_areas(audit: SqlAudit) -> list[StagingArea]:
     """Everywhere that loads of the audit were staged, the configured place among them."""
-    bases = {staging_path(), *upkeep.staging_paths(audit.engine)}
+    bases = {configured_staging_path(), *audit.staging_paths()}
     return [StagingArea(base, work_path()) for base in sorted(bases)]
 
 

@@ -1,93 +1,210 @@
-"""Has a partition's sending begun? Until its first call none of its rows can be in the org.
-
-So a task that ends before that says ``not_sent`` of its rows, and why; after it, nobody can without their entries.
-"""
+"""A load begins: the org is checked, the source is staged, and what the load will cost is said."""
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Iterable
-from datetime import datetime
-from itertools import islice
+import logging
+import uuid
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property, partial
+from typing import Any
 
-from airflow_sf_dedup.audit.base import Audit, Load
-from airflow_sf_dedup.core.entries import Action, Entry
+from airflow_sf_dedup.audit.base import NOTES_BEGINNINGS, ONE_TASK, Audit, Load
+from airflow_sf_dedup.audit.report import what_was_read
+from airflow_sf_dedup.core.clock import utc_now
+from airflow_sf_dedup.core.identity import digest_of
 from airflow_sf_dedup.core.partitioning import PartitionRef
-from airflow_sf_dedup.core.records import Record
-from airflow_sf_dedup.errors import CallError, SalesforceDedupError
-from airflow_sf_dedup.journeys.collect import NOT_BEGUN, begun_partitions
-from airflow_sf_dedup.journeys.entry_maker import TaskMark
+from airflow_sf_dedup.core.sobjects import Field, SObject
+from airflow_sf_dedup.journeys.doubtful import RejectedRows, doubt_of
+from airflow_sf_dedup.journeys.field_settings import masked_names, policy_of
+from airflow_sf_dedup.journeys.history import history_of
+from airflow_sf_dedup.journeys.limits import CallLimits, must_be_told
+from airflow_sf_dedup.journeys.load_settings import LoadSettings
+from airflow_sf_dedup.journeys.partition import partition_source
+from airflow_sf_dedup.journeys.partition_settings import PartitionSettings
+from airflow_sf_dedup.journeys.partitioning.listeners import Listeners
+from airflow_sf_dedup.journeys.prediction import predict_calls, warnings_of
+from airflow_sf_dedup.journeys.required import lacking
+from airflow_sf_dedup.journeys.task_run import TaskRun
+from airflow_sf_dedup.journeys.write_settings import WriteSettings
+from airflow_sf_dedup.salesforce.calling.daily_calls import ask_daily_calls
+from airflow_sf_dedup.salesforce.calling.session import SalesforceSession
+from airflow_sf_dedup.salesforce.reader import describe
+from airflow_sf_dedup.salesforce.write_paths import LOOKUP_PATHS, WRITE_PATHS
+from airflow_sf_dedup.sources.base import Source
+from airflow_sf_dedup.sources.read import source_of
+from airflow_sf_dedup.staging.area import StagingArea
+from airflow_sf_dedup.staging.sweeping import sweep
 
-_ENTRIES_TOGETHER = 1000
+_log = logging.getLogger(__name__)
 
 
+def new_load_id() -> str:
+    """A name for one execution of a load."""
+    return str(uuid.uuid4())
+
+
+def load_id_of(rows: Iterable[Any], settings: LoadSettings, org_id: str, task: TaskRun) -> str:
+    """A name that the same rows get again in the same task, so that a retry finds what is settled.
+
+    Rows for another org, sObject or key, and rows of which others are sent, are another load: nothing of it is settled.
+    """
+    of_task = (task.dag_id, task.run_id, task.task_id, task.map_index)
+    # Salesforce does not tell API names apart by case, nor do we columns.
+    target = (org_id, settings.sobject.lower(), settings.external_id_field.lower())
+    chosen = (settings.on_repeat, (settings.newer_than or "").lower())
+    return str(uuid.UUID(bytes=digest_of([of_task, target, chosen, *rows])))
+
+
+@dataclass(frozen=True)
 class Beginning:
-    """A gate of a session: notes once, before the first call, that rows may be in the org from now on.
+    """Begins loads. What is opened last is not even made where a setting or the org does not fit.
 
-    :param note: commits it; when that fails the call is not made.
+    :ivar retention_days: after which what other loads left staged is removed.
+    :ivar most_partitions: that a load may have.
     """
 
-    def __init__(self, note: Callable[[], None]) -> None:
-        self._note = note
-        self._lock = threading.Lock()
-        self._noted = False
+    session: SalesforceSession
+    open_audit: Callable[[], Audit]
+    open_staging: Callable[[], StagingArea]
+    task: TaskRun
+    retention_days: int
+    most_partitions: int
 
-    def __call__(self) -> None:
-        """Asked before each call, by several threads at once."""
-        with self._lock:
-            if not self._noted:
-                self._note()
-                self._noted = True
+    def begin(self, source: Any, settings: LoadSettings, load_id: str) -> list[PartitionRef]:
+        """Check the org and stage the source in partitions.
+
+        :raises SettingError: a setting, the source or the org does not fit; nothing is staged.
+        :raises SourceError: there are rows, and none of them can be sent; all of them are in the audit.
+        """
+        settings.write.check()
+        sobject, rows = describe(self.session, settings.sobject), source_of(source)
+        self._know_daily_calls(settings.write.limits)
+        sweep(self.staging, now=utc_now())
+        self.staging.remove_older_than(self.retention_days, now=utc_now())
+        load = self._load(load_id, sobject, settings)
+        try:
+            return self._staged(rows, settings, sobject, load)
+        finally:
+            self._count_calls(load_id)
+
+    @cached_property
+    def audit(self) -> Audit:
+        """Its tables are created or upgraded."""
+        return self.open_audit()
+
+    @cached_property
+    def staging(self) -> StagingArea:
+        """Where the rows will wait."""
+        return self.open_staging()
+
+    def _staged(self, rows: Source, settings: LoadSettings, sobject: SObject, load: Load) -> list[PartitionRef]:
+        rejected = RejectedRows()
+        rows_together, sent = list[int](), list[str]()
+
+        def fits(columns: Sequence[str], key_field: Field) -> None:
+            _check_fit(settings.write, sobject, columns, key_field.name)
+            sent[:] = columns
+
+        refs = partition_source(
+            rows,
+            PartitionSettings(
+                external_id_field=settings.external_id_field,
+                partitions=settings.partitions,
+                most_partitions=self.most_partitions,
+                on_repeat=settings.on_repeat,
+                group_by=settings.group_by,
+                newer_than=settings.newer_than,
+                allow_non_unique_key=settings.allow_non_unique_key,
+                salesforce_conn_id=settings.salesforce_conn_id,
+                audit_conn_id=settings.audit_conn_id,
+            ),
+            load=load,
+            describe=sobject,
+            parents=partial(describe, self.session),
+            staging=self.staging,
+            audit=self.audit,
+            clock=utc_now,
+            listeners=Listeners(check_load=fits, on_rejected=rejected, on_staged=rows_together.extend),
+        )
+        # An earlier try of the same load may have staged elsewhere.
+        self.audit.update_load(load.load_id, settings=load.settings)
+        _log.info("%s", what_was_read(sum(ref.rows for ref in refs), len(refs), self.audit.totals(load.load_id)))
+        if not refs and (doubt := doubt_of(rows, rejected)) is not None:
+            raise doubt
+        if not refs and rejected.first is None:
+            _log.warning("the source has no row: nothing is sent, and the load is green")
+        if sent and (warning := lacking(sobject, sent)) is not None:
+            _log.warning("%s", warning)
+        self._predict(load, rows_together, len(refs), settings.write)
+        return refs
+
+    def _know_daily_calls(self, limits: CallLimits) -> None:
+        """Make sure that a floor can be kept, before anything is staged that could not be sent.
+
+        :raises OwnLimitReachedError: the org does not tell how many calls are left.
+        """
+        if limits.api_floor_pct is not None:
+            must_be_told(self.session.limit_info or ask_daily_calls(self.session))
+
+    def _predict(self, load: Load, rows_together: list[int], tasks: int, write: WriteSettings) -> None:
+        """Say and remember what the load will cost, before it writes anything."""
+        history = history_of(self.audit, load)
+        # Where a login does not tell the org's id, each task asks for it; for a floor each asks what is left.
+        asks = min(1, self.session.calls_by_kind.get("GET query", 0) + (write.limits.api_floor_pct is not None))
+        prediction = predict_calls(
+            rows_together,
+            blocked_share=history.shares.blocked if history else None,
+            settled_share=history.shares.settled if history else None,
+            before=self.session.api_calls + asks * tasks,
+            path=WRITE_PATHS[write.api],
+            lookup=LOOKUP_PATHS[write.lookup],
+        )
+        _log.info("%s", f"{prediction}; {history.words}" if history else prediction)
+        made = self.session.api_calls
+        for warning in warnings_of(prediction, write.limits, self.session.limit_info, made=made):
+            _log.warning("%s", warning)
+        self.audit.update_load(load.load_id, predicted_calls=prediction.calls)
+
+    def _count_calls(self, load_id: str) -> None:
+        """The calls so far are the load's, however it began."""
+        if self.audit.load(load_id):
+            for _ in range(self.session.api_calls):
+                self.audit.count_call(load_id, round_number=self.task.round_number, budget=None)
+
+    def _load(self, load_id: str, sobject: SObject, settings: LoadSettings) -> Load:
+        key_field = sobject.field(settings.external_id_field)
+        return Load(
+            load_id=load_id,
+            org_id=self.session.org_id,
+            sobject=sobject.name,
+            # However it is spelled here: the next load of the same field looks for this one.
+            external_id_field=key_field.name if key_field else settings.external_id_field,
+            dag_id=self.task.dag_id,
+            run_id=self.task.run_id,
+            task_id=self.task.task_id,
+            started_at=utc_now(),
+            settings={
+                "map_index": self.task.map_index,
+                "partitions": settings.partitions,
+                "on_repeat": settings.on_repeat,
+                "group_by": settings.group_by,
+                "newer_than": settings.newer_than,
+                "staging_path": self.staging.recorded(load_id),
+                "salesforce_conn_id": settings.salesforce_conn_id,
+                "audit_conn_id": settings.audit_conn_id,
+                NOTES_BEGINNINGS: True,
+                **({ONE_TASK: True} if settings.one_task else {}),
+            },
+        )
 
 
-def remember_not_begun(
-    audit: Audit,
-    load: Load,
-    ref: PartitionRef,
-    records: Iterable[Record],
-    error: BaseException,
-    *,
-    mark: TaskMark,
-    clock: Callable[[], datetime],
-) -> None:
-    """Give the rows of a partition their entries when its task ended before its first call.
+def _check_fit(settings: WriteSettings, described: SObject, columns: Iterable[str], key_field: str) -> None:
+    """Whether the settings fit a load that is not staged yet.
 
-    Rows keep the entries of an earlier try. Where such a try began to send and said nothing of a row, nobody knows;
-    the row gets no entry here, and the load's end says so.
-
-    :param error: why the task ended.
+    :param described: the sObject with all its fields.
+    :param columns: of the source, as far as they are sent.
+    :raises SettingError: as the upsert task would raise it.
     """
-    begun = begun_partitions(audit, load)
-    if begun is None or ref.partition in begun:
-        return
-    code, message = _code(error), _words(error)
-    entries = (_not_sent(record, code, message, mark, clock()) for record in records)
-    while some := list(islice(entries, _ENTRIES_TOGETHER)):
-        audit.remember(ref.load_id, some)
-
-
-def _code(error: BaseException) -> str:
-    if isinstance(error, CallError):
-        return error.code or (f"HTTP_{error.status}" if error.status else "CALL_FAILED")
-    return "TASK_ENDED"
-
-
-def _words(error: BaseException) -> str:
-    """Our own errors quote no row; any other might."""
-    return str(error) if isinstance(error, SalesforceDedupError) else f"the task ended early: {type(error).__name__}"
-
-
-def _not_sent(record: Record, code: str, message: str, mark: TaskMark, at: datetime) -> Entry:
-    return Entry(
-        row_number=record.row_number,
-        action=Action.NOT_SENT,
-        at=at,
-        key=record.key,
-        row_hash=record.row_hash,
-        error_code=code,
-        error_message=message,
-        reason=NOT_BEGUN,
-        partition=mark.partition,
-        map_index=mark.map_index,
-        try_number=mark.try_number,
-    )
+    policy_of(settings.on_duplicate, described, columns, key_field)
+    masked_names(settings.masked_fields, described, key_field)

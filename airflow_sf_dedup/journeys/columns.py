@@ -6,17 +6,16 @@ message quotes a column only where the header is surely one.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
 
 from airflow_sf_dedup.core.field_names import FieldName, field_named, nearest_fields
 from airflow_sf_dedup.core.sobjects import Field, SObject
 from airflow_sf_dedup.core.wording import any_of, listed, nearest, shown
 from airflow_sf_dedup.errors import PreflightError
 from airflow_sf_dedup.sources.columns import Column, FieldColumn, ParentColumn, ParentsColumn
-
-#: What spreadsheets put between cells.
-_DELIMITERS = (";", "\t", "|", ",")
+from airflow_sf_dedup.sources.headers import other_delimiter
 
 #: From the name of an sObject to what the org says of it; asked once for each parent of a load.
 #: Raises PreflightError: there is none that this user can see.
@@ -55,7 +54,7 @@ def check_columns(
     sent = {name: each for name, each in found.items() if not isinstance(each, Unwritable)}
     refused = {name: each for name, each in found.items() if isinstance(each, Unwritable)}
     _check_header(finder, found, sent)
-    shared = _shared_fields(sent)
+    shared = _shared_fields(sent, finder.called)
     if refused or shared:
         names = listed(refused, between="; ", say=lambda name: finder.problem(name, refused[name]))
         raise _refused(finder.describe, "; ".join(filter(None, [names, listed(shared, between="; ")])))
@@ -76,23 +75,15 @@ def _check_header(finder: ColumnFinder, found: Mapping[str, Column | Unwritable]
     which = f"only {known:,}" if known else "none"
     raise PreflightError(
         f"source: {which} of the {len(found):,} columns is a field of {finder.describe.name}, and none is the key; "
-        f"is the first line a header with API names?{_other_delimiter(tuple(found))}",
+        f"is the first line a header with API names?{other_delimiter(tuple(found))}",
         setting="source",
     )
 
 
-def _other_delimiter(names: Sequence[str]) -> str:
-    """A hint at a file whose whole header was taken for one column; shows the delimiter only."""
-    likely = max(_DELIMITERS, key=names[0].count)
-    if len(names) > 1 or likely not in names[0]:
-        return ""
-    return f" Its only column holds {likely!r}: if that stands between the cells, set delimiter={likely!r} in source"
-
-
-def _shared_fields(sent: Mapping[str, Column]) -> list[str]:
+def _shared_fields(sent: Mapping[str, Column], called: Callable[[str], str]) -> list[str]:
     names: dict[str, list[str]] = {}
     for name, column in sent.items():
-        names.setdefault(column.field.name, []).append(shown(name))
+        names.setdefault(column.field.name, []).append(called(name))
     return [f"{listed(some, between=' and ')} are one field, {field}" for field, some in names.items() if len(some) > 1]
 
 
@@ -103,11 +94,13 @@ class ColumnFinder:
     :param describe: the sObject of the load.
     :param key_field: by which it is upserted.
     :param parents: what the org says of parents that columns name.
+    :param own_name: what the source itself calls a column, where it was renamed; whoever mends it looks for that.
     """
 
     describe: SObject
     key_field: Field
     parents: DescribesParent
+    own_name: Callable[[str], str] = str
 
     def find(self, name: str) -> Column | Unwritable:
         """Where a column goes, or why it goes nowhere."""
@@ -122,12 +115,20 @@ class ColumnFinder:
             return Unwritable("is read-only for this user (computed, system-written, or field-level security)")
         if found.parent_field is not None:
             return self._by_parent_field(name, found, found.parent_field)
-        return ParentsColumn(name, field, self._parent_column) if found.names_parent else FieldColumn(name, field)
+        own = self.own_name(name)
+        if found.names_parent:
+            return ParentsColumn(own, field, self._parent_column if own == name else partial(self._parent_in, own))
+        return FieldColumn(own, field)
 
     def problem(self, name: str, unwritable: Unwritable) -> str:
         """What a message says of a column that cannot be written."""
         near = nearest_fields(self.describe, name) if unwritable.unknown else ""
-        return f"{shown(name)} {unwritable.why}{near}"
+        return f"{self.called(name)} {unwritable.why}{near}"
+
+    def called(self, name: str) -> str:
+        """What a message calls a column that may have to be mended in the source or in ``rename``."""
+        own = self.own_name(name)
+        return shown(name) if own == name else f"{shown(name)} (in the source: {shown(own)})"
 
     def _parent_column(self, spelled: str) -> ParentColumn:
         """The column that a mapping in a row amounts to.
@@ -139,6 +140,10 @@ class ColumnFinder:
             raise _refused(self.describe, self.problem(spelled, found))
         assert isinstance(found, ParentColumn)  # noqa: S101 - a dot names a parent
         return found
+
+    def _parent_in(self, own: str, spelled: str) -> ParentColumn:
+        """Likewise, in a column that the source itself calls so."""
+        return replace(self._parent_column(spelled), name=f"{own}.{spelled.rpartition('.')[2]}")
 
     def _by_parent_field(self, name: str, found: FieldName, parent_field: str) -> ParentColumn | Unwritable:
         targets = found.field.reference_to
@@ -156,7 +161,7 @@ class ColumnFinder:
         key = self._parent_key(target, parent_field)
         if isinstance(key, Unwritable):
             return key
-        return ParentColumn(name, found.field, key, target if wanted else None)
+        return ParentColumn(self.own_name(name), found.field, key, target if wanted else None)
 
     def _parent_key(self, sobject: str, name: str) -> Field | Unwritable:
         """The parent's field of that name, if it can name a parent.

@@ -11,6 +11,7 @@ from collections import Counter
 from airflow_sf_dedup.errors import SourceError
 from airflow_sf_dedup.sources.base import Source
 from airflow_sf_dedup.sources.reading import RejectedRow
+from airflow_sf_dedup.sources.renamed import innermost
 from airflow_sf_dedup.sources.rows import RowsSource
 
 #: Reasons that the error counts.
@@ -63,5 +64,5 @@ def doubt_of(source: Source, refusals: RejectedRows) -> SourceError | None:
 
 def _remedy(source: Source, first: RejectedRow) -> str:
     if first.code == "UNREADABLE_ROW":
-        return _ROWS_ARE_NO_MAPPINGS if isinstance(source, RowsSource) else _LINES_ARE_NO_ROWS
+        return _ROWS_ARE_NO_MAPPINGS if isinstance(innermost(source), RowsSource) else _LINES_ARE_NO_ROWS
     return _REMEDIES[first.code]

@@ -9,61 +9,24 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
+from airflow_sf_dedup.audit.base import EntryWriter
 from airflow_sf_dedup.core.entries import Action, Entry
-from airflow_sf_dedup.core.records import Record
-from airflow_sf_dedup.journeys.entry_maker import EntryMaker
 from airflow_sf_dedup.journeys.sending.claiming import HeldKeys
-from airflow_sf_dedup.journeys.sending.clearance import Clearance, Cleared, granted
-from airflow_sf_dedup.journeys.sending.under_way import UnderWay
 from airflow_sf_dedup.journeys.sending.watermarks import WatermarkGuard
-
-#: Why a row is ``unknown`` whose call is under way, or was when its task died.
-UNDER_WAY = "under_way"
-
-
-class EntrySink(Protocol):
-    """Takes entries; they are committed when a call returns."""
-
-    def remember(self, load_id: str, entries: Sequence[Entry]) -> None:
-        """As :meth:`airflow_sf_dedup.audit.base.AuditWriter.remember`."""
 
 
 @dataclass
 class SettlingSink:
-    """The audit, and what has to happen around it."""
+    """An :class:`~airflow_sf_dedup.audit.base.EntryWriter`: the audit, and what has to happen around it."""
 
-    audit: EntrySink
+    audit: EntryWriter
     keys: HeldKeys
-    guard: WatermarkGuard | None = None
+    guard: WatermarkGuard
 
     def remember(self, load_id: str, entries: Sequence[Entry]) -> None:
         """Settle rows for good."""
-        if self.guard is not None:
-            self.guard.settle(entries)
+        self.guard.settle(entries)
         self.audit.remember(load_id, entries)
         self.keys.release(entry.row_number for entry in entries if entry.action is not Action.UNKNOWN)
         self.keys.leave_unknown(entry.row_number for entry in entries if entry.action is Action.UNKNOWN)
-
-
-@dataclass
-class Intents:
-    """A :class:`~airflow_sf_dedup.journeys.sending.clearance.Clearance` for writes that do not repeat safely.
-
-    Before a call its rows are remembered as ``unknown``: whoever comes after a crash re-reads them before
-    anything is sent.
-    """
-
-    clearance: Clearance[Record]
-    audit: EntrySink
-    load_id: str
-    entries: EntryMaker
-
-    def clear(self, rows: Sequence[UnderWay[Record]]) -> list[Cleared[Record]]:
-        """Write down that the rows are about to be sent."""
-        cleared = self.clearance.clear(rows)
-        sent = [self.entries.entry(each.row, Action.UNKNOWN, reason=UNDER_WAY) for each in granted(cleared)]
-        if sent:
-            self.audit.remember(self.load_id, sent)
-        return cleared

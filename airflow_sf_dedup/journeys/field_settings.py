@@ -7,13 +7,25 @@ means nothing is an error: a mask that masks nothing would be a silence.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
+from typing import Any
 
 from airflow_sf_dedup.core.field_names import carried_as, field_named, nearest_fields, parts_of
 from airflow_sf_dedup.core.sobjects import Field, SObject
 from airflow_sf_dedup.core.wording import listed, shown
 from airflow_sf_dedup.errors import SettingError
-from airflow_sf_dedup.policies import Policy
+from airflow_sf_dedup.policies import Policy, read_policy
 from airflow_sf_dedup.policies.base import named_fields
+
+
+def policy_of(setting: Any, described: SObject, columns: Iterable[str], key_field: str) -> Policy:
+    """The policy of ``on_duplicate``, where it fits the load.
+
+    :param columns: of the source, as far as they are sent.
+    :raises SettingError: it is none, or names a field that the load does not carry.
+    """
+    policy = read_policy(setting)
+    check_policy_fields(policy, described, columns, key_field)
+    return policy
 
 
 def check_policy_fields(policy: Policy, described: SObject, columns: Iterable[str], key_field: str) -> None:

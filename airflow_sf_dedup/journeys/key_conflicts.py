@@ -16,7 +16,7 @@ from airflow_sf_dedup.journeys.sending.by_calls import ByCalls
 from airflow_sf_dedup.journeys.sending.next_step import Terms
 from airflow_sf_dedup.journeys.sending.senders import Room, Senders
 from airflow_sf_dedup.journeys.sending.under_way import Answered, UnderWay, under_way
-from airflow_sf_dedup.salesforce.ports import ChunkAnswer, RecordReader, RecordUpdate, UpsertApi
+from airflow_sf_dedup.salesforce.ports import ChunkAnswer, ChunkApi, RecordReader, RecordUpdate
 from airflow_sf_dedup.salesforce.wire.duplicate_value import DuplicateValue, kind_of, read_message
 
 
@@ -63,7 +63,7 @@ class KeyConflicts:
     """Settles rows by whoever holds their keys."""
 
     key_rule: KeyRule
-    api: UpsertApi
+    api: ChunkApi
     reader: RecordReader
     senders: Senders
     #: Rows that are not settled, by number, in case a call fails for good.

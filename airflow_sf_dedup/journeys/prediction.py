@@ -17,11 +17,9 @@ from airflow_sf_dedup.journeys.limits import CallLimits
 from airflow_sf_dedup.journeys.sending.watermarks import STALE, STALE_IN_DOUBT
 from airflow_sf_dedup.journeys.upsert import SETTLE_TOGETHER
 from airflow_sf_dedup.salesforce.calling.call_count import LimitInfo
+from airflow_sf_dedup.salesforce.write_paths import LOOKUP_PATHS, WRITE_PATHS, LookupPath, WritePath
 
-#: Rows a call (architecture of Salesforce's APIs: five collections of 200 in a composite, 200 in a SOAP
-#: call, 2,000 ids in a retrieve, 2,000 rows in a query's batch).
-ROWS_A_WRITE = 1000
-ROWS_A_LOOK_UP = 200
+#: Rows of a call that reads: 2,000 ids in a retrieve, 2,000 rows in a query's batch.
 ROWS_A_READ = 2000
 
 #: What became of rows that a duplicate rule refused; the first two were written again.
@@ -71,6 +69,8 @@ def predict_calls(
     blocked_share: float | None,
     settled_share: float | None = None,
     before: int = 1,
+    path: WritePath = WRITE_PATHS["collections"],
+    lookup: LookupPath = LOOKUP_PATHS["soap_upsert"],
 ) -> Prediction:
     """Predict the calls of a load.
 
@@ -80,27 +80,29 @@ def predict_calls(
     :param settled_share: share of the rows, 0 to 1, that a policy then writes; ``None``: all that are blocked.
     :param before: calls for anything but rows: the describe, and the query for the org's id where a login does
         not tell it, which is one for each task.
+    :param path: by which rows are written; ``lookup``: by which it is asked what blocks them.
     """
-    writes = sum(_calls(rows, ROWS_A_WRITE) for rows in rows_per_partition)
+    writes = sum(_calls(rows, path.rows_a_call) for rows in rows_per_partition)
     steps = Counter({"check the org": before, "write": writes})
     least = steps.total()
     if blocked_share is None:
         return Prediction(least, None, dict(steps))
     settled = blocked_share if settled_share is None else min(settled_share, blocked_share)
     for rows in rows_per_partition:
-        steps.update(_settlement(_part(rows, blocked_share), settled / blocked_share if blocked_share else 0.0))
+        share = settled / blocked_share if blocked_share else 0.0
+        steps.update(_settlement(_part(rows, blocked_share), share, path.settles(), lookup))
     return Prediction(least, steps.total(), dict(steps))
 
 
-def _settlement(blocked: int, settled: float) -> Mapping[str, int]:
+def _settlement(blocked: int, settled: float, path: WritePath, lookup: LookupPath) -> Mapping[str, int]:
     """The calls for the blocked rows of one partition, which are settled so many at a time."""
     steps = Counter[str]()
     while blocked > 0:
         together = min(blocked, SETTLE_TOGETHER)
-        steps["look up what blocks"] += _calls(together, ROWS_A_LOOK_UP)
+        steps["look up what blocks"] += _calls(together, lookup.rows_a_call)
         steps["read matches"] += _calls(together, ROWS_A_READ)
         steps["read holders of keys"] += _calls(together, ROWS_A_READ)
-        steps["settle"] += _calls(_part(together, settled), ROWS_A_WRITE)
+        steps["settle"] += _calls(_part(together, settled), path.rows_a_call)
         blocked -= together
     return steps
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -43,6 +43,7 @@ def check_sobject(
     *,
     external_id_field: str,
     columns: Sequence[str] | None,
+    own_name: Callable[[str], str] = str,
     parents: DescribesParent = no_parents,
     allow_non_unique_key: bool = False,
     newer_than: str | None = None,
@@ -50,12 +51,14 @@ def check_sobject(
     """Check sObject, key field and columns against what the org says of itself.
 
     :param columns: all columns of the source, or ``None`` where they are not known beforehand.
+    :param own_name: what the source itself calls a column, where it was renamed.
     :param parents: what the org says of the parents that columns name by their own fields; asked once for each.
     :param newer_than: the column that tells how new a row is; it need be no field of the sObject.
     :raises PreflightError: the org does not fit; names the parameter or every offending column.
     """
     key_field = check_key_field(describe, external_id_field, allow_non_unique_key=allow_non_unique_key)
-    fit = fit_columns(ColumnFinder(describe, key_field, cache(parents)), columns or (), newer_than=newer_than)
+    finder = ColumnFinder(describe, key_field, cache(parents), own_name)
+    fit = fit_columns(finder, columns or (), newer_than=newer_than)
     if columns is not None and key_field.name not in {column.field.name for column in fit.columns.values()}:
         raise PreflightError(
             f"source: no column {key_field.name}, the external-ID field; without it no row has a key"

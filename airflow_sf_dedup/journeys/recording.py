@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
 
+from airflow_sf_dedup.audit.base import EntryWriter
 from airflow_sf_dedup.core.entries import UNSETTLED, Action, Entry
 from airflow_sf_dedup.core.keys import KeyRule
 from airflow_sf_dedup.core.outcomes import DuplicatesFound, Saved
@@ -13,7 +14,6 @@ from airflow_sf_dedup.core.records import Record
 from airflow_sf_dedup.errors import CallError
 from airflow_sf_dedup.journeys.collect import BEHIND_A_FAILED_ROW
 from airflow_sf_dedup.journeys.entry_maker import EntryMaker
-from airflow_sf_dedup.journeys.entry_sink import EntrySink
 from airflow_sf_dedup.journeys.key_conflicts import Conflict
 from airflow_sf_dedup.journeys.progress import Progress
 from airflow_sf_dedup.journeys.sending.claiming import HeldKeys
@@ -27,12 +27,13 @@ ENTRIES_TOGETHER = 1000
 AWAITS_A_PERSON = (Action.AWAITING_REVIEW, Action.HELD)
 
 #: Actions of a row that keep later rows of its key back. Tuples: an enum's hash is slow, once a row.
-_KEEPS_BACK = (*AWAITS_A_PERSON, *UNSETTLED)
+_UNSETTLED = tuple(UNSETTLED)
+_KEEPS_BACK = (*AWAITS_A_PERSON, *_UNSETTLED)
 
 
 @dataclass
 class Recorder:
-    """EntrySink the rows of one partition.
+    """Remembers the rows of one partition.
 
     :ivar sink: takes the entries; the audit itself, or what stands before it.
     :ivar stamped: record id to folded key, of the matched records that an earlier try of the load may have stamped.
@@ -41,11 +42,13 @@ class Recorder:
 
     load_id: str
     key_rule: KeyRule
-    sink: EntrySink
+    sink: EntryWriter
     entries: EntryMaker
     keys: HeldKeys
     stamped: Mapping[str, str] = field(default_factory=dict)
     progress: Progress = field(default_factory=Progress)
+    #: Rows without a settled entry, each with its action: this process does not send them again.
+    unsettled: dict[int, Action] = field(default_factory=dict, init=False)
     #: Folded key to the action its later rows are held behind.
     _behind: dict[str, Action] = field(default_factory=dict, init=False)
 
@@ -60,6 +63,8 @@ class Recorder:
         entries = list(entries)
         self.progress.note(entries)
         for entry in entries:
+            if entry.action in _UNSETTLED:
+                self.unsettled[entry.row_number] = entry.action
             if entry.action in _KEEPS_BACK and entry.key is not None:
                 self._behind[self.key_rule.fold(entry.key)] = entry.action
 

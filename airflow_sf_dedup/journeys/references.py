@@ -12,7 +12,7 @@ from dataclasses import fields
 from airflow_sf_dedup.audit.base import Load
 from airflow_sf_dedup.core.partitioning import PartitionRef
 from airflow_sf_dedup.errors import SettingError, StagingError
-from airflow_sf_dedup.staging.area import StagedLoad
+from airflow_sf_dedup.staging.staged_load import StagedLoad
 
 #: Salesforce does not tell API names apart by case.
 API_NAMES = frozenset({"sobject", "external_id_field"})

@@ -1,12 +1,13 @@
 """One task's work: write a partition's rows, settle what duplicate rules block, remember every row.
 
 The order is the promise: a row is remembered as soon as its call has answered, so a crash costs the
-calls in flight; everything is committed before anything is raised.
+calls in flight; everything is committed before anything is raised. Where rows travel in a job, the task may end while
+it runs: another process finishes the wave, and goes on with the next one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import chain, groupby, islice
@@ -21,17 +22,16 @@ from airflow_sf_dedup.journeys.key_conflicts import Conflict, KeyConflicts, need
 from airflow_sf_dedup.journeys.lost_answers import LostAnswers
 from airflow_sf_dedup.journeys.recording import AWAITS_A_PERSON, ENTRIES_TOGETHER, Recorder
 from airflow_sf_dedup.journeys.sending.backoff import WaitBudget
-from airflow_sf_dedup.journeys.sending.by_calls import ByCalls
 from airflow_sf_dedup.journeys.sending.claiming import HeldKeys
 from airflow_sf_dedup.journeys.sending.clearance import Clearance, PutOff, granted, put_off
-from airflow_sf_dedup.journeys.sending.next_step import Terms
-from airflow_sf_dedup.journeys.sending.senders import Room, Senders, itself
+from airflow_sf_dedup.journeys.sending.delivery import Delivery, FinishesJobs, Parked
+from airflow_sf_dedup.journeys.sending.senders import Senders
 from airflow_sf_dedup.journeys.sending.under_way import Answered, UnderWay, under_way
 from airflow_sf_dedup.journeys.sending.watermarks import WatermarkGuard
 from airflow_sf_dedup.journeys.settling.blocked import Blocked
 from airflow_sf_dedup.journeys.settling.settlement import Settlement
 from airflow_sf_dedup.locks.base import Holder
-from airflow_sf_dedup.salesforce.ports import RecordReader, UpsertApi
+from airflow_sf_dedup.salesforce.ports import ChunkApi, RecordReader
 
 #: Blocked rows are settled together, this many at a time: as many as one retrieve can read.
 SETTLE_TOGETHER = 2000
@@ -43,6 +43,18 @@ KEY_WAIT = 15.0
 MOST_HOLDERS = 5
 
 
+@dataclass(frozen=True, slots=True)
+class Unfinished:
+    """A wave that is on its way in a job. Whatever else its end needs stands in the database and the staged rows.
+
+    :ivar token: under which the keys of its rows are claimed.
+    """
+
+    job: str
+    wave: int
+    token: str
+
+
 @dataclass
 class Upsert:
     """Upserts one partition of a load."""
@@ -50,7 +62,7 @@ class Upsert:
     load_id: str
     partition: int
     key_rule: KeyRule
-    api: UpsertApi
+    api: ChunkApi
     reader: RecordReader
     audit: Audit
     recorder: Recorder
@@ -60,36 +72,37 @@ class Upsert:
     keys: HeldKeys
     #: Asked before each call which of its rows may be sent; begins with the keys.
     clearance: Clearance[Record]
+    #: Makes what carries the rows of one wave.
+    deliver: Callable[[], Delivery[Record]]
     senders: Senders
     #: What keeps older rows back, where the load has an order.
-    guard: WatermarkGuard | None = None
+    guard: WatermarkGuard
     #: Rows that this very try found ``failed`` before it gave its worker slot back are not sent again in it.
     try_number: int = 1
-    max_in_flight: int = 1
     #: Rows that an earlier try left ``unknown``: they may be in the org.
     unknown: frozenset[int] = frozenset()
 
-    def run(self, records: Iterable[Record]) -> None:
+    def run(self, records: Iterable[Record]) -> Unfinished | None:
         """Send what is not settled yet, wave by wave.
 
         :param records: ordered by wave; within a wave every key is unique.
+        :returns: a wave that is on its way, to be finished before this is called again; ``None``: all is over.
         :raises CallError: Salesforce could not be reached or refused the work. Every row has its entry
             by then: a row in a call without an answer is ``unknown``, the others are ``not_sent``. Its message
             is our own: what Salesforce says of a call may quote a row of it.
         :raises KeysInFlightError: other processes had keys in flight to the end; see there for the rows' entries.
         """
-        run = _Run(self, self.audit.settled_rows(self.load_id, self.partition, failed_in_try=self.try_number))
+        run = self._begun()
         self.recorder.progress.begin(len(run.settled))
         waves = groupby(records, key=lambda record: record.wave)
         rest = (record for _, wave in waves for record in wave if record.row_number not in run.settled)
         try:
-            for _, wave in waves:
-                run.wave(wave)
+            for number, wave in waves:
+                if parked := run.wave(wave):
+                    return self._unfinished(parked, number)
         except CallError as error:
             self.not_sent(rest, error)
-            # What a login refuses quotes no row, and its words help.
-            if not isinstance(error, LoginRefusedError):
-                error.in_own_words()
+            _in_own_words(error)
             raise
         except BaseException as error:
             with suppress(Exception):
@@ -97,21 +110,44 @@ class Upsert:
             raise
         if run.holders:
             raise run.keys_in_flight()
+        return None
+
+    def finish(self, unfinished: Unfinished, records: Iterable[Record]) -> Unfinished | None:
+        """Take in what became of a wave that a process left on its way; :meth:`run` goes on from there.
+
+        Made with the wave's token. The claims tell which rows are the wave's, the watermarks which states they
+        announced, the entries which rows are settled and keep later ones back.
+
+        :param records: as for :meth:`run`.
+        :returns: the wave again, when it is not over yet.
+        :raises CallError: as :meth:`run`; rows of the wave without an answer keep their claims, and get no entries.
+        """
+        run = self._begun()
+        wave = (row for row in records if row.wave == unfinished.wave and row.row_number not in run.settled)
+        try:
+            parked = run.finish(Parked(unfinished.job), self._taken_over(wave))
+        except CallError as error:
+            _in_own_words(error)
+            raise
+        return None if parked is None else self._unfinished(parked, unfinished.wave)
+
+    def _begun(self) -> _Run:
+        settled = self.audit.settled_rows(self.load_id, self.partition, failed_in_try=self.try_number)
+        return _Run(self, {**settled, **self.recorder.unsettled})
+
+    def _unfinished(self, parked: Parked, wave: int) -> Unfinished:
+        return Unfinished(parked.job, wave, self.keys.claimant.token)
+
+    def _taken_over(self, rows: Iterator[Record]) -> Iterator[UnderWay[Record]]:
+        """The rows that were sent under this task's token, as they are asked for."""
+        while some := list(islice(rows, SETTLE_TOGETHER)):
+            taken = self.keys.take_over(some)
+            self.guard.take_over(taken)
+            yield from under_way(taken)
 
     def not_sent(self, records: Iterable[Record], error: CallError) -> None:
         """Give all rows their entries when the load could not even begin; settled ones keep theirs."""
         self.recorder.give_up(under_way(records), error)
-
-    def sender(self) -> ByCalls[Record]:
-        """Sends rows by their keys."""
-        return self.senders.by_calls(
-            self.api.upsert,
-            Terms(self.key_rule.field.name, self.api.repeatable),
-            Room.of(self.api),
-            itself,
-            clearance=self.clearance,
-            max_in_flight=self.max_in_flight,
-        )
 
     def conflicts(self) -> KeyConflicts:
         """Settles rows that a unique value kept out."""
@@ -140,15 +176,31 @@ class _Run:
         #: Who had their keys in flight, by task.
         self.holders: dict[str, Holder] = {}
 
-    def wave(self, wave: Iterable[Record]) -> None:
-        """Send the rows of one wave; each has its entry when this returns or raises a ``CallError``."""
-        sender = self._task.sender()
+    def wave(self, wave: Iterable[Record]) -> Parked | None:
+        """Send the rows of one wave; each has its entry when this returns or raises a ``CallError``, unless they are
+        on their way in a job.
+        """
+        return self._deliver(lambda delivery: delivery.send(under_way(self._to_send(wave))))
+
+    def finish(self, parked: Parked, rows: Iterable[UnderWay[Record]]) -> Parked | None:
+        """Take in what became of the rows of a job; the same job where it is not over yet."""
+
+        def finished(delivery: Delivery[Record]) -> Iterator[list[Answered[Record]] | Parked]:
+            if not isinstance(delivery, FinishesJobs):
+                raise TypeError(f"{type(delivery).__name__} knows no jobs, and so not {parked.job}")
+            return delivery.finish(parked, rows)
+
+        return self._deliver(finished)
+
+    def _deliver(
+        self, batches: Callable[[Delivery[Record]], Iterator[list[Answered[Record]] | Parked]]
+    ) -> Parked | None:
+        sender = self._task.deliver()
         try:
-            self._take_in(sender.send(under_way(self._to_send(wave))))
-            self._re_read_doubtful(sender)
+            parked = self._take_in(batches(sender)) or self._re_read_doubtful(sender)
             self._settle_conflicting_rows()
-            while self._is_worth_waiting(sender.put_off) and self._key_wait.wait():
-                self._take_in(sender.send_put_off())
+            while not parked and self._is_worth_waiting(sender.put_off) and self._key_wait.wait():
+                parked = self._take_in(sender.send_put_off())
                 self._settle_conflicting_rows()
         except CallError as error:
             self._give_up(sender, error)
@@ -165,6 +217,7 @@ class _Run:
         finally:
             sender.close()
         self._put_off(sender.put_off)
+        return parked
 
     def keys_in_flight(self) -> KeysInFlightError:
         """What to say of the rows whose keys others had to the end."""
@@ -177,14 +230,17 @@ class _Run:
         """What a process of the same load left behind ends minutes later only."""
         return any(each.holder.load_id != self._task.load_id for each in rows)
 
-    def _take_in(self, batches: Iterable[list[Answered[Record]]]) -> None:
+    def _take_in(self, batches: Iterable[list[Answered[Record]] | Parked]) -> Parked | None:
         for batch in batches:
+            if isinstance(batch, Parked):
+                return batch
             self._settle_answered(batch)
             if len(self._conflicting) >= SETTLE_TOGETHER:
                 self._settle_conflicting_rows()
             while len(self._blocked) >= SETTLE_TOGETHER:
                 now, self._blocked = self._blocked[:SETTLE_TOGETHER], self._blocked[SETTLE_TOGETHER:]
                 self._settle_blocked(now)
+        return None
 
     def _settle_conflicting_rows(self) -> None:
         """Settle the rows that need more than their call; some need both ways, each of them once."""
@@ -208,11 +264,11 @@ class _Run:
         finally:
             self._conflicting += self._task.settlement.contested()
 
-    def _re_read_doubtful(self, sender: ByCalls[Record]) -> None:
+    def _re_read_doubtful(self, sender: Delivery[Record]) -> Parked | None:
         """Rows that may be in the org by a key that is not unique: who holds it is updated, else they are sent."""
         rows, self._doubtful = self._doubtful, []
         if not rows:
-            return
+            return None
         cleared = self._task.clearance.clear(list(under_way(rows)))
         self._put_off(put_off(cleared))
         sent = granted(cleared)
@@ -224,7 +280,7 @@ class _Run:
         held = [Answered(each, Unanswered("sent by an earlier try")) for each in sent if each.row.key in holders]
         conflicts = self._task.conflicts()
         self._settle_conflicts(conflicts, conflicts.write_to_holders(held, holders))
-        self._take_in(sender.send(each for each in sent if each.row.key not in holders))
+        return self._take_in(sender.send(each for each in sent if each.row.key not in holders))
 
     def _settle_conflicts(self, conflicts: KeyConflicts, batches: Iterable[list[Conflict]]) -> None:
         try:
@@ -234,7 +290,7 @@ class _Run:
             self._task.recorder.give_up(conflicts.left(), error)
             raise
 
-    def _give_up(self, sender: ByCalls[Record], error: CallError) -> None:
+    def _give_up(self, sender: Delivery[Record], error: CallError) -> None:
         """Nothing more is sent: what is in flight still counts, the other rows are given up.
 
         Rows that a settlement took over have their entries, whatever became of it.
@@ -243,7 +299,7 @@ class _Run:
             self._settle_answered(batch)
         self._give_up_rows(self._unsettled(sender), error)
 
-    def _unsettled(self, sender: ByCalls[Record]) -> Iterator[UnderWay[Record]]:
+    def _unsettled(self, sender: Delivery[Record]) -> Iterator[UnderWay[Record]]:
         """The rows that are not in flight and not settled."""
         return chain((each.sent for each in self._blocked), (each.sent for each in self._conflicting), sender.left())
 
@@ -306,13 +362,17 @@ class _Run:
 
     def _account_for_dropped(self) -> None:
         """Rows that were kept back: older than what was written of their key, or settled by another process."""
-        recorder = self._task.recorder
-        if self._task.guard is not None:
-            stale = self._task.guard.stale()
-            recorder.record([recorder.entries.entry(row, Action.SKIPPED, reason=why) for row, why in stale])
+        recorder, stale = self._task.recorder, self._task.guard.stale()
+        recorder.record([recorder.entries.entry(row, Action.SKIPPED, reason=why) for row, why in stale])
         for record, action in self._task.keys.settled_meanwhile():
             if action in AWAITS_A_PERSON:
                 recorder.hold_back(record, action)
+
+
+def _in_own_words(error: CallError) -> None:
+    """What Salesforce says of a call may quote a row of it; what a login refuses quotes none, and its words help."""
+    if not isinstance(error, LoginRefusedError):
+        error.in_own_words()
 
 
 def _ended(error: BaseException) -> CallError:

@@ -1,15 +1,35 @@
-"""Puts the parts of a journey together, from ports and settings."""
+"""The one place that puts a journey together, from ports and settings."""
 
 from __future__ import annotations
 
+import time
+import uuid
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cached_property, partial
+
+from airflow_sf_dedup.audit.base import Load
+from airflow_sf_dedup.core.clock import utc_now
 from airflow_sf_dedup.core.decisions import Ask, SaveRow, SkipRow, UpdateMatch
+from airflow_sf_dedup.core.entries import WRITTEN
 from airflow_sf_dedup.core.keys import KeyRule
+from airflow_sf_dedup.core.records import Record
 from airflow_sf_dedup.core.sobjects import SObject
 from airflow_sf_dedup.journeys.entry_maker import EntryMaker
-from airflow_sf_dedup.journeys.entry_sink import EntrySink
-from airflow_sf_dedup.journeys.lost_answers import LostAnswers
+from airflow_sf_dedup.journeys.entry_sink import SettlingSink
+from airflow_sf_dedup.journeys.intents import Intents
+from airflow_sf_dedup.journeys.lost_answers import ReRead
+from airflow_sf_dedup.journeys.progress import Progress
+from airflow_sf_dedup.journeys.recording import Recorder
+from airflow_sf_dedup.journeys.sending.backoff import seconds_before_try
+from airflow_sf_dedup.journeys.sending.claiming import HeldKeys
+from airflow_sf_dedup.journeys.sending.clearance import Clearance
+from airflow_sf_dedup.journeys.sending.delivery import Delivery
 from airflow_sf_dedup.journeys.sending.next_step import Terms
-from airflow_sf_dedup.journeys.sending.senders import Senders
+from airflow_sf_dedup.journeys.sending.raisers import AuditedRaisers
+from airflow_sf_dedup.journeys.sending.senders import Room, Senders, itself
+from airflow_sf_dedup.journeys.sending.watermarks import WatermarkGuard
 from airflow_sf_dedup.journeys.settling.asking import Asks
 from airflow_sf_dedup.journeys.settling.cases import Cases
 from airflow_sf_dedup.journeys.settling.naming import Naming
@@ -18,41 +38,272 @@ from airflow_sf_dedup.journeys.settling.settlement import Settlement
 from airflow_sf_dedup.journeys.settling.skipping import Skips
 from airflow_sf_dedup.journeys.settling.updating import UpdatesMatch
 from airflow_sf_dedup.journeys.settling.writing import Writer
-from airflow_sf_dedup.locks.base import RecordClaims
+from airflow_sf_dedup.journeys.stores import Stores
+from airflow_sf_dedup.journeys.task_run import TaskRun
+from airflow_sf_dedup.journeys.upsert import Upsert
+from airflow_sf_dedup.locks.base import Claimant, KeyScope
 from airflow_sf_dedup.policies.base import Policy
-from airflow_sf_dedup.salesforce.ports import DuplicateLookup, RecordReader, UpsertApi
+from airflow_sf_dedup.salesforce.ports import ChunkApi, DuplicateLookup, RecordReader
+
+#: Asked right before each call of a session, from the thread that makes it; what it raises, keeps the call back.
+Gate = Callable[[], None]
 
 
-def settlement_of(
-    *,
-    load_id: str,
-    org_id: str,
-    sobject: SObject,
-    key_rule: KeyRule,
-    api: UpsertApi,
-    lookup: DuplicateLookup,
-    reader: RecordReader,
-    claims: RecordClaims,
-    sink: EntrySink,
-    policy: Policy,
-    entries: EntryMaker,
-    lost_answers: LostAnswers,
-    senders: Senders,
-) -> Settlement:
-    """What settles blocked rows of one load by one policy."""
-    key_field, writer = key_rule.field.name, Writer(senders, lost_answers, entries)
-    return Settlement(
-        load_id=load_id,
-        key_field=key_field,
-        naming=Naming(lookup, Terms(key_field, api.repeatable), lost_answers, senders),
-        cases=Cases(reader, sobject, key_rule),
-        policy=policy,
-        carries_out={
-            SkipRow: Skips(entries),
-            Ask: Asks(entries),
-            UpdateMatch: UpdatesMatch(load_id, org_id, key_rule, api, claims, writer),
-            SaveRow: SavesAnyway(key_field, api, writer),
-        },
-        entries=entries,
-        sink=sink,
+@dataclass(frozen=True, slots=True)
+class Part:
+    """The rows that a journey is about: one partition of one load."""
+
+    load_id: str
+    #: 18 characters.
+    org_id: str
+    sobject: SObject
+    key_rule: KeyRule
+    partition: int = 0
+    rows: int = 0
+    #: Rows of a key are sent one after the other, in waves.
+    keys_repeat: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Org:
+    """The ports to an org, all of which pass the same gates.
+
+    :ivar user_id: of the API user, 18 characters, once it is known.
+    :ivar calls: API calls that the task has made so far.
+    """
+
+    api: ChunkApi
+    lookup: DuplicateLookup
+    reader: RecordReader
+    user_id: Callable[[], str | None] = lambda: None
+    calls: Callable[[], int] = lambda: 0
+
+
+@dataclass(frozen=True, slots=True)
+class Clocks:
+    """What time it is, and how the journey waits.
+
+    :ivar now: the org's time, UTC.
+    :ivar sleep: takes seconds.
+    :ivar wait: seconds before a try, from the second one on.
+    """
+
+    now: Callable[[], datetime] = utc_now
+    sleep: Callable[[float], None] = time.sleep
+    wait: Callable[[int], float] = seconds_before_try
+
+
+def nothing_staged(load: Load, rows: Collection[int]) -> Mapping[int, Record]:
+    """No load has staged rows any more."""
+    return {}
+
+
+def by_calls(workshop: Workshop) -> Delivery[Record]:
+    """Rows travel by calls, each of which answers for its own. A parent of grouped rows is in one call at a time."""
+    is_grouped = workshop.load is not None and bool(workshop.load.settings.get("group_by"))
+    return workshop.senders.by_calls(
+        workshop.org.api.upsert,
+        workshop.terms,
+        Room.of(workshop.org.api),
+        itself,
+        clearance=workshop.clearance,
+        max_in_flight=1 if is_grouped else workshop.max_in_flight,
     )
+
+
+@dataclass
+class Workshop:
+    """Builds the journeys of one partition. Each part is made when it is first asked for, and once.
+
+    :ivar open_org: makes the ports to the org; each of their calls passes these gates.
+    :ivar travel: makes what carries the rows of one wave.
+    :ivar policy: what happens to rows that a duplicate rule refuses.
+    :ivar gates: asked last, once the claims hold.
+    :ivar staged: rows of other loads, as far as they are staged.
+    :ivar say: takes a line of progress.
+    :ivar token: under which keys are claimed; another process goes on with it where a job was left on its way.
+    """
+
+    part: Part
+    stores: Stores
+    open_org: Callable[[Sequence[Gate]], Org]
+    policy: Policy
+    entries: EntryMaker
+    task: TaskRun
+    clocks: Clocks = field(default_factory=Clocks)
+    gates: Sequence[Gate] = ()
+    travel: Callable[[Workshop], Delivery[Record]] = by_calls
+    max_in_flight: int = 1
+    staged: Callable[[Load, Collection[int]], Mapping[int, Record]] = nothing_staged
+    say: Callable[[str], None] = lambda line: None
+    token: str = field(default_factory=lambda: str(uuid.uuid4()))
+
+    def upsert(self) -> Upsert:
+        """The journey that writes the partition."""
+        part = self.part
+        return Upsert(
+            load_id=part.load_id,
+            partition=part.partition,
+            key_rule=part.key_rule,
+            api=self.org.api,
+            reader=self.org.reader,
+            audit=self.stores.audit,
+            recorder=self.recorder,
+            settlement=self.settlement,
+            lost_answers=self.lost_answers,
+            keys=self.keys,
+            guard=self.guard,
+            clearance=self.clearance,
+            deliver=partial(self.travel, self),
+            senders=self.senders,
+            try_number=self.task.try_number,
+            unknown=self.unknown,
+        )
+
+    # -- the org, and who may write -----------------------------------------------------------------
+
+    @cached_property
+    def org(self) -> Org:
+        """Its calls renew the claims and are counted."""
+        return self.open_org((self.keys.keep, self.progress.tick, *self.gates))
+
+    @cached_property
+    def keys(self) -> HeldKeys:
+        """The keys that the task has in flight."""
+        part = self.part
+        return HeldKeys(
+            self.stores.key_claims,
+            KeyScope(part.org_id, part.sobject.name, part.key_rule.field.name),
+            Claimant(self.token, part.load_id, str(self.task)),
+            part.key_rule.partition_fold,
+            settled_among=partial(self.stores.audit.settled_rows, part.load_id, part.partition),
+            unknown=self.unknown,
+            unknown_since=self._unknown_since,
+            org_now=self.clocks.now,
+        )
+
+    @cached_property
+    def guard(self) -> WatermarkGuard:
+        """What keeps older rows back."""
+        part = self.part
+        return WatermarkGuard(
+            self.keys,
+            self.stores.watermarks,
+            AuditedRaisers(self.stores.audit, self.org.reader, part.sobject, part.key_rule.field.name, self.staged),
+            self.keys.scope,
+            part.load_id,
+            part.key_rule.fold,
+            org_now=self.clocks.now,
+        )
+
+    @cached_property
+    def clearance(self) -> Clearance[Record]:
+        """A key that is not unique lets one row create two records: its writes are announced before they are made."""
+        if self.org.api.repeatable:
+            return self.guard
+        return Intents(self.guard, self.stores.audit, self.part.load_id, self.entries)
+
+    @cached_property
+    def senders(self) -> Senders:
+        """What sends rows, by whatever call."""
+        return Senders(self.keys.mark_late, self.clocks.now, self.clocks.sleep, self.clocks.wait)
+
+    # -- what becomes of rows -------------------------------------------------------------------------
+
+    @cached_property
+    def progress(self) -> Progress:
+        """How far the task is."""
+        return Progress(self.part.rows, calls=lambda: self.org.calls(), say=self.say)
+
+    @cached_property
+    def sink(self) -> SettlingSink:
+        """Where entries are committed."""
+        return SettlingSink(self.stores.audit, self.keys, self.guard)
+
+    @cached_property
+    def recorder(self) -> Recorder:
+        """What makes entries of outcomes."""
+        part = self.part
+        return Recorder(part.load_id, part.key_rule, self.sink, self.entries, self.keys, self.stamped, self.progress)
+
+    @cached_property
+    def lost_answers(self) -> ReRead:
+        """What tells of rows that were in a call without an answer."""
+        part = self.part
+        return ReRead(
+            self.org.reader,
+            part.sobject,
+            part.key_rule.field.name,
+            self.org.user_id,
+            keys_repeat=part.keys_repeat,
+            written=self._written() if part.keys_repeat else (),
+            stamped=self.stamped,
+        )
+
+    # -- blocked rows -----------------------------------------------------------------------------------
+
+    @cached_property
+    def naming(self) -> Naming:
+        """Which records block rows."""
+        return Naming(self.org.lookup, self.terms, self.lost_answers, self.senders)
+
+    @cached_property
+    def cases(self) -> Cases:
+        """What is known of blocked rows."""
+        return Cases(self.org.reader, self.part.sobject, self.part.key_rule)
+
+    @cached_property
+    def settlement(self) -> Settlement:
+        """What settles blocked rows by the policy. What writes nothing comes first."""
+        part, org = self.part, self.org
+        writer = Writer(self.senders, self.lost_answers, self.entries)
+        update = UpdatesMatch(part.load_id, part.org_id, part.key_rule, org.api, self.stores.record_claims, writer)
+        return Settlement(
+            load_id=part.load_id,
+            key_field=part.key_rule.field.name,
+            naming=self.naming,
+            cases=self.cases,
+            policy=self.policy,
+            carries_out={
+                SkipRow: Skips(self.entries),
+                Ask: Asks(self.entries),
+                UpdateMatch: update,
+                SaveRow: SavesAnyway(part.key_rule.field.name, org.api, writer),
+            },
+            entries=self.entries,
+            sink=self.sink,
+        )
+
+    # -- what earlier tries left ------------------------------------------------------------------------
+
+    @cached_property
+    def load(self) -> Load | None:
+        """The load as the audit has it."""
+        return self.stores.audit.load(self.part.load_id)
+
+    @cached_property
+    def unknown(self) -> frozenset[int]:
+        """Rows that an earlier try left ``unknown``."""
+        return self.stores.audit.unknown_rows(self.part.load_id, self.part.partition)
+
+    @cached_property
+    def stamped(self) -> Mapping[str, str]:
+        """Records that an earlier try may have stamped, with the key."""
+        if self.task.try_number <= 1:
+            return {}
+        return self.stores.record_claims.claimed(self.part.load_id, self.part.org_id)
+
+    @property
+    def terms(self) -> Terms:
+        """By which key rows are written."""
+        return Terms(self.part.key_rule.field.name, self.org.api.repeatable)
+
+    def _unknown_since(self) -> datetime:
+        """When the load began, by the org's clock: however much that of the workers differs."""
+        now = self.clocks.now()
+        return now - (utc_now() - self.load.started_at) if self.load else now
+
+    def _written(self) -> list[str]:
+        """Records that earlier tries of the task are known to have written."""
+        entries = self.stores.audit.entries(self.part.load_id, actions=WRITTEN, partition=self.part.partition)
+        return [entry.record_id for entry in entries if entry.record_id]

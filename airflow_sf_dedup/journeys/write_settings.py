@@ -13,6 +13,7 @@ from airflow_sf_dedup.core.setting_values import check_choice, check_flag, check
 from airflow_sf_dedup.errors import SettingError
 from airflow_sf_dedup.journeys.limits import CallLimits
 from airflow_sf_dedup.policies import read_policy
+from airflow_sf_dedup.salesforce.write_paths import LOOKUP_PATHS, WRITE_PATHS
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +37,8 @@ class WriteSettings:
         :raises SettingError: names the parameter and what it may be.
         """
         read_policy(self.on_duplicate)
-        check_choice("api", self.api, ("collections",))
-        check_choice("lookup", self.lookup, ("soap_upsert",))
+        check_choice("api", self.api, tuple(WRITE_PATHS))
+        check_choice("lookup", self.lookup, tuple(LOOKUP_PATHS))
         if not isinstance(self.assignment_rules, bool) and not is_record_id(str(self.assignment_rules)):
             raise SettingError(
                 f"assignment_rules={self.assignment_rules!r} is neither True, False nor the id of a rule",

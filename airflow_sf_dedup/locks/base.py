@@ -25,9 +25,9 @@ class KeyScope:
 
 @dataclass(frozen=True, slots=True)
 class Claimant:
-    """One process that writes for one load. Another try of the same task is another claimant."""
+    """Who writes for one load: one process, or one job and whoever finishes it. Another try of a task is another."""
 
-    #: Unique to the process.
+    #: Unique to the process or job.
     token: str
     load_id: str
     #: For people: the Dag, the run, the task, its map index and its try.
@@ -69,8 +69,9 @@ class Grant:
 class KeyClaims(Protocol):
     """Grants each key of a scope to one claimant at a time. Nothing waits: who is refused comes again."""
 
-    #: How long a claim holds unless it is renewed or released.
-    lifetime: timedelta
+    @property
+    def lifetime(self) -> timedelta:
+        """How long a claim holds unless it is renewed or released."""
 
     def claim(
         self, scope: KeyScope, claimant: Claimant, keys: Iterable[str], *, org_time: datetime | None = None
@@ -94,6 +95,9 @@ class KeyClaims(Protocol):
 
     def doubted(self, scope: KeyScope, claimant: Claimant, keys: Iterable[str]) -> frozenset[str]:
         """Of these keys, those that an earlier process of the claimant's load may have sent, without claiming any."""
+
+    def held(self, scope: KeyScope, claimant: Claimant, keys: Iterable[str]) -> frozenset[str]:
+        """Of these keys, those that are claimed by the claimant's token, whichever process claimed them."""
 
     def leave(self, scope: KeyScope, claimant: Claimant, keys: Iterable[str], *, unknown: bool = False) -> None:
         """Let the claimant's claims on these keys end by themselves, unrenewed; until then nobody gets the keys.
@@ -128,7 +132,7 @@ class Standing:
 
 
 class Watermarks(Protocol):
-    """EntrySink how new the states of each key of a scope are (``newer_than``). Who asks or changes holds the key's
+    """Remembers how new the states of each key of a scope are (``newer_than``). Who asks or changes holds the key's
     claim.
     """
 

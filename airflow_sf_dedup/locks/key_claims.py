@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import cached_property
 from typing import Any
 
 from sqlalchemy import (
@@ -53,16 +54,27 @@ class SqlKeyClaims:
     whose clock counts.
 
     :param engine: from :func:`airflow_sf_dedup.database.engine.engine_for`.
-    :param lifetime: how long a claim holds unless it is renewed or released.
+    :param lifetime: how long a claim holds unless it is renewed or released; or what answers that, asked once, when a
+        key is to be claimed.
     :param clock: the present, UTC, instead of the database's.
     """
 
     def __init__(
-        self, engine: Engine, lifetime: timedelta = LIFETIME, *, clock: Callable[[], datetime] | None = None
+        self,
+        engine: Engine,
+        lifetime: timedelta | Callable[[], timedelta] = LIFETIME,
+        *,
+        clock: Callable[[], datetime] | None = None,
     ) -> None:
         self.engine = engine
-        self.lifetime = lifetime
+        self._asked_lifetime = lifetime
         self._clock = clock
+
+    @cached_property
+    def lifetime(self) -> timedelta:
+        """How long a claim holds unless it is renewed or released."""
+        asked = self._asked_lifetime
+        return asked if isinstance(asked, timedelta) else asked()
 
     def claim(
         self, scope: KeyScope, claimant: Claimant, keys: Iterable[str], *, org_time: datetime | None = None
@@ -115,6 +127,20 @@ class SqlKeyClaims:
         left = select(key_doubt.c.key_hash).where(*self._doubted(scope, claimant, list(wanted)))
         with reading(self.engine) as connection:
             return frozenset(wanted[digest] for digest in connection.scalars(theirs.union(left)))
+
+    def held(self, scope: KeyScope, claimant: Claimant, keys: Iterable[str]) -> frozenset[str]:
+        """Keys by the claimant's token."""
+        wanted = by_hash(keys)
+        held = key_claim.c
+        own = select(held.key_hash).where(
+            *within(key_claim, scope),
+            held.token == claimant.token,
+            among(self.engine.dialect, held.key_hash, list(wanted)),
+        )
+        if not wanted:
+            return frozenset()
+        with reading(self.engine) as connection:
+            return frozenset(wanted[digest] for digest in connection.scalars(own))
 
     def leave(self, scope: KeyScope, claimant: Claimant, keys: Iterable[str], *, unknown: bool = False) -> None:
         """Let the claimant's claims on these keys end by themselves, by a token that nobody has."""

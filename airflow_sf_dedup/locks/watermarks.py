@@ -29,7 +29,7 @@ _held = watermark.c
 
 
 class SqlWatermarks:
-    """EntrySink how new the states of each key are, in ``sf_dedup_watermark``. Keys are stored as digests.
+    """Remembers how new the states of each key are, in ``sf_dedup_watermark``. Keys are stored as digests.
 
     :param engine: from :func:`airflow_sf_dedup.database.engine.engine_for`.
     """

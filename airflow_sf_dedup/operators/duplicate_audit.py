@@ -12,18 +12,18 @@ from airflow_sf_dedup.operators.failing import failing_at_once
 from airflow_sf_dedup.operators.instance_states import logs_of, not_done
 from airflow_sf_dedup.operators.judged import Judgement, judgement_of
 from airflow_sf_dedup.operators.literal_settings import check_literals
+from airflow_sf_dedup.operators.outcome import XCOM_KEY
 from airflow_sf_dedup.operators.parameters import ChecksParameters
 from airflow_sf_dedup.operators.rows import HidesRows
-from airflow_sf_dedup.operators.upsert import XCOM_KEY
 from airflow_sf_dedup.operators.verdict_log import say_verdict
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from airflow_sf_dedup.audit.base import Load
+    from airflow_sf_dedup.audit.base import Audit, Load
     from airflow_sf_dedup.audit.report import Report
-    from airflow_sf_dedup.audit.sql import SqlAudit
     from airflow_sf_dedup.journeys.collect import Thresholds
+    from airflow_sf_dedup.journeys.stores import Stores
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,17 +93,17 @@ class SalesforceDuplicateAuditOperator(ChecksParameters, HidesRows, BaseOperator
     def _execute(self, context: Context) -> dict[str, Any]:
         from airflow.sdk.exceptions import AirflowFailException
 
-        from airflow_sf_dedup.hooks.audit import open_audit
+        from airflow_sf_dedup.hooks.stores import open_stores
         from airflow_sf_dedup.journeys.collect import in_short
         from airflow_sf_dedup.journeys.way_on import go_on
 
         audit_conn_id = self._audit_conn_id()
-        audit = open_audit(audit_conn_id, upgrade=True)
+        stores = open_stores(audit_conn_id, upgrade=True)
         undone, of_readers, of_senders = self._not_done(context)
-        loads = self._loads(audit, context)
+        loads = self._loads(stores.audit, context)
         if not loads:
             return self._no_load(undone, go_on([of_readers, of_senders]))
-        verdict = self._verdict(audit, loads, audit_conn_id)
+        verdict = self._verdict(stores, loads, audit_conn_id)
         context["ti"].xcom_push(key=XCOM_KEY, value=verdict.document)
         complaints, way = verdict.complaints + undone, go_on([of_readers, *(verdict.ways or [of_senders])])
         say_verdict(verdict.reports, complaints, audit_conn_id, go_on=way)
@@ -152,7 +152,7 @@ class SalesforceDuplicateAuditOperator(ChecksParameters, HidesRows, BaseOperator
         readers = judgement.awaited - judgement.senders
         return not_done(of_run, judgement.awaited), logs_of(of_run, readers), logs_of(of_run, judgement.senders)
 
-    def _loads(self, audit: SqlAudit, context: Context) -> list[Load]:
+    def _loads(self, audit: Audit, context: Context) -> list[Load]:
         """The newest load of each task instance that this one judges, and those that results name."""
         from airflow_sf_dedup.audit.latest import latest_loads
 
@@ -176,21 +176,22 @@ class SalesforceDuplicateAuditOperator(ChecksParameters, HidesRows, BaseOperator
             raise AirflowFailException(f"nothing was loaded: {in_short(undone, go_on)}")
         raise AirflowSkipException("nothing was loaded: the tasks before this one were skipped")
 
-    def _verdict(self, audit: SqlAudit, loads: Sequence[Load], audit_conn_id: str | None) -> _Verdict:
+    def _verdict(self, stores: Stores, loads: Sequence[Load], audit_conn_id: str | None) -> _Verdict:
         from airflow_sf_dedup.audit.report import report_of
+        from airflow_sf_dedup.hooks.places import staging_area
         from airflow_sf_dedup.journeys.collect import complaints, join
+        from airflow_sf_dedup.journeys.ending import close_load
         from airflow_sf_dedup.journeys.summary import summarise
         from airflow_sf_dedup.journeys.way_on import ways_on
-        from airflow_sf_dedup.operators.loading import close_load
 
-        thresholds = self._thresholds()
+        audit, thresholds = stores.audit, self._thresholds()
         found: list[str] = []
         ways: list[str] = []
         summaries: list[dict[str, Any]] = []
         red: list[Report] = []
         green: list[Report] = []
         for load in loads:
-            closed = close_load(audit, load)
+            closed = close_load(stores, load, staging_area(load.settings.get("staging_path")))
             totals = closed.totals
             why = complaints(load, totals, thresholds, unreadable=closed.unreadable)
             found += [f"load {load.load_id}: {each}" for each in why] if len(loads) > 1 else why

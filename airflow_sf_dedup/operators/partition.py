@@ -15,7 +15,7 @@ from airflow_sf_dedup.operators.rows import HidesRows, hidden
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from airflow_sf_dedup.operators.loading import LoadSettings
+    from airflow_sf_dedup.journeys.load_settings import LoadSettings
 
 
 class SalesforcePartitionOperator(ChecksParameters, HidesRows, BaseOperator):
@@ -26,7 +26,7 @@ class SalesforcePartitionOperator(ChecksParameters, HidesRows, BaseOperator):
     cannot hold are audited as ``invalid``, repeats as ``superseded``.
 
     :param source: a list of dicts (or an upstream task's output), the path or URL of a CSV or NDJSON
-        file, or a mapping such as ``{"path": …, "encoding": …, "delimiter": …}``. (templated)
+        file, or a mapping such as ``{"path": …, "encoding": …, "rename": {"E-Mail": "Email"}}``. (templated)
     :param sobject: API name of the sObject. (templated)
     :param external_id_field: the field that identifies a row; an External ID that is Unique. (templated)
     :param partitions: how many tasks share the load, 1 to Airflow's ``[core] max_map_length`` (1024 as delivered).
@@ -106,16 +106,17 @@ class SalesforcePartitionOperator(ChecksParameters, HidesRows, BaseOperator):
 
         :raises AirflowFailException: a setting, the source or the org does not fit; a retry cannot help.
         """
-        from airflow_sf_dedup.operators.loading import new_load_id, session_of, stage
+        from airflow_sf_dedup.journeys.beginning import new_load_id
+        from airflow_sf_dedup.operators.task_context import beginning_of, session_of
 
         with failing_at_once():
             settings = self._settings()
             session = session_of(settings.salesforce_conn_id)
-            refs = stage(self.source, settings, session=session, load_id=new_load_id(), context=context)
+            refs = beginning_of(settings, session, context).begin(self.source, settings, new_load_id())
         return [ref.to_json() for ref in refs]
 
     def _settings(self) -> LoadSettings:
-        from airflow_sf_dedup.operators.loading import LoadSettings
+        from airflow_sf_dedup.journeys.load_settings import LoadSettings
 
         return LoadSettings(
             sobject=self.sobject,

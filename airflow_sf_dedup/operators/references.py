@@ -13,8 +13,7 @@ from airflow_sf_dedup.operators.partition import SalesforcePartitionOperator
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from airflow_sf_dedup.audit.base import Load
-    from airflow_sf_dedup.audit.sql import SqlAudit
+    from airflow_sf_dedup.audit.base import Audit, Load
 
 _AGAIN = "Clear the partition task, so that the source is read and staged again."
 
@@ -26,7 +25,7 @@ def read_reference(document: Any, *, given: Mapping[str, Any], task: Any, contex
     :param task: the operator; partition tasks before it say which audit it is.
     :raises SettingError: it is no reference, or says other than the parameters, the audit or the staging folder.
     """
-    from airflow_sf_dedup.hooks.audit import open_audit
+    from airflow_sf_dedup.hooks.stores import open_audit
     from airflow_sf_dedup.journeys.references import check_load
 
     ref = PartitionRef.from_json(document)
@@ -87,12 +86,13 @@ def _setting(task: Any, name: str) -> Any:
     return getattr(task, name, None) if partial is None else partial.get(name)
 
 
-def _compare_with_staging(ref: PartitionRef, load: Load, audit: SqlAudit) -> None:
+def _compare_with_staging(ref: PartitionRef, load: Load, audit: Audit) -> None:
     """Where nothing is staged any more nothing can be sent either, and the audit has the last word."""
     import msgspec
 
+    from airflow_sf_dedup.hooks.places import staging_area
+    from airflow_sf_dedup.journeys.partition_task import nothing_left
     from airflow_sf_dedup.journeys.references import check_staged
-    from airflow_sf_dedup.operators.loading import nothing_left, staging_area
 
     area = staging_area(load.settings.get("staging_path"))
     try:

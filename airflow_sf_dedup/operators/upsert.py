@@ -2,55 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
 
 from airflow_sf_dedup.core.numeric_settings import CLAIM_TIMEOUT
-from airflow_sf_dedup.errors import KeysInFlightError, LoadFailedError, SettingError
+from airflow_sf_dedup.errors import KeysInFlightError, SettingError
 from airflow_sf_dedup.operators.failing import failing_at_once
-from airflow_sf_dedup.operators.instance_names import MAP_INDEX_TEMPLATE, size_label
+from airflow_sf_dedup.operators.instance_names import MAP_INDEX_TEMPLATE, outcome_label, size_label
 from airflow_sf_dedup.operators.literal_settings import check_literals, write_settings_of
+from airflow_sf_dedup.operators.outcome import Outcome, Work, judge, push_outcome
 from airflow_sf_dedup.operators.parameters import ChecksParameters
 from airflow_sf_dedup.operators.rescheduling import come_back_later, give_up, has_waited
 from airflow_sf_dedup.operators.rows import HidesRows, hidden, rows_of
-from airflow_sf_dedup.operators.verdict_log import say_report
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
     from airflow.sdk.definitions.mappedoperator import OperatorPartial
 
-    from airflow_sf_dedup.audit.base import Load, Totals
-    from airflow_sf_dedup.core.partitioning import PartitionRef
     from airflow_sf_dedup.journeys.collect import Thresholds
+    from airflow_sf_dedup.journeys.load_settings import LoadSettings
     from airflow_sf_dedup.journeys.write_settings import WriteSettings
-    from airflow_sf_dedup.operators.loading import LoadSettings
-    from airflow_sf_dedup.salesforce.calling.session import SalesforceSession
-
-XCOM_KEY = "duplicate_audit"
-
-
-@dataclass(frozen=True, slots=True)
-class _Work:
-    """What one task has to load."""
-
-    load_id: str
-    audit_conn_id: str | None
-    #: One login for all of it.
-    session: Callable[[], SalesforceSession]
-    #: The references to its partitions; staging few records is part of the work.
-    refs: Callable[[], Sequence[PartitionRef]]
-    #: The partition of a load that is staged and closed by other tasks; ``None``: the load is this task's own.
-    partition: int | None = None
-
-    def api_calls(self) -> int:
-        """Calls that the org counted; none where a session cannot even be had."""
-        with suppress(Exception):
-            return self.session().api_calls
-        return 0
 
 
 class SalesforceUpsertOperator(ChecksParameters, HidesRows, BaseOperator):
@@ -185,12 +159,15 @@ class SalesforceUpsertOperator(ChecksParameters, HidesRows, BaseOperator):
             return self._execute(context)
 
     def _execute(self, context: Context) -> dict[str, Any]:
-        from airflow_sf_dedup.operators.loading import upsert_partition
+        from airflow_sf_dedup.hooks.stores import open_stores
+        from airflow_sf_dedup.journeys.partition_task import upsert_partition
+        from airflow_sf_dedup.operators.task_context import task_run
 
-        work = self._work(context)
+        work, task = self._work(context), task_run(context)
         try:
             for ref in work.refs():
-                upsert_partition(ref, settings=self._write_settings, session=work.session, context=context)
+                stores = open_stores(ref.audit_conn_id)
+                upsert_partition(ref, settings=self._write_settings, session=work.session, stores=stores, task=task)
         except KeysInFlightError as error:
             # What an earlier try of this load left behind ends for certain, and soon.
             if error.left_until is not None or not has_waited(context, CLAIM_TIMEOUT.read(self.claim_timeout)):
@@ -203,9 +180,14 @@ class SalesforceUpsertOperator(ChecksParameters, HidesRows, BaseOperator):
             with suppress(Exception):
                 self._push(context, work)
             raise
-        document, load, totals = self._push(context, work)
-        self._judge(load, totals, self._thresholds())
-        return document
+        outcome = self._push(context, work)
+        judge(outcome, self._thresholds(), by_all=self.max_failed is not None or self.records is not None)
+        return outcome.document
+
+    def _push(self, context: Context, work: Work) -> Outcome:
+        outcome = push_outcome(context, work)
+        self._outcome = outcome_label(outcome.totals)
+        return outcome
 
     def _thresholds(self) -> Thresholds:
         from airflow_sf_dedup.journeys.collect import Thresholds
@@ -222,12 +204,12 @@ class SalesforceUpsertOperator(ChecksParameters, HidesRows, BaseOperator):
         settings.check()
         return settings
 
-    def _work(self, context: Context) -> _Work:
+    def _work(self, context: Context) -> Work:
         if (self.partition is None) == (self.records is None):
             raise SettingError("give either partition or records, not both", setting="partition")
         return self._of_partition(context) if self.records is None else self._of_records(context)
 
-    def _of_partition(self, context: Context) -> _Work:
+    def _of_partition(self, context: Context) -> Work:
         from airflow_sf_dedup.hooks.salesforce import SalesforceDedupHook
         from airflow_sf_dedup.operators.references import read_reference
 
@@ -235,23 +217,24 @@ class SalesforceUpsertOperator(ChecksParameters, HidesRows, BaseOperator):
         given = {name: getattr(self, name) for name in repeated}
         ref = read_reference(self.partition, given=given, task=self, context=context)
         hook = SalesforceDedupHook(ref.salesforce_conn_id)
-        return _Work(ref.load_id, ref.audit_conn_id, hook.get_conn, lambda: [ref], ref.partition)
+        return Work(ref.load_id, ref.audit_conn_id, hook.get_conn, lambda: [ref], ref.partition)
 
-    def _of_records(self, context: Context) -> _Work:
-        from airflow_sf_dedup.operators.loading import load_id_of, session_of, stage
+    def _of_records(self, context: Context) -> Work:
+        from airflow_sf_dedup.journeys.beginning import load_id_of
+        from airflow_sf_dedup.operators.task_context import beginning_of, session_of, task_run
 
         rows, settings = rows_of(self.records), self._load_settings()
         session = session_of(settings.salesforce_conn_id)
-        load_id = load_id_of(rows, settings, session.org_id, context)
-        return _Work(
+        load_id = load_id_of(rows, settings, session.org_id, task_run(context))
+        return Work(
             load_id,
             self.audit_conn_id,
             lambda: session,
-            lambda: stage(rows, settings, session=session, load_id=load_id, context=context),
+            lambda: beginning_of(settings, session, context).begin(rows, settings, load_id),
         )
 
     def _load_settings(self) -> LoadSettings:
-        from airflow_sf_dedup.operators.loading import LoadSettings
+        from airflow_sf_dedup.journeys.load_settings import LoadSettings
 
         if self.sobject is None or self.external_id_field is None:
             raise SettingError("records needs sobject and external_id_field", setting="sobject")
@@ -269,53 +252,3 @@ class SalesforceUpsertOperator(ChecksParameters, HidesRows, BaseOperator):
             one_task=True,
             write=self._write_settings(),
         )
-
-    def _push(self, context: Context, work: _Work) -> tuple[dict[str, Any], Load, Totals]:
-        from airflow_sf_dedup.audit.report import Report, report_of
-        from airflow_sf_dedup.hooks.audit import open_audit
-        from airflow_sf_dedup.journeys.summary import summarise
-        from airflow_sf_dedup.operators.instance_names import outcome_label
-        from airflow_sf_dedup.operators.loading import close_load
-
-        audit = open_audit(work.audit_conn_id)
-        load = audit.load(work.load_id)
-        if load is None:
-            raise SettingError(
-                f"the audit does not know load {work.load_id!r}; was it purged?", setting="audit_conn_id"
-            )
-        if work.partition is None:
-            totals = close_load(audit, load).totals
-        else:
-            totals = audit.totals(work.load_id, work.partition)
-        document = summarise(
-            audit,
-            load,
-            totals,
-            audit_conn_id=work.audit_conn_id,
-            partition=work.partition,
-            api_calls=work.api_calls(),
-        )
-        context["ti"].xcom_push(key=XCOM_KEY, value=document)
-        self._outcome = outcome_label(totals)
-        if work.partition is None:
-            report = report_of(audit, load, totals)
-        else:
-            report = Report(load, totals, partition=work.partition, api_calls=work.api_calls())
-        say_report(report, work.audit_conn_id)
-        return document, load, totals
-
-    def _judge(self, load: Load, totals: Totals, thresholds: Thresholds) -> None:
-        """Red by ``max_failed``, or for rows that a retry can still send.
-
-        :raises LoadFailedError: more rows failed than allowed; all of them are in the audit by now.
-        """
-        from airflow_sf_dedup.core.shortfall import fall_short
-        from airflow_sf_dedup.journeys.collect import failed_codes, failed_rows, may_still_be_sent, why_failed
-        from airflow_sf_dedup.journeys.way_on import go_on, ways_on
-
-        judged_here = self.max_failed is not None or self.records is not None
-        judged = totals if judged_here else may_still_be_sent(totals)
-        if failed_rows(judged) > (thresholds.max_failed or 0):
-            message = f"{fall_short(judged.actions, totals.rows)}: {why_failed(judged)}"
-            way = go_on(ways_on(load, judged, thresholds))
-            raise LoadFailedError(f"{message}. {way}", codes=failed_codes(totals))

@@ -18,7 +18,7 @@ _log = logging.getLogger(__name__)
 def say_report(report: Report, audit_conn_id: str | None) -> None:
     """The report line by line, so that Airflow's pages show its table as one."""
     from airflow_sf_dedup.audit.report import lines_of, next_steps
-    from airflow_sf_dedup.hooks.audit import embedded_audit_path
+    from airflow_sf_dedup.hooks.audit_place import embedded_audit_path
 
     file = None if audit_conn_id else embedded_audit_path()
     for line in (*lines_of(report), *next_steps(report, audit_conn_id, file)):

@@ -1,4 +1,4 @@
-"""Writes through sObject Collections, up to five of them in one ``POST /composite``.
+"""Writes through sObject Collections, up to five of them in one ``POST /composite``: answers the port ``ChunkApi``.
 
 One such call carries 1,000 rows and counts as one API call (REST API guide: "Composite", "sObject
 Collections"). It does not say which records blocked a row; that is the lookup's work.
@@ -20,7 +20,7 @@ from airflow_sf_dedup.salesforce.wire.rest import WriteOptions
 
 
 class CollectionsApi:
-    """An :class:`~airflow_sf_dedup.salesforce.ports.UpsertApi` over sObject Collections.
+    """An :class:`~airflow_sf_dedup.salesforce.ports.ChunkApi` over sObject Collections.
 
     :param key_prefix: how the ids of the sObject's records begin; ``None``: nobody knows.
     :param repeatable: False for a key that is not unique: two upserts of it at once create two records.
@@ -51,7 +51,7 @@ class CollectionsApi:
     def upsert(
         self, chunks: Sequence[Sequence[Record]], *, allow_save: bool = False, on_late: Callable[[], None] = nobody
     ) -> list[ChunkAnswer]:
-        """Upsert the chunks in one call, which is not repeated when no answer comes in time."""
+        """Upsert the chunks in one call, which is not retried when no answer comes in time."""
         options = replace(self._options, allow_save=allow_save)
         bodies = [rest.upsert_body(self._sobject, chunk) for chunk in chunks]
         request = rest.composite("PATCH", self._upsert_url, bodies, options.headers())
@@ -77,10 +77,10 @@ class CollectionsApi:
             "composite",
             body=request,
             repeatable=repeatable,
-            repeat_timeouts=False,
+            retry_timeouts=False,
             expects=dict,
             read=lambda answer: rest.read_composite(answer, sizes),
-            on_repeat=lost,
+            on_retry=lost,
         )
         return [rest.after_a_lost_answer(each) for each in answers] if lost.in_doubt else answers
 

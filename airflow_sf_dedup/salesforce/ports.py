@@ -1,4 +1,8 @@
-"""How to talk to an org, in the words of a load. Each port is one need, not one API of Salesforce."""
+"""How to talk to an org, in the words of a load. Each port is one need, not one API of Salesforce.
+
+What an answer to a port promises is asked of it by a contract: ``airflow_sf_dedup.testing.contracts`` has
+``write_apis``, ``lookups`` and ``readers``.
+"""
 
 from __future__ import annotations
 
@@ -63,11 +67,15 @@ def nobody() -> None:
     """Tells nobody."""
 
 
-class UpsertApi(Protocol):
-    """Writes rows by their key.
+class ChunkApi(Protocol):
+    """Writes rows, call by call. Answered by :class:`.CollectionsApi`.
 
-    Calls take ``on_late``: called when a sending of the call was given up and repeated although it may still be
-    carried out; in the thread that sends.
+    A row that is refused is an outcome; a call that did not do its work raises. What is sent again within a call is
+    sent again here; rows that may be sent again later are the caller's business.
+
+    Calls take ``on_late``: called when a sending of the call was given up and sent again although it may still be
+    carried out; in the thread that sends. Then what is updated now may have been created a moment ago, so that
+    ``Saved.created`` is ``None``, and what is refused now may have been saved: it is ``in_doubt``.
     """
 
     #: Rows of one chunk; Salesforce answers or refuses a chunk as a whole.
@@ -80,32 +88,54 @@ class UpsertApi(Protocol):
     def upsert(
         self, chunks: Sequence[Sequence[Record]], *, allow_save: bool = False, on_late: Callable[[], None] = nobody
     ) -> list[ChunkAnswer]:
-        """Upsert the chunks in one call; answers chunk by chunk.
+        """Upsert the chunks in one call; an answer a chunk, in the order sent.
 
+        :param chunks: at most :attr:`chunks_per_call`, each of at most :attr:`rows_per_chunk`. Rows of one key
+            go in calls apart.
+        :param allow_save: override duplicate rules that only alert; never those that block.
+        :param on_late: see above.
         :raises CallError: the call as a whole did not do its work.
+        :raises OutcomeUnknownError: no answer came, and it may have been carried out. A call that is not
+            :attr:`repeatable`, or whose answer did not come in time, is not sent again here.
         """
 
     def update(
         self, chunks: Sequence[Sequence[RecordUpdate]], *, on_late: Callable[[], None] = nobody
     ) -> list[ChunkAnswer]:
-        """Update records by id in one call, duplicate rules in force, assignment rules off."""
+        """Update records by id in one call, duplicate rules in force, assignment rules off.
+
+        The same values twice do no harm, so that a call without an answer may be sent again.
+
+        :param chunks: as for :meth:`upsert`; updates of one record go in calls apart.
+        :param on_late: see above.
+        :raises CallError: as for :meth:`upsert`.
+        """
 
 
 class DuplicateLookup(Protocol):
-    """Says which records block a row."""
+    """Says which records block a row. Answered by :class:`.SoapUpsertLookup`."""
 
     #: Rows that one call can carry.
     rows_per_call: int
 
     def look_up(self, records: Sequence[Record], *, on_late: Callable[[], None] = nobody) -> ChunkAnswer:
-        """One outcome a row: ``DuplicatesFound`` with its matches, or ``Saved`` if nothing blocked it.
+        """One outcome a row, in the order asked for.
 
-        :param on_late: as for :class:`UpsertApi`; a look-up may be a write.
+        ``DuplicatesFound`` with its matches and what the rule lets one do, ``Saved`` if nothing blocked it and the
+        look-up is a write, or what else the org says of it. No duplicate rule is overridden.
+
+        :param records: at most :attr:`rows_per_call`; none: no call.
+        :param on_late: as for :class:`ChunkApi`; a look-up may be a write.
+        :raises CallError: the call as a whole did not do its work.
+        :raises OutcomeUnknownError: no answer came, and rows of it may have been saved.
         """
 
 
 class RecordReader(Protocol):
-    """Reads records in bulk."""
+    """Reads records in bulk. Answered by :class:`.OrgReader`.
+
+    Every method raises ``CallError`` where the org does not answer; what the user may not read is absent.
+    """
 
     def describe(self, sobject: str) -> SObject:
         """The sObject as the org describes it to this user.
@@ -114,10 +144,17 @@ class RecordReader(Protocol):
         """
 
     def by_id(self, sobject: str, record_ids: Sequence[str], fields: Sequence[str]) -> dict[str, StoredRecord]:
-        """The records the user can read, by 18-character id, deleted ones included and marked as such."""
+        """The records the user can read, by 18-character id, deleted ones included and marked as such.
+
+        :param record_ids: any number, of 18 characters each.
+        :param fields: those that the values of a live record have at least. Of a deleted one there may be none.
+        """
 
     def holders(self, keys: Sequence[str]) -> dict[str, tuple[str, ...]]:
-        """Normalised key to the ids of the live records that hold it; keys without holder are absent."""
+        """Key, as asked for, to the ids of the live records that hold it, by the field's own case rule.
+
+        A key without a holder is absent, as is one that cannot be asked for.
+        """
 
     def deleted_holders(self, keys: Sequence[str]) -> Mapping[str, tuple[str, ...]]:
         """The same for records in the recycle bin."""

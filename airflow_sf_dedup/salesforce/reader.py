@@ -1,4 +1,4 @@
-"""Reading records in bulk: a few calls for thousands of rows."""
+"""Reads records in bulk, a few calls for thousands of rows: answers the port ``RecordReader``."""
 
 from __future__ import annotations
 

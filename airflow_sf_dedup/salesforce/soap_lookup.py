@@ -1,4 +1,4 @@
-"""Which records block a row? SOAP ``upsert()`` is the only batch call that says.
+"""Which records block a row? SOAP ``upsert()``, the only batch call that says, answers the port ``DuplicateLookup``.
 
 The look-up is itself a write under the same duplicate rules: what blocked a row a moment ago blocks
 it again and is named; a row that nothing blocks any more is saved, as was wanted.
@@ -59,8 +59,8 @@ class SoapUpsertLookup:
             action="upsert",
             read=lambda answer: self._read(answer, len(records)),
             repeatable=self._repeatable,
-            repeat_timeouts=False,
-            on_repeat=lost,
+            retry_timeouts=False,
+            on_retry=lost,
         )
         return [rest.in_doubt(outcome) for outcome in outcomes] if lost.in_doubt else outcomes
 

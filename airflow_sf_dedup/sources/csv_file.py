@@ -18,7 +18,7 @@ from typing import Any, Literal, NamedTuple, TextIO
 
 from airflow_sf_dedup.core.wording import listed
 from airflow_sf_dedup.errors import SettingError, SourceError
-from airflow_sf_dedup.files.paths import shown
+from airflow_sf_dedup.files.addresses import shown
 from airflow_sf_dedup.sources.base import SourceRow
 from airflow_sf_dedup.sources.csv_start import USUAL_DELIMITERS, CsvStart, read_start
 from airflow_sf_dedup.sources.lines import MOST_ROW_CHARACTERS, RowLines, RowTooLong
@@ -183,6 +183,17 @@ class CsvFile:
         else:
             words = "text follows a closing quote; a quote inside a quoted cell is written twice"
         return SourceError(f"{self.name}: up to line {line}: {words}")
+
+
+def csv_source(
+    path: str, *, encoding: str = "utf-8", delimiter: str = ",", blank_means: Literal["absent", "null"] = "absent"
+) -> CsvFile:
+    """The CSV file of that path or URL.
+
+    :param encoding: of the text; a byte order mark is dropped.
+    :raises SettingError: as for :class:`CsvFile`.
+    """
+    return CsvFile(TextFile(path, encoding), delimiter, blank_means)
 
 
 def _problem(row: _Cells, header: tuple[str, ...]) -> str | None:

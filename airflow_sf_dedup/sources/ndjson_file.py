@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 
 from airflow_sf_dedup.core.values import fits_a_float
 from airflow_sf_dedup.errors import SourceError
-from airflow_sf_dedup.files.paths import shown
+from airflow_sf_dedup.files.addresses import shown
 from airflow_sf_dedup.sources.base import SourceRow
 from airflow_sf_dedup.sources.lines import MOST_ROW_CHARACTERS, bounded_lines
 from airflow_sf_dedup.sources.text import TextFile
@@ -56,6 +56,14 @@ class NdjsonFile:
                 f"{self.name}: line 1 begins a JSON array; expected one JSON object a line (NDJSON)",
                 setting="format",
             )
+
+
+def ndjson_source(path: str, *, encoding: str = "utf-8") -> NdjsonFile:
+    """The NDJSON file of that path or URL.
+
+    :param encoding: of the text; a byte order mark is dropped.
+    """
+    return NdjsonFile(TextFile(path, encoding))
 
 
 def _row(row_number: int, line_number: int, line: str) -> SourceRow:

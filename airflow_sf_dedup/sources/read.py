@@ -9,25 +9,25 @@ from typing import Any
 from airflow_sf_dedup.core.wording import listed, nearest, shown
 from airflow_sf_dedup.errors import SettingError
 from airflow_sf_dedup.sources.base import Source
-from airflow_sf_dedup.sources.formats import file_source
+from airflow_sf_dedup.sources.formats import FORMATS, FileFormat, file_source, options_of
+from airflow_sf_dedup.sources.renamed import RenamedColumns
 from airflow_sf_dedup.sources.rows import RowsSource
 
-_FILE_OPTIONS = ("path", "format", "encoding", "delimiter", "blank_means")
 
-
-def source_of(value: Any) -> Source:
+def source_of(value: Any, *, formats: Mapping[str, FileFormat] = FORMATS) -> Source:
     """The source that a parameter stands for.
 
     :param value: rows (a list or any iterable of mappings), a path or URL, a mapping of file options such
         as ``{"path": …, "encoding": …}``, or a source.
+    :param formats: the formats of files there are.
     :raises SettingError: it is none of these.
     """
     if isinstance(value, Source):
         return value
     if isinstance(value, str | os.PathLike):
-        return file_source(value)
+        return file_source(value, formats=formats)
     if isinstance(value, Mapping):
-        return _from_options(value)
+        return _from_options(value, formats)
     # A data frame iterates over its column names, which would be no rows at all.
     if isinstance(value, Iterable) and not isinstance(value, bytes | bytearray) and not _is_frame(value):
         return RowsSource(value)
@@ -38,20 +38,18 @@ def source_of(value: Any) -> Source:
     )
 
 
-def _from_options(options: Mapping[str, Any]) -> Source:
+def _from_options(options: Mapping[str, Any], formats: Mapping[str, FileFormat]) -> Source:
     if "path" not in options:
         raise SettingError("source: a mapping needs 'path'; a single row goes into a list, [row]", setting="source")
-    unknown = [str(name) for name in options if name not in _FILE_OPTIONS]
+    known = ("path", "format", "rename", *options_of(formats))
+    unknown = [str(name) for name in options if name not in known]
     if unknown:
-        raise SettingError(
-            f"source: unknown {listed(unknown, say=_with_nearest)}; known are {', '.join(_FILE_OPTIONS)}",
-            setting="source",
-        )
-    return file_source(**options)
-
-
-def _with_nearest(name: str) -> str:
-    return f"{shown(name)}{nearest(name, _FILE_OPTIONS)}"
+        names = listed(unknown, say=lambda name: f"{shown(name)}{nearest(name, known)}")
+        raise SettingError(f"source: unknown {names}; known are {', '.join(known)}", setting="source")
+    of_file = {name: option for name, option in options.items() if name != "rename"}
+    rename = options.get("rename")
+    source = file_source(**of_file, formats=formats)
+    return source if rename is None else RenamedColumns(source, rename)
 
 
 def _is_frame(value: Any) -> bool:

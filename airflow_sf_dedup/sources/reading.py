@@ -39,9 +39,16 @@ class OrderReader:
     """
 
     wanted: str
-    #: As the source spells it; ``None`` until a row brings it.
+    #: As the rows spell it; ``None`` until a row brings it.
     column: str | None = None
+    #: As messages call it: what a person looks for in the source.
+    own_name: str | None = None
     _kind: str | None = None
+
+    @property
+    def called(self) -> str:
+        """What a message calls the column."""
+        return shown(self.own_name or self.column or self.wanted)
 
     def read(self, values: Mapping[str, Any]) -> str:
         """The order of a row.
@@ -52,12 +59,12 @@ class OrderReader:
         try:
             order = order_of(values.get(column))
         except UnusableOrder as unusable:
-            raise UnusableOrder(unusable.reason, f"column {shown(column)} {unusable.message}") from None
+            raise UnusableOrder(unusable.reason, f"column {self.called} {unusable.message}") from None
         kind = kind_of(order)
         self._kind = self._kind or kind
         if kind != self._kind:
             raise UnusableOrder(
-                "unusable_order", f"column {shown(column)} is a {kind} after rows in which it is a {self._kind}"
+                "unusable_order", f"column {self.called} is a {kind} after rows in which it is a {self._kind}"
             )
         return order
 
@@ -98,18 +105,16 @@ class RecordBuilder:
         try:
             return self._record(row, at)
         except UnusableKey as unusable:
-            return RejectedRow(row.row_number, "UNUSABLE_KEY", unusable.reason, unusable.message)
+            return RejectedRow(row.row_number, "UNUSABLE_KEY", unusable.reason, self._of_key(unusable))
         except UnusableOrder as unusable:
             return RejectedRow(row.row_number, "UNUSABLE_ORDER", unusable.reason, unusable.message, at.key)
         except MalformedValue as malformed:
-            column, why = malformed.field_name, malformed.reason
+            column, why = shown(malformed.field_name), malformed.reason
         except (SalesforceDedupError, MemoryError):
             raise
         except Exception as error:
-            column, why = at.column, f"cannot be read ({type(error).__name__})"
-        return RejectedRow(
-            row.row_number, "MALFORMED_VALUE", "malformed_value", f"column {shown(column)} {why}", at.key
-        )
+            column, why = self._called(at.column), f"cannot be read ({type(error).__name__})"
+        return RejectedRow(row.row_number, "MALFORMED_VALUE", "malformed_value", f"column {column} {why}", at.key)
 
     def _record(self, row: SourceRow, at: _At) -> Record:
         at.key = key = self.key_rule.read(row.values.get(at.column))
@@ -123,6 +128,17 @@ class RecordBuilder:
             return Record(row.row_number, key, fields, row_hash(fields))
         at.column = self.order.column or self.order.wanted
         return Record(row.row_number, key, fields, row_hash(fields), order=self.order.read(row.values))
+
+    def _called(self, column: str) -> str:
+        """What a message calls a column: what a person looks for who mends the source."""
+        if column in self.columns:
+            return shown(self.columns[column].name)
+        return shown(column) if self.order is None or column != self.order.column else self.order.called
+
+    def _of_key(self, unusable: UnusableKey) -> str:
+        """What is wrong with a key, said of its field, or of its column where that was renamed."""
+        called = self._called(self._key_column)
+        return unusable.message if called == shown(self._key_column) else f"column {called} {unusable.why}"
 
     @cached_property
     def _key_column(self) -> str:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import BinaryIO, TextIO, cast
 
 from airflow_sf_dedup.errors import SourceError
-from airflow_sf_dedup.files import paths
+from airflow_sf_dedup.files import reading
 from airflow_sf_dedup.files.addresses import shown
 
 _BLOCK = 1 << 16
@@ -53,7 +53,7 @@ class TextFile:
 
     @contextmanager
     def _bytes(self) -> Iterator[BinaryIO]:
-        with paths.open_binary(self.path) as raw:
+        with reading.open_binary(self.path) as raw:
             if not self.path.lower().endswith(".gz"):
                 yield raw
                 return

@@ -9,8 +9,9 @@ from datetime import datetime
 from airflow_sf_dedup.core.partitioning import PartitionRef
 from airflow_sf_dedup.core.records import Record
 from airflow_sf_dedup.errors import StagingError
-from airflow_sf_dedup.files import paths
-from airflow_sf_dedup.staging.area import StagingArea, read_partition
+from airflow_sf_dedup.files import paths, reading, writing
+from airflow_sf_dedup.staging.area import StagingArea
+from airflow_sf_dedup.staging.by_reference import read_partition
 from airflow_sf_dedup.staging.rewritten import Rewritten, read_rewritten, write_rewritten
 from airflow_sf_dedup.staging.sweeping import at_work, sweep
 
@@ -76,8 +77,8 @@ class StagedErasure:
             if wanted:
                 self._rewrite(ref, [record for record in read_partition(ref) if record.row_number not in wanted])
         except StagingError:
-            if paths.exists(ref.path):
-                paths.remove(ref.path)
+            if reading.exists(ref.path):
+                writing.remove(ref.path)
                 self.removed.append(f"partition {ref.partition} of load {ref.load_id}")
             return
         self.rows += [StagedRow(ref.load_id, ref.partition, number) for number in sorted(wanted)]
@@ -92,5 +93,5 @@ class StagedErasure:
 def _remove_unfinished(folder: str) -> None:
     """Files that an earlier erasure was writing when it was killed."""
     here = paths.local(folder)
-    for file in here.glob(f"{paths.UNFINISHED}*.*") if here else ():
+    for file in here.glob(f"{writing.UNFINISHED}*.*") if here else ():
         file.unlink(missing_ok=True)

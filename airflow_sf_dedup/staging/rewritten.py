@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from airflow_sf_dedup.files import paths
+from airflow_sf_dedup.files import writing
 from airflow_sf_dedup.staging.sealed import read_sealed, seal
 
 ERASED = "erased.json"
@@ -40,5 +40,5 @@ def read_rewritten(folder: str) -> dict[int, Rewritten]:
 
 def write_rewritten(folder: str, partitions: Mapping[int, Rewritten]) -> None:
     """Say what holds now."""
-    with paths.write_whole(f"{folder}/{ERASED}") as file:
+    with writing.write_whole(f"{folder}/{ERASED}") as file:
         file.write(seal([msgspec.to_builtins(each) for each in partitions.values()]))

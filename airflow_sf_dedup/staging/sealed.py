@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from airflow_sf_dedup.files import paths
+from airflow_sf_dedup.files import reading
 
 
 class _Sealed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -45,7 +45,7 @@ def read_sealed(path: str) -> Any:
     :raises ValueError: it is not what was written, or a folder stands in its place.
     """
     try:
-        with paths.open_binary(path) as file:
+        with reading.open_binary(path) as file:
             return unseal(file.read())
     except IsADirectoryError:
         raise ValueError("it is a folder") from None

@@ -10,11 +10,14 @@ import msgspec
 
 from airflow_sf_dedup.core.records import Record
 from airflow_sf_dedup.errors import StagingError
-from airflow_sf_dedup.files import paths
+from airflow_sf_dedup.files import writing
 
 #: Bytes kept in memory over all compartments. Files are opened only to append: a worker may have as few
 #: as 1,024 file handles, and there may be as many compartments.
 _BUFFERED = 8 << 20
+
+#: A compartment's number, and its records.
+Compartment = tuple[int, list[Record]]
 
 _encode = msgspec.json.Encoder().encode
 _decode_lines = msgspec.json.Decoder(Record).decode_lines
@@ -28,7 +31,7 @@ class Spool:
 
     def __init__(self, folder: Path, compartments: int) -> None:
         self.folder = folder
-        paths.make_private_folder(str(folder))
+        writing.make_private_folder(str(folder))
         self._buffers = [bytearray() for _ in range(compartments)]
         self._digests = [blake2b(digest_size=16) for _ in range(compartments)]
         self._rows = [0] * compartments
@@ -45,7 +48,7 @@ class Spool:
         if self._buffered > _BUFFERED:
             self._flush()
 
-    def compartments(self) -> Iterator[tuple[int, list[Record]]]:
+    def compartments(self) -> Iterator[Compartment]:
         """Number and records of each compartment that has any, in the order they were added.
 
         :raises StagingError: a file is gone or is not what was written.
@@ -70,7 +73,7 @@ class Spool:
         for compartment, buffer in enumerate(self._buffers):
             if buffer:
                 self._digests[compartment].update(buffer)
-                paths.append_private(self._file(compartment), buffer)
+                writing.append_private(self._file(compartment), buffer)
                 buffer.clear()
         self._buffered = 0
 

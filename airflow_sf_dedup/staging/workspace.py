@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from secrets import token_hex
 
-from airflow_sf_dedup.files import paths
+from airflow_sf_dedup.files import writing
 
 _PREFIX = "work-"
 
@@ -34,9 +34,9 @@ def open_workspace(base: Path, load_id: str) -> Iterator[Path]:
     """A folder (0700) of this process for rows of a load; removed in the end, whatever happens."""
     home = base / load_id
     unfinished = home / f"{_UNFINISHED}{_PREFIX}{token_hex(8)}"
-    made = paths.make_private_folder(str(unfinished))
+    made = writing.make_private_folder(str(unfinished))
     folder = unfinished.with_name(unfinished.name.removeprefix(_UNFINISHED))
-    with paths.create_private(unfinished / _OWNER) as owner:
+    with writing.create_private(unfinished / _OWNER) as owner:
         owner.write(socket.gethostname().encode())
         owner.flush()
         with suppress(OSError):  # A file system without locks: the folder is swept by its age.

@@ -18,9 +18,6 @@ def main() -> None:
     import airflow.models
     import airflow.settings  # noqa: F401 - what a command needs that asks Airflow
 
-    import airflow_sf_dedup.audit.__main__
-    import airflow_sf_dedup.hooks.audit  # noqa: F401
-
     for line in sys.stdin:
         sys.stdout.write(json.dumps(forked(**json.loads(line))) + "\n")
         sys.stdout.flush()

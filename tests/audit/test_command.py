@@ -185,8 +185,8 @@ def test_what_is_unusable_is_said_in_one_line(arguments, words, capsys):
     assert said.count("\n") == 1
 
 
-def test_a_table_that_was_dropped_is_said(url, audit, capsys):
-    with writing(audit.engine) as connection:
+def test_a_table_that_was_dropped_is_said(url, capsys):
+    with writing(engine_for(url)) as connection:
         connection.execute(text("DROP TABLE sf_dedup_load"))
     assert main(["show", "--url", url, "--load", "x"]) == 2
     assert "no such table: sf_dedup_load" in capsys.readouterr().err

@@ -16,7 +16,9 @@ from airflow_sf_dedup.core.clock import utc_now
 from airflow_sf_dedup.core.entries import UNSETTLED, Action
 from airflow_sf_dedup.core.partitioning import PartitionRef
 from airflow_sf_dedup.journeys.collect import Thresholds, complaints
+from airflow_sf_dedup.journeys.ending import close_load
 from airflow_sf_dedup.journeys.partition import partition_source
+from airflow_sf_dedup.journeys.partition_settings import PartitionSettings
 from airflow_sf_dedup.journeys.summary import summarise
 from airflow_sf_dedup.salesforce.reader import describe
 from airflow_sf_dedup.sources.read import source_of
@@ -146,19 +148,20 @@ class _Run:
         for plan in self.scenario.loads:
             load = self._load(plan, session.org_id, staging)
             refs = partition_source(
-                source=source_of([dict(row) for row in plan.rows]),
+                source_of([dict(row) for row in plan.rows]),
+                PartitionSettings(
+                    external_id_field=self.scenario.key_field.name,
+                    partitions=plan.partitions,
+                    on_repeat=plan.on_repeat,
+                    group_by=plan.group_by,
+                    newer_than=ORDER if plan.newer_than else None,
+                    allow_non_unique_key=not self.scenario.key_field.unique,
+                    salesforce_conn_id="chaos",
+                ),
+                load=load,
                 describe=sobject,
-                external_id_field=self.scenario.key_field.name,
-                partitions=plan.partitions,
-                on_repeat=plan.on_repeat,
-                group_by=plan.group_by,
-                newer_than=ORDER if plan.newer_than else None,
-                allow_non_unique_key=not self.scenario.key_field.unique,
                 staging=staging,
                 audit=self._place.audit,
-                load=load,
-                salesforce_conn_id="chaos",
-                audit_conn_id=None,
                 clock=utc_now,
             )
             self._load_ids[plan.name] = load.load_id
@@ -246,7 +249,7 @@ class _Run:
     def _take_in(self, results: Sequence[Result]) -> None:
         for result in results:
             if result.ended is None or result.ended.how == "call_error":
-                self._ended_early.append(result.spec.name)
+                self._ended_early.append(str(result.spec.task))
             if result.ended is None:
                 self.counts["kills"] += 1
                 self.ends["killed"] += 1
@@ -273,12 +276,10 @@ class _Run:
     # -- after ------------------------------------------------------------------------------------
 
     def _close_all(self) -> None:
-        from airflow_sf_dedup.operators.loading import close_load
-
         for load_id in self._load_ids.values():
             load = self._place.audit.load(load_id)
             assert load is not None
-            close_load(self._place.audit, load)
+            close_load(self._place.stores, load, StagingArea(load.settings["staging_path"]))
 
     def evidence(self) -> Evidence:
         """What the org and the audit say now, after the closing task."""

@@ -1,6 +1,6 @@
 """One task of a run: what an upsert task does, without Airflow, and where it can be killed.
 
-The same wiring as :func:`airflow_sf_dedup.operators.loading.upsert_partition`; only waits are shorter.
+Built as :func:`airflow_sf_dedup.journeys.partition_task.upsert_partition` builds it; only waits are shorter.
 """
 
 from __future__ import annotations
@@ -24,13 +24,18 @@ from airflow_sf_dedup.core.entries import Entry
 from airflow_sf_dedup.core.partitioning import PartitionRef
 from airflow_sf_dedup.database.engine import engine_for
 from airflow_sf_dedup.errors import CallError, KeysInFlightError
-from airflow_sf_dedup.journeys.entry_maker import TaskMark
-from airflow_sf_dedup.journeys.wiring import Clocks, TaskInstance, WriteSettings, upsert_of
+from airflow_sf_dedup.journeys.partition_task import nothing_left, workshop_of
+from airflow_sf_dedup.journeys.stores import Stores
+from airflow_sf_dedup.journeys.task_run import TaskRun
+from airflow_sf_dedup.journeys.workshop import Clocks
+from airflow_sf_dedup.journeys.write_settings import WriteSettings
 from airflow_sf_dedup.locks.base import Claimant, Grant, KeyScope
 from airflow_sf_dedup.locks.key_claims import SqlKeyClaims
+from airflow_sf_dedup.locks.record_claims import SqlRecordClaims
+from airflow_sf_dedup.locks.watermarks import SqlWatermarks
 from airflow_sf_dedup.salesforce.calling.session import SalesforceSession
 from airflow_sf_dedup.salesforce.connecting.fields import from_parts
-from airflow_sf_dedup.staging.area import read_manifest, read_partition
+from airflow_sf_dedup.staging.by_reference import read_manifest, read_partition
 from tests.chaos.scenario import Kill
 
 #: Claims outlive everything a run can do; that they expire is told to the database between rounds.
@@ -62,9 +67,10 @@ class TaskSpec:
     broken: str | None = None
 
     @property
-    def name(self) -> str:
+    def task(self) -> TaskRun:
         """For those who meet its claims."""
-        return f"chaos.upsert[{self.ref.partition}], load {self.ref.load_id}, try {self.try_number}.{self.twin}"
+        run_id = f"load {self.ref.load_id}, twin {self.twin}"
+        return TaskRun("chaos", run_id, "upsert", self.ref.partition, self.try_number)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +110,7 @@ def run_task(spec: TaskSpec) -> Ended:
     engine = engine_of(spec.audit_url)
     session = session_for(spec.org_url, spec.read_timeout)
     try:
-        return _ended(spec, lambda: _upsert(spec, SqlAudit(engine), session), session)
+        return _ended(spec, lambda: _upsert(spec, engine, session), session)
     finally:
         session.close()
         engine.dispose()
@@ -122,32 +128,33 @@ def _ended(spec: TaskSpec, work: Callable[[], None], session: SalesforceSession)
     return Ended("done", "", 0, session.api_calls)
 
 
-def _upsert(spec: TaskSpec, audit: SqlAudit, session: SalesforceSession) -> None:
-    ref = spec.ref
-    if len(audit.settled_rows(ref.load_id, ref.partition)) >= ref.rows:
+def _upsert(spec: TaskSpec, engine: Engine, session: SalesforceSession) -> None:
+    ref, wire = spec.ref, Tripwire(spec.kill)
+    stores = Stores(
+        _Watched(_audit_of(spec, engine), wire),  # type: ignore[arg-type]
+        _claims_of(spec, engine, wire),
+        SqlRecordClaims(engine),
+        SqlWatermarks(engine),
+    )
+    if nothing_left(stores.audit, ref):
         return
-    wire = Tripwire(spec.kill)
-    session.before_each_call(lambda: wire.about_to("call"))
-    journey = upsert_of(
+    workshop = workshop_of(
         ref,
         read_manifest(ref),
         WriteSettings(on_duplicate=spec.policy, max_in_flight=spec.max_in_flight),
-        session=session,
-        audit=_Watched(_audit_of(spec, audit), wire),  # type: ignore[arg-type]
-        claims=_claims_of(spec, audit, wire),
-        task=TaskInstance(
-            TaskMark(partition=ref.partition, map_index=ref.partition, try_number=spec.try_number),
-            spec.name,
-        ),
+        session=session.gated(lambda: wire.about_to("call")),
+        stores=stores,
+        task=spec.task,
         clocks=Clocks(sleep=short_sleep, wait=lambda number: 0.0),
     )
+    _make_small(workshop.org.api, spec, wire)
+    workshop.org.lookup.rows_per_call = max(2, spec.rows_per_chunk)
+    journey = workshop.upsert()
     try:
         session.org_id  # noqa: B018 - the login, as an operator makes it before its first row
     except CallError as error:
         journey.not_sent(read_partition(ref), error)
         raise
-    _make_small(journey.api, spec, wire)
-    journey.settlement.naming.lookup.rows_per_call = max(2, spec.rows_per_chunk)
     journey.run(read_partition(ref))
 
 
@@ -260,12 +267,12 @@ class ForgetfulAudit(SqlAudit):
             super().remember(load_id, entries)
 
 
-def _claims_of(spec: TaskSpec, audit: SqlAudit, wire: Tripwire) -> SqlKeyClaims:
+def _claims_of(spec: TaskSpec, engine: Engine, wire: Tripwire) -> SqlKeyClaims:
     kinds = {"open_claims": OpenClaims, "forgetful_release": ForgetfulClaims}
-    claims = kinds.get(spec.broken or "", WatchedClaims)(audit.engine, LIFETIME)
+    claims = kinds.get(spec.broken or "", WatchedClaims)(engine, LIFETIME)
     claims.wire = wire
     return claims
 
 
-def _audit_of(spec: TaskSpec, audit: SqlAudit) -> SqlAudit:
-    return ForgetfulAudit(audit.engine) if spec.broken == "forgetful_audit" else audit
+def _audit_of(spec: TaskSpec, engine: Engine) -> SqlAudit:
+    return (ForgetfulAudit if spec.broken == "forgetful_audit" else SqlAudit)(engine)

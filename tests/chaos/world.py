@@ -17,10 +17,10 @@ from typing import Any
 import requests
 from sqlalchemy import Engine, select, text, update
 
-from airflow_sf_dedup.audit.sql import SqlAudit
 from airflow_sf_dedup.database import tables
 from airflow_sf_dedup.database.engine import engine_for, reading, writing
 from airflow_sf_dedup.database.upgrade import upgrade
+from airflow_sf_dedup.journeys.sql_stores import stores_in
 from airflow_sf_dedup.testing.postgres import new_database, postgres_server
 from tests.chaos.task import engine_of
 
@@ -109,7 +109,8 @@ class AuditPlace:
     def __init__(self, url: str, engine: Engine) -> None:
         self.url = url
         self.engine = engine
-        self.audit = SqlAudit(engine)
+        self.stores = stores_in(engine)
+        self.audit = self.stores.audit
 
     def let_claims_expire(self) -> None:
         """As if the lifetime of every claim had passed; only while no process lives that holds any."""

@@ -8,7 +8,7 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
-from sqlalchemy import create_engine, make_url, text
+from sqlalchemy import Engine, create_engine, make_url, text
 from sqlalchemy.exc import OperationalError
 
 from airflow_sf_dedup.audit.sql import SqlAudit
@@ -141,23 +141,23 @@ def test_what_passes_by_itself_is_not_refused(words: str) -> None:
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def upgraded(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[SqlAudit]:
+def upgraded(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
     sqlite = f"sqlite:///{tmp_path / 'audit.db'}"
     url = sqlite if request.param == "sqlite" else new_database(request.getfixturevalue("postgres_url"))
     engine = engine_for(url)
     upgrade(engine)
-    yield SqlAudit(engine)
+    yield engine
     engine.dispose()
 
 
 @pytest.mark.parametrize("table", sorted(metadata.tables))
-def test_a_dropped_table_under_a_right_revision_is_named(upgraded: SqlAudit, table: str) -> None:
-    with writing(upgraded.engine) as connection:
-        connection.execute(text(f"DROP TABLE {table}{' CASCADE' if 'postgres' in upgraded.engine.name else ''}"))
-    ensure_current(upgraded.engine)
+def test_a_dropped_table_under_a_right_revision_is_named(upgraded: Engine, table: str) -> None:
+    with writing(upgraded) as connection:
+        connection.execute(text(f"DROP TABLE {table}{' CASCADE' if 'postgres' in upgraded.name else ''}"))
+    ensure_current(upgraded)
 
     def use() -> None:
-        with writing(upgraded.engine) as connection:
+        with writing(upgraded) as connection:
             connection.execute(metadata.tables[table].select())
 
     error = refused(use)

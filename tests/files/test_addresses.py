@@ -18,6 +18,10 @@ SHOWN = {
     "password alone": ("redis://:SECRET@host/leads.csv", "redis://@host/leads.csv"),
     "user with an @": ("sftp://me@corp.example:SECRET@host/a.csv", "sftp://me@corp.example@host/a.csv"),
     "signature": ("https://host/leads.csv?X-Amz-Signature=SECRET", "https://host/leads.csv"),
+    "password and signature": (
+        "https://user:SECRET@host/leads.csv?X-Amz-Signature=SECRET",
+        "https://user@host/leads.csv",
+    ),
     "signature in a fragment": ("https://host/leads.csv#sig=SECRET", "https://host/leads.csv"),
     "both": ("s3://AKIA:SECRET@bucket/leads.csv?sig=SECRET", "s3://AKIA@bucket/leads.csv"),
     "an @ in the query": ("https://host/a.csv?mail=me@corp.example&sig=SECRET", "https://host/a.csv"),

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from airflow_sf_dedup.errors import ConnectionMissingError, SettingError
-from airflow_sf_dedup.hooks.audit import audit_url, open_audit
+from airflow_sf_dedup.hooks.audit_place import audit_url
 from airflow_sf_dedup.hooks.salesforce import SalesforceDedupHook
+from airflow_sf_dedup.hooks.stores import open_audit
 
 ASKED: dict[str, Callable[[Any], object]] = {
     "salesforce_conn_id": lambda conn_id: SalesforceDedupHook(conn_id).get_conn(),

@@ -19,9 +19,10 @@ from airflow_sf_dedup.core.entries import Action
 from airflow_sf_dedup.core.partitioning import PartitionRef
 from airflow_sf_dedup.core.records import Record
 from airflow_sf_dedup.database.engine import engine_for
-from airflow_sf_dedup.staging.area import StagingArea, read_partition
+from airflow_sf_dedup.staging.area import StagingArea
+from airflow_sf_dedup.staging.by_reference import read_partition
 from airflow_sf_dedup.testing.contracts.audit import a_load, an_entry
-from tests.staging.test_area import LOAD
+from tests.staging.staged_rows import LOAD
 from tests.staging.test_workspace import kill, worker
 
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)

@@ -7,21 +7,27 @@ from datetime import UTC, datetime
 from itertools import count
 
 import pytest
+from sqlalchemy import Engine
 
 from airflow_sf_dedup.audit.base import Load
 from airflow_sf_dedup.audit.sql import SqlAudit
 from airflow_sf_dedup.database.engine import engine_for
 from airflow_sf_dedup.database.upgrade import upgrade
-from tests.journeys.fake_org import KEY, ORG_ID
+from airflow_sf_dedup.testing.fake_org import KEY, ORG_ID
 
 NOW = datetime(2026, 3, 2, 6, 30, tzinfo=UTC)
 
 
 @pytest.fixture(scope="session")
-def sql_audit(tmp_path_factory: pytest.TempPathFactory) -> SqlAudit:
+def sql_engine(tmp_path_factory: pytest.TempPathFactory) -> Engine:
     engine = engine_for(f"sqlite:///{tmp_path_factory.mktemp('audit') / 'audit.db'}")
     upgrade(engine)
-    return SqlAudit(engine)
+    return engine
+
+
+@pytest.fixture(scope="session")
+def sql_audit(sql_engine: Engine) -> SqlAudit:
+    return SqlAudit(sql_engine)
 
 
 @pytest.fixture(scope="session")

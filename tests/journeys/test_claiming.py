@@ -7,10 +7,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from airflow_sf_dedup.errors import CallError
+from airflow_sf_dedup.errors import CallError, SettingError
 from airflow_sf_dedup.journeys.sending.claiming import HeldKeys
 from airflow_sf_dedup.locks.base import Claimant, Grant, Holder, KeyScope
-from tests.journeys.fake_org import KEY, KEY_RULE, ORG_ID, clear, row
+from airflow_sf_dedup.testing.fake_org import KEY, KEY_RULE, ORG_ID, row
+from tests.journeys.rows_under_way import clear
 
 MOMENT = datetime(2026, 3, 2, 6, 30, tzinfo=UTC)
 SCOPE = KeyScope(ORG_ID, "Lead", KEY)
@@ -54,6 +55,9 @@ class FakeClaims:
     def doubted(self, scope: KeyScope, claimant: Claimant, keys: Iterable[str]) -> frozenset[str]:
         return frozenset(keys) & self.left_behind
 
+    def held(self, scope: KeyScope, claimant: Claimant, keys: Iterable[str]) -> frozenset[str]:
+        return frozenset(keys) & self.mine
+
     def leave(self, scope: KeyScope, claimant: Claimant, keys: Iterable[str], *, unknown: bool = False) -> None:
         self.left |= set(keys)
 
@@ -67,6 +71,16 @@ class Clock:
 
 def held(claims: FakeClaims, **settings: object) -> HeldKeys:
     return HeldKeys(claims, SCOPE, ME, KEY_RULE.partition_fold, **settings)  # type: ignore[arg-type]
+
+
+def test_claims_whose_lifetime_is_unusable_are_refused_before_a_row_is_sent() -> None:
+    class Unusable(FakeClaims):
+        @property
+        def lifetime(self) -> timedelta:  # type: ignore[override]
+            raise SettingError("[sf_dedup] claim_lifetime=nan: expected a number of seconds")
+
+    with pytest.raises(SettingError, match="claim_lifetime"):
+        held(Unusable())
 
 
 def test_rows_whose_key_is_elsewhere_are_put_off_with_its_holder() -> None:

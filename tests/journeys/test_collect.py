@@ -28,8 +28,8 @@ from airflow_sf_dedup.journeys.collect import (
     why_failed,
 )
 from airflow_sf_dedup.journeys.summary import MOST_BYTES
+from airflow_sf_dedup.testing.fake_org import ORG_ID, row
 from tests.journeys.conftest import NOW
-from tests.journeys.fake_org import ORG_ID, row
 
 LOAD = Load("load", ORG_ID, "Lead", "Key__c", "leads", "manual", "partition", NOW, rows_read=100)
 

@@ -14,7 +14,7 @@ from airflow_sf_dedup.errors import LimitReachedError
 from airflow_sf_dedup.journeys.entry_maker import MASK, AuditValues, EntryMaker, TaskMark
 from airflow_sf_dedup.salesforce.http.answers import error_for
 from airflow_sf_dedup.salesforce.wire.error_codes import rule_for
-from tests.journeys.fake_org import KEY, lead_id, match, row
+from airflow_sf_dedup.testing.fake_org import KEY, lead_id, match, row
 
 NOW = datetime(2026, 3, 2, 6, 30, tzinfo=UTC)
 ONE = lead_id(1)

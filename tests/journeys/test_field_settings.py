@@ -16,7 +16,7 @@ from airflow_sf_dedup.journeys.entry_maker import AuditValues, EntryMaker, TaskM
 from airflow_sf_dedup.journeys.field_settings import check_policy_fields, masked_names
 from airflow_sf_dedup.policies import UpdateExisting, read_policy
 from airflow_sf_dedup.testing.contracts.policies import CERTAIN
-from tests.journeys.fake_org import KEY, KEY_FIELD, lead_id
+from airflow_sf_dedup.testing.fake_org import KEY, KEY_FIELD, lead_id
 
 CONTACT = SObject(
     "Contact",

@@ -13,7 +13,8 @@ from airflow_sf_dedup.errors import TransientCallError
 from airflow_sf_dedup.journeys.lost_answers import ReRead
 from airflow_sf_dedup.journeys.sending.under_way import Answered
 from airflow_sf_dedup.salesforce.ports import Origin, StoredRecord
-from tests.journeys.fake_org import KEY, LEAD, FakeOrg, lead_id, row, with_outcome
+from airflow_sf_dedup.testing.fake_org import KEY, LEAD, FakeOrg, lead_id, row
+from tests.journeys.rows_under_way import with_outcome
 
 SENT = datetime(2026, 3, 2, 6, 30, 15, 400_000, tzinfo=UTC)
 ME, SOMEBODY = "005000000000001AAA", "005000000000002AAA"

@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import Engine
 
 from airflow_sf_dedup.audit.base import Load
 from airflow_sf_dedup.audit.sql import SqlAudit
@@ -14,8 +15,9 @@ from airflow_sf_dedup.core.outcomes import Failed, Outcome, Saved, Unanswered
 from airflow_sf_dedup.core.records import Record
 from airflow_sf_dedup.errors import KeysInFlightError
 from airflow_sf_dedup.locks.key_claims import SqlKeyClaims
+from airflow_sf_dedup.testing.fake_org import BLOCKED, FakeOrg, blocked_by, lead_id, match, row
 from tests.journeys.conftest import NOW
-from tests.journeys.fake_org import BLOCKED, FakeOrg, blocked_by, clear, lead_id, match, row
+from tests.journeys.rows_under_way import clear
 from tests.journeys.test_upsert import Task
 
 OLDER = replace(row(1, "k"), order="n:05")
@@ -25,21 +27,21 @@ NEWER = replace(row(7, "k"), order="n:09")
 class Loads:
     """A load with an older row and one with a newer row, and an org that both write to."""
 
-    def __init__(self, audit: SqlAudit, new_load: Callable[..., Load]) -> None:
+    def __init__(self, engine: Engine, new_load: Callable[..., Load]) -> None:
         self.org = FakeOrg()
-        self.audit = audit
-        self.older = Task(audit, new_load(), self.org)
-        self.newer = Task(audit, new_load(), self.org)
+        self.engine, self.audit = engine, SqlAudit(engine)
+        self.older = Task(engine, new_load(), self.org)
+        self.newer = Task(engine, new_load(), self.org)
         self.newer.scope = self.older.scope
 
     def die(self, task: Task, *rows: Record) -> None:
         """A try that is killed once it has announced its rows; its claims end with it."""
-        claims = SqlKeyClaims(self.audit.engine, timedelta(0))
+        claims = SqlKeyClaims(self.engine, timedelta(0))
         clear(task.upsert(claims=claims).clearance, rows)
 
     def run(self, task: Task, rows: Sequence[Record], answer: Outcome | None = None) -> None:
         self.org.answers = {"k": [answer]} if answer else {}
-        task.upsert(claims=SqlKeyClaims(self.audit.engine), try_number=2).run(rows)
+        task.upsert(claims=SqlKeyClaims(self.engine), try_number=2).run(rows)
 
     def said(self, task: Task, number: int) -> tuple[str, str | None]:
         found = task.entries()[number]
@@ -47,8 +49,8 @@ class Loads:
 
 
 @pytest.fixture
-def loads(sql_audit: SqlAudit, new_load: Callable[..., Load]) -> Loads:
-    return Loads(sql_audit, new_load)
+def loads(sql_engine: Engine, new_load: Callable[..., Load]) -> Loads:
+    return Loads(sql_engine, new_load)
 
 
 @pytest.mark.parametrize(
@@ -73,6 +75,7 @@ def test_an_older_row_waits_until_a_newer_one_is_settled(
     assert loads.org.sent("upsert") == []
     loads.org.lookups = {"k": blocked_by(match(lead_id(3)))}
     loads.run(loads.newer, [NEWER], answer)
+    loads.org.lookups.clear()
     loads.run(loads.older, [OLDER])
     assert loads.said(loads.newer, 7)[0] == newer
     in_doubt = {"skipped": "stale_in_doubt", "created": "answer_lost"}
@@ -124,7 +127,7 @@ def test_an_unknown_newer_row_holds_an_older_one_up_until_its_load_is_over(loads
     loads.run(loads.newer, [NEWER], Unanswered("cut off"))
     assert loads.said(loads.newer, 7)[0] == "unknown"
     # Its claim ends.
-    later = SqlKeyClaims(loads.audit.engine, clock=lambda: NOW + timedelta(days=3650))
+    later = SqlKeyClaims(loads.engine, clock=lambda: NOW + timedelta(days=3650))
     with pytest.raises(KeysInFlightError):
         loads.older.upsert(claims=later).run([OLDER])
     loads.audit.update_load(loads.newer.load.load_id, ended_at=NOW)

@@ -31,8 +31,11 @@ from airflow_sf_dedup.database.engine import engine_for
 from airflow_sf_dedup.database.upgrade import upgrade
 from airflow_sf_dedup.errors import PreflightError, RepeatsRefusedError, SettingError, SourceError
 from airflow_sf_dedup.journeys.partition import partition_source
-from airflow_sf_dedup.sources import source_of
-from airflow_sf_dedup.staging.area import StagingArea, read_manifest, read_partition
+from airflow_sf_dedup.journeys.partition_settings import PartitionSettings
+from airflow_sf_dedup.journeys.partitioning.listeners import Listeners
+from airflow_sf_dedup.sources import RenamedColumns, source_of
+from airflow_sf_dedup.staging.area import StagingArea
+from airflow_sf_dedup.staging.by_reference import read_manifest, read_partition
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
 KEY = Field("Key__c", "Key", "string", length=255, external_id=True, unique=True)
@@ -94,23 +97,19 @@ class Partitioned:
     def __init__(self, folder: Path, source: Any, **changes: Any) -> None:
         self.audit = changes.pop("audit", None) or Remembered()
         self.staging = folder / "staging"
-        options: dict[str, Any] = {
-            "source": source_of(source),
-            "describe": LEAD,
-            "external_id_field": "Key__c",
-            "partitions": 4,
-            "on_repeat": "last",
-            "group_by": None,
-            "allow_non_unique_key": False,
-            "staging": StagingArea(str(self.staging)),
-            "audit": self.audit,
-            "load": Load("load-1", "00D000000000001AAA", "Lead", "Key__c", "dag", "run", "task", NOW),
-            "salesforce_conn_id": "sf",
-            "audit_conn_id": None,
-            "clock": lambda: NOW,
-            "parents": {"Account": ACCOUNT}.__getitem__,
-        }
-        self.refs: list[PartitionRef] = partition_source(**{**options, **changes})
+        asked: dict[str, Any] = {"external_id_field": "Key__c", "partitions": 4, "salesforce_conn_id": "sf"}
+        heard = {name: changes.pop(name) for name in ("check_load", "on_rejected", "on_staged") if name in changes}
+        self.refs: list[PartitionRef] = partition_source(
+            source_of(source),
+            PartitionSettings(**{**asked, **changes}),
+            load=Load("load-1", "00D000000000001AAA", "Lead", "Key__c", "dag", "run", "task", NOW),
+            describe=LEAD,
+            parents={"Account": ACCOUNT}.__getitem__,
+            staging=StagingArea(str(self.staging)),
+            audit=self.audit,
+            clock=lambda: NOW,
+            listeners=Listeners(**heard),
+        )
 
     @property
     def partitions(self) -> dict[int, list[Record]]:
@@ -522,6 +521,132 @@ def test_a_group_that_no_row_has_is_refused_by_name(tmp_path: Path, source: Any,
     with pytest.raises(SettingError, match=f"group_by: .*{group_by}") as refused:
         Partitioned(tmp_path, source, group_by=group_by)
     assert refused.value.setting == "group_by"
+
+
+# Columns under other names
+
+
+RENAME = {
+    "Kunden-Nr.": "Key__c",
+    "Nachname": "LastName",
+    "Geboren": "Born__c",
+    "Firma": "Account.Ext__c",
+    "Stand": "at",
+}
+
+
+@pytest.mark.parametrize("kind", ["csv", "rows"])
+def test_settings_name_columns_as_they_are_renamed(tmp_path: Path, kind: str) -> None:
+    rows = [(f"K-{n % 50}", f"Name {n}", "2026-01-02", f"P{n % 3}", n) for n in range(100)]
+    source: Any = RenamedColumns(source_of([dict(zip(RENAME, row, strict=True)) for row in rows]), RENAME)
+    if kind == "csv":
+        path = csv_in(tmp_path, "".join(",".join(map(str, row)) + "\n" for row in [tuple(RENAME), *rows]))
+        source = {"path": path, "rename": RENAME}
+    run = Partitioned(tmp_path, source, newer_than="at", group_by="Account.Ext__c", external_id_field="Key__c")
+    assert [record.row_number for record in run.records] == list(range(51, 101))
+    assert run.records[0].fields == {
+        "Key__c": "K-0",
+        "LastName": "Name 50",
+        "Born__c": "2026-01-02",
+        "Account": {"Ext__c": "P2"},
+    }
+    assert len(run.refs) <= 3
+    assert read_manifest(run.refs[0]).columns == ("Key__c", "LastName", "Born__c", "Account.Ext__c")
+
+
+@pytest.mark.parametrize("setting", ["newer_than", "group_by", "external_id_field"])
+def test_the_source_s_own_name_means_nothing_to_a_setting(tmp_path: Path, setting: str) -> None:
+    rename = {"Kunden-Nr.": "Key__c", "Geboren": "Born__c", "Firma": "AccountId"}
+    source = {"path": csv_in(tmp_path, f"{','.join(rename)}\n1,2026-01-02,\n"), "rename": rename}
+    own = {"newer_than": "Geboren", "group_by": "Firma", "external_id_field": "Kunden-Nr."}[setting]
+    with pytest.raises(SettingError, match=own) as refused:
+        Partitioned(tmp_path, source, **{setting: own})
+    assert refused.value.setting == setting
+
+
+class Unreadable:
+    """Fails when it is looked at."""
+
+    def __eq__(self, other: object) -> bool:
+        raise OSError("secret")
+
+    __hash__ = object.__hash__
+
+
+GOOD = {"Kunden-Nr.": "A", "Nachname": "x", "Geboren": None, "Firma": "P", "Stand": 1}
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        pytest.param({"Geboren": "secret"}, "column Geboren ", id="value"),
+        pytest.param({"Nachname": Unreadable()}, "column Nachname cannot be read (OSError)", id="unreadable"),
+        pytest.param({"Stand": Unreadable()}, "column Stand cannot be read (OSError)", id="unreadable order"),
+        pytest.param({"Kunden-Nr.": Unreadable()}, "column Kunden-Nr. cannot be read (OSError)", id="unreadable key"),
+        pytest.param({"Kunden-Nr.": " "}, "column Kunden-Nr. is blank: the row has no key", id="no key"),
+        pytest.param({"Kunden-Nr.": True}, "column Kunden-Nr. is true or false", id="no such key"),
+        pytest.param({"Firma": 1.5}, "column Firma is a text field and the key a float", id="parent's key"),
+        pytest.param({"Stand": "secret"}, "column Stand is no time and no number", id="order"),
+        pytest.param({"Stand": None}, "column Stand is blank", id="no order"),
+        pytest.param({"Stand": "2026-01-01"}, "column Stand is a time after rows in which it is a number", id="kind"),
+    ],
+)
+def test_a_message_about_a_row_names_the_column_as_the_source_does(
+    tmp_path: Path, change: dict[str, Any], message: str
+) -> None:
+    source = RenamedColumns(source_of([GOOD, {**GOOD, "Kunden-Nr.": "B", **change}]), RENAME)
+    run = Partitioned(tmp_path, source, newer_than="at")
+    assert run.audit.rows(Action.INVALID) == [2]
+    assert str(run.audit.entries[2].error_message).startswith(message)
+
+
+@pytest.mark.parametrize(
+    ("parent", "message"),
+    [
+        ({"Ext__c": 1.5}, "column Konto.Ext__c is a text field and the key a float"),
+        ("secret", "column Konto names a parent: expected a mapping"),
+    ],
+    ids=["key", "no mapping"],
+)
+def test_a_parent_in_a_renamed_column_is_told_by_that_columns_own_name(
+    tmp_path: Path, parent: Any, message: str
+) -> None:
+    source = RenamedColumns(source_of([{"Key__c": "A", "Konto": parent}]), {"Konto": "account"})
+    (entry,) = Partitioned(tmp_path, source).audit.entries.values()
+    assert str(entry.error_message).startswith(message)
+
+
+@pytest.mark.parametrize("kind", ["csv", "rows"])
+@pytest.mark.parametrize(
+    ("header", "says"),
+    [
+        ("Kunden-Nr.,Nachname,Geboren,Firma,Stand,Ort", r"Ort is no field that this user can see$"),
+        (
+            "Kunden-Nr.,Nachname,Geboren,Firma,Stand,AccountId",
+            r"Account\.Ext__c \(in the source: Firma\) and AccountId are",
+        ),
+    ],
+    ids=["one that is not renamed", "two for one field"],
+)
+def test_a_column_that_cannot_be_sent_is_told_by_both_names(tmp_path: Path, kind: str, header: str, says: str) -> None:
+    source: Any = {"path": csv_in(tmp_path, f"{header}\n1,x,,P,3,4\n"), "rename": RENAME}
+    if kind == "rows":
+        source = RenamedColumns(source_of([dict.fromkeys(header.split(","), "1")]), RENAME)
+    with pytest.raises(PreflightError, match=says):
+        Partitioned(tmp_path, source, newer_than="at")
+
+
+def test_a_new_name_that_is_no_field_is_told_with_the_column_that_has_it(tmp_path: Path) -> None:
+    source = {"path": csv_in(tmp_path, "Key__c,Nachname\nA,x\n"), "rename": {"Nachname": "LastNam"}}
+    with pytest.raises(PreflightError, match=r"LastNam \(in the source: Nachname\) is no field .*nearest: LastName"):
+        Partitioned(tmp_path, source)
+
+
+def test_a_column_to_rename_that_no_row_has_leaves_nothing_staged(tmp_path: Path) -> None:
+    source = RenamedColumns(source_of([{"Key__c": "A"}]), {"E-Mail": "LastName"})
+    with pytest.raises(SourceError, match="rename: none of the 1 rows"):
+        Partitioned(tmp_path, source)
+    assert not (tmp_path / "staging" / "load-1").exists()
 
 
 # What ends a load before anything is sent

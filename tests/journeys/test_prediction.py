@@ -28,9 +28,9 @@ from airflow_sf_dedup.journeys.limits import CallLimits
 from airflow_sf_dedup.journeys.prediction import Prediction, Shares, predict_calls, shares_of, warnings_of
 from airflow_sf_dedup.salesforce.calling.call_count import LimitInfo
 from airflow_sf_dedup.testing import run_dag
+from airflow_sf_dedup.testing.fake_org import KEY, ORG_ID
 from tests.acceptance.morning import known_to_the_org, leads, seed, stats
 from tests.journeys.conftest import NOW
-from tests.journeys.fake_org import KEY, ORG_ID
 
 # The arithmetic
 

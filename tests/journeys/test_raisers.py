@@ -17,7 +17,7 @@ from airflow_sf_dedup.errors import TransientCallError
 from airflow_sf_dedup.journeys.sending.raisers import AuditedRaisers, Fate
 from airflow_sf_dedup.locks.base import Watermark
 from airflow_sf_dedup.salesforce.ports import Origin
-from tests.journeys.fake_org import KEY, LEAD, FakeOrg, lead_id, row, stored
+from airflow_sf_dedup.testing.fake_org import KEY, LEAD, FakeOrg, lead_id, row, stored
 
 NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
 SENT = NOW - timedelta(minutes=20)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
+from sqlalchemy import Engine
 
 from airflow_sf_dedup.audit.base import Load
 from airflow_sf_dedup.audit.sql import SqlAudit
@@ -15,22 +16,16 @@ from airflow_sf_dedup.core.keys import KeyRule
 from airflow_sf_dedup.core.outcomes import DuplicatesFound, Failed, KeyHeldByMany, Saved, Unanswered
 from airflow_sf_dedup.core.records import Record
 from airflow_sf_dedup.errors import CallError, OutcomeUnknownError, PermissionRefusedError, TransientCallError
-from airflow_sf_dedup.journeys.entry_maker import EntryMaker, TaskMark
-from airflow_sf_dedup.journeys.lost_answers import ReRead
-from airflow_sf_dedup.journeys.sending.senders import Senders
 from airflow_sf_dedup.journeys.sending.under_way import UnderWay
 from airflow_sf_dedup.journeys.settling.blocked import Blocked
 from airflow_sf_dedup.journeys.settling.settlement import Settlement
-from airflow_sf_dedup.journeys.workshop import settlement_of
 from airflow_sf_dedup.locks.base import RecordClaim
 from airflow_sf_dedup.locks.record_claims import SqlRecordClaims
-from airflow_sf_dedup.policies import Chain, read_policy
-from tests.journeys.fake_org import (
+from airflow_sf_dedup.policies import Chain
+from airflow_sf_dedup.testing.fake_org import (
     BLOCKED,
     KEY,
     KEY_FIELD,
-    KEY_RULE,
-    LEAD,
     ORG_ID,
     FakeOrg,
     blocked_by,
@@ -39,6 +34,7 @@ from tests.journeys.fake_org import (
     row,
     stored,
 )
+from airflow_sf_dedup.testing.workshops import workshop
 
 ONE, TWO, THREE = lead_id(1), lead_id(2), lead_id(3)
 BOTH = "update_existing | ask_reviewer"
@@ -47,27 +43,13 @@ BOTH = "update_existing | ask_reviewer"
 class Settle:
     """Settles rows of one load and shows what the audit then holds."""
 
-    def __init__(self, audit: SqlAudit, load: Load, org: FakeOrg) -> None:
-        self.audit, self.load, self.org = audit, load, org
-        self.claims = SqlRecordClaims(audit.engine)
+    def __init__(self, engine: Engine, load: Load, org: FakeOrg) -> None:
+        self.engine = engine
+        self.audit, self.claims = SqlAudit(engine), SqlRecordClaims(engine)
+        self.load, self.org = load, org
 
     def settlement(self, policy: str | Chain, **changes: Any) -> Settlement:
-        settings: dict[str, Any] = {
-            "load_id": self.load.load_id,
-            "org_id": ORG_ID,
-            "sobject": LEAD,
-            "key_rule": KEY_RULE,
-            "api": self.org,
-            "lookup": self.org,
-            "reader": self.org,
-            "claims": self.claims,
-            "sink": self.audit,
-            "lost_answers": ReRead(self.org, LEAD, KEY),
-            "policy": read_policy(policy),
-            "entries": EntryMaker(TaskMark(partition=0)),
-            "senders": Senders(sleep=lambda seconds: None),
-        }
-        return settlement_of(**{**settings, **changes})
+        return workshop(self.engine, self.load, self.org, policy=policy, **changes).settlement
 
     def __call__(self, policy: str | Chain, *rows: Record, **changes: Any) -> dict[int, Entry]:
         answered = self.settlement(policy, **changes).settle([Blocked(UnderWay(each, 1), BLOCKED) for each in rows])
@@ -90,14 +72,14 @@ def org() -> FakeOrg:
 
 
 @pytest.fixture
-def settle(sql_audit: SqlAudit, new_load: Callable[..., Load], org: FakeOrg) -> Settle:
+def settle(sql_engine: Engine, new_load: Callable[..., Load], org: FakeOrg) -> Settle:
     from sqlalchemy import delete
 
     from airflow_sf_dedup.database import tables
 
-    with sql_audit.engine.begin() as connection:
+    with sql_engine.begin() as connection:
         connection.execute(delete(tables.record_claim))
-    return Settle(sql_audit, new_load(), org)
+    return Settle(sql_engine, new_load(), org)
 
 
 def test_the_only_certain_match_is_updated_and_carries_the_key_from_then_on(settle: Settle, org: FakeOrg) -> None:

@@ -13,8 +13,8 @@ from airflow_sf_dedup.audit.base import Load, Totals
 from airflow_sf_dedup.audit.sql import SqlAudit
 from airflow_sf_dedup.core.entries import Action, Entry, MatchEntry
 from airflow_sf_dedup.journeys.summary import MOST_BYTES, reasons_of, shortened, summarise
+from airflow_sf_dedup.testing.fake_org import lead_id
 from tests.journeys.conftest import NOW
-from tests.journeys.fake_org import lead_id
 
 
 def entry(number: int, action: Action = Action.CREATED, **more: object) -> Entry:

@@ -15,7 +15,8 @@ from airflow_sf_dedup.journeys.sending.raisers import Fate, Raiser
 from airflow_sf_dedup.journeys.sending.under_way import UnderWay
 from airflow_sf_dedup.journeys.sending.watermarks import WatermarkGuard
 from airflow_sf_dedup.locks.base import Holder, KeyScope, Standing, Watermark
-from tests.journeys.fake_org import KEY, KEY_RULE, ORG_ID, clear, row
+from airflow_sf_dedup.testing.fake_org import KEY, KEY_RULE, ORG_ID, row
+from tests.journeys.rows_under_way import clear
 
 SCOPE = KeyScope(ORG_ID, "Lead", KEY)
 MOMENT = datetime(2026, 3, 2, tzinfo=UTC)

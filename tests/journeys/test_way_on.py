@@ -11,8 +11,8 @@ from airflow_sf_dedup.audit.base import ONE_TASK, Load, Totals
 from airflow_sf_dedup.core.entries import Action
 from airflow_sf_dedup.journeys.collect import Thresholds
 from airflow_sf_dedup.journeys.way_on import MOST_WAYS, TABLE, Cause, go_on, ways_on
+from airflow_sf_dedup.testing.fake_org import ORG_ID
 from tests.journeys.conftest import NOW
-from tests.journeys.fake_org import ORG_ID
 
 LOAD = Load("load", ORG_ID, "Lead", "Key__c", "leads", "manual", "g.partition", NOW, rows_read=100)
 

@@ -43,6 +43,21 @@ def test_without_a_clock_the_database_says_what_time_it_is(engine):
     assert grant.granted == {"fleeting": None}
 
 
+def test_a_lifetime_that_has_to_be_found_out_is_asked_for_once_and_not_before_a_key_is_claimed(engine):
+    asked = []
+
+    def lifetime() -> timedelta:
+        asked.append("asked")
+        return timedelta(minutes=3)
+
+    claims, scope, first = SqlKeyClaims(engine, lifetime), a_scope(), a_claimant()
+    claims.release(scope, first, ["k"])
+    assert asked == []
+    claims.claim(scope, first, ["k"])
+    holder = claims.claim(scope, a_claimant(), ["k"]).refused["k"]
+    assert (asked, holder.expires_at - holder.claimed_at) == (["asked"], timedelta(minutes=3))
+
+
 def test_the_table_holds_no_key(engine):
     scope = a_scope()
     SqlKeyClaims(engine).claim(scope, a_claimant(), ["ada@example.com"])

@@ -12,7 +12,7 @@ from airflow.sdk.exceptions import AirflowFailException
 
 from airflow_sf_dedup import SalesforcePartitionOperator, SalesforceUpsertOperator, salesforce_upsert
 from airflow_sf_dedup.emulator import EmulatedOrg
-from airflow_sf_dedup.salesforce.calling import session as sessions
+from airflow_sf_dedup.salesforce.calling.call_count import CallCount
 from airflow_sf_dedup.testing import run_dag
 from tests.acceptance.morning import leads, records, stats
 from tests.operators.conftest import TaskOnce, execute
@@ -109,7 +109,7 @@ def test_the_cost_of_asking_is_predicted_and_counted(salesforce_org: EmulatedOrg
 @pytest.fixture
 def no_header(monkeypatch: pytest.MonkeyPatch) -> None:
     """As behind a proxy that takes ``Sforce-Limit-Info`` away."""
-    monkeypatch.setattr(sessions.CallCount, "note_limits", lambda self, headers: None)
+    monkeypatch.setattr(CallCount, "note_limits", lambda self, headers: None)
 
 
 @pytest.mark.usefixtures("no_header")

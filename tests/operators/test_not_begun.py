@@ -21,8 +21,9 @@ from airflow_sf_dedup import (
 )
 from airflow_sf_dedup.audit.sql import SqlAudit
 from airflow_sf_dedup.emulator import EmulatedOrg
-from airflow_sf_dedup.hooks.audit import open_audit
-from airflow_sf_dedup.operators.loading import close_load
+from airflow_sf_dedup.hooks.places import staging_area
+from airflow_sf_dedup.hooks.stores import open_audit, open_stores
+from airflow_sf_dedup.journeys.ending import close_load
 from airflow_sf_dedup.testing import run_dag
 from tests.acceptance.morning import leads, records
 from tests.operators.conftest import TaskOnce, execute
@@ -137,7 +138,7 @@ def test_rows_that_a_killed_try_may_have_sent_are_not_called_unsent(
     assert audit_rows(COUNTED) == []
     load = audit.load(ref["load_id"])
     assert load is not None
-    close_load(audit, load)
+    close_load(open_stores(None), load, staging_area(load.settings["staging_path"]))
     assert audit_rows(COUNTED) == [("unknown", "task_ended_early", 5)]
 
 

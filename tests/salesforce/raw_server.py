@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from hashlib import sha256
 
 #: Sends an answer, piece by piece.
 Answer = Callable[[], Iterable[bytes]]
@@ -20,8 +21,12 @@ class RawServer:
 
     answer: Answer = lambda: [b""]
     keeps_open: bool = False
-    #: The requests, each as it came.
+    #: False: of a body only its digest is kept, so that a large one needs no memory.
+    keeps_bodies: bool = True
+    #: The requests, each as it came; with digests, its head alone.
     requests: list[bytes] = field(default_factory=list)
+    #: Bytes and SHA-256 of each body, where these are not kept.
+    digests: list[tuple[int, str]] = field(default_factory=list)
     #: Connections that were opened.
     connections: int = 0
 
@@ -42,29 +47,43 @@ class RawServer:
 
     def _talk(self, sock: socket.socket) -> None:
         with contextlib.suppress(OSError), sock:
-            while request := _request(sock):
+            while request := self._request(sock):
                 self.requests.append(request)
                 for piece in self.answer():
                     sock.sendall(piece)
                 if not self.keeps_open:
                     return
 
+    def _request(self, sock: socket.socket) -> bytes:
+        """One request, head and body; empty where the client hung up."""
+        data = b""
+        while b"\r\n\r\n" not in data:
+            if not (some := sock.recv(65_536)):
+                return b""
+            data += some
+            if data.startswith(b"\x16"):
+                # TLS wants to begin.
+                return data
+        head, _, body = data.partition(b"\r\n\r\n")
+        length = re.search(rb"(?i)\r\ncontent-length: *(\d+)", head)
+        pieces = _body(sock, body, int(length[1]) if length else 0)
+        if self.keeps_bodies:
+            return head + b"\r\n\r\n" + b"".join(pieces)
+        digest, size = sha256(), 0
+        for piece in pieces:
+            digest.update(piece)
+            size += len(piece)
+        self.digests.append((size, digest.hexdigest()))
+        return head
 
-def _request(sock: socket.socket) -> bytes:
-    """One request, head and body; empty where the client hung up."""
-    data = b""
-    while b"\r\n\r\n" not in data:
-        if not (some := sock.recv(65_536)):
-            return b""
-        data += some
-        if data.startswith(b"\x16"):
-            # TLS wants to begin.
-            return data
-    head, _, body = data.partition(b"\r\n\r\n")
-    length = re.search(rb"(?i)\r\ncontent-length: *(\d+)", head)
-    while length and len(body) < int(length[1]):
-        body += sock.recv(65_536)
-    return head + b"\r\n\r\n" + body
+
+def _body(sock: socket.socket, begin: bytes, length: int) -> Iterator[bytes]:
+    """As much as was announced, or until the client hangs up."""
+    yield begin
+    left = length - len(begin)
+    while left > 0 and (some := sock.recv(65_536)):
+        left -= len(some)
+        yield some
 
 
 def http(body: bytes = b"{}", *headers: str, status: str = "200 OK", length: bool = True) -> bytes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import html
+import io
 import json
 import traceback
 from collections.abc import Callable
@@ -166,6 +167,7 @@ ECHOES: dict[str, Callable[[Any, str], Any]] = {
 }
 CALLS: dict[str, Callable[[SalesforceSession], Any]] = {
     "rest": lambda session: session.rest("POST", "composite", body={}, expects=dict),
+    "upload": lambda session: session.upload("jobs/ingest/750/batches", io.BytesIO(b"Id"), content_type="text/csv"),
     "soap": lambda session: session.soap(lambda token: token.encode(), action="upsert"),
     "describe": lambda session: OrgReader(session, sobject=LEAD, key_rule=KeyRule(KEY)).describe("Lead"),
     "holders": lambda session: OrgReader(session, sobject=LEAD, key_rule=KeyRule(KEY)).holders(["A"]),

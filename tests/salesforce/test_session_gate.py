@@ -40,8 +40,7 @@ class Budget:
 
 def test_each_try_of_a_call_passes_every_gate_in_the_thread_that_sends(session, canned_org, reply):
     first, second = Budget(9, None), Budget(9, None)
-    session.before_each_call(first)
-    session.before_each_call(second)
+    session = session.gated(first).gated(second)
     canned_org.answers(busy(reply), busy(reply), reply(200, {}))
     sender = threading.Thread(target=session.rest, args=("POST", "composite"))
     sender.start()
@@ -50,9 +49,46 @@ def test_each_try_of_a_call_passes_every_gate_in_the_thread_that_sends(session, 
     assert session.api_calls == 3
 
 
+def test_a_view_passes_the_gates_of_the_session_it_comes_from_first_and_leaves_that_one_as_it_is(session, canned_org):
+    passed = []
+    first = session.gated(lambda: passed.append("first"))
+    second = first.gated(lambda: passed.append("second"), lambda: passed.append("third"))
+    second.rest("GET", "limits")
+    assert passed == ["first", "second", "third"]
+    first.rest("GET", "limits")
+    assert passed[3:] == ["first"]
+    session.rest("GET", "limits")
+    assert passed[4:] == []
+
+
+def test_a_view_shares_all_but_the_gates(session, canned_org, reply):
+    """One login, one count, one clock, whoever made the call."""
+    identity = {"organization_id": "00D000000000001", "user_id": "005000000000001"}
+    canned_org.answers(reply(200, identity), path="userinfo")
+    canned_org.answers(reply(200, {}, {"Sforce-Limit-Info": "api-usage=7/100"}))
+    view = session.gated(lambda: None)
+    view.rest("GET", "limits")
+    assert view.org_id == session.org_id
+    assert len(canned_org.sent_to("userinfo")) == 1
+    for known in ("user_id", "limit_info", "api_calls", "calls_by_kind", "settings", "instance_url"):
+        assert getattr(session, known) == getattr(view, known)
+    assert session.api_calls == 1
+    assert session.org_now() is not None
+
+
+def test_a_question_for_the_org_passes_the_gates_of_whoever_asks(session, canned_org, reply):
+    """Where userinfo does not tell, a query does, which the org counts."""
+    canned_org.answers(reply(403, ""), path="userinfo")
+    canned_org.answers(reply(200, {"records": [{"Id": "00D000000000001"}]}), path="/query")
+    with pytest.raises(OwnLimitReachedError):
+        session.gated(Budget(0, OwnLimitReachedError("budget"))).org_id  # noqa: B018
+    assert canned_org.sent_to("/query") == []
+    assert session.org_id.startswith("00D000000000001")
+
+
 def test_a_call_that_the_org_does_not_count_passes_no_gate(session, canned_org, reply):
     gate = Budget(0, ClaimLostError())
-    session.before_each_call(gate)
+    session = session.gated(gate)
     canned_org.answers(reply(200, {"organization_id": "00D000000000001"}), path="userinfo")
     assert session.org_id.startswith("00D000000000001")
     assert gate.threads == []
@@ -65,7 +101,7 @@ def test_a_call_that_the_org_does_not_count_passes_no_gate(session, canned_org, 
 )
 def test_what_a_gate_raises_reaches_the_caller_as_it_is_and_is_not_repeated(session, canned_org, error):
     gate = Budget(0, error)
-    session.before_each_call(gate)
+    session = session.gated(gate)
     with pytest.raises(type(error)) as raised:
         session.rest("POST", "composite")
     assert raised.value is error
@@ -77,7 +113,7 @@ def test_what_a_gate_raises_reaches_the_caller_as_it_is_and_is_not_repeated(sess
 
 def test_a_gate_closes_before_a_repeat_too(session, canned_org, reply):
     error = OwnLimitReachedError("budget")
-    session.before_each_call(Budget(2, error))
+    session = session.gated(Budget(2, error))
     canned_org.answers(busy(reply))
     with pytest.raises(OwnLimitReachedError) as raised:
         session.soap(lambda token: b"")
@@ -91,7 +127,7 @@ def test_a_gate_closes_before_a_repeat_too(session, canned_org, reply):
 def test_a_gate_that_closes_after_a_try_of_unknown_outcome_leaves_the_outcome_unknown(
     session, canned_org, reply, error
 ):
-    session.before_each_call(Budget(1, error))
+    session = session.gated(Budget(1, error))
     canned_org.answers(reply(reset=True))
     with pytest.raises(OutcomeUnknownError) as raised:
         session.rest("POST", "composite")
@@ -112,7 +148,7 @@ def test_a_new_login_does_not_let_a_call_past_the_gate(canned_org, reply):
     )
     canned_org.answers(reply(401, [{"errorCode": "INVALID_SESSION_ID", "message": "expired"}]), path="/services/data")
     gate = Budget(1, OwnLimitReachedError("budget"))
-    session.before_each_call(gate)
+    session = session.gated(gate)
     with pytest.raises(LimitReachedError):
         session.rest("GET", "limits")
     assert len(gate.threads) == 2

@@ -13,17 +13,13 @@ import pytest
 from airflow_sf_dedup.core.partitioning import PartitionRef
 from airflow_sf_dedup.core.records import Record
 from airflow_sf_dedup.errors import StagingError
-from airflow_sf_dedup.staging.area import StagingArea, read_partition
+from airflow_sf_dedup.staging.area import StagingArea
+from airflow_sf_dedup.staging.by_reference import read_partition
 from airflow_sf_dedup.staging.erasing import StagedErasure, StagedRow
 from airflow_sf_dedup.staging.workspace import open_workspace
-from tests.staging.test_area import LOAD, RECORDS, staged
+from tests.staging.staged_rows import LOAD, RECORDS, staged
 
 NOW = datetime.now(UTC)
-
-
-@pytest.fixture
-def area(tmp_path: Path) -> StagingArea:
-    return StagingArea(str(tmp_path / "staging"))
 
 
 @pytest.fixture

@@ -11,15 +11,10 @@ import pytest
 from airflow_sf_dedup.core.partitioning import PartitionRef
 from airflow_sf_dedup.staging.area import StagingArea
 from airflow_sf_dedup.staging.sweeping import at_work, sweep
-from tests.staging.test_area import LOAD, staged
+from tests.staging.staged_rows import LOAD, staged
 from tests.staging.test_workspace import kill, worker
 
 NOW = datetime.now(UTC)
-
-
-@pytest.fixture
-def area(tmp_path: Path) -> StagingArea:
-    return StagingArea(str(tmp_path / "staging"))
 
 
 def staged_to_the_end(area: StagingArea) -> PartitionRef:

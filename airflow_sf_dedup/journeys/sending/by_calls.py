@@ -10,36 +10,25 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from itertools import chain
 from typing import Generic, Protocol, TypeVar
 
 from airflow_sf_dedup.core.clock import utc_now
-from airflow_sf_dedup.core.outcomes import Outcome, Unanswered
-from airflow_sf_dedup.errors import CallError, OutcomeUnknownError
+from airflow_sf_dedup.errors import CallError
+from airflow_sf_dedup.journeys.sending.answers import Answers, Call
 from airflow_sf_dedup.journeys.sending.backoff import seconds_before_try
 from airflow_sf_dedup.journeys.sending.clearance import Clearance, PutOff, granted, put_off
 from airflow_sf_dedup.journeys.sending.in_flight import InFlight
 from airflow_sf_dedup.journeys.sending.next_step import (
-    Step,
     Terms,
-    after_call,
-    after_chunk,
-    after_row,
-    in_its_light,
-    is_the_chunks_own,
-    outcome_of,
-    refused_alone,
 )
 from airflow_sf_dedup.journeys.sending.pace import Pace
-from airflow_sf_dedup.journeys.sending.packing import Chunk, Packing, chunks_of_a_retry, parts
-from airflow_sf_dedup.journeys.sending.refusals import as_one, error_of, is_in_doubt, may_be_a_row, was_lost
-from airflow_sf_dedup.journeys.sending.suspicion import PROBES, Suspicion
+from airflow_sf_dedup.journeys.sending.packing import Chunk, Packing, chunks_of_a_retry
+from airflow_sf_dedup.journeys.sending.suspicion import PROBES
 from airflow_sf_dedup.journeys.sending.under_way import Answered, Moment, UnderWay
-from airflow_sf_dedup.salesforce.http.retrying import may_run_on
-from airflow_sf_dedup.salesforce.ports import ChunkAnswer, ChunkRefused
+from airflow_sf_dedup.salesforce.ports import ChunkAnswer
 
 T = TypeVar("T")
 T_contra = TypeVar("T_contra", contravariant=True)
@@ -55,26 +44,7 @@ class CarriesChunks(Protocol[T_contra]):
     """One kind of call."""
 
     def __call__(self, chunks: Sequence[Sequence[T_contra]], /, *, on_late: Callable[[], None]) -> list[ChunkAnswer]:
-        """Send the chunks in one call; see :class:`~airflow_sf_dedup.salesforce.ports.UpsertApi` for ``on_late``."""
-
-
-@dataclass(slots=True)
-class _Call(Generic[T]):
-    """One call on its way."""
-
-    chunks: list[Chunk[T]]
-    made: Moment
-    #: It is the rows' last chance.
-    last: bool
-    seconds: float = 0.0
-
-    @property
-    def rows(self) -> Iterator[T]:
-        return (each.row for each in chain.from_iterable(self.chunks))
-
-    def come_back(self, chunk: Chunk[T], *, in_doubt: bool) -> Chunk[T]:
-        """The rows of a chunk that is not settled."""
-        return [each.after(self.made, in_doubt=in_doubt) for each in chunk]
+        """Send the chunks in one call; see :class:`~airflow_sf_dedup.salesforce.ports.ChunkApi` for ``on_late``."""
 
 
 class ByCalls(Generic[T]):
@@ -106,7 +76,6 @@ class ByCalls(Generic[T]):
         wait: Callable[[int], float] = seconds_before_try,
     ) -> None:
         self._send_call = call
-        self._terms = terms
         self._pace = Pace(rows_per_chunk, chunks_per_call)
         self._packing = Packing(size, self._pace)
         self._clearance = clearance
@@ -114,16 +83,14 @@ class ByCalls(Generic[T]):
         self._now = now
         self._sleep = sleep
         self._wait = wait
-        self._in_flight: InFlight[_Call[T], list[ChunkAnswer]] = InFlight(self._carried, max_in_flight)
+        self._in_flight: InFlight[Call[T], list[ChunkAnswer]] = InFlight(self._carried, max_in_flight)
         #: Rows to be sent again after a wait.
         self._again: Chunk[T] = []
         #: Those that must not share a chunk: Salesforce takes their keys for one.
         self._alone: Chunk[T] = []
         #: Rows whose key is in flight elsewhere.
         self.put_off: list[PutOff[T]] = []
-        self._suspicion = Suspicion()
-        #: Calls that failed since the last one that was answered.
-        self._failures = 0
+        self._answers: Answers[T] = Answers(terms, self._pace, on_late)
         self._fatal: CallError | None = None
 
     def send(self, rows: Iterable[UnderWay[T]]) -> Iterator[list[Answered[T]]]:
@@ -184,7 +151,7 @@ class ByCalls(Generic[T]):
                 yield from self._carry_all(partial(self._next_call, fresh=False, last=number == MOST_TRIES))
 
     def _carry_all(
-        self, next_call: Callable[[], _Call[T] | None], *, until: Callable[[], bool] = lambda: False
+        self, next_call: Callable[[], Call[T] | None], *, until: Callable[[], bool] = lambda: False
     ) -> Iterator[list[Answered[T]]]:
         """Send call after call while there are any; a fatal error lets those in flight land first."""
         while True:
@@ -202,7 +169,7 @@ class ByCalls(Generic[T]):
         if self._fatal is not None:
             raise self._fatal
 
-    def _next_call(self, *, fresh: bool = True, last: bool = False) -> _Call[T] | None:
+    def _next_call(self, *, fresh: bool = True, last: bool = False) -> Call[T] | None:
         """The next call, without chunks where none of its rows may be sent; ``None``: there are no rows left.
 
         :param fresh: False: only rows that are sent again.
@@ -212,7 +179,7 @@ class ByCalls(Generic[T]):
         if not chunks:
             return None
         cleared = self._cleared(chunks)
-        return _Call(cleared, Moment(time.monotonic(), self._now()), last)
+        return Call(cleared, Moment(time.monotonic(), self._now()), last)
 
     def _cleared(self, chunks: list[Chunk[T]]) -> list[Chunk[T]]:
         """The chunks without the rows that may not be sent."""
@@ -227,7 +194,7 @@ class ByCalls(Generic[T]):
         self.put_off += [each for chunk in by_chunk for each in put_off(chunk)]
         return [kept for chunk in by_chunk if (kept := granted(chunk))]
 
-    def _carried(self, call: _Call[T]) -> list[ChunkAnswer]:
+    def _carried(self, call: Call[T]) -> list[ChunkAnswer]:
         try:
             chunks = [[each.row for each in chunk] for chunk in call.chunks]
             return self._send_call(chunks, on_late=lambda: self._on_late(call.rows))
@@ -239,104 +206,11 @@ class ByCalls(Generic[T]):
     def _landed(self) -> list[Answered[T]]:
         """What one call settled. A fatal error is kept until everything in flight has landed."""
         call, future = self._in_flight.land()
-        try:
-            return self._read(call, self._answers(call, future.result))
-        except CallError as error:
-            return self._failed(call, error)
-
-    def _answers(self, call: _Call[T], result: Callable[[], list[ChunkAnswer]]) -> list[ChunkAnswer]:
-        """The answers chunk by chunk; the refusal of a call of one chunk is the chunk's own."""
-        try:
-            answers = result()
-        except CallError as refused:
-            if not is_the_chunks_own(refused, chunks=len(call.chunks)):
-                raise
-            message = str(refused).removeprefix(f"{refused.code}: ")
-            return [ChunkRefused(refused.code, message, refused.in_doubt)]
-        self._failures = 0
-        self._pace.answered(call.seconds)
-        return answers if len(answers) == len(call.chunks) else [[] for _ in call.chunks]
-
-    def _failed(self, call: _Call[T], error: CallError) -> list[Answered[T]]:
-        """The call as a whole did not do its work: its rows come again in smaller calls, or it is the end."""
-        if may_run_on(error):
-            self._on_late(call.rows)
-        self._failures += 1
-        rows = [len(chunk) for chunk in call.chunks]
-        step = after_call(error, self._terms, rows=rows, failures=self._failures)
-        if step is Step.FINAL:
-            return [self._final(call, call.chunks[0][0], Unanswered(str(error)))]
-        self._packing.put_back(call.come_back(chunk, in_doubt=error.in_doubt) for chunk in call.chunks)
-        if step is Step.SMALLER:
-            self._pace.slower(max(rows))
-        else:
-            self._fatal = self._fatal or error
-        return []
-
-    def _read(self, call: _Call[T], answers: list[ChunkAnswer]) -> list[Answered[T]]:
-        settled: list[Answered[T]] = []
-        back: list[Chunk[T]] = []
-        for chunk, answer in zip(call.chunks, map(as_one, answers), strict=True):
-            if isinstance(answer, ChunkRefused):
-                settled += self._refused(call, chunk, answer, back)
-            else:
-                self._suspicion.accepted()
-                settled += self._answered(call, chunk, answer, back)
-        self._packing.put_back(back)
-        if self._suspicion.wants_probes:
+        landed = self._answers.read(call, future.result)
+        self._again += landed.again
+        self._alone += landed.alone
+        self._packing.put_back(landed.at_once)
+        if landed.wants_probes:
             self._packing.probe(PROBES)
-        return settled
-
-    def _refused(
-        self, call: _Call[T], chunk: Chunk[T], refusal: ChunkRefused, back: list[Chunk[T]]
-    ) -> list[Answered[T]]:
-        """A whole chunk was refused; what can be sent again at once goes into ``back``."""
-        why = error_of(refusal)
-        step = after_chunk(why, self._terms, rows=len(chunk), last=call.last)
-        if step is Step.FINAL:
-            return self._refused_for_good(call, chunk, refusal, why)
-        rows = call.come_back(chunk, in_doubt=refusal.in_doubt or isinstance(why, OutcomeUnknownError))
-        if step is Step.AGAIN:
-            self._again += rows
-        elif step is Step.SMALLER:
-            back += parts(rows, 2)
-        else:
-            back.append(rows)
-            self._fatal = self._fatal or why
-        return []
-
-    def _refused_for_good(
-        self, call: _Call[T], chunk: Chunk[T], refusal: ChunkRefused, why: CallError
-    ) -> list[Answered[T]]:
-        """It was the last try; or a lone row spoils its request, or any row would."""
-        settled = [self._final(call, each, outcome_of(refusal, why, rows=len(chunk))) for each in chunk]
-        if not may_be_a_row(why):
-            return settled
-        self._suspicion.refused()
-        if self._suspicion.is_certain:
-            self._fatal = self._fatal or why
-        return [Answered(each.sent, refused_alone(refusal, each.sent.since)) for each in settled]
-
-    def _answered(
-        self, call: _Call[T], chunk: Chunk[T], outcomes: list[Outcome], back: list[Chunk[T]]
-    ) -> list[Answered[T]]:
-        """The rows with a final outcome; the others are sent again later, or go into ``back``."""
-        if len(outcomes) != len(chunk):
-            outcomes = [Unanswered(f"{len(chunk)} rows sent, {len(outcomes)} answered")] * len(chunk)
-        settled: list[Answered[T]] = []
-        too_many: Chunk[T] = []
-        places = {Step.AGAIN: self._again, Step.ALONE: self._alone, Step.SMALLER: too_many}
-        for each, outcome in zip(chunk, outcomes, strict=True):
-            step = after_row(outcome, self._terms, rows=len(chunk), last=call.last)
-            if step is Step.FINAL:
-                settled.append(self._final(call, each, outcome))
-            else:
-                places[step].append(each.after(call.made, in_doubt=is_in_doubt(outcome)))
-        if too_many:
-            self._pace.lighter(len(chunk))
-            back += parts(too_many, 2 if len(too_many) == len(chunk) else 1)
-        return settled
-
-    def _final(self, call: _Call[T], each: UnderWay[T], outcome: Outcome) -> Answered[T]:
-        sent = each.after(call.made, in_doubt=was_lost(outcome))
-        return Answered(sent, in_its_light(outcome, self._terms, sent.since))
+        self._fatal = self._fatal or landed.fatal
+        return landed.settled

@@ -53,6 +53,8 @@ class HeldKeys:
         #: Keys of rows that nobody knows the outcome of.
         self._unknown_keys: set[str] = set()
         self._settled: list[tuple[Record, Action]] = []
+        #: Seconds. Read here: a lifetime that is unusable ends the load before its first call.
+        self._renewed_after = self.claims.lifetime.total_seconds() * _RENEWED_AFTER
         self._renewed = self.clock()
         self._lock = threading.RLock()
 
@@ -76,6 +78,19 @@ class HeldKeys:
                 each if (key := wanted.get(each.row.row_number)) is None else self._cleared(each, key, grant, settled)
                 for each in rows
             ]
+
+    def take_over(self, rows: Sequence[Record]) -> list[Record]:
+        """Of rows that another process sent under this claimant, those whose keys are still claimed; they are held now.
+
+        The others were settled and given back, or their claims have expired: they are sent again like any row.
+        """
+        with self._lock:
+            keys = {row.row_number: self.key_of(row.key) for row in rows if not self._holds(row)}
+            claimed = self.claims.held(self.scope, self.claimant, keys.values())
+            taken = {number: key for number, key in keys.items() if key in claimed}
+            self._rows.update(taken)
+            self._users.update(taken.values())
+            return [row for row in rows if row.row_number in taken]
 
     def _holds(self, row: Record) -> bool:
         return row.row_number in self._rows
@@ -167,7 +182,7 @@ class HeldKeys:
         """
         with self._lock:
             now = self.clock()
-            if now - self._renewed < self.claims.lifetime.total_seconds() * _RENEWED_AFTER:
+            if now - self._renewed < self._renewed_after:
                 return
             if self.claims.renew(self.claimant) < len(self._users):
                 raise CallError(

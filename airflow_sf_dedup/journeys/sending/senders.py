@@ -14,7 +14,7 @@ from airflow_sf_dedup.journeys.sending.backoff import seconds_before_try
 from airflow_sf_dedup.journeys.sending.by_calls import ByCalls, CarriesChunks
 from airflow_sf_dedup.journeys.sending.clearance import Clearance
 from airflow_sf_dedup.journeys.sending.next_step import Terms
-from airflow_sf_dedup.salesforce.ports import UpsertApi
+from airflow_sf_dedup.salesforce.ports import ChunkApi
 
 T = TypeVar("T")
 
@@ -27,7 +27,7 @@ class Room:
     chunks_per_call: int = 1
 
     @classmethod
-    def of(cls, api: UpsertApi) -> Room:
+    def of(cls, api: ChunkApi) -> Room:
         """As an API takes it."""
         return cls(api.rows_per_chunk, api.chunks_per_call)
 

@@ -125,9 +125,22 @@ class WatermarkGuard:
         since, marks = self._org_now(), dict[str, Watermark]()
         for row in rows:
             key = self._key_of(row.key)
-            marks[key] = Watermark(row.order or "", f"{self._load_id}/{row.row_number}", since)
+            marks[key] = Watermark(row.order or "", self._name(row), since)
             self._sent[row.row_number] = (key, marks[key])
         self._watermarks.announce(self._scope, marks)
+
+    def take_over(self, rows: Sequence[Record]) -> None:
+        """Find the states that another process announced for these rows of the load, so that they can be settled."""
+        ordered = [row for row in rows if self._is_ordered(row)]
+        standing = self._watermarks.standing(self._scope, [self._key_of(row.key) for row in ordered]) if ordered else {}
+        for row in ordered:
+            key = self._key_of(row.key)
+            known = standing.get(key, Standing())
+            own = (mark for mark in known.provisional if mark.raised_by == self._name(row))
+            self._sent.update((row.row_number, (key, mark)) for mark in own)
+
+    def _name(self, row: Record) -> str:
+        return f"{self._load_id}/{row.row_number}"
 
     def stale(self) -> list[tuple[Record, str]]:
         """The rows that turned out to be stale since this was asked last, and why in a word."""

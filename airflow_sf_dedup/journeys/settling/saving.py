@@ -16,7 +16,7 @@ from airflow_sf_dedup.journeys.sending.under_way import Answered
 from airflow_sf_dedup.journeys.settling.blocked import Settling
 from airflow_sf_dedup.journeys.settling.book import Book
 from airflow_sf_dedup.journeys.settling.writing import Writer
-from airflow_sf_dedup.salesforce.ports import ChunkAnswer, UpsertApi
+from airflow_sf_dedup.salesforce.ports import ChunkAnswer, ChunkApi
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class SavesAnyway:
     """Upserts rows with ``allowSave=true``."""
 
     key_field: str
-    api: UpsertApi
+    api: ChunkApi
     writer: Writer
     action: Action = Action.SAVED_ANYWAY
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Protocol
 
+from airflow_sf_dedup.audit.base import EntryWriter
 from airflow_sf_dedup.core.clock import utc_now
 from airflow_sf_dedup.core.decisions import Decision, DuplicateCase
 from airflow_sf_dedup.core.entries import Entry
@@ -14,7 +15,6 @@ from airflow_sf_dedup.core.outcomes import DuplicatesFound, Outcome, Saved
 from airflow_sf_dedup.core.records import Record
 from airflow_sf_dedup.errors import CallError
 from airflow_sf_dedup.journeys.entry_maker import EntryMaker
-from airflow_sf_dedup.journeys.entry_sink import EntrySink
 from airflow_sf_dedup.journeys.key_conflicts import needs_re_read
 from airflow_sf_dedup.journeys.sending.under_way import Answered
 from airflow_sf_dedup.journeys.settling.blocked import Blocked, Settling
@@ -49,7 +49,7 @@ class Settlement:
     policy: Policy
     carries_out: Mapping[type[Decision], CarriesOut]
     entries: EntryMaker
-    sink: EntrySink
+    sink: EntryWriter
     _contested: list[Answered[Record]] = field(default_factory=list, init=False)
 
     def settle(self, blocked: Sequence[Blocked]) -> list[Entry]:

@@ -17,7 +17,7 @@ from airflow_sf_dedup.journeys.settling.blocked import Settling
 from airflow_sf_dedup.journeys.settling.book import Book
 from airflow_sf_dedup.journeys.settling.writing import Writer
 from airflow_sf_dedup.locks.base import RecordClaim, RecordClaims
-from airflow_sf_dedup.salesforce.ports import ChunkAnswer, RecordUpdate, UpsertApi
+from airflow_sf_dedup.salesforce.ports import ChunkAnswer, ChunkApi, RecordUpdate
 from airflow_sf_dedup.salesforce.wire.duplicate_value import DuplicateValue, kind_of
 
 #: An update that fails with one of these may have met a matched record that is gone since it was read.
@@ -31,7 +31,7 @@ class UpdatesMatch:
     load_id: str
     org_id: str
     key_rule: KeyRule
-    api: UpsertApi
+    api: ChunkApi
     claims: RecordClaims
     writer: Writer
     action: Action = Action.MATCHED_UPDATED

@@ -27,7 +27,7 @@ class LimitInfo:
 
 
 class CallCount:
-    """A thread-safe counter of API calls, repeats included."""
+    """A thread-safe counter of API calls, retries included."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()

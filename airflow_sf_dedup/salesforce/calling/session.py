@@ -1,4 +1,4 @@
-"""The one way to an org: REST and SOAP calls over one login, repeated where that is safe, and counted.
+"""The one way to an org: REST and SOAP calls over one login, sent again where that is safe, and counted.
 
 A session may be shared by threads. It logs in at the first call, and again when the token has expired: once
 for all threads, and never twice in a row for one call. Each login leads to the same org, or nothing is sent.
@@ -7,57 +7,32 @@ Whatever goes wrong leaves as an error of this package, and no error holds a sec
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from contextlib import AbstractContextManager
+from copy import copy
 from datetime import datetime
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, BinaryIO
 
-import msgspec
-import requests
 from tenacity.wait import wait_base
 
-from airflow_sf_dedup.errors import (
-    CallError,
-    LoginRefusedError,
-    OutcomeUnknownError,
-    RequestRefusedError,
-    SalesforceDedupError,
-    SettingError,
-)
-from airflow_sf_dedup.salesforce.calling.call_count import CallCount, LimitInfo, is_counted, kind_of
-from airflow_sf_dedup.salesforce.calling.org_clock import OrgClock
-from airflow_sf_dedup.salesforce.connecting.identity import OnlyOrg, identified
-from airflow_sf_dedup.salesforce.connecting.login import Login, log_in
-from airflow_sf_dedup.salesforce.connecting.shared_login import SharedLogin
-from airflow_sf_dedup.salesforce.http.answers import Answer, SessionExpiredError, read_rest, read_soap
+from airflow_sf_dedup.errors import CallError
+from airflow_sf_dedup.salesforce.calling.call import rest_call, soap_call
+from airflow_sf_dedup.salesforce.calling.call_count import LimitInfo
+from airflow_sf_dedup.salesforce.calling.caller import Caller, Gate
+from airflow_sf_dedup.salesforce.calling.connection import Connection
+from airflow_sf_dedup.salesforce.http.answers import read_headers, read_rest, read_soap
+from airflow_sf_dedup.salesforce.http.file_bodies import FileToFill, FileToSend
 from airflow_sf_dedup.salesforce.http.leaving import leaving
-from airflow_sf_dedup.salesforce.http.retrying import ATTEMPTS, WAIT, GateClosedError, call_with_retries
-from airflow_sf_dedup.salesforce.http.secrets import Secrets, mask_nothing
-from airflow_sf_dedup.salesforce.http.transport import open_http, send
+from airflow_sf_dedup.salesforce.http.retrying import ATTEMPTS, WAIT, call_with_retries
+from airflow_sf_dedup.salesforce.http.secrets import mask_nothing
 from airflow_sf_dedup.salesforce.settings import ConnectionSettings
-
-_T = TypeVar("_T")
-_ENCODER = msgspec.json.Encoder(decimal_format="number")
 
 
 def as_it_is(answer: Any) -> Any:
     """The answer itself."""
     return answer
-
-
-@dataclass(frozen=True, slots=True)
-class _Call:
-    """One call, ready to be sent with any login."""
-
-    method: str
-    #: Absolute, from ``/services`` on.
-    path: str
-    kind: str
-    headers: Callable[[Login], Mapping[str, str]]
-    body: Callable[[Login], bytes | None]
 
 
 class SalesforceSession:
@@ -86,25 +61,17 @@ class SalesforceSession:
     ) -> None:
         self.settings = settings
         self._now = now
-        self._repeating = partial(call_with_retries, sleep=sleep, attempts=attempts, wait=wait)
-        self._secrets = Secrets(settings.secrets(), mask=mask)
-        self._clock = OrgClock(monotonic)
-        self._http = open_http(settings, secrets=self._secrets, on_answer=self._note_time)
-        self._only_org = OnlyOrg(settings.conn_id, settings.expected_org_id)
-        self._login = SharedLogin(self._admitted_login)
-        self._count = CallCount()
-        self._gates: tuple[Callable[[], None], ...] = ()
-        self._org_lock = threading.RLock()
-        #: The login of a mere access token, once its org was asked for.
-        self._identified: Login | None = None
+        self._connection = Connection(settings, monotonic=monotonic, mask=mask)
+        with_retries = partial(call_with_retries, sleep=sleep, attempts=attempts, wait=wait)
+        self._caller = Caller(self._connection, with_retries, now)
 
     # -- what it knows ----------------------------------------------------------------------------
 
     @property
     def instance_url(self) -> str:
         """Scheme and host of the API, such as ``https://acme.my.salesforce.com``. Logs in if need be."""
-        with leaving(self._secrets):
-            return self._current_login().instance_url
+        with self._errors_without_secrets():
+            return self._caller.login().instance_url
 
     @property
     def api_version(self) -> str:
@@ -118,10 +85,8 @@ class SalesforceSession:
         :raises CallError: the org does not say.
         :raises WrongOrgError: the connection leads to another org than ``expected_org_id``.
         """
-        with leaving(self._secrets), self._org_lock:
-            if self._identified is None:
-                self._identified = self._repeating(self._identified_login, repeatable=True)
-            return self._identified.org_id or ""
+        with self._errors_without_secrets():
+            return self._caller.org_id()
 
     @property
     def user_id(self) -> str | None:
@@ -130,48 +95,52 @@ class SalesforceSession:
         The answers to OAuth and SOAP logins say; of a mere access token userinfo does, once the org's id was asked
         for. Makes no call.
         """
-        known = self._login.known
-        asked = self._identified
-        return (known.user_id if known else None) or (asked.user_id if asked else None)
+        return self._connection.login.user_id
 
     def org_now(self) -> datetime | None:
         """The org's own time, UTC, to the second; ``None`` before its first answer. Makes no call."""
-        return self._clock.now()
+        return self._connection.clock.now()
 
     @property
     def api_calls(self) -> int:
-        """Calls that the org's daily limit counts, repeats included."""
-        return self._count.total
+        """Calls that the org's daily limit counts, retries included."""
+        return self._connection.count.total
 
     @property
     def calls_by_kind(self) -> dict[str, int]:
         """The same by kind, such as ``{"POST composite": 5, "soap upsert": 6}``."""
-        return self._count.by_kind
+        return self._connection.count.by_kind
 
     @property
     def limit_info(self) -> LimitInfo | None:
         """What the org last said about its daily limit; ``None``: nothing yet."""
-        return self._count.limit_info
+        return self._connection.count.limit_info
 
     def check_org(self) -> None:
         """Make sure that this is the expected org. Done by itself at each login.
 
         :raises WrongOrgError: it is another one.
         """
-        with leaving(self._secrets):
-            self._current_login()
+        with self._errors_without_secrets():
+            self._caller.login()
 
     # -- what it does -----------------------------------------------------------------------------
 
-    def before_each_call(self, gate: Callable[[], None]) -> None:
-        """Call ``gate`` right before each request that the org counts, repeats included, in the sending thread.
+    def gated(self, *gates: Gate) -> SalesforceSession:
+        """A view of this session whose calls pass these gates, after the gates that this one has already.
 
-        What it raises reaches the caller as it is: nothing is sent, and nothing is repeated. Only when an earlier
+        All else is shared: the login, the counts, the org's clock, what is known of limits, and :meth:`close`. The
+        session itself stays as it is.
+
+        A gate is called right before each request that the org counts, retries included, in the thread that sends.
+        What it raises reaches the caller as it is: nothing is sent, and nothing is tried again. Only when an earlier
         try of the same call may have been carried out, the call ends as ``OutcomeUnknownError`` with that as its
-        cause. A gate may be called by several threads at once, and makes no call of this session itself. The calls of
-        :meth:`simple_salesforce` pass no gate.
+        cause. A gate may be called by several threads at once; a call that it makes itself goes through a session
+        without it. The calls of :meth:`simple_salesforce` pass no gate.
         """
-        self._gates = (*self._gates, gate)
+        view = copy(self)
+        view._caller = self._caller.gated(*gates)
+        return view
 
     def rest(
         self,
@@ -181,10 +150,10 @@ class SalesforceSession:
         body: Any = None,
         headers: Mapping[str, str] | None = None,
         repeatable: bool = True,
-        repeat_timeouts: bool = True,
+        retry_timeouts: bool = True,
         expects: type = object,
         read: Callable[[Any], Any] = as_it_is,
-        on_repeat: Callable[[CallError], None] | None = None,
+        on_retry: Callable[[CallError], None] | None = None,
     ) -> Any:
         """One REST call, JSON in and out; ``None`` for an empty answer.
 
@@ -194,21 +163,21 @@ class SalesforceSession:
         :param path: below ``/services/data/vXX.X/``, or from ``/services`` on; percent-encoded, with its query.
         :param body: anything JSON can hold; ``bytes`` are sent as they are (``headers`` say what they are).
         :param repeatable: False: never sent again when it may have been carried out.
-        :param repeat_timeouts: False: not sent again when no answer came in time; the caller sends less next.
+        :param retry_timeouts: False: not sent again when no answer came in time; the caller sends less next.
         :param expects: the type of the JSON of an answer, such as ``dict``. Another, an empty answer as well, is one
             that cannot be read.
         :param read: makes of that JSON what is returned. Whatever it raises, the answer is one that cannot be read.
-        :param on_repeat: told of each error after which the call is sent again.
+        :param on_retry: told of each error after which the call is sent again.
         :raises CallError: the call did not do its work.
         :raises WrongOrgError: the connection leads to another org than ``expected_org_id``, or than its last login.
         """
-        with leaving(self._secrets):
-            return self._answer(
-                self._rest_call(method, path, body, headers),
-                lambda answer: read(self._read_rest(answer, expects=expects)),
+        with self._errors_without_secrets():
+            return self._caller.answer(
+                rest_call(self.settings, method, path, body=body, headers=headers),
+                lambda answer: read(read_rest(answer, now=self._now, expects=expects)),
                 repeatable=repeatable,
-                repeat_timeouts=repeat_timeouts,
-                on_repeat=on_repeat,
+                retry_timeouts=retry_timeouts,
+                on_retry=on_retry,
             )
 
     def soap(
@@ -218,36 +187,62 @@ class SalesforceSession:
         action: str = "",
         read: Callable[[bytes], Any] = as_it_is,
         repeatable: bool = True,
-        repeat_timeouts: bool = True,
-        on_repeat: Callable[[CallError], None] | None = None,
+        retry_timeouts: bool = True,
+        on_retry: Callable[[CallError], None] | None = None,
     ) -> Any:
         """One call of the SOAP Partner API; the answer's envelope, as bytes.
 
         :param body: builds the envelope around an access token; called again after a new login.
         :param action: the operation, such as ``upsert``; named in the counts.
-        :param repeatable: as for :meth:`rest`; ``read``, ``repeat_timeouts`` and ``on_repeat`` likewise.
+        :param repeatable: as for :meth:`rest`; ``read``, ``retry_timeouts`` and ``on_retry`` likewise.
         :raises CallError: the call did not do its work; faults are read into the same errors as REST's.
         """
-        headers = {
-            "Content-Type": "text/xml; charset=UTF-8",
-            "SOAPAction": f'"{action}"',
-            "Accept": "text/xml",
-        }
-        call = _Call(
-            method="POST",
-            path=f"/services/Soap/u/{self.api_version}",
-            kind=f"soap {action}".strip(),
-            headers=lambda login: headers,
-            body=lambda login: body(login.access_token),
-        )
-        with leaving(self._secrets):
-            return self._answer(
-                call,
+        with self._errors_without_secrets():
+            return self._caller.answer(
+                soap_call(self.settings, body, action),
                 lambda answer: read(read_soap(answer, now=self._now)),
                 repeatable=repeatable,
-                repeat_timeouts=repeat_timeouts,
-                on_repeat=on_repeat,
+                retry_timeouts=retry_timeouts,
+                on_retry=on_retry,
             )
+
+    def upload(self, path: str, file: BinaryIO, *, content_type: str) -> Any:
+        """PUT a file, from where it stands to its end, without reading it into memory; the JSON of the answer.
+
+        It is sent with its length, and from the start again after a new login, or when the org surely did not take
+        it. When it may have been taken it is never sent again: a job of the Bulk API that gets its rows twice cannot
+        be closed.
+
+        :param file: binary, and can be rewound; it stays open.
+        :param content_type: such as ``text/csv``.
+        :raises CallError: as for :meth:`rest`. ``UNREADABLE_FILE``: the file could not be read to its end.
+        """
+        with self._errors_without_secrets():
+            headers = {"Content-Type": content_type}
+            return self._caller.answer(
+                rest_call(self.settings, "PUT", path, body=FileToSend(file), headers=headers),
+                lambda answer: read_rest(answer, now=self._now),
+                repeatable=False,
+            )
+
+    def download(self, path: str, *, to: BinaryIO, most: int, accept: str = "*/*") -> dict[str, str]:
+        """GET what goes to a file as it comes, without reading it into memory; the headers, names in lower case.
+
+        It has the same time as any other answer. Where it does not come whole it is asked for again, and at last an
+        error: nothing of it is in the file then. A process that is killed meanwhile leaves what it had written.
+
+        :param to: binary, and can be rewound; is written from where it stands, cut there before, and stays open.
+        :param most: bytes that the answer may have, unpacked.
+        :raises CallError: as for :meth:`rest`; the answer is too long, ends early, or does not say where it ends.
+        :raises FileUnreachableError: the file cannot be written now; a ``FileRefusedError``: nor later.
+        """
+        with self._errors_without_secrets():
+            headers = self._caller.answer(
+                rest_call(self.settings, "GET", path, headers={"Accept": accept}, to=FileToFill(to, most)),
+                lambda answer: read_headers(answer, now=self._now),
+                repeatable=True,
+            )
+        return {name: self._connection.secrets.blot(value) for name, value in headers.items()}
 
     def simple_salesforce(self) -> Any:
         """A ``simple_salesforce.Salesforce`` on this session's present token, for what it does well.
@@ -256,212 +251,12 @@ class SalesforceSession:
         and follows no redirect. It does not log in again: ask for a new one when the token has expired. Its calls are
         counted.
         """
-        from airflow_sf_dedup.salesforce.calling.simple_client import OrgClient
-
-        with leaving(self._secrets):
-            login = self._current_login()
-            http = open_http(
-                self.settings, instance_url=login.instance_url, secrets=self._secrets, on_answer=self._take_note
-            )
-        return OrgClient(
-            instance_url=login.instance_url,
-            session_id=login.access_token,
-            session=http,
-            version=self.api_version,
-        )
+        with self._errors_without_secrets():
+            return self._connection.simple_client(self._caller.login())
 
     def close(self) -> None:
         """Close the connections that are kept open; a later call opens them again."""
-        self._http.close()
+        self._connection.close()
 
-    # -- one call ---------------------------------------------------------------------------------
-
-    def _rest_call(self, method: str, path: str, body: Any, headers: Mapping[str, str] | None) -> _Call:
-        absolute = self._absolute(path)
-        encoded = _encoded(body)
-        own = {"Accept": "application/json", **self._call_options()}
-        if encoded is not None:
-            own["Content-Type"] = "application/json; charset=UTF-8"
-        return _Call(
-            method=method.upper(),
-            path=absolute,
-            kind=kind_of(method.upper(), absolute),
-            headers=lambda login: {
-                **own,
-                **(headers or {}),
-                "Authorization": f"Bearer {login.access_token}",
-            },
-            body=lambda login: encoded,
-        )
-
-    def _answer(
-        self,
-        call: _Call,
-        read: Callable[[Answer], _T],
-        *,
-        repeatable: bool,
-        repeat_timeouts: bool = True,
-        on_repeat: Callable[[CallError], None] | None = None,
-    ) -> _T:
-        return self._repeating(
-            lambda: self._with_valid_login(call, read),
-            repeatable=repeatable,
-            repeat_timeouts=repeat_timeouts,
-            on_repeat=on_repeat,
-        )
-
-    def _with_valid_login(self, call: _Call, read: Callable[[Answer], _T]) -> _T:
-        """Send with the login in force; if that has expired, once more with a new one."""
-        login = self._login.current()
-        try:
-            return self._exchange(call, login, read)
-        except SessionExpiredError as error:
-            renewed = self._renewed(login, error)
-        try:
-            return self._exchange(call, renewed, read)
-        except SessionExpiredError as error:
-            raise self._accepted_nowhere(error) from error
-
-    def _renewed(self, expired: Login, error: SessionExpiredError) -> Login:
-        if not self.settings.can_log_in_again:
-            raise self._accepted_nowhere(error) from error
-        return self._login.renew(expired)
-
-    def _accepted_nowhere(self, error: SessionExpiredError) -> LoginRefusedError:
-        why = (
-            "the org accepts no token of this login, not even a new one"
-            if self.settings.can_log_in_again
-            else "its access_token has expired, and an access token alone cannot log in again"
-        )
-        text = f"connection {self.settings.conn_id!r}: {why}: {error}"
-        return LoginRefusedError(text, code=error.code, status=error.status)
-
-    def _exchange(self, call: _Call, login: Login, read: Callable[[Answer], _T]) -> _T:
-        """Send once, read and count."""
-        self._pass_gates(call)
-        try:
-            answer = self._sent(call, login)
-        except OutcomeUnknownError:
-            self._count_call(call)
-            raise
-        self._count.note_limits(answer.headers)
-        try:
-            result = _understood(answer, read)
-        except SessionExpiredError:
-            # With an expired token the org does not know for whom to count.
-            raise
-        except CallError:
-            self._count_call(call)
-            raise
-        self._count_call(call)
-        return result
-
-    def _sent(self, call: _Call, login: Login) -> Answer:
-        """The answer, without the token that some gateways send back."""
-        url = login.instance_url + call.path
-        answer = send(self._http, call.method, url, data=_written(call, login), headers=call.headers(login))
-        return replace(answer, content=self._secrets.blot_answer(answer.content))
-
-    def _pass_gates(self, call: _Call) -> None:
-        if not is_counted(call.path):
-            return
-        for gate in self._gates:
-            try:
-                gate()
-            except Exception as error:
-                raise GateClosedError(error) from error
-
-    def _current_login(self) -> Login:
-        return self._repeating(self._login.current, repeatable=True)
-
-    def _absolute(self, path: str) -> str:
-        resource = path.partition("?")[0].lower().replace("%2e", ".")
-        if "://" in resource or ".." in resource.split("/"):
-            raise SettingError(f"the path of a call must not be a URL, nor lead upwards: {path[:80]!r}", setting="path")
-        if path.startswith("/services/"):
-            return path
-        return f"/services/data/v{self.api_version}/{path.lstrip('/')}"
-
-    def _call_options(self) -> dict[str, str]:
-        client = self.settings.client_id
-        return {"Sforce-Call-Options": f"client={client}"} if client else {}
-
-    def _read_rest(self, answer: Answer, expects: type = object) -> Any:
-        return read_rest(answer, now=self._now, expects=expects)
-
-    def _count_call(self, call: _Call) -> None:
-        if is_counted(call.path):
-            self._count.add(call.kind)
-
-    def _note_time(self, response: requests.Response) -> None:
-        """Logins tell the time as well: a worker that dies in its first call has left it with its claims."""
-        self._clock.note(response.headers)
-
-    def _take_note(self, response: requests.Response) -> None:
-        """Of an answer to a call that does not pass through here."""
-        path = response.request.path_url
-        if is_counted(path) and response.status_code != 401:
-            self._count.add(kind_of(response.request.method or "", path))
-        self._count.note_limits({name.lower(): value for name, value in response.headers.items()})
-        response._content = self._secrets.blot_answer(response.content)
-
-    # -- which org it is --------------------------------------------------------------------------
-
-    def _admitted_login(self) -> Login:
-        """A new login, once it is sure that it leads to the right org."""
-        login = log_in(self.settings, self._http, self._secrets)
-        if not self.settings.can_log_in_again and self.settings.expected_org_id is None:
-            # It is the only login there will be.
-            return login
-        try:
-            return self._only_org.admit(login, self._ask)
-        except SessionExpiredError as error:
-            raise self._accepted_nowhere(error) from error
-
-    def _identified_login(self) -> Login:
-        try:
-            return identified(self._login.current(), self._ask)
-        except SessionExpiredError as error:
-            raise self._accepted_nowhere(error) from error
-
-    def _ask(self, login: Login, path: str) -> Any:
-        return self._exchange(self._rest_call("GET", path, None, None), login, self._read_rest)
-
-
-def _understood(answer: Answer, read: Callable[[Answer], _T]) -> _T:
-    """What is read of an answer; where nobody can read it, nobody knows what became of the call.
-
-    :raises CallError: the answer is a refusal, or cannot be read.
-    """
-    try:
-        return read(answer)
-    except SalesforceDedupError:
-        raise
-    except Exception as error:
-        raise OutcomeUnknownError(
-            f"the answer (HTTP {answer.status}, {len(answer.content)} bytes) cannot be read ({type(error).__name__})",
-            code="UNREADABLE_ANSWER",
-            status=answer.status,
-        ) from error
-
-
-def _encoded(body: Any) -> bytes | None:
-    if body is None or isinstance(body, bytes):
-        return body
-    try:
-        return _ENCODER.encode(body)
-    except Exception as error:
-        raise _unwritable("JSON", error) from None
-
-
-def _written(call: _Call, login: Login) -> bytes | None:
-    """The body of a call with that login."""
-    try:
-        return call.body(login)
-    except Exception as error:
-        raise _unwritable("XML", error) from None
-
-
-def _unwritable(form: str, error: Exception) -> RequestRefusedError:
-    """Of a lone surrogate, for example. The text of the error could hold the value."""
-    return RequestRefusedError(f"the body cannot be written as {form} ({type(error).__name__})", code="UNWRITABLE_BODY")
+    def _errors_without_secrets(self) -> AbstractContextManager[None]:
+        return leaving(self._connection.secrets)

@@ -46,7 +46,7 @@ class Answer:
     status: int
     #: Names in lower case.
     headers: Mapping[str, str] = field(repr=False)
-    #: That of a login holds its token.
+    #: That of a login holds its token. Empty where the body went to a file.
     content: bytes = field(repr=False)
 
 
@@ -75,6 +75,16 @@ def read_rest(answer: Answer, *, now: Callable[[], float] = time.time, expects: 
     if not isinstance(document, expects):
         raise _unusable(answer, f"a JSON {'array' if expects is list else 'object'}")
     return document
+
+
+def read_headers(answer: Answer, *, now: Callable[[], float] = time.time) -> Mapping[str, str]:
+    """The headers of an answer whose body went to a file; names in lower case.
+
+    :raises CallError: the answer is a refusal.
+    """
+    if not 200 <= answer.status < 300:
+        raise _refused(answer, now=now)
+    return answer.headers
 
 
 def read_soap(answer: Answer, *, now: Callable[[], float] = time.time) -> bytes:
@@ -127,7 +137,7 @@ def error_for(
 
 
 def retry_after(headers: Mapping[str, str], *, now: Callable[[], float] = time.time) -> float | None:
-    """Seconds until a repeat makes sense, from a ``Retry-After`` in seconds or as a date.
+    """Seconds until a retry makes sense, from a ``Retry-After`` in seconds or as a date.
 
     A date is one of the answerer's clock, which the answer's own ``Date`` shows.
     """

@@ -1,8 +1,9 @@
 """Answers within bounds: so many bytes, packed and unpacked, and so much time from the first to the last.
 
 A server may send a byte a second for ever, a head without an end, or a few kilobytes of gzip that unpack to gigabytes.
-The bounds stand where bytes come in, so that nothing above has to think of them. It is also known here whether
-anything of a request has left: what failed before surely did nothing.
+The bounds stand where bytes come in, so that nothing above has to think of them. An answer is kept in memory, or handed
+on piece by piece to whoever said beforehand how many bytes it may have. It is also known here whether anything of a
+request has left: what failed before surely did nothing.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import socket
 import threading
 import time
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from http.client import HTTPException, HTTPResponse
 from io import BufferedReader, RawIOBase
@@ -21,8 +22,8 @@ import requests
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
-#: Bytes of one answer, as they come and unpacked. The largest that a load asks for, the description of an sObject
-#: with hundreds of fields and their picklists or 2,000 whole records, stay well below.
+#: Bytes of one answer in memory, as they come and unpacked. The largest that a load asks for, the description of an
+#: sObject with hundreds of fields and their picklists or 2,000 whole records, stay well below.
 MOST_BYTES = 32 * 1024 * 1024
 #: Times the read time-out that an answer may take from its first to its last byte: once for the org's work, once for
 #: the way. Between two bytes it is once.
@@ -37,27 +38,35 @@ class AnswerUnreadableError(OSError):
     """An answer is larger than any, or cannot be unpacked."""
 
 
-class _Departure(threading.local):
-    #: Something of this thread's present request has left.
-    begun = False
+class _Present(threading.local):
+    """This thread's present request."""
+
+    #: Something of it has left.
+    has_left = False
+    #: Bytes that its answer may have, as they come.
+    most = MOST_BYTES
 
 
-_departure = _Departure()
+_present = _Present()
 
 
 def has_left() -> bool:
     """Whether any byte of this thread's last request was handed to the network, beside asking a proxy for the way."""
-    return _departure.begun
+    return _present.has_left
 
 
-def nothing_has_left() -> None:
-    """A request begins."""
-    _departure.begun = False
+def request_begins(more: int = 0) -> None:
+    """A request begins: nothing of it has left.
+
+    :param more: bytes of its answer that will not be kept in memory.
+    """
+    _present.has_left = False
+    _present.most = MOST_BYTES + more
 
 
 def something_may_leave() -> None:
     """It goes over a connection that does not tell."""
-    _departure.begun = True
+    _present.has_left = True
 
 
 def read_whole(response: requests.Response) -> None:
@@ -66,10 +75,33 @@ def read_whole(response: requests.Response) -> None:
     :raises AnswerUnreadableError: it is larger than :data:`MOST_BYTES`, or packed in a way that was not asked for.
     """
     with response:
-        packed = iter(lambda: response.raw.read(_CHUNK, decode_content=False), b"")
-        encoding = response.headers.get("Content-Encoding", "").strip().lower()
-        content = _joined(packed if encoding in ("", "identity") else _unpacked(packed, encoding))
-    # As requests itself does for an answer that is not streamed.
+        content = _joined(_pieces(response))
+    _has_been_read(response, content)
+
+
+def hand_on(response: requests.Response, take: Callable[[Iterator[bytes]], None]) -> None:
+    """Read and unpack the body of a streamed answer piece by piece; ``response.content`` is empty from now on.
+
+    :param take: reads the pieces to their end; each has at most 64 KiB.
+    :raises AnswerUnreadableError: nobody could tell whether the answer is whole, or it is packed in a way that was not
+        asked for.
+    """
+    with response:
+        if response.raw.length_remaining is None and not response.raw.chunked:
+            # It ends with the connection, as one that breaks off does (RFC 9112, 8).
+            raise AnswerUnreadableError("the answer does not say how long it is")
+        take(_pieces(response))
+    _has_been_read(response, b"")
+
+
+def _pieces(response: requests.Response) -> Iterator[bytes]:
+    packed = iter(lambda: response.raw.read(_CHUNK, decode_content=False), b"")
+    encoding = response.headers.get("Content-Encoding", "").strip().lower()
+    return packed if encoding in ("", "identity") else _unpacked(packed, encoding)
+
+
+def _has_been_read(response: requests.Response, content: bytes) -> None:
+    """As requests itself does for an answer that is not streamed."""
     response._content = content
     response._content_consumed = True  # type: ignore[attr-defined]
 
@@ -78,7 +110,7 @@ def _joined(parts: Iterator[bytes]) -> bytes:
     content = bytearray()
     for part in parts:
         content += part
-        _check_size(len(content))
+        check_size(len(content), MOST_BYTES)
     return bytes(content)
 
 
@@ -102,9 +134,10 @@ def _unpacked(packed: Iterator[bytes], encoding: str) -> Iterator[bytes]:
         raise AnswerUnreadableError("the packed answer has no end")
 
 
-def _check_size(size: int) -> None:
-    if size > MOST_BYTES:
-        raise AnswerUnreadableError(f"the answer is larger than {MOST_BYTES:,} bytes")
+def check_size(size: int, most: int) -> None:
+    """:raises AnswerUnreadableError: the answer has more bytes than it may."""
+    if size > most:
+        raise AnswerUnreadableError(f"the answer is larger than {most:,} bytes")
 
 
 class _Incoming(RawIOBase):
@@ -116,6 +149,7 @@ class _Incoming(RawIOBase):
         self._timeout = sock.gettimeout()
         self._ends = None if self._timeout is None else time.monotonic() + READ_TIMEOUTS * self._timeout
         self._size = 0
+        self._most = _present.most
 
     def readable(self) -> bool:
         return True
@@ -124,7 +158,7 @@ class _Incoming(RawIOBase):
         self._wait_no_longer()
         count = self._raw.readinto(buffer)
         self._size += count or 0
-        _check_size(self._size)
+        check_size(self._size, self._most)
         return count
 
     def _wait_no_longer(self) -> None:
@@ -167,7 +201,7 @@ class _NotesDeparture:
     def send(self, data: Any) -> None:
         if self.sock is None:
             self.connect()  # type: ignore[attr-defined]
-        _departure.begun = True
+        _present.has_left = True
         super().send(data)  # type: ignore[misc]
 
     def _tunnel(self) -> None:
@@ -175,7 +209,7 @@ class _NotesDeparture:
         try:
             super()._tunnel()  # type: ignore[misc]
         finally:
-            _departure.begun = False
+            _present.has_left = False
 
 
 class _Connection(_NotesDeparture, HTTPConnection):

@@ -1,12 +1,13 @@
 """When a call is sent again within seconds, and what its error is when that did not help.
 
-Only what passes is repeated. A call whose outcome is unknown is repeated only if its sender says that this does
+A retry follows only what passes. A call whose outcome is unknown is retried only if its sender says that this does
 no harm; and once one try had an unknown outcome, the call as a whole has, whatever a later try says of itself.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt
@@ -50,59 +51,72 @@ def call_with_retries(
     call: Callable[[], _T],
     *,
     repeatable: bool,
-    repeat_timeouts: bool = True,
+    retry_timeouts: bool = True,
     sleep: Callable[[float], None],
     attempts: int = ATTEMPTS,
     wait: wait_base = WAIT,
     wait_when_crowded: wait_base = WAIT_WHEN_CROWDED,
-    on_repeat: Callable[[CallError], None] | None = None,
+    on_retry: Callable[[CallError], None] | None = None,
 ) -> _T:
     """Call until it succeeds, fails for good, or ``attempts`` are used up.
 
     :param repeatable: a try of unknown outcome may be followed by another.
-    :param repeat_timeouts: False: a try whose answer did not come in time is not followed by another.
-    :param on_repeat: told of each error after which the call is sent again.
+    :param retry_timeouts: False: a try whose answer did not come in time is not followed by another.
+    :param on_retry: told of each error after which the call is sent again.
     :raises OutcomeUnknownError: some try may have been carried out, and the last one was refused for a reason that
         need not have met that one: anything but the request itself.
     :raises Exception: the reason of a :class:`GateClosedError`, as it is, when no try may have been carried out.
     """
-    errors: list[CallError] = []
-
-    def may_repeat(error: BaseException) -> bool:
-        if isinstance(error, CallError):
-            errors.append(error)
-        return _may_repeat(error, repeatable=repeatable, repeat_timeouts=repeat_timeouts)
-
-    def before_sleep(_state: RetryCallState) -> None:
-        if on_repeat is not None:
-            on_repeat(errors[-1])
-
+    tries = _Tries(repeatable, retry_timeouts, on_retry)
     retrying = Retrying(
-        retry=retry_if_exception(may_repeat),
+        retry=retry_if_exception(tries.may_go_on_after),
         wait=lambda state: _seconds(state, wait, wait_when_crowded),
         stop=stop_after_attempt(attempts),
         sleep=sleep,
-        before_sleep=before_sleep,
+        before_sleep=tries.tell_of_next,
         reraise=True,
     )
     try:
         return retrying(call)
     except RequestRefusedError as error:
-        error.in_doubt = any(each.in_doubt for each in errors)
+        error.in_doubt = any(each.in_doubt for each in tries.errors)
         raise
     except SalesforceDedupError as error:
         # Whatever it says of this try, such as that a new login leads to another org, it says nothing of earlier ones.
         reason: Exception = error
     except GateClosedError as closed:
         reason = closed.reason
-    whole = _as_a_whole(reason, errors)
+    whole = _as_a_whole(reason, tries.errors)
     if whole is reason:
         raise reason
     raise whole from reason
 
 
+@dataclass(slots=True)
+class _Tries:
+    """The tries of one call, and how they ended."""
+
+    repeatable: bool
+    retry_timeouts: bool
+    on_retry: Callable[[CallError], None] | None
+    errors: list[CallError] = field(default_factory=list)
+
+    def may_go_on_after(self, error: BaseException) -> bool:
+        if isinstance(error, CallError):
+            self.errors.append(error)
+        if not isinstance(error, TransientCallError) or (error.retry_after or 0) > LONGEST_RETRY_AFTER:
+            return False
+        if error.code == "READ_TIMEOUT" and not self.retry_timeouts:
+            return False
+        return self.repeatable or not isinstance(error, OutcomeUnknownError)
+
+    def tell_of_next(self, _state: RetryCallState) -> None:
+        if self.on_retry is not None:
+            self.on_retry(self.errors[-1])
+
+
 class LostSendings:
-    """The sendings of one call that were followed by another: hand it in as ``on_repeat``.
+    """The sendings of one call that were followed by another: hand it in as ``on_retry``.
 
     :param on_late: called when one of them may still be carried out, whatever the last one is answered.
     """
@@ -125,14 +139,6 @@ def may_run_on(error: CallError) -> bool:
     Salesforce ends a call after ten minutes at the latest (REST API Developer Guide, API request limits).
     """
     return error.in_doubt and (error.code in ("READ_TIMEOUT", "CONNECTION_BROKEN") or error.status in (502, 504))
-
-
-def _may_repeat(error: BaseException, *, repeatable: bool, repeat_timeouts: bool) -> bool:
-    if not isinstance(error, TransientCallError) or (error.retry_after or 0) > LONGEST_RETRY_AFTER:
-        return False
-    if error.code == "READ_TIMEOUT" and not repeat_timeouts:
-        return False
-    return repeatable or not isinstance(error, OutcomeUnknownError)
 
 
 def _seconds(state: RetryCallState, wait: wait_base, wait_when_crowded: wait_base) -> float:

@@ -72,8 +72,23 @@ class Secrets:
 
         A token cannot be guessed, so that nothing else is taken for one. A password can be a word of any answer.
         """
-        if not any(mark in content for mark in self._marks):
-            return content
+        return self._blot_bytes(content) if any(mark in content for mark in self._marks) else content
+
+    def blot_pieces(self, pieces: Iterable[bytes]) -> Iterator[bytes]:
+        """The same for an answer in pieces: a token that begins in one and ends in the next is blotted out as well."""
+        held, has_token = b"", False
+        for piece in pieces:
+            content = held + piece
+            # The end of a token whose beginning is blotted out already may hold no mark.
+            clean = self._blot_bytes(content) if has_token else self.blot_answer(content)
+            has_token = clean != content
+            # A token that is not whole yet begins in what is held back.
+            done = max(0, len(clean) - self._tokens.longest)
+            held = clean[done:]
+            yield clean[:done]
+        yield held
+
+    def _blot_bytes(self, content: bytes) -> bytes:
         return self._tokens.blot(content.decode("latin-1")).encode("latin-1")
 
 
@@ -85,6 +100,11 @@ class _Blotter:
         #: The longest first, so that a part never uncovers a whole.
         self._spellings: tuple[str, ...] = ()
         self._pieces: frozenset[str] = frozenset()
+
+    @property
+    def longest(self) -> int:
+        """Characters of the longest spelling of a secret."""
+        return len(self._spellings[0]) if self._spellings else 0
 
     def add(self, secrets: Iterable[str | None]) -> set[str]:
         """Know these too; the spellings that are new."""

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import os
 import ssl
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import partial
 from http.cookiejar import DefaultCookiePolicy
 from importlib.metadata import PackageNotFoundError, version
@@ -31,6 +32,7 @@ from airflow_sf_dedup.errors import (
 )
 from airflow_sf_dedup.salesforce.http import bounded
 from airflow_sf_dedup.salesforce.http.answers import Answer
+from airflow_sf_dedup.salesforce.http.file_bodies import BodyUnreadableError, FileToFill
 from airflow_sf_dedup.salesforce.http.leaving import causes_of, leaving
 from airflow_sf_dedup.salesforce.http.secrets import Secrets
 from airflow_sf_dedup.salesforce.settings import ConnectionSettings, is_loopback
@@ -49,7 +51,7 @@ def open_http(
     instance_url: str | None = None,
     secrets: Secrets | None = None,
     on_answer: Callable[[requests.Response], None] = ignore,
-) -> requests.Session:
+) -> OrgHttp:
     """A session for all calls to one org. Threads may share it: it keeps no cookies and follows no redirect.
 
     :param instance_url: given for clients that always dial https; they reach a plain http instance too.
@@ -77,14 +79,30 @@ class OrgHttp(requests.Session):
         self._secrets = secrets
         self._on_answer = on_answer
 
-    def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
-        """Send it and read the answer to its end."""
-        bounded.nothing_has_left()
+    def send(
+        self, request: requests.PreparedRequest, *, to: FileToFill | None = None, **kwargs: Any
+    ) -> requests.Response:
+        """Send it and read the answer to its end.
+
+        :param to: takes the body of a successful answer; without it, and of any other, the answer keeps it.
+        """
+        bounded.request_begins(0 if to is None else to.most)
         with leaving(self._secrets):
             response = super().send(request, **{**kwargs, "stream": True})
-            bounded.read_whole(response)
+            if to is not None and 200 <= response.status_code < 300:
+                self._fill(to, response)
+            else:
+                bounded.read_whole(response)
             self._on_answer(response)
         return response
+
+    def get_into(self, to: FileToFill, url: str, headers: Mapping[str, str]) -> requests.Response:
+        """``get()``, whose answer goes to a file as it comes."""
+        request = self.prepare_request(requests.Request("GET", url, headers=headers))
+        return self.send(request, to=to, **self.merge_environment_settings(url, {}, None, None, None))
+
+    def _fill(self, to: FileToFill, response: requests.Response) -> None:
+        bounded.hand_on(response, lambda pieces: to.take(self._secrets.blot_pieces(pieces)))
 
     def get_redirect_target(self, resp: requests.Response) -> str | None:
         """None: followed, a redirect would turn a write into a GET, or carry the token to another host."""
@@ -164,17 +182,36 @@ def send(
 ) -> Answer:
     """Send one request and read its answer to the end. Redirects are not followed.
 
+    :param data: the body; a :class:`.FileToSend` goes out piece by piece.
     :raises TransientCallError: it surely did not reach Salesforce.
     :raises RequestRefusedError: it cannot be sent at all.
     :raises OutcomeUnknownError: it may have been carried out.
     """
+    with _our_errors(http, url):
+        return _answer(http.request(method, url, data=data, headers=headers))
+
+
+def fetch(http: OrgHttp, url: str, to: FileToFill, *, headers: Mapping[str, str]) -> Answer:
+    """GET, and write a successful answer to a file as it comes; its ``content`` is empty. A refusal is kept.
+
+    :raises FileUnreachableError: the file cannot be written; other errors as of :func:`send`.
+    """
+    with _our_errors(http, url):
+        return _answer(http.get_into(to, url, headers))
+
+
+def _answer(response: requests.Response) -> Answer:
+    names = {name.lower(): value for name, value in response.headers.items()}
+    return Answer(response.status_code, names, response.content)
+
+
+@contextmanager
+def _our_errors(http: requests.Session, url: str) -> Iterator[None]:
     try:
-        response = http.request(method, url, data=data, headers=headers)
+        yield
     except Exception as error:
         # Its message says what happened; the four exceptions of requests and urllib3 below it say that again.
         raise error_of_transport(error, _destination(http, url), has_left=bounded.has_left()) from None
-    names = {name.lower(): value for name, value in response.headers.items()}
-    return Answer(response.status_code, names, response.content)
 
 
 def error_of_transport(error: Exception, url: str, *, has_left: bool) -> SalesforceDedupError:
@@ -218,6 +255,9 @@ def _after_sending(causes: list[BaseException], host: str) -> OutcomeUnknownErro
     unreadable = next((cause for cause in causes if isinstance(cause, bounded.AnswerUnreadableError)), None)
     if unreadable is not None:
         return OutcomeUnknownError(f"{host}: {unreadable}", code="UNREADABLE_ANSWER")
+    unread = next((cause for cause in causes if isinstance(cause, BodyUnreadableError)), None)
+    if unread is not None:
+        return OutcomeUnknownError(f"{host} got a part of the request: {unread}", code="UNREADABLE_FILE")
     # requests has a time-out of its own only for the head of an answer; one amid its body is a broken connection.
     if any(isinstance(cause, requests.ReadTimeout | ReadTimeoutError | TimeoutError) for cause in causes):
         return OutcomeUnknownError(f"{host} did not answer in time", code="READ_TIMEOUT")

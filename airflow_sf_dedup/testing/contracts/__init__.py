@@ -8,5 +8,13 @@ For example, with pytest::
         def make_audit(self):
             return MyAudit(...)
 
-Every test uses loads, keys and records of its own, so one database may serve them all.
+Every test uses loads, keys and records of its own, so one database may serve them all. What talks to an org is asked
+for the same promises over an emulated one, which ``contracts.orgs`` starts and arranges::
+
+    from airflow_sf_dedup.testing.contracts.orgs import OnEmulator
+    from airflow_sf_dedup.testing.contracts.write_apis import ChunkApiContract
+
+    class TestMyApi(OnEmulator, ChunkApiContract):
+        def make_api(self, org, *, repeatable=True):
+            return MyApi(org.session, ...)
 """

@@ -12,7 +12,15 @@ from uuid import uuid4
 
 import pytest
 
-from airflow_sf_dedup.audit.base import Audit, AuditKeeper, Load, LoadMissingError
+from airflow_sf_dedup.audit.base import (
+    DOUBTFUL_BELOW,
+    Audit,
+    AuditKeeper,
+    DoubtfulMatches,
+    Load,
+    LoadMissingError,
+    SentAgain,
+)
 from airflow_sf_dedup.core.entries import UNSETTLED, Action, Entry, MatchEntry
 
 # ruff: noqa: S101
@@ -61,7 +69,10 @@ MATCH = MatchEntry(
 
 
 class AuditContract:
-    """Inherit, and answer :meth:`make_audit`; the database need not be empty."""
+    """Inherit, and answer :meth:`make_audit`; the database need not be empty.
+
+    One long class: a backend that inherits it keeps every promise, those to come among them.
+    """
 
     def make_audit(self) -> KeptAudit:
         """An audit whose tables are ready."""
@@ -390,6 +401,81 @@ class AuditContract:
         purged = audit.purge(moment)
         assert (load.load_id in purged.load_ids, audit.load(load.load_id) is None) == (goes, goes)
         assert len(purged.named) == purged.loads
+
+    def test_the_latest_load_of_a_dag_is_the_one_that_began_last(self, audit: KeptAudit) -> None:
+        dag_id = uuid4().hex
+        latest, older = (a_load(dag_id=dag_id, started_at=BEGIN + timedelta(hours=hours)) for hours in (2, 1))
+        for load in (latest, older, a_load(started_at=BEGIN + timedelta(hours=3))):
+            audit.open_load(load)
+        assert audit.latest_load(dag_id) == latest
+        assert audit.latest_load(uuid4().hex) is None
+        assert audit.latest_load() is not None
+
+    def test_rows_without_an_entry_are_told_in_their_order(self, audit: KeptAudit, load: Load) -> None:
+        audit.remember(load.load_id, [an_entry(4), an_entry(2, Action.UNKNOWN, partition=3)])
+        assert list(audit.rows_without_entry(load.load_id, 5)) == [1, 3, 5]
+        assert list(audit.rows_without_entry(load.load_id, 0)) == []
+
+    def test_the_latest_totals_are_of_a_load_that_ended_and_sent_rows(self, audit: KeptAudit) -> None:
+        org_id = uuid4().hex[:18]
+
+        def opened(hours: int, action: Action, **changes: Any) -> None:
+            load = a_load(org_id=org_id, rows_read=1, ended_at=BEGIN + timedelta(hours=hours))
+            audit.open_load(load := replace(load, **changes))
+            audit.remember(load.load_id, [an_entry(1, action)])
+
+        assert audit.latest_totals(org_id, "Lead", "Source_Key__c") is None
+        opened(1, Action.CREATED)
+        opened(2, Action.UPDATED, task_id="other")
+        opened(3, Action.INVALID)
+        opened(4, Action.FAILED, ended_at=None)
+        opened(5, Action.FAILED, sobject="Contact")
+        latest = audit.latest_totals(org_id, "lead", "SOURCE_KEY__C")
+        of_task = audit.latest_totals(org_id, "Lead", "Source_Key__c", made_by=("morning_leads", "load.partition"))
+        assert [found and found.actions for found in (latest, of_task)] == [{Action.UPDATED: 1}, {Action.CREATED: 1}]
+
+    def test_rows_that_were_sent_again_are_counted(self, audit: KeptAudit, load: Load) -> None:
+        assert audit.sent_again(load.load_id) == SentAgain(0, 0, 0.0)
+        waited = [(1, 90.0), (2, 31.25), (5, 8.0)]
+        entries = [an_entry(row, attempts=times, waited_seconds=wait) for row, (times, wait) in enumerate(waited, 1)]
+        audit.remember(load.load_id, entries)
+        assert audit.sent_again(load.load_id) == SentAgain(2, 5, 31.25)
+
+    def test_the_best_match_of_a_record_says_whether_its_update_was_doubtful(
+        self, audit: KeptAudit, load: Load
+    ) -> None:
+        assert audit.doubtful_matches(load.load_id) == DoubtfulMatches(0, 0.0)
+        sure, none = replace(MATCH, confidence=DOUBTFUL_BELOW), replace(MATCH, confidence=None)
+        matches = [(MATCH,), (MATCH, sure), (none,), (replace(MATCH, record_id="00Q000000000002EAA"),)]
+        for row, named in enumerate(matches, 1):
+            entry = an_entry(row, Action.MATCHED_UPDATED, record_id=MATCH.record_id, matches=named)
+            audit.remember(load.load_id, [entry])
+        assert audit.doubtful_matches(load.load_id) == DoubtfulMatches(1, 87.5)
+
+    def test_rules_are_told_with_the_rows_that_they_named_records_for(self, audit: KeptAudit, load: Load) -> None:
+        other = replace(MATCH, duplicate_rule="Leads_by_mail")
+        entries = [an_entry(1, matches=(MATCH, MATCH)), an_entry(2, matches=(MATCH, other)), an_entry(3)]
+        audit.remember(load.load_id, entries)
+        assert list(audit.rows_by_rule(load.load_id).items()) == [(MATCH.duplicate_rule, 2), ("Leads_by_mail", 1)]
+
+    @pytest.mark.parametrize(
+        ("hours_before", "ended", "goes_on"),
+        [(23, False, True), (25, False, False), (1, True, False)],
+        ids=["may be going on", "never ended", "ended"],
+    )
+    def test_a_load_is_going_on_until_it_ends_or_for_a_day(
+        self, audit: KeptAudit, hours_before: int, ended: bool, goes_on: bool
+    ) -> None:
+        started = BEGIN - timedelta(hours=hours_before)
+        audit.open_load(load := a_load(started_at=started, ended_at=started if ended else None))
+        assert (load.load_id in audit.going_on(BEGIN)) == goes_on
+
+    def test_places_that_loads_name_for_their_staging_are_told(self, audit: KeptAudit, load: Load) -> None:
+        own = f"s3://bucket/{uuid4().hex}"
+        for path in (own, own, None):
+            audit.open_load(a_load(settings={"staging_path": path}))
+        assert own in audit.staging_paths()
+        assert all(audit.staging_paths())
 
 
 def remembered(sequence: Sequence[Sequence[Entry]]) -> dict[int, Entry]:

@@ -164,7 +164,10 @@ def a_claimant(load_id: str = "") -> Claimant:
 
 
 class KeyClaimsContract:
-    """Inherit, and answer :meth:`make_claims`; every test has an org and claimants of its own."""
+    """Inherit, and answer :meth:`make_claims`; every test has an org and claimants of its own.
+
+    One long class: claims that inherit it keep every promise, those to come among them.
+    """
 
     LIFETIME = timedelta(minutes=10)
 
@@ -398,6 +401,20 @@ class KeyClaimsContract:
         claims.claim(scope, other, ["a"])
         assert claims.doubted(scope, again, ["a", "b", "c"]) == {"a", "b"}
         assert claims.doubted(scope, again, []) == frozenset()
+
+    def test_what_a_claimant_has_is_told_to_any_process_with_its_token(
+        self, claims: KeyClaims, scope: KeyScope, clock: Clock
+    ) -> None:
+        own, other = a_claimant(), a_claimant()
+        claims.claim(scope, own, ["a", "b", "c"])
+        claims.claim(scope, other, ["d"])
+        claims.release(scope, own, ["b"])
+        claims.leave(scope, own, ["c"], unknown=True)
+        assert claims.held(scope, replace(own, task="a later process"), ["a", "b", "c", "d", "e"]) == {"a"}
+        assert claims.held(scope, own, []) == frozenset()
+        clock.now += self.LIFETIME
+        claims.claim(scope, other, ["a"])
+        assert claims.held(scope, own, ["a"]) == frozenset()
 
     def test_renewing_keeps_all_claims_of_a_claimant(self, claims: KeyClaims, scope: KeyScope, clock: Clock) -> None:
         first, second, elsewhere = a_claimant(), a_claimant(), a_scope()

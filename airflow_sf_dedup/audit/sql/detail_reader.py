@@ -1,0 +1,56 @@
+"""What is worth a sentence in a report, beyond the totals: retries, doubtful matches, the rules that blocked rows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from sqlalchemy import and_, func, select
+
+from airflow_sf_dedup.audit.base import DOUBTFUL_BELOW, DoubtfulMatches, SentAgain
+from airflow_sf_dedup.audit.sql.part import SqlPart
+from airflow_sf_dedup.core.entries import Action
+from airflow_sf_dedup.database import tables
+from airflow_sf_dedup.database.engine import reading
+
+
+class SqlDetailReader(SqlPart):
+    """Counts in ``sf_dedup_entry`` and ``sf_dedup_match``."""
+
+    def sent_again(self, load_id: str) -> SentAgain:
+        """How many rows of a load were sent more than once by their last try, how often and how long."""
+        columns = tables.entry.c
+        longest = func.coalesce(func.max(columns.waited_seconds), 0.0)
+        query = select(func.count(), func.coalesce(func.max(columns.attempts), 0), longest).where(
+            columns.load_id == load_id, columns.attempts > 1
+        )
+        with reading(self.engine) as connection:
+            return SentAgain(*connection.execute(query).one())
+
+    def doubtful_matches(self, load_id: str) -> DoubtfulMatches:
+        """The rows of a load that updated a record whose match confidence was low, by the best match of each."""
+        entry, match = tables.entry.c, tables.match.c
+        best = func.max(match.confidence).label("best")
+        same_row = and_(match.load_id == entry.load_id, match.row_number == entry.row_number)
+        of_row = (
+            select(best)
+            .join_from(tables.entry, tables.match, and_(same_row, match.record_id == entry.record_id))
+            .where(entry.load_id == load_id, entry.action == Action.MATCHED_UPDATED.value)
+            .group_by(entry.row_number)
+            .having(best < DOUBTFUL_BELOW)
+            .subquery()
+        )
+        query = select(func.count(), func.coalesce(func.min(of_row.c.best), 0.0)).select_from(of_row)
+        with reading(self.engine) as connection:
+            return DoubtfulMatches(*connection.execute(query).one())
+
+    def rows_by_rule(self, load_id: str) -> Mapping[str, int]:
+        """Duplicate rule to the number of rows of a load that it named records for, most first."""
+        columns, rows = tables.match.c, func.count(tables.match.c.row_number.distinct())
+        query = (
+            select(columns.duplicate_rule, rows)
+            .where(columns.load_id == load_id, columns.duplicate_rule.is_not(None))
+            .group_by(columns.duplicate_rule)
+            .order_by(rows.desc(), columns.duplicate_rule)
+        )
+        with reading(self.engine) as connection:
+            return {rule: int(count) for rule, count in connection.execute(query)}

@@ -1,0 +1,74 @@
+"""What became of the rows of a load, row by row? However many there are, a page is held at a time."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Select, select
+
+from airflow_sf_dedup.audit.sql.conditions import entries_of
+from airflow_sf_dedup.audit.sql.part import SqlPart
+from airflow_sf_dedup.audit.sql.rows import entry_from, match_from
+from airflow_sf_dedup.core.entries import Action, Entry, MatchEntry
+from airflow_sf_dedup.database import tables
+from airflow_sf_dedup.database.bulk import among
+from airflow_sf_dedup.database.engine import reading
+
+
+class SqlEntryReader(SqlPart):
+    """Reads whole entries, from ``sf_dedup_entry``, ``sf_dedup_match`` and ``sf_dedup_payload``."""
+
+    def entries(
+        self,
+        load_id: str,
+        *,
+        actions: Iterable[Action] | None = None,
+        partition: int | None = None,
+        page_size: int = 500,
+    ) -> Iterator[Entry]:
+        """The entries with matches and kept values, by row number.
+
+        :param page_size: entries read by one set of queries, at least 1. No transaction is open between
+            pages, so a slow consumer holds nothing up.
+        """
+        conditions = entries_of(load_id, actions, partition)
+        page = self._page(conditions, after=-1, size=page_size)
+        while page:
+            yield from page
+            page = self._page(conditions, after=page[-1].row_number, size=page_size)
+
+    def _page(self, conditions: Sequence[ColumnElement[bool]], *, after: int, size: int) -> list[Entry]:
+        query = (
+            select(tables.entry)
+            .where(*conditions, tables.entry.c.row_number > after)
+            .order_by(tables.entry.c.row_number)
+            .limit(max(1, size))
+        )
+        with reading(self.engine) as connection:
+            rows = connection.execute(query).mappings().all()
+            if not rows:
+                return []
+            load_id, numbers = rows[0]["load_id"], [row["row_number"] for row in rows]
+            matches = _matches(connection, load_id, numbers)
+            values = _values(connection, load_id, numbers)
+        return [entry_from(row, matches[row["row_number"]], values.get(row["row_number"])) for row in rows]
+
+
+def _of_rows(connection: Connection, query: Select[Any], load_id: str, rows: list[int]) -> Select[Any]:
+    columns = query.selected_columns
+    return query.where(columns.load_id == load_id, among(connection.dialect, columns.row_number, rows))
+
+
+def _matches(connection: Connection, load_id: str, rows: list[int]) -> Mapping[int, list[MatchEntry]]:
+    query = _of_rows(connection, select(tables.match), load_id, rows)
+    matches: defaultdict[int, list[MatchEntry]] = defaultdict(list)
+    for row in connection.execute(query.order_by(tables.match.c.row_number, tables.match.c.position)).mappings():
+        matches[row["row_number"]].append(match_from(row))
+    return matches
+
+
+def _values(connection: Connection, load_id: str, rows: list[int]) -> Mapping[int, Mapping[str, Any]]:
+    query = _of_rows(connection, select(tables.payload), load_id, rows)
+    return {row.row_number: row.field_values for row in connection.execute(query)}

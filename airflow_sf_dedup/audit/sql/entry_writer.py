@@ -1,0 +1,62 @@
+"""How is it written once, and for good, what became of a row?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from sqlalchemy import Connection, delete, select
+from sqlalchemy.exc import IntegrityError
+from tenacity import Retrying, retry_if_exception_type, stop_after_attempt
+
+from airflow_sf_dedup.audit.sql.held_load import hold_load
+from airflow_sf_dedup.audit.sql.part import SqlPart
+from airflow_sf_dedup.audit.sql.rows import entry_row, first_decisions, match_rows, may_be_replaced, payload_rows
+from airflow_sf_dedup.core.entries import Action, Entry
+from airflow_sf_dedup.database import tables
+from airflow_sf_dedup.database.bulk import among, insert_rows
+from airflow_sf_dedup.database.engine import writing
+
+
+class SqlEntryWriter(SqlPart):
+    """Writes entries with what hangs on them, in ``sf_dedup_entry``, ``sf_dedup_match`` and ``sf_dedup_payload``."""
+
+    def remember(self, load_id: str, entries: Sequence[Entry]) -> None:
+        """Write entries, in one transaction; settled entries of the same rows stay as they are.
+
+        :raises LoadMissingError: when the load was not opened.
+        """
+        decided = first_decisions(entries)
+        if not decided:
+            return
+        # In PostgreSQL another try of the same task may insert the same rows between our look and our
+        # write; the next look sees what it decided.
+        for attempt in Retrying(
+            retry=retry_if_exception_type(IntegrityError), stop=stop_after_attempt(5), reraise=True
+        ):
+            with attempt, writing(self.engine) as connection:
+                hold_load(connection, load_id)
+                kept = _make_room(connection, load_id, decided)
+                _insert(connection, load_id, [decided[row] for row in decided if row not in kept])
+
+
+def _make_room(connection: Connection, load_id: str, decided: Mapping[int, Entry]) -> set[int]:
+    """Delete the entries that these replace, with what hangs on them; answer the rows whose entry stays."""
+    columns = tables.entry.c
+    query = select(columns.row_number, columns.action).where(
+        columns.load_id == load_id, among(connection.dialect, columns.row_number, decided)
+    )
+    found = connection.execute(query.order_by(columns.row_number).with_for_update()).all()
+    replaced = [row for row, action in found if may_be_replaced(Action(action), decided[row])]
+    if replaced:
+        connection.execute(
+            delete(tables.entry).where(
+                columns.load_id == load_id, among(connection.dialect, columns.row_number, replaced)
+            )
+        )
+    return {row for row, _ in found}.difference(replaced)
+
+
+def _insert(connection: Connection, load_id: str, entries: Sequence[Entry]) -> None:
+    insert_rows(connection, tables.entry, (entry_row(load_id, entry) for entry in entries))
+    insert_rows(connection, tables.match, (row for entry in entries for row in match_rows(load_id, entry)))
+    insert_rows(connection, tables.payload, (row for entry in entries for row in payload_rows(load_id, entry)))

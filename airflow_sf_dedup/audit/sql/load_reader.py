@@ -1,0 +1,46 @@
+"""Which loads are there, and which of their partitions were begun?"""
+
+from __future__ import annotations
+
+from sqlalchemy import ColumnElement, select
+
+from airflow_sf_dedup.audit.base import Load
+from airflow_sf_dedup.audit.sql.part import SqlPart
+from airflow_sf_dedup.audit.sql.rows import BEGUN
+from airflow_sf_dedup.database import tables
+from airflow_sf_dedup.database.engine import reading
+
+
+class SqlLoadReader(SqlPart):
+    """Reads loads, from ``sf_dedup_load`` and ``sf_dedup_event``."""
+
+    def load(self, load_id: str) -> Load | None:
+        """The load of that id."""
+        found = self._loads(tables.load.c.load_id == load_id)
+        return found[0] if found else None
+
+    def loads_of_run(self, dag_id: str, run_id: str) -> list[Load]:
+        """The loads of one DAG run, oldest first."""
+        return self._loads(tables.load.c.dag_id == dag_id, tables.load.c.run_id == run_id)
+
+    def latest_load(self, dag_id: str | None = None) -> Load | None:
+        """The load that began last, of a Dag or of all; ``None``: there is none."""
+        columns = tables.load.c
+        of_dag = [] if dag_id is None else [columns.dag_id == dag_id]
+        query = select(columns.load_id).where(*of_dag).order_by(columns.started_at.desc(), columns.load_id).limit(1)
+        with reading(self.engine) as connection:
+            found = connection.scalar(query)
+        return None if found is None else self.load(found)
+
+    def begun_partitions(self, load_id: str) -> frozenset[int]:
+        """The partitions of a load that some task began to send; -1 where an erasure took the number."""
+        columns = tables.event.c
+        query = select(columns.detail).where(columns.load_id == load_id, columns.event == BEGUN)
+        with reading(self.engine) as connection:
+            return frozenset(detail.get("partition", -1) for detail in connection.scalars(query))
+
+    def _loads(self, *conditions: ColumnElement[bool]) -> list[Load]:
+        query = select(tables.load).where(*conditions)
+        with reading(self.engine) as connection:
+            rows = connection.execute(query.order_by(tables.load.c.started_at, tables.load.c.load_id))
+            return [Load(**row) for row in rows.mappings()]

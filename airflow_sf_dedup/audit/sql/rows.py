@@ -1,0 +1,119 @@
+"""Entries as rows of the tables, and back. Pure; the same plain values suit both databases."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from sqlalchemy import RowMapping
+
+from airflow_sf_dedup.audit.base import Load
+from airflow_sf_dedup.core.entries import UNSETTLED, Action, Entry, MatchEntry
+from airflow_sf_dedup.database.columns import utc_text
+from airflow_sf_dedup.database.storable import (
+    json_text,
+    storable,
+    stored_key,
+    stored_message,
+    stored_word,
+)
+
+#: The event by which a task says that it begins to send a partition.
+BEGUN = "begun"
+
+Row = tuple[Any, ...]
+
+
+def first_decisions(entries: Iterable[Entry]) -> dict[int, Entry]:
+    """One entry a row, by row number: the first settled one, or else the last that may replace those before it."""
+    decided: dict[int, Entry] = {}
+    for entry in entries:
+        known = decided.get(entry.row_number)
+        if known is None or may_be_replaced(known.action, entry):
+            decided[entry.row_number] = entry
+    return {number: decided[number] for number in sorted(decided)}
+
+
+def may_be_replaced(action: Action, entry: Entry) -> bool:
+    """Whether an entry of that action makes room: that a row was not sent again says nothing of why it failed."""
+    return action in UNSETTLED and not (action is Action.FAILED and entry.action is Action.NOT_SENT)
+
+
+def entry_row(load_id: str, entry: Entry) -> Row:
+    """The columns of ``sf_dedup_entry``, in the table's order."""
+    return (
+        load_id,
+        entry.row_number,
+        stored_key(entry.key),
+        stored_word(entry.row_hash),
+        entry.action.value,
+        stored_word(entry.record_id),
+        stored_word(entry.error_code),
+        stored_message(entry.error_message),
+        stored_word(entry.reason),
+        entry.partition,
+        entry.map_index,
+        entry.try_number,
+        utc_text(entry.at),
+        entry.attempts,
+        entry.waited_seconds,
+        stored_word(",".join(entry.error_fields) or None),
+    )
+
+
+def match_rows(load_id: str, entry: Entry) -> Iterator[Row]:
+    """The columns of ``sf_dedup_match``, one row a match, in the table's order."""
+    for position, match in enumerate(entry.matches):
+        differences = match.field_differences
+        yield (
+            load_id,
+            entry.row_number,
+            position,
+            stored_word(match.record_id),
+            stored_word(match.sobject),
+            stored_word(match.duplicate_rule),
+            stored_word(match.matching_rule),
+            stored_word(match.engine),
+            match.confidence,
+            match.allow_save,
+            match.is_deleted,
+            stored_key(match.key),
+            None if differences is None else json_text(differences),
+        )
+
+
+def payload_rows(load_id: str, entry: Entry) -> Iterator[Row]:
+    """The row of ``sf_dedup_payload``, where values are kept."""
+    if entry.values is not None:
+        yield (load_id, entry.row_number, json_text(entry.values))
+
+
+def entry_from(row: RowMapping, matches: Sequence[MatchEntry], values: Mapping[str, Any] | None) -> Entry:
+    """An entry from its row, its matches and its kept values."""
+    fields = {name: value for name, value in row.items() if name != "load_id"}
+    fields["action"] = Action(fields["action"])
+    fields["error_fields"] = fields_from(fields["error_fields"])
+    return Entry(**fields, matches=tuple(matches), values=values)
+
+
+def fields_from(text: str | None) -> tuple[str, ...]:
+    """The names in ``error_fields``."""
+    return tuple(text.split(",")) if text else ()
+
+
+def match_from(row: RowMapping) -> MatchEntry:
+    """A match from its row."""
+    return MatchEntry(**{name: row[name] for name in row if name not in ("load_id", "row_number", "position")})
+
+
+def load_row(load: Load) -> dict[str, Any]:
+    """The columns of ``sf_dedup_load``."""
+    return {name: load_value(name, value) for name, value in asdict(load).items()}
+
+
+def load_value(name: str, value: Any) -> Any:
+    """One column of ``sf_dedup_load``."""
+    if name == "settings":
+        return storable(value)
+    return stored_message(value) if isinstance(value, str) else value

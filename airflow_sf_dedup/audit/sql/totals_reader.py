@@ -1,0 +1,63 @@
+"""A load in numbers: how many rows ended how, and why?"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+
+from sqlalchemy import exists, func, select
+
+from airflow_sf_dedup.audit.base import Totals
+from airflow_sf_dedup.audit.sql.conditions import entries_of
+from airflow_sf_dedup.audit.sql.part import SqlPart
+from airflow_sf_dedup.audit.sql.rows import fields_from
+from airflow_sf_dedup.core.entries import UNSENT, Action
+from airflow_sf_dedup.database import tables
+from airflow_sf_dedup.database.engine import reading
+
+_PLAIN = frozenset({Action.CREATED, Action.UPDATED, Action.UNCHANGED})
+_UNSENT = sorted(action.value for action in UNSENT)
+
+
+class SqlTotalsReader(SqlPart):
+    """Counts rows by action and by reason, in ``sf_dedup_entry``."""
+
+    def totals(self, load_id: str, partition: int | None = None) -> Totals:
+        """Count the entries of a load, or of one of its partitions."""
+        entry = tables.entry.c
+        columns = (entry.action, entry.error_code, entry.reason, entry.error_fields)
+        query = select(*columns, func.count()).where(*entries_of(load_id, partition=partition)).group_by(*columns)
+        actions: Counter[Action] = Counter()
+        reasons: Counter[tuple[Action, str | None, str | None]] = Counter()
+        fields: defaultdict[tuple[Action, str | None, str | None], Counter[str]] = defaultdict(Counter)
+        with reading(self.engine) as connection:
+            for name, code, reason, names, rows in connection.execute(query):
+                key = (Action(name), code, reason)
+                actions[key[0]] += rows
+                if code or reason or key[0] not in _PLAIN:
+                    reasons[key] += rows
+                for each in fields_from(names):
+                    fields[key][each] += rows
+        return Totals(dict(actions), dict(reasons), {key: dict(counts) for key, counts in fields.items()})
+
+    def latest_totals(
+        self, org_id: str, sobject: str, external_id_field: str, *, made_by: tuple[str, str] | None = None
+    ) -> Totals | None:
+        """Count the latest load of that org, sObject and field that has ended and sent rows; ``None``: there is none.
+
+        :param made_by: only loads of this Dag and task.
+        """
+        columns, entry = tables.load.c, tables.entry.c
+        sent = exists().where(entry.load_id == columns.load_id, entry.action.not_in(_UNSENT))
+        of_task = [] if made_by is None else [columns.dag_id == made_by[0], columns.task_id == made_by[1]]
+        query = select(columns.load_id).where(
+            columns.org_id == org_id,
+            func.lower(columns.sobject) == sobject.lower(),
+            func.lower(columns.external_id_field) == external_id_field.lower(),
+            columns.ended_at.is_not(None),
+            columns.rows_read > 0,
+            sent,
+            *of_task,
+        )
+        with reading(self.engine) as connection:
+            found = connection.scalar(query.order_by(columns.ended_at.desc(), columns.load_id).limit(1))
+        return None if found is None else self.totals(found)

@@ -1,0 +1,57 @@
+"""What became of the rows behind a ``duplicate_audit`` XCom? For a task of the user's own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from airflow_sf_dedup.core.numeric_settings import PAGE_SIZE
+from airflow_sf_dedup.errors import SettingError
+from airflow_sf_dedup.hooks.stores import open_audit
+
+if TYPE_CHECKING:
+    from airflow_sf_dedup.audit.base import LoadReader
+    from airflow_sf_dedup.core.entries import Action, Entry
+
+
+def duplicate_entries(
+    audit: Mapping[str, Any],
+    action: str | Iterable[str] | None = None,
+    *,
+    page_size: int = 500,
+) -> Iterator[Entry]:
+    """The audited rows behind a ``duplicate_audit`` XCom, with their matches, read page by page.
+
+    :param audit: what an upsert or audit task returned; of a partition or of a whole run.
+    :param action: only these actions, such as ``"awaiting_review"`` or ``["failed", "invalid"]``.
+    :param page_size: rows held in memory at a time, 1 to 100,000.
+    :raises SettingError: ``audit`` is no such document, an action is not known, or ``page_size`` no such number.
+    """
+    if not isinstance(audit, Mapping) or "audit" not in audit:
+        raise SettingError("audit: expected the output of an upsert or audit task", setting="audit")
+    actions = None if action is None else _actions([action] if isinstance(action, str) else action)
+    size = PAGE_SIZE.read(page_size)
+    coordinates = audit["audit"]
+    opened = open_audit(coordinates["audit_conn_id"])
+    for load_id in _load_ids(opened, coordinates):
+        yield from opened.entries(load_id, actions=actions, partition=audit.get("partition"), page_size=size)
+
+
+def _load_ids(loads: LoadReader, coordinates: Mapping[str, Any]) -> list[str]:
+    """The load that a document names, or those of its run."""
+    from airflow_sf_dedup.audit.latest import latest_loads
+
+    run = coordinates.get("run")
+    if run is None:
+        return [coordinates["load_id"]]
+    of_run = loads.loads_of_run(run["dag_id"], run["run_id"])
+    return [load.load_id for load in latest_loads(load for load in of_run if load.task_id in run["task_ids"])]
+
+
+def _actions(names: Iterable[str]) -> list[Action]:
+    from airflow_sf_dedup.core.entries import Action
+
+    try:
+        return [Action(name) for name in names]
+    except ValueError as error:
+        raise SettingError(f"action: {error}; known: {', '.join(Action)}", setting="action") from None

@@ -1,0 +1,38 @@
+"""What is a load told of its source and its target?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from airflow_sf_dedup.core.setting_values import check_text
+from airflow_sf_dedup.journeys.write_settings import WriteSettings
+
+
+@dataclass(frozen=True, slots=True)
+class LoadSettings:
+    """As the operators have them, rendered.
+
+    :raises SettingError: what names something is no text.
+    """
+
+    sobject: str
+    external_id_field: str
+    partitions: int = 8
+    on_repeat: str = "last"
+    group_by: str | None = None
+    newer_than: str | None = None
+    staging_path: str | None = None
+    allow_non_unique_key: bool = False
+    salesforce_conn_id: str = "salesforce_default"
+    audit_conn_id: str | None = None
+    #: The task that stages the rows sends them too.
+    one_task: bool = False
+    #: Only to be checked before anything is staged, and for a warning: the upsert tasks go by them.
+    write: WriteSettings = field(default_factory=WriteSettings)
+
+    def __post_init__(self) -> None:
+        """A template may have become anything."""
+        for name in ("sobject", "external_id_field", "salesforce_conn_id"):
+            check_text(name, getattr(self, name))
+        if self.staging_path not in (None, ""):
+            check_text("staging_path", self.staging_path)

@@ -1,0 +1,199 @@
+"""What one upsert task does with its partition: open it, write it, and account for its rows whatever happens."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from datetime import datetime
+from functools import partial
+
+from airflow_sf_dedup.audit.base import Audit
+from airflow_sf_dedup.core.clock import utc_now
+from airflow_sf_dedup.core.entries import AuditValues
+from airflow_sf_dedup.core.keys import KeyRule
+from airflow_sf_dedup.core.partitioning import PartitionRef
+from airflow_sf_dedup.errors import CallError, SettingError
+from airflow_sf_dedup.journeys.entry_maker import EntryMaker
+from airflow_sf_dedup.journeys.field_settings import masked_names, policy_of
+from airflow_sf_dedup.journeys.limits import CallLimits, CallMeter, DailyCalls
+from airflow_sf_dedup.journeys.not_begun import NotesBeginning, remember_not_begun
+from airflow_sf_dedup.journeys.references import check_manifest
+from airflow_sf_dedup.journeys.staged_rows import staged_rows
+from airflow_sf_dedup.journeys.stores import Stores
+from airflow_sf_dedup.journeys.task_run import TaskRun
+from airflow_sf_dedup.journeys.upsert import Upsert
+from airflow_sf_dedup.journeys.workshop import Clocks, Gate, Org, Part, Workshop
+from airflow_sf_dedup.journeys.write_settings import WriteSettings
+from airflow_sf_dedup.salesforce.calling.call_count import LimitInfo
+from airflow_sf_dedup.salesforce.calling.daily_calls import ask_daily_calls
+from airflow_sf_dedup.salesforce.calling.session import SalesforceSession
+from airflow_sf_dedup.salesforce.reader import OrgReader
+from airflow_sf_dedup.salesforce.wire.rest import WriteOptions
+from airflow_sf_dedup.salesforce.write_paths import LOOKUP_PATHS, WRITE_PATHS, WriteTarget
+from airflow_sf_dedup.staging.area import StagingArea
+from airflow_sf_dedup.staging.by_reference import read_manifest, read_partition
+from airflow_sf_dedup.staging.staged_load import StagedLoad
+
+_log = logging.getLogger(__name__)
+
+
+def upsert_partition(
+    ref: PartitionRef,
+    *,
+    settings: Callable[[], WriteSettings],
+    session: Callable[[], SalesforceSession],
+    stores: Stores,
+    task: TaskRun,
+) -> None:
+    """Write one staged partition; what is known of its rows is committed when this returns or raises.
+
+    :param settings: answers them checked.
+    :param session: one login for the whole task. What these two raise, its rows' entries say, as ``not_sent``.
+    :raises KeysInFlightError: other tasks had keys of the partition in flight; the same call later goes on.
+    """
+    if nothing_left(stores.audit, ref):
+        _still_same_org(session(), ref)
+        _log.info("all %s rows were settled before; nothing is sent", f"{ref.rows:,}")
+        return
+    with _not_sent_if_it_fails(stores.audit, ref, task):
+        journey = _opened(ref, settings(), session(), stores, task)
+    journey.run(read_partition(ref))
+
+
+def nothing_left(audit: Audit, ref: PartitionRef) -> bool:
+    """All rows are settled: neither an org nor the staged rows are needed any more."""
+    return len(audit.settled_rows(ref.load_id, ref.partition)) >= ref.rows
+
+
+def _opened(
+    ref: PartitionRef, settings: WriteSettings, session: SalesforceSession, stores: Stores, task: TaskRun
+) -> Upsert:
+    """The journey, ready to make its first call."""
+    audit = stores.audit
+    meter, daily_calls = _metered(session, settings.limits, audit, ref.load_id, task.round_number)
+    workshop = workshop_of(
+        ref, check_manifest(ref, read_manifest(ref)), settings, session=meter, stores=stores, task=task
+    )
+    journey = workshop.upsert()
+    _same_org(meter, ref)
+    audit.update_load(ref.load_id, policy=repr(workshop.policy), api=settings.api)
+    daily_calls.ask_from_now_on()
+    return journey
+
+
+def workshop_of(
+    ref: PartitionRef,
+    staged: StagedLoad,
+    settings: WriteSettings,
+    *,
+    session: SalesforceSession,
+    stores: Stores,
+    task: TaskRun,
+    clocks: Clocks = Clocks(),  # noqa: B008
+) -> Workshop:
+    """What builds the journeys of one partition. From now on its calls are made under claims that hold.
+
+    :param staged: the load's manifest.
+    :param clocks: its ``now`` counts until the org has told its own time.
+    :raises SettingError: a setting does not fit the load.
+    """
+    key_rule = _key_rule(ref, staged)
+
+    def now() -> datetime:
+        return session.org_now() or clocks.now()
+
+    return Workshop(
+        part=Part(
+            load_id=ref.load_id,
+            org_id=ref.org_id,
+            sobject=staged.sobject,
+            key_rule=key_rule,
+            partition=ref.partition,
+            rows=ref.rows,
+            keys_repeat=staged.on_repeat == "in_order",
+        ),
+        stores=stores,
+        open_org=partial(_org_of, session, WriteTarget(staged.sobject, key_rule), settings),
+        policy=policy_of(settings.on_duplicate, staged.described, staged.columns, staged.external_id_field),
+        entries=EntryMaker(
+            task.mark(ref.partition),
+            sobject=staged.sobject.name,
+            key_field=key_rule.field.name,
+            audit_values=AuditValues(settings.audit_values),
+            masked_fields=masked_names(settings.masked_fields, staged.described, key_rule.field.name),
+        ),
+        task=task,
+        clocks=replace(clocks, now=now),
+        gates=[NotesBeginning(lambda: stores.audit.note_beginning(ref.load_id, ref.partition))],
+        max_in_flight=settings.max_in_flight,
+        staged=partial(staged_rows, StagingArea.of(ref)),
+        say=_log.info,
+    )
+
+
+def _org_of(session: SalesforceSession, target: WriteTarget, settings: WriteSettings, gates: Sequence[Gate]) -> Org:
+    options = WriteOptions(assignment_rules=settings.assignment_rules, run_as_current_user=settings.run_as_current_user)
+    session = session.gated(*gates)
+    return Org(
+        api=WRITE_PATHS[settings.api].settles().open(session, target, options),
+        lookup=LOOKUP_PATHS[settings.lookup].open(session, target, options),
+        reader=OrgReader(session, sobject=target.sobject, key_rule=target.key_rule),
+        user_id=lambda: session.user_id,
+        calls=lambda: session.api_calls,
+    )
+
+
+def _metered(
+    session: SalesforceSession, limits: CallLimits, audit: Audit, load_id: str, round_number: int
+) -> tuple[SalesforceSession, DailyCalls]:
+    """The session, within the limits; asking what is left of the org's daily calls is a call as well."""
+
+    def ask() -> LimitInfo | None:
+        return ask_daily_calls(metered)
+
+    def count() -> bool:
+        return audit.count_call(load_id, round_number=round_number, budget=limits.api_budget)
+
+    daily_calls = DailyCalls(lambda: session.limit_info, ask, lambda: session.api_calls)
+    metered = session.gated(CallMeter(limits, count, daily_calls))
+    return metered, daily_calls
+
+
+def _key_rule(ref: PartitionRef, staged: StagedLoad) -> KeyRule:
+    field = staged.sobject.field(ref.external_id_field)
+    if field is None:
+        raise SettingError(f"external_id_field: the staged load does not know {ref.external_id_field!r}")
+    return KeyRule(field)
+
+
+@contextmanager
+def _not_sent_if_it_fails(audit: Audit, ref: PartitionRef, task: TaskRun) -> Iterator[None]:
+    """Nothing was sent before the first call: when that is not reached, the rows' entries say so, and why."""
+    try:
+        yield
+    except BaseException as error:
+        # What is in the way of this as well, the audit task accounts for.
+        with suppress(Exception):
+            if load := audit.load(ref.load_id):
+                mark = task.mark(ref.partition)
+                remember_not_begun(audit, load, ref, read_partition(ref), error, mark=mark, clock=utc_now)
+        raise
+
+
+def _still_same_org(session: SalesforceSession, ref: PartitionRef) -> None:
+    """What is settled was settled in the reference's org. One that does not answer now makes that no less true."""
+    try:
+        _same_org(session, ref)
+    except CallError as error:
+        _log.info("All rows are settled, so it does not matter that the org could not be asked for its id: %s", error)
+
+
+def _same_org(session: SalesforceSession, ref: PartitionRef) -> None:
+    if session.org_id != ref.org_id:
+        raise SettingError(
+            f"salesforce_conn_id={ref.salesforce_conn_id!r} leads to org {session.org_id}, but the rows were "
+            f"staged for {ref.org_id}: run the partition task again",
+            setting="salesforce_conn_id",
+        )

@@ -1,0 +1,39 @@
+"""Who hears of a load while it is read and staged?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from airflow_sf_dedup.core.sobjects import Field
+from airflow_sf_dedup.journeys.preflight import Fit
+from airflow_sf_dedup.sources.reading import RejectedRow
+
+
+def _nobody(*_: object) -> None:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class Listeners:
+    """Each is told one thing; by default nobody is."""
+
+    #: Asked with the columns that the load carries and its key's field, before anything is staged; may refuse the load
+    #: by a ``SettingError``. Asked before the source is read as well, where that tells its columns.
+    check_load: Callable[[Sequence[str], Field], None] = _nobody
+    #: Told each row that cannot be sent, which is audited as ``invalid``.
+    on_rejected: Callable[[RejectedRow], None] = _nobody
+    #: Told, partition by partition, how many rows are sent together: all its rows, or with ``in_order`` those of one
+    #: wave.
+    on_staged: Callable[[list[int]], None] = _nobody
+
+    def check(self, fit: Fit) -> None:
+        """Ask whether a load may go on whose columns are known by now.
+
+        :raises SettingError: it may not.
+        """
+        if fit.columns:
+            self.check_load(tuple(fit.columns), fit.key_rule.field)
+
+
+NOBODY = Listeners()

@@ -1,0 +1,63 @@
+"""What the journeys want to know of Airflow: which task instance this is, and where the configuration puts things."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from airflow_sf_dedup.core.numeric_settings import STAGING_RETENTION_DAYS
+from airflow_sf_dedup.hooks.configuration import configured
+from airflow_sf_dedup.operators.mapping import most_partitions
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+    from airflow_sf_dedup.audit.base import Audit
+    from airflow_sf_dedup.journeys.beginning import Beginning
+    from airflow_sf_dedup.journeys.load_settings import LoadSettings
+    from airflow_sf_dedup.journeys.task_run import TaskRun
+    from airflow_sf_dedup.salesforce.calling.session import SalesforceSession
+    from airflow_sf_dedup.staging.area import StagingArea
+
+
+def task_run(context: Context) -> TaskRun:
+    """The task instance at work."""
+    from airflow_sf_dedup.journeys.task_run import TaskRun
+
+    ti = context["ti"]
+    return TaskRun(
+        dag_id=ti.dag_id,
+        run_id=ti.run_id,
+        task_id=ti.task_id,
+        map_index=-1 if ti.map_index is None else ti.map_index,
+        try_number=ti.try_number,
+        round_number=getattr(context.get("dag_run"), "clear_number", None) or 0,
+    )
+
+
+def session_of(salesforce_conn_id: str) -> SalesforceSession:
+    """One login for the whole task."""
+    from airflow_sf_dedup.hooks.salesforce import SalesforceDedupHook
+
+    return SalesforceDedupHook(salesforce_conn_id).get_conn()
+
+
+def beginning_of(settings: LoadSettings, session: SalesforceSession, context: Context) -> Beginning:
+    """What begins a load, in the places that its settings and the configuration name."""
+    from airflow_sf_dedup.hooks.places import staging_area
+    from airflow_sf_dedup.hooks.stores import open_stores
+    from airflow_sf_dedup.journeys.beginning import Beginning
+
+    def audit() -> Audit:
+        return open_stores(settings.audit_conn_id, upgrade=True).audit
+
+    def staging() -> StagingArea:
+        return staging_area(settings.staging_path)
+
+    return Beginning(
+        session,
+        audit,
+        staging,
+        task_run(context),
+        retention_days=configured(STAGING_RETENTION_DAYS, 7),
+        most_partitions=most_partitions(),
+    )

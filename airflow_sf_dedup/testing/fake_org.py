@@ -1,0 +1,217 @@
+"""An org in memory, for tests of what talks to an org through the ports: no socket, no emulator, every call noted.
+
+It takes every row and remembers it, unless it is told what to answer: row by row, key by key, call by call. Its answers
+keep the contracts of :mod:`airflow_sf_dedup.testing.contracts`, as those of a real org do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeVar
+
+from airflow_sf_dedup.core.keys import KeyRule
+from airflow_sf_dedup.core.outcomes import DuplicatesFound, Failed, Match, Outcome, Saved
+from airflow_sf_dedup.core.record_ids import to_18
+from airflow_sf_dedup.core.records import Record, row_hash
+from airflow_sf_dedup.core.sobjects import Field, SObject
+from airflow_sf_dedup.errors import CallError, OutcomeUnknownError, PreflightError
+from airflow_sf_dedup.salesforce.ports import ChunkAnswer, ChunkRefused, Origin, RecordUpdate, StoredRecord, nobody
+from airflow_sf_dedup.salesforce.wire.rest import after_a_lost_answer
+
+KEY = "Key__c"
+KEY_FIELD = Field(KEY, "Key", "string", length=255, external_id=True, unique=True)
+#: The only sObject of the org.
+LEAD = SObject(
+    "Lead",
+    (
+        Field("Id", "Id", "id"),
+        KEY_FIELD,
+        Field("LastName", "Last Name", "string", length=80),
+        Field("Phone", "Phone", "phone", length=40),
+        Field("OwnerId", "Owner", "reference", relationship_name="Owner", reference_to=("User",)),
+        Field("IsConverted", "Converted", "boolean"),
+    ),
+)
+KEY_RULE = KeyRule(KEY_FIELD)
+ORG_ID = to_18("00D000000000001")
+
+_T = TypeVar("_T")
+
+
+def lead_id(number: int) -> str:
+    """The id of a lead."""
+    return to_18(f"00Q{number:012d}")
+
+
+def row(number: int, key: str | None = None, *, wave: int = 0, **fields: Any) -> Record:
+    """A row of a source: a lead with a name and a key."""
+    values = {KEY: key or f"key-{number}", "LastName": f"Name {number}", **fields}
+    return Record(number, values[KEY], values, row_hash(values), wave)
+
+
+def match(record_id: str, *, sobject: str = "Lead", allow_save: bool = False, confidence: float = 95.0) -> Match:
+    """A record that a duplicate rule names."""
+    return Match(record_id, sobject, "Leads_by_mail", "Mail", "FuzzyMatchEngine", confidence, allow_save)
+
+
+def blocked_by(*matches: Match, all_named: bool = True) -> DuplicatesFound:
+    """What a look-up answers to a row that a duplicate rule refuses."""
+    allow_save = bool(matches) and all(m.allow_save for m in matches)
+    return DuplicatesFound("Use one of these?", matches, allow_save=allow_save, all_named=all_named)
+
+
+def stored(record_id: str, *, is_deleted: bool = False, **values: Any) -> StoredRecord:
+    """A record as the org holds it."""
+    return StoredRecord(record_id, {} if is_deleted else {"Id": record_id, KEY: None, **values}, is_deleted)
+
+
+#: What collections answer to a row that a duplicate rule refuses: no word of the matches.
+BLOCKED = DuplicatesFound("Use one of these?")
+
+
+@dataclass
+class FakeOrg:
+    """An :class:`~airflow_sf_dedup.salesforce.ports.ChunkApi`, a ``DuplicateLookup`` and a ``RecordReader`` in one."""
+
+    rows_per_chunk: int = 4
+    chunks_per_call: int = 3
+    repeatable: bool = True
+    rows_per_call: int = 4
+    key_rule: KeyRule = KEY_RULE
+    #: Key to the answers of its upserts, in order; the last one is repeated.
+    answers: dict[str, list[Outcome]] = field(default_factory=dict)
+    #: Key to what a look-up says.
+    lookups: dict[str, Outcome] = field(default_factory=dict)
+    #: Record id to the answers of its updates, in order; the last one is repeated.
+    updates: dict[str, list[Outcome]] = field(default_factory=dict)
+    #: Record id to the record, live or in the recycle bin.
+    records: dict[str, StoredRecord] = field(default_factory=dict)
+    #: Key to the live records that hold it.
+    held: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    #: The same for records in the recycle bin.
+    deleted: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    #: Record id to when and by whom it was written.
+    created: dict[str, Origin] = field(default_factory=dict)
+    #: Number of a call, from 1, to the error it raises.
+    errors: dict[int, CallError] = field(default_factory=dict)
+    #: Numbers of calls that are carried out and get no answer; what may be sent again is, and is answered then.
+    lost: set[int] = field(default_factory=set)
+    #: Refuses a chunk of keys, or lets it pass.
+    refuse: Callable[[list[str]], ChunkRefused | None] = lambda keys: None
+    #: Each call so far: its kind, and the keys or records of its chunks.
+    calls: list[tuple[str, list[list[Any]]]] = field(default_factory=list)
+
+    def upsert(
+        self, chunks: Sequence[Sequence[Record]], *, allow_save: bool = False, on_late: Callable[[], None] = nobody
+    ) -> list[ChunkAnswer]:
+        """Save the rows."""
+        self._call("save_anyway" if allow_save else "upsert", [[r.key for r in chunk] for chunk in chunks])
+        return self._sent(lambda: [self._chunk(chunk, allow_save) for chunk in chunks], on_late, self.repeatable)
+
+    def update(
+        self, chunks: Sequence[Sequence[RecordUpdate]], *, on_late: Callable[[], None] = nobody
+    ) -> list[ChunkAnswer]:
+        """Update records."""
+        self._call("update", [list(chunk) for chunk in chunks])
+        return self._sent(lambda: [[self._updated(u) for u in chunk] for chunk in chunks], on_late)
+
+    def look_up(self, records: Sequence[Record], *, on_late: Callable[[], None] = nobody) -> ChunkAnswer:
+        """Say what blocks the rows; save what nothing blocks."""
+        self._call("look_up", [[r.key for r in records]])
+        [answer] = self._sent(lambda: [[self._looked_up(r) for r in records]], on_late, self.repeatable)
+        return answer
+
+    def describe(self, sobject: str) -> SObject:
+        """The one sObject."""
+        if sobject != LEAD.name:
+            raise PreflightError(f"sobject: the org has no {sobject!r}", setting="sobject")
+        return LEAD
+
+    def by_id(self, sobject: str, record_ids: Sequence[str], fields: Sequence[str]) -> dict[str, StoredRecord]:
+        """The records, with all their values."""
+        self._call("by_id", [list(record_ids)])
+        return {i: self.records[i] for i in record_ids if i in self.records}
+
+    def holders(self, keys: Sequence[str]) -> dict[str, tuple[str, ...]]:
+        """Who holds the keys."""
+        self._call("holders", [list(keys)])
+        return self._of_keys(self.held, keys)
+
+    def deleted_holders(self, keys: Sequence[str]) -> dict[str, tuple[str, ...]]:
+        """Who held them."""
+        self._call("deleted_holders", [list(keys)])
+        return self._of_keys(self.deleted, keys)
+
+    def origins(self, record_ids: Sequence[str]) -> dict[str, Origin]:
+        """When and by whom records were written."""
+        self._call("origins", [list(record_ids)])
+        return {i: self.created[i] for i in record_ids if i in self.created}
+
+    def kinds(self) -> list[str]:
+        """The kinds of all calls: ``upsert``, ``save_anyway``, ``update``, ``look_up``, ``by_id``, ``holders`` …"""
+        return [kind for kind, _ in self.calls]
+
+    def sent(self, kind: str) -> list[list[list[Any]]]:
+        """What the calls of a kind carried: keys of rows, chunk by chunk, or whole updates."""
+        return [chunks for name, chunks in self.calls if name == kind]
+
+    def _call(self, kind: str, chunks: list[list[Any]]) -> None:
+        self.calls.append((kind, chunks))
+        if error := self.errors.get(len(self.calls)):
+            raise error
+
+    def _sent(
+        self, carry_out: Callable[[], list[ChunkAnswer]], on_late: Callable[[], None], repeatable: bool = True
+    ) -> list[ChunkAnswer]:
+        answers = carry_out()
+        if len(self.calls) not in self.lost:
+            return answers
+        if not repeatable:
+            raise OutcomeUnknownError("no answer came", code="CONNECTION_BROKEN")
+        on_late()
+        return [after_a_lost_answer(each) for each in carry_out()]
+
+    def _chunk(self, chunk: Sequence[Record], allow_save: bool) -> ChunkAnswer:
+        refused = self.refuse([r.key for r in chunk])
+        return refused or [self._upserted(r, allow_save) for r in chunk]
+
+    def _upserted(self, record: Record, allow_save: bool) -> Outcome:
+        found = self.lookups.get(record.key)
+        blocked = isinstance(found, DuplicatesFound) and not (allow_save and found.allow_save)
+        return _next(self.answers, record.key) or (BLOCKED if blocked else self._saved(record))
+
+    def _looked_up(self, record: Record) -> Outcome:
+        return self.lookups.get(record.key) or self._saved(record)
+
+    def _saved(self, record: Record) -> Saved:
+        """What becomes of a row that nothing keeps out."""
+        holders = self._of_keys(self.held, [record.key]).get(record.key)
+        record_id = holders[0] if holders else lead_id(record.row_number)
+        self.held.setdefault(record.key, (record_id,))
+        self._write(record_id, record.fields)
+        return Saved(record_id, not holders)
+
+    def _updated(self, update: RecordUpdate) -> Outcome:
+        if told := _next(self.updates, update.record_id):
+            return told
+        if (record := self.records.get(update.record_id)) and record.is_deleted:
+            return Failed("ENTITY_IS_DELETED", "entity is deleted")
+        self._write(update.record_id, update.fields)
+        return Saved(update.record_id, False)
+
+    def _write(self, record_id: str, fields: Mapping[str, Any]) -> None:
+        record = self.records.get(record_id) or stored(record_id)
+        self.records[record_id] = replace(record, values={**record.values, **fields})
+
+    def _of_keys(self, known: Mapping[str, _T], keys: Sequence[str]) -> dict[str, _T]:
+        """Of what is known of keys, by the field's own case rule, what is asked for."""
+        folded = {self.key_rule.fold(key): value for key, value in known.items()}
+        return {key: folded[fold] for key in keys if (fold := self.key_rule.fold(key)) in folded}
+
+
+def _next(answers: Mapping[str, list[Outcome]], name: str) -> Outcome | None:
+    waiting = answers.get(name)
+    if not waiting:
+        return None
+    return waiting.pop(0) if len(waiting) > 1 else waiting[0]
