@@ -52,7 +52,7 @@ types: $(READY)
 imports: $(READY)
 	$(BIN)/lint-imports --no-logo 2>/dev/null || $(BIN)/lint-imports
 
-docs: $(READY)  ## links of README and docs lead somewhere
+docs: $(READY)  ## links of all pages lead somewhere
 	$(BIN)/python -m tests.docs_links
 
 bench: $(READY)  ## benchmarks, as ratios within one run

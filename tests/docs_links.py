@@ -1,4 +1,4 @@
-"""``python -m tests.docs_links``: every relative link and anchor of README and docs leads somewhere."""
+"""``python -m tests.docs_links``: every relative link and anchor of the pages leads somewhere."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _ELSEWHERE = re.compile(r"[a-z][a-z0-9+.-]*:", re.IGNORECASE)
 
 def pages(root: Path = ROOT) -> list[Path]:
     """What is checked."""
-    tops = [root / name for name in ("README.md", "CHANGELOG.md")]
+    tops = [root / name for name in ("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md")]
     return [page for page in tops if page.exists()] + sorted((root / "docs").rglob("*.md"))
 
 

@@ -142,12 +142,11 @@ def test_the_duplicate_rules_are_reported_as_a_page(salesforce_org: EmulatedOrg,
 def test_an_example_runs_from_the_command_line(salesforce_org: EmulatedOrg, tmp_path: Path) -> None:
     ensure_metadata_database()
     settings: dict[str, Any] = {**os.environ, "AIRFLOW__CORE__DAGS_FOLDER": str(EXAMPLES)}
-    for command in (["dags", "reserialize"], ["dags", "test", "quickstart"]):
-        done = subprocess.run(
-            [sys.executable, "-m", "airflow", *command], env=settings, cwd=tmp_path, capture_output=True, text=True
-        )
-        assert done.returncode == 0, (done.stdout + done.stderr)[-3000:]
+    command = [sys.executable, "-m", "airflow", "dags", "test", "quickstart"]
 
+    done = subprocess.run(command, env=settings, cwd=tmp_path, capture_output=True, text=True)
+
+    assert done.returncode == 0, (done.stdout + done.stderr)[-3000:]
     with (EXAMPLES / "data" / "leads.csv").open(encoding="utf-8") as lines:
         keys = {row["External_Id__c"] for row in csv.DictReader(lines)}
     assert {record["External_Id__c"] for record in salesforce_org.state.records("Lead")} == keys

@@ -255,7 +255,7 @@ def loaded(rows: list[dict[str, Any]], folder: Path, **settings: Any) -> Load:
         pytest.param(1500, 400, 0, {"partitions": 4}, id="four tasks"),
         pytest.param(2400, 450, 0, {"partitions": 3, "max_in_flight": 3}, id="several calls in flight"),
         # As many blocked rows a task as a look-up carries: of some tasks more, of others fewer.
-        pytest.param(2400, 600, 3, {"partitions": 3}, id="on the edge"),
+        pytest.param(1200, 600, 3, {"partitions": 3}, id="on the edge"),
     ],
 )
 def test_the_second_load_costs_what_the_first_one_lets_expect(

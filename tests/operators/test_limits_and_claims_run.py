@@ -140,11 +140,13 @@ def test_a_task_comes_back_when_what_its_own_load_left_behind_ends() -> None:
 
 
 def test_rows_that_stay_locked_bring_the_task_back_and_are_sent_again(
-    salesforce_org: EmulatedOrg, audit_rows: AuditRows
+    salesforce_org: EmulatedOrg, audit_rows: AuditRows, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Through the whole group: the mapped task is red, so that Airflow's retries send the rows again."""
+    # Two tries wait two seconds, four of them fifteen.
+    monkeypatch.setattr("airflow_sf_dedup.journeys.sending.by_calls.MOST_TRIES", 2)
     salesforce_org.state.faults.replace(
-        [Fault("refuse_rows", on="write", times=4, parameters={"code": "UNABLE_TO_LOCK_ROW", "share": 1.0})]
+        [Fault("refuse_rows", on="write", times=2, parameters={"code": "UNABLE_TO_LOCK_ROW", "share": 1.0})]
     )
     with DAG("locked", schedule=None) as dag:
         salesforce_upsert(source=leads(1), partitions=1, retries=1, retry_policy=None, retry_delay=timedelta(0), **LEAD)
