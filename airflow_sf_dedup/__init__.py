@@ -16,6 +16,7 @@ _PLACES = {
     "AskReviewer": "airflow_sf_dedup.policies",
     "SalesforceDedupHook": "airflow_sf_dedup.hooks.salesforce",
     "SalesforceDuplicateAuditOperator": "airflow_sf_dedup.operators.duplicate_audit",
+    "SalesforceDuplicateRuleReportOperator": "airflow_sf_dedup.operators.rule_report",
     "SalesforcePartitionOperator": "airflow_sf_dedup.operators.partition",
     "SalesforceUpsertOperator": "airflow_sf_dedup.operators.upsert",
     "SaveAnyway": "airflow_sf_dedup.policies",
@@ -30,6 +31,7 @@ __all__ = [
     "AskReviewer",
     "SalesforceDedupHook",
     "SalesforceDuplicateAuditOperator",
+    "SalesforceDuplicateRuleReportOperator",
     "SalesforcePartitionOperator",
     "SalesforceUpsertOperator",
     "SaveAnyway",
@@ -45,6 +47,7 @@ if TYPE_CHECKING:
     from airflow_sf_dedup.hooks.salesforce import SalesforceDedupHook
     from airflow_sf_dedup.operators.duplicate_audit import SalesforceDuplicateAuditOperator
     from airflow_sf_dedup.operators.partition import SalesforcePartitionOperator
+    from airflow_sf_dedup.operators.rule_report import SalesforceDuplicateRuleReportOperator
     from airflow_sf_dedup.operators.upsert import SalesforceUpsertOperator
     from airflow_sf_dedup.policies import AskReviewer, SaveAnyway, Skip, UpdateExisting
     from airflow_sf_dedup.retry_policy import SALESFORCE_RETRY_POLICY

@@ -113,6 +113,53 @@ class DoubtfulMatches:
 
 
 @dataclass(frozen=True, slots=True)
+class Period:
+    """Loads that began in a stretch of time, of all orgs and sObjects or of one."""
+
+    #: UTC; the first moment that counts.
+    since: datetime
+    #: UTC; the first moment that counts no more.
+    until: datetime
+    #: 18 characters; ``None``: any.
+    org_id: str | None = None
+    #: In any case; ``None``: any.
+    sobject: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BlockedRow:
+    """A row that a rule named a record for."""
+
+    load_id: str
+    row_number: int
+    action: Action
+    #: Of the record that it named first, and percent; ``None``: the rule says none.
+    record_id: str
+    confidence: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class RuleUse:
+    """What became of the rows that one duplicate rule named records for. A row counts at each of its rules."""
+
+    #: Of the rows.
+    sobject: str
+    rule: str
+    #: Those that found the records.
+    matching_rules: tuple[str, ...]
+    #: How the rows ended.
+    actions: Mapping[Action, int]
+    #: Rows for which it named more than one record.
+    several: int
+    #: Rows for which it named a record of another sObject.
+    elsewhere: int
+    #: Percent to the number of matches that had it; matches without are not counted.
+    confidences: Mapping[float, int]
+    #: The latest ones.
+    examples: tuple[BlockedRow, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Purged:
     """What a purge took away and what it left."""
 
@@ -275,7 +322,20 @@ class DetailReader(Protocol):
         """Duplicate rule to the number of rows of a load that it named records for, most first."""
 
 
-class AuditReader(LoadReader, RowReader, EntryReader, TotalsReader, DetailReader, Protocol):
+class RuleReader(Protocol):
+    """What did the duplicate rules do, over many loads?"""
+
+    def loads_in(self, period: Period) -> int:
+        """How many loads there are."""
+
+    def rule_uses(self, period: Period, *, examples: int = 0) -> list[RuleUse]:
+        """What each rule did, the one that named records for most rows first.
+
+        :param examples: most rows that stand for a rule.
+        """
+
+
+class AuditReader(LoadReader, RowReader, EntryReader, TotalsReader, DetailReader, RuleReader, Protocol):
     """Answers from the audit."""
 
 

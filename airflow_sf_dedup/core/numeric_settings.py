@@ -151,6 +151,10 @@ CLAIM_TIMEOUT = _number("claim_timeout", "a number of seconds", 0, 31_536_000)
 MIN_CONFIDENCE = _percent("min_confidence")
 #: Entries read at a time; each is held in memory.
 PAGE_SIZE = _whole("page_size", 1, 100_000)
+#: Days that a report of the duplicate rules looks back.
+DAYS = _whole("days", 1, 3660)
+#: Rows that stand for a rule in it.
+EXAMPLES = _whole("examples", 0, 100)
 #: ``[sf_dedup]``: days that staged rows are kept; 0 would remove those of the loads that run.
 STAGING_RETENTION_DAYS = _whole("staging_retention_days", 1, 36_500)
 #: ``[sf_dedup]``: seconds for which a dead task's keys stay claimed; at most a week.

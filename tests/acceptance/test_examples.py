@@ -19,6 +19,7 @@ from airflow_sf_dedup.emulator import EmulatedOrg
 from airflow_sf_dedup.testing import run_dag
 from airflow_sf_dedup.testing.airflow_runs import ensure_metadata_database
 from dags_examples.parents_first import parents_first
+from dags_examples.rule_report import rule_report
 from dags_examples.small_records import small_records
 from dags_examples.upsert_leads import upsert_leads
 
@@ -46,12 +47,12 @@ def bag(monkeypatch: pytest.MonkeyPatch) -> DagBag:
 
 def test_airflow_finds_the_dags_and_nothing_else(bag: DagBag) -> None:
     assert bag.import_errors == {}
-    assert set(bag.dags) == {"quickstart", "upsert_leads", "small_records", "parents_first"}
+    assert set(bag.dags) == {"quickstart", "upsert_leads", "small_records", "parents_first", "rule_report"}
 
 
 def test_every_task_that_talks_to_the_org_is_retried_as_its_error_says(bag: DagBag) -> None:
     ours = [task for dag in bag.dags.values() for task in dag.tasks if task.task_type.startswith("Salesforce")]
-    assert len(ours) == 13
+    assert len(ours) == 14
     assert {(task.task_id, task.retry_policy) for task in ours} == {
         (task.task_id, SALESFORCE_RETRY_POLICY) for task in ours
     }
@@ -125,6 +126,17 @@ def test_contacts_find_the_accounts_that_were_loaded_before_them(salesforce_org:
     names = {account["Id"]: account["Name"] for account in salesforce_org.records("Account")}
     found = {contact["LastName"]: names[contact["AccountId"]] for contact in salesforce_org.records("Contact")}
     assert found == {"Nowak": "Nowak Optics", "Zając": "Nowak Optics", "Weiß": "Weiß & Söhne GmbH"}
+
+
+def test_the_duplicate_rules_are_reported_as_a_page(salesforce_org: EmulatedOrg, tmp_path: Path) -> None:
+    salesforce_org.seed("Lead", [{"LastName": "Ahlberg", "Company": "Old", "Email": lead(0)["Email"]}])
+    source = write_ndjson(tmp_path / "leads.ndjson", [lead(0, External_Id__c="CRM-0")])
+    run_dag(upsert_leads(), run_conf={"leads": source, "report": str(tmp_path / "report.csv")})
+
+    run = run_dag(rule_report(), run_conf={"page": str(tmp_path / "rules.html")})
+
+    assert run.state == "success"
+    assert "1 updated (100 %)" in (tmp_path / "rules.html").read_text(encoding="utf-8")
 
 
 def test_an_example_runs_from_the_command_line(salesforce_org: EmulatedOrg, tmp_path: Path) -> None:

@@ -28,7 +28,7 @@ from tests import docs_links
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "dags_examples"
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-PAGES = ["sources.md", "policies.md", "operators.md", "testing.md", "emulator.md", "rerun.md", "costs.md"]
+PAGES = ["sources.md", "policies.md", "operators.md", "testing.md", "emulator.md", "rerun.md", "costs.md", "rules.md"]
 
 _BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 

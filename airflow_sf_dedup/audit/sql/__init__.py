@@ -14,6 +14,7 @@ from airflow_sf_dedup.audit.sql.keeper import SqlKeeper
 from airflow_sf_dedup.audit.sql.load_reader import SqlLoadReader
 from airflow_sf_dedup.audit.sql.load_writer import SqlLoadWriter
 from airflow_sf_dedup.audit.sql.row_reader import SqlRowReader
+from airflow_sf_dedup.audit.sql.rule_reader import SqlRuleReader
 from airflow_sf_dedup.audit.sql.totals_reader import SqlTotalsReader
 from airflow_sf_dedup.database.database_errors import place_of
 
@@ -27,6 +28,7 @@ class SqlAudit(
     SqlEntryReader,
     SqlTotalsReader,
     SqlDetailReader,
+    SqlRuleReader,
     SqlKeeper,
 ):
     """All that an audit answers, over one engine.

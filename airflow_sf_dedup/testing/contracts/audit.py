@@ -19,6 +19,7 @@ from airflow_sf_dedup.audit.base import (
     DoubtfulMatches,
     Load,
     LoadMissingError,
+    Period,
     SentAgain,
 )
 from airflow_sf_dedup.core.entries import UNSETTLED, Action, Entry, MatchEntry
@@ -457,6 +458,63 @@ class AuditContract:
         entries = [an_entry(1, matches=(MATCH, MATCH)), an_entry(2, matches=(MATCH, other)), an_entry(3)]
         audit.remember(load.load_id, entries)
         assert list(audit.rows_by_rule(load.load_id).items()) == [(MATCH.duplicate_rule, 2), ("Leads_by_mail", 1)]
+
+    def test_what_rules_did_is_counted_over_loads(self, audit: KeptAudit) -> None:
+        """A row counts once at each of its rules, whatever the number of records that they name."""
+        # An org of its own: the database may hold other loads.
+        org_id = uuid4().hex[:18]
+        first, second = (a_load(org_id=org_id, started_at=BEGIN + timedelta(days=day)) for day in (0, 1))
+        other = replace(MATCH, record_id="003000000000001AAA", sobject="Contact", confidence=None)
+        by_mail = replace(MATCH, duplicate_rule="Leads_by_mail", matching_rule="Mail", confidence=100.0)
+        for load in (first, second):
+            audit.open_load(load)
+        audit.remember(
+            first.load_id,
+            [
+                an_entry(1, Action.MATCHED_UPDATED, matches=(MATCH, by_mail)),
+                an_entry(2, Action.AWAITING_REVIEW, matches=(MATCH, other)),
+                an_entry(3),
+            ],
+        )
+        audit.remember(second.load_id, [an_entry(1, Action.MATCHED_UPDATED, matches=(MATCH,))])
+        period = Period(BEGIN, BEGIN + timedelta(days=2), org_id, "LEAD")
+
+        standard, mail = audit.rule_uses(period, examples=2)
+
+        assert audit.loads_in(period) == 2
+        assert (standard.rule, standard.sobject, standard.matching_rules) == (
+            MATCH.duplicate_rule,
+            "Lead",
+            (MATCH.matching_rule,),
+        )
+        assert standard.actions == {Action.MATCHED_UPDATED: 2, Action.AWAITING_REVIEW: 1}
+        assert (standard.several, standard.elsewhere, standard.confidences) == (1, 1, {87.5: 3})
+        assert [(row.load_id, row.row_number) for row in standard.examples] == [(second.load_id, 1), (first.load_id, 1)]
+        assert (mail.rule, mail.actions, mail.several, mail.confidences) == (
+            "Leads_by_mail",
+            {Action.MATCHED_UPDATED: 1},
+            0,
+            {100.0: 1},
+        )
+        assert audit.rule_uses(period)[0].examples == ()
+
+    @pytest.mark.parametrize(
+        ("change", "loads"),
+        [
+            ({"until": BEGIN}, 0),
+            ({"since": BEGIN + timedelta(microseconds=1)}, 0),
+            ({"sobject": "Contact"}, 0),
+            ({"sobject": None}, 1),
+        ],
+        ids=["its end does not count", "its begin does", "another sObject", "any sObject"],
+    )
+    def test_which_loads_are_in_a_period(self, audit: KeptAudit, change: dict[str, Any], loads: int) -> None:
+        org_id = uuid4().hex[:18]
+        audit.open_load(load := a_load(org_id=org_id))
+        audit.remember(load.load_id, [an_entry(1, matches=(MATCH,))])
+        period = replace(Period(BEGIN, BEGIN + timedelta(days=1), org_id, "Lead"), **change)
+        assert audit.loads_in(period) == loads
+        assert len(audit.rule_uses(period)) == loads
 
     @pytest.mark.parametrize(
         ("hours_before", "ended", "goes_on"),

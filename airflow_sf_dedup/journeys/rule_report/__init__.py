@@ -1,0 +1,1 @@
+"""How well do the duplicate rules work? What became of the rows that they blocked, rule by rule."""
