@@ -16,6 +16,7 @@ _PLACES = {
     "AskReviewer": "airflow_sf_dedup.policies",
     "SalesforceDedupHook": "airflow_sf_dedup.hooks.salesforce",
     "SalesforceDuplicateAuditOperator": "airflow_sf_dedup.operators.duplicate_audit",
+    "SalesforceDuplicateMirrorOperator": "airflow_sf_dedup.operators.mirror",
     "SalesforceDuplicateRuleReportOperator": "airflow_sf_dedup.operators.rule_report",
     "SalesforcePartitionOperator": "airflow_sf_dedup.operators.partition",
     "SalesforceUpsertOperator": "airflow_sf_dedup.operators.upsert",
@@ -31,6 +32,7 @@ __all__ = [
     "AskReviewer",
     "SalesforceDedupHook",
     "SalesforceDuplicateAuditOperator",
+    "SalesforceDuplicateMirrorOperator",
     "SalesforceDuplicateRuleReportOperator",
     "SalesforcePartitionOperator",
     "SalesforceUpsertOperator",
@@ -46,6 +48,7 @@ if TYPE_CHECKING:
     from airflow_sf_dedup.hooks.audited_rows import duplicate_entries
     from airflow_sf_dedup.hooks.salesforce import SalesforceDedupHook
     from airflow_sf_dedup.operators.duplicate_audit import SalesforceDuplicateAuditOperator
+    from airflow_sf_dedup.operators.mirror import SalesforceDuplicateMirrorOperator
     from airflow_sf_dedup.operators.partition import SalesforcePartitionOperator
     from airflow_sf_dedup.operators.rule_report import SalesforceDuplicateRuleReportOperator
     from airflow_sf_dedup.operators.upsert import SalesforceUpsertOperator

@@ -10,7 +10,7 @@ from airflow_sf_dedup.errors import SettingError
 from airflow_sf_dedup.hooks.stores import open_audit
 
 if TYPE_CHECKING:
-    from airflow_sf_dedup.audit.base import LoadReader
+    from airflow_sf_dedup.audit.base import Audit, Load, LoadReader
     from airflow_sf_dedup.core.entries import Action, Entry
 
 
@@ -27,14 +27,30 @@ def duplicate_entries(
     :param page_size: rows held in memory at a time, 1 to 100,000.
     :raises SettingError: ``audit`` is no such document, an action is not known, or ``page_size`` no such number.
     """
-    if not isinstance(audit, Mapping) or "audit" not in audit:
-        raise SettingError("audit: expected the output of an upsert or audit task", setting="audit")
     actions = None if action is None else _actions([action] if isinstance(action, str) else action)
     size = PAGE_SIZE.read(page_size)
-    coordinates = audit["audit"]
+    coordinates = _coordinates(audit)
     opened = open_audit(coordinates["audit_conn_id"])
     for load_id in _load_ids(opened, coordinates):
         yield from opened.entries(load_id, actions=actions, partition=audit.get("partition"), page_size=size)
+
+
+def loads_of(document: Any) -> tuple[Audit, list[Load]]:
+    """The loads behind a ``duplicate_audit`` XCom, and the audit that has them.
+
+    :raises SettingError: it is no such document.
+    """
+    coordinates = _coordinates(document)
+    opened = open_audit(coordinates["audit_conn_id"])
+    found = (opened.load(load_id) for load_id in _load_ids(opened, coordinates))
+    return opened, [load for load in found if load is not None]
+
+
+def _coordinates(document: Any) -> Mapping[str, Any]:
+    """Where the audit of a document is, and which loads."""
+    if not isinstance(document, Mapping) or "audit" not in document:
+        raise SettingError("audit: expected the output of an upsert or audit task", setting="audit")
+    return document["audit"]  # type: ignore[no-any-return]
 
 
 def _load_ids(loads: LoadReader, coordinates: Mapping[str, Any]) -> list[str]:

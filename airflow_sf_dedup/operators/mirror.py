@@ -1,0 +1,119 @@
+"""Show in the org what a load decided about duplicates."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import BaseOperator
+
+from airflow_sf_dedup.errors import LoadFailedError, SettingError
+from airflow_sf_dedup.operators.failing import failing_at_once
+from airflow_sf_dedup.operators.parameters import ChecksParameters
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+    from airflow_sf_dedup.audit.base import Audit, Load
+    from airflow_sf_dedup.journeys.mirroring import Mirrored, MirrorSettings
+    from airflow_sf_dedup.salesforce.calling.session import SalesforceSession
+
+
+class SalesforceDuplicateMirrorOperator(ChecksParameters, BaseOperator):
+    """Write the blocked rows of a load to a custom object of the org, such as ``Duplicate_Audit__c``.
+
+    One record for each row and each record that it matched, upserted by a key of its own: the task may run again. It
+    costs one call for 1,000 records and one for the describe. Returns counts.
+
+    :param audit: what an upsert or audit task returned. (templated)
+    :param sobject: the custom object; the package ships metadata for ``Duplicate_Audit__c``. (templated)
+    :param fields: field of it to the fact that it holds, see :data:`airflow_sf_dedup.journeys.mirroring.FACTS`; by
+        default those of the shipped metadata. One of them holds ``audit_key``, and is an External ID that is Unique.
+    :param salesforce_conn_id: the connection; by default that of the load. It leads to the load's org. (templated)
+    """
+
+    template_fields: Sequence[str] = ("audit", "sobject", "salesforce_conn_id")
+    ui_color = "#d6ecff"
+
+    def __init__(
+        self,
+        *,
+        audit: Any,
+        sobject: str = "Duplicate_Audit__c",
+        fields: Mapping[str, str] | None = None,
+        salesforce_conn_id: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        self._check_names(kwargs)
+        super().__init__(**kwargs)
+        self.audit = audit
+        self.sobject = sobject
+        self.fields = fields
+        self.salesforce_conn_id = salesforce_conn_id
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Mirror the loads that ``audit`` names.
+
+        :raises AirflowFailException: a setting, or the custom object, does not fit; a retry cannot help.
+        :raises LoadFailedError: some records were not saved; a retry writes all of them again.
+        """
+        with failing_at_once():
+            return self._mirrored()
+
+    def _mirrored(self) -> dict[str, Any]:
+        from airflow_sf_dedup.hooks.audited_rows import loads_of
+        from airflow_sf_dedup.journeys.mirroring import Mirrored
+
+        settings, counts, calls = self._settings(), Mirrored(), 0
+        audit, loads = loads_of(self.audit)
+        for load in loads:
+            session = self._session(load)
+            self._add(counts, self._of_load(audit, load, settings, session))
+            calls += session.api_calls
+        self.log.info("%s: %s created, %s updated", settings.sobject, f"{counts.created:,}", f"{counts.updated:,}")
+        if counts.failed:
+            codes = ", ".join(f"{rows:,} {code}" for code, rows in counts.failed.most_common(5))
+            raise LoadFailedError(
+                f"{counts.failed.total():,} records of {settings.sobject} were not saved: {codes}",
+                codes=counts.failed,
+            )
+        return {"sobject": settings.sobject, "created": counts.created, "updated": counts.updated, "api_calls": calls}
+
+    def _settings(self) -> MirrorSettings:
+        from airflow_sf_dedup.journeys.mirroring import DEFAULT_FIELDS, MirrorSettings
+
+        return MirrorSettings(self.sobject, DEFAULT_FIELDS if self.fields is None else self.fields)
+
+    def _session(self, load: Load) -> SalesforceSession:
+        """A login to the load's own org: the ids in the mirror are ids of its records."""
+        from airflow_sf_dedup.operators.task_context import session_of
+
+        conn_id = self.salesforce_conn_id or load.settings.get("salesforce_conn_id") or "salesforce_default"
+        session = session_of(conn_id)
+        if session.org_id != load.org_id:
+            raise SettingError(
+                f"salesforce_conn_id={conn_id!r} leads to org {session.org_id}, but load {load.load_id} went into "
+                f"{load.org_id}",
+                setting="salesforce_conn_id",
+            )
+        return session
+
+    def _of_load(self, audit: Audit, load: Load, settings: MirrorSettings, session: SalesforceSession) -> Mirrored:
+        from airflow_sf_dedup.journeys.mirroring import MIRRORED, check_mirror, mirror, records_of
+        from airflow_sf_dedup.journeys.sending.senders import Senders
+        from airflow_sf_dedup.salesforce.collections import CollectionsApi
+        from airflow_sf_dedup.salesforce.reader import describe
+
+        described = describe(session, settings.sobject)
+        fields = check_mirror(described, settings)
+        key_field = fields[settings.key_field].name
+        api = CollectionsApi(
+            session, sobject=described.name, external_id_field=key_field, key_prefix=described.key_prefix
+        )
+        entries = audit.entries(load.load_id, actions=MIRRORED)
+        return mirror(records_of(load, entries, settings, fields), key_field, api, Senders())
+
+    def _add(self, counts: Mirrored, more: Mirrored) -> None:
+        counts.created += more.created
+        counts.updated += more.updated
+        counts.failed += more.failed
