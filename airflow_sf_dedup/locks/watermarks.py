@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from itertools import islice
 from operator import itemgetter
 from typing import Any
 
@@ -23,6 +24,9 @@ from airflow_sf_dedup.locks.base import KeyScope, Standing, Watermark
 from airflow_sf_dedup.locks.stored_keys import PRIMARY_KEY, by_hash, scope_columns, within
 
 #: ``raised_by`` of what is confirmed.
+#: Marks of one statement where the database compares each with each, as SQLite does: it has no join by hashes.
+_FORGOTTEN_TOGETHER = 50
+
 _CONFIRMED = ""
 
 _held = watermark.c
@@ -76,7 +80,7 @@ class SqlWatermarks:
         def confirm() -> None:
             with writing(self.engine) as connection:
                 connection.execute(_confirm(connection, scope, marks))
-                connection.execute(_forget(connection, scope, marks, as_old=True))
+                _forget(connection, scope, marks, as_old=True)
 
         if marks:
             again()(confirm)
@@ -86,7 +90,7 @@ class SqlWatermarks:
 
         def take_back() -> None:
             with writing(self.engine) as connection:
-                connection.execute(_forget(connection, scope, marks, as_old=False))
+                _forget(connection, scope, marks, as_old=False)
 
         if marks:
             again()(take_back)
@@ -130,11 +134,18 @@ def _confirm(connection: Connection, scope: KeyScope, marks: Mapping[str, Waterm
     )
 
 
-def _forget(connection: Connection, scope: KeyScope, marks: Mapping[str, Watermark], *, as_old: bool) -> Any:
+def _forget(connection: Connection, scope: KeyScope, marks: Mapping[str, Watermark], *, as_old: bool) -> None:
     """Delete what these rows announced of their keys.
 
     :param as_old: and whatever else of the same keys is not newer.
     """
+    together = len(marks) if connection.dialect.name == "postgresql" else _FORGOTTEN_TOGETHER
+    items = iter(marks.items())
+    while some := dict(islice(items, together)):
+        connection.execute(_deletion(connection, scope, some, as_old=as_old))
+
+
+def _deletion(connection: Connection, scope: KeyScope, marks: Mapping[str, Watermark], *, as_old: bool) -> Any:
     wished = _wished(connection, marks)
     which = _held.raised_by == wished.c.raised_by
     if as_old:
