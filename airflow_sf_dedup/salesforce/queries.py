@@ -1,4 +1,4 @@
-"""How does a query travel? In the body of a SOAP call, which holds thousands of keys; where there is no SOAP, in a URL."""
+"""How does a query travel? In the body of a SOAP call, which holds thousands of keys, or else in a URL."""
 
 from __future__ import annotations
 
@@ -124,5 +124,3 @@ def _all_pages(queries: Queries, page: Page, asked_for: int) -> Iterator[Row]:
             raise TransientCallError("a query's answer leads on and on", code="ENDLESS_QUERY")
         locators.add(locator)
         page = queries.more(locator)
-
-

@@ -157,16 +157,16 @@ def test_the_latest_load_of_that_org_sobject_and_field_that_ended_is_asked(
         entries = [Entry(row_number=n, action=Action.CREATED, at=NOW, key=f"K-{n}") for n in range(1, rows + 1)]
         sql_audit.remember(load.load_id, entries)
 
-    assert sql_audit.latest_totals("00D-other", "Lead", KEY) is None
+    assert sql_audit.latest_sent("00D-other", "Lead", KEY) is None
     ended(9001, 3)
     ended(9000, 5)
     ended(9002, 0)
     sql_audit.remember(new_load(rows_read=1).load_id, [Entry(row_number=1, action=Action.CREATED, at=NOW, key="K")])
-    found = sql_audit.latest_totals(ORG_ID, "lead", KEY.upper())
+    found = sql_audit.latest_sent(ORG_ID, "lead", KEY.upper())
     assert found is not None
-    assert found.actions == {Action.CREATED: 3}
-    assert sql_audit.latest_totals(ORG_ID, "Contact", KEY) is None
-    assert sql_audit.latest_totals(ORG_ID, "Lead", "Other__c") is None
+    assert found.rows_read == 3
+    assert sql_audit.latest_sent(ORG_ID, "Contact", KEY) is None
+    assert sql_audit.latest_sent(ORG_ID, "Lead", "Other__c") is None
 
 
 def test_a_task_goes_by_its_own_history_and_by_others_only_without_one(sql_audit: SqlAudit) -> None:
