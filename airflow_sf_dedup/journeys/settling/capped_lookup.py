@@ -20,17 +20,12 @@ class CappedLookup:
     lookup: DuplicateLookup
     most_calls: int
     on_end: Callable[[], None] = nobody
+    rows_per_call: int = field(init=False)
+    writes: bool = field(init=False)
     _calls: int = field(default=0, init=False)
 
-    @property
-    def rows_per_call(self) -> int:
-        """As the look-up takes them."""
-        return self.lookup.rows_per_call
-
-    @property
-    def writes(self) -> bool:
-        """Whether the look-up does."""
-        return self.lookup.writes
+    def __post_init__(self) -> None:
+        self.rows_per_call, self.writes = self.lookup.rows_per_call, self.lookup.writes
 
     def look_up(self, records: Sequence[Record], *, on_late: Callable[[], None] = nobody) -> ChunkAnswer:
         """What blocks the rows, as long as there are calls left."""
