@@ -27,6 +27,7 @@ from airflow_sf_dedup.journeys.history import history_of
 from airflow_sf_dedup.journeys.limits import CallLimits
 from airflow_sf_dedup.journeys.prediction import Prediction, Shares, predict_calls, shares_of, warnings_of
 from airflow_sf_dedup.salesforce.calling.call_count import LimitInfo
+from airflow_sf_dedup.salesforce.write_paths import LOOKUP_PATHS
 from airflow_sf_dedup.testing import run_dag
 from airflow_sf_dedup.testing.fake_org import KEY, ORG_ID
 from tests.acceptance.morning import known_to_the_org, leads, seed, stats
@@ -147,6 +148,24 @@ def test_shares_are_of_the_rows_that_were_sent(
     rows: list[tuple[Action, str | None, int]], shares: Shares | None
 ) -> None:
     assert shares_of(totals(*rows)) == shares
+
+
+@pytest.mark.parametrize(
+    ("lookup", "settings", "calls"),
+    [
+        ("soap_upsert", {}, {"look up what blocks": 6, "read holders of keys": 2}),
+        ("find_duplicates", {}, {"look up what blocks": 24, "read holders of keys": 4}),
+        ("rest", {"by_soap": False}, {"look up what blocks": 1200, "read holders of keys": 4}),
+        ("predupe", {}, {"look up what blocks": 1200, "read holders of keys": 4}),
+        ("rest", {"max_lookup_calls": 500}, {"look up what blocks": 1000, "read holders of keys": 2}),
+    ],
+    ids=["soap_upsert", "find_duplicates", "rest", "predupe", "rest, at most 500 a task"],
+)
+def test_each_look_up_costs_what_its_line_in_the_table_says(
+    lookup: str, settings: dict[str, Any], calls: dict[str, int]
+) -> None:
+    found = predict_calls([2500, 2500], blocked_share=0.24, lookup=LOOKUP_PATHS[lookup], **settings)
+    assert {step: found.steps[step] for step in calls} == calls
 
 
 def test_the_latest_load_of_that_org_sobject_and_field_that_ended_is_asked(

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
+from pathlib import Path
+
+import pytest
 
 from airflow_sf_dedup.core.keys import KeyRule
+from airflow_sf_dedup.core.outcomes import DuplicatesFound
 from airflow_sf_dedup.emulator import EmulatedOrg
 from airflow_sf_dedup.errors import PermissionRefusedError
 from airflow_sf_dedup.salesforce.collections import CollectionsApi
@@ -79,4 +84,29 @@ def test_each_line_of_the_table_says_what_its_look_up_does() -> None:
             if path.without_soap is not None:
                 instead = LOOKUP_PATHS[path.without_soap]
                 assert (instead.writes, instead.without_soap) == (path.writes, None)
+        org.session.close()
+
+
+def costs_of_a_thousand() -> dict[str, int]:
+    """Calls for 1,000 blocked rows, by the table of the page."""
+    page = (Path(__file__).parents[2] / "docs" / "costs.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `(\w+)` \| [^|]+ \| [\d,]+ \| ([\d,]+) \| (?:yes|no) \|", page, re.MULTILINE)
+    return {name: int(calls.replace(",", "")) for name, calls in rows}
+
+
+@pytest.mark.parametrize("name", LOOKUP_PATHS)
+def test_the_page_says_what_a_thousand_blocked_rows_cost(name: str) -> None:
+    """Counted for two hundred: a look-up that writes nothing needs one query more, for whose keys are held."""
+    with EmulatedOrg.start() as emulated:
+        org, path = OrgOnEmulator(emulated), LOOKUP_PATHS[name]
+        rows = [org.row(Email="one@example.com") for _ in range(200)]
+        emulated.seed("Lead", [{"LastName": "One", "Company": "Acme", "Email": "one@example.com"}])
+        before = emulated.state.stats()["api_calls"]
+        lookup = opened(name, org)
+        for start in range(0, len(rows), path.rows_a_call):
+            for each in lookup.look_up(rows[start : start + path.rows_a_call]):
+                assert isinstance(each, DuplicatesFound)
+                assert each.matches
+        counted = emulated.state.stats()["api_calls"] - before
+        assert costs_of_a_thousand()[name] == 5 * counted + (not path.writes)
         org.session.close()
