@@ -61,6 +61,9 @@ class Load:
 #: Setting of a load that is one task's, which was given its rows and sends them.
 ONE_TASK = "one_task"
 
+#: Setting of a load: the name of the look-up that names the matches of its blocked rows.
+LOOKUP = "lookup"
+
 #: Setting of a load whose tasks note when they begin to send; tasks of earlier releases did not.
 NOTES_BEGINNINGS = "notes_beginnings"
 
@@ -244,6 +247,16 @@ class LoadReader(Protocol):
     def latest_load(self, dag_id: str | None = None) -> Load | None:
         """The load that began last, of a Dag or of all; ``None``: there is none."""
 
+    def latest_sent(
+        self, org_id: str, sobject: str, external_id_field: str, *, made_by: tuple[str, str] | None = None
+    ) -> Load | None:
+        """The latest load of that org, sObject and field that has ended and sent rows; ``None``: there is none.
+
+        Names of sObjects and fields are alike in any case.
+
+        :param made_by: only loads of this Dag and task; ``None``: of any.
+        """
+
     def begun_partitions(self, load_id: str) -> frozenset[int]:
         """The partitions of a load that some task began to send; of the others no row was sent.
 
@@ -297,16 +310,6 @@ class TotalsReader(Protocol):
 
     def totals(self, load_id: str, partition: int | None = None) -> Totals:
         """Count the entries of a load, or of one of its partitions."""
-
-    def latest_totals(
-        self, org_id: str, sobject: str, external_id_field: str, *, made_by: tuple[str, str] | None = None
-    ) -> Totals | None:
-        """Count the latest load of that org, sObject and field that has ended and sent rows; ``None``: there is none.
-
-        Names of sObjects and fields are alike in any case.
-
-        :param made_by: only loads of this Dag and task; ``None``: of any.
-        """
 
 
 class DetailReader(Protocol):

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from airflow_sf_dedup.core.field_names import carried_as, field_named
-from airflow_sf_dedup.core.outcomes import Match
+from airflow_sf_dedup.core.outcomes import NO_MATCH_NAMED, Match
 from airflow_sf_dedup.core.records import Record
 from airflow_sf_dedup.core.sobjects import SObject
 
@@ -126,6 +126,8 @@ class DuplicateCase:
     allow_save: bool = False
     #: False: there are matches that the org does not name.
     all_named: bool = True
+    #: Where no record is named, why, in one word.
+    why_unnamed: str = NO_MATCH_NAMED
     #: The sObject with the fields of the load; ``None``: nobody said.
     described: SObject | None = None
     #: Policies whose decisions were refused, in that order.
@@ -154,7 +156,7 @@ def uncertainty(case: DuplicateCase) -> str | None:
     if set(case.key_holders) - {record.record_id for record in live if len(live) == 1}:
         return "key_already_held"
     if not case.matched:
-        return "no_match_named"
+        return case.why_unnamed
     if not case.all_named:
         return "match_not_named"
     if not live:

@@ -141,6 +141,8 @@ MAX_AWAITING_REVIEW = _or_none(_whole("max_awaiting_review", 0))
 MAX_AWAITING_REVIEW_PCT = _or_none(_percent("max_awaiting_review_pct"))
 #: Calls of one task at a time; an org grants 25 long ones to all its clients.
 MAX_IN_FLIGHT = _whole("max_in_flight", 1, 10)
+#: Look-ups of one task: calls that ask what blocks rows.
+MAX_LOOKUP_CALLS = _whole("max_lookup_calls", 0, 1_000_000)
 #: API calls of a load; an org has some millions a day at most.
 API_BUDGET = _or_none(_whole("api_budget", 1, 1_000_000_000))
 #: Percent of an org's daily calls that a load leaves to others.
@@ -172,6 +174,7 @@ OF_OPERATORS: Mapping[str, Number[Any]] = {
         MAX_AWAITING_REVIEW,
         MAX_AWAITING_REVIEW_PCT,
         MAX_IN_FLIGHT,
+        MAX_LOOKUP_CALLS,
         API_BUDGET,
         API_FLOOR_PCT,
         CLAIM_TIMEOUT,

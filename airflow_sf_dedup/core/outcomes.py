@@ -4,6 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+#: Why a blocked row has no match, in one word: Salesforce refused it without naming a record.
+NO_MATCH_NAMED = "no_match_named"
+#: A look-up that writes nothing finds nothing that blocks the row: whether it is blocked still, only a save tells.
+NOTHING_FOUND = "nothing_found"
+#: The task had made the look-ups that it may make.
+NOT_LOOKED_UP = "not_looked_up"
+
 
 @dataclass(frozen=True, slots=True)
 class Match:
@@ -47,6 +54,8 @@ class DuplicatesFound:
     all_named: bool = True
     #: An earlier sending of the row got no answer: it may be in the org all the same.
     in_doubt: bool = False
+    #: Where there are no matches, why, in one word.
+    why_unnamed: str = NO_MATCH_NAMED
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Any
 
-from airflow_sf_dedup.audit.base import NOTES_BEGINNINGS, ONE_TASK, Audit, Load
+from airflow_sf_dedup.audit.base import LOOKUP, NOTES_BEGINNINGS, ONE_TASK, Audit, Load
 from airflow_sf_dedup.audit.report import what_was_read
 from airflow_sf_dedup.core.clock import utc_now
 from airflow_sf_dedup.core.identity import digest_of
@@ -23,7 +23,7 @@ from airflow_sf_dedup.journeys.load_settings import LoadSettings
 from airflow_sf_dedup.journeys.partition import partition_source
 from airflow_sf_dedup.journeys.partition_settings import PartitionSettings
 from airflow_sf_dedup.journeys.partitioning.listeners import Listeners
-from airflow_sf_dedup.journeys.prediction import predict_calls, warnings_of
+from airflow_sf_dedup.journeys.prediction import one_call_a_row, predict_calls, warnings_of
 from airflow_sf_dedup.journeys.required import lacking
 from airflow_sf_dedup.journeys.task_run import TaskRun
 from airflow_sf_dedup.journeys.write_settings import WriteSettings
@@ -152,15 +152,22 @@ class Beginning:
         history = history_of(self.audit, load)
         # Where a login does not tell the org's id, each task asks for it; for a floor each asks what is left.
         asks = min(1, self.session.calls_by_kind.get("GET query", 0) + (write.limits.api_floor_pct is not None))
+        path = LOOKUP_PATHS[write.lookup]
+        is_without_soap = history is not None and path.without_soap is not None and history.lookup == path.without_soap
+        lookup = LOOKUP_PATHS[path.without_soap] if is_without_soap and path.without_soap else path
         prediction = predict_calls(
             rows_together,
             blocked_share=history.shares.blocked if history else None,
             settled_share=history.shares.settled if history else None,
             before=self.session.api_calls + asks * tasks,
             path=WRITE_PATHS[write.api],
-            lookup=LOOKUP_PATHS[write.lookup],
+            lookup=lookup,
+            max_lookup_calls=write.max_lookup_calls,
+            by_soap=not is_without_soap,
         )
         _log.info("%s", f"{prediction}; {history.words}" if history else prediction)
+        if lookup.rows_a_call == 1:
+            _log.warning("%s", one_call_a_row(lookup.name, write.max_lookup_calls))
         made = self.session.api_calls
         for warning in warnings_of(prediction, write.limits, self.session.limit_info, made=made):
             _log.warning("%s", warning)
@@ -193,6 +200,7 @@ class Beginning:
                 "staging_path": self.staging.recorded(load_id),
                 "salesforce_conn_id": settings.salesforce_conn_id,
                 "audit_conn_id": settings.audit_conn_id,
+                LOOKUP: settings.write.lookup,
                 NOTES_BEGINNINGS: True,
                 **({ONE_TASK: True} if settings.one_task else {}),
             },

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from airflow_sf_dedup.audit.base import AuditReader, Load
+from airflow_sf_dedup.audit.base import LOOKUP, AuditReader, Load
 from airflow_sf_dedup.journeys.prediction import Shares, shares_of
 
 
@@ -19,16 +19,22 @@ class History:
     shares: Shares
     #: Which load that was, for people.
     words: str
+    #: The look-up that named its matches; ``None``: it does not say.
+    lookup: str | None = None
 
 
 def history_of(audit: AuditReader, load: Load) -> History | None:
     """The latest load that ended and sent rows: of the same Dag and task, else of the same org, sObject and field."""
     target = (load.org_id, load.sobject, load.external_id_field)
-    own = audit.latest_totals(*target, made_by=(load.dag_id, load.task_id))
-    if own is not None and (shares := shares_of(own)) is not None:
-        return History(shares, "blocked rows as in the latest load of this task")
-    other = audit.latest_totals(*target)
-    if other is not None and (shares := shares_of(other)) is not None:
-        of_target = f"{load.sobject} by {load.external_id_field}"
-        return History(shares, f"this task has no load before, so blocked rows as in the latest load of {of_target}")
-    return None
+    of_target = f"{load.sobject} by {load.external_id_field}"
+    own = audit.latest_sent(*target, made_by=(load.dag_id, load.task_id))
+    return _told_by(audit, own, "blocked rows as in the latest load of this task") or _told_by(
+        audit,
+        audit.latest_sent(*target),
+        f"this task has no load before, so blocked rows as in the latest load of {of_target}",
+    )
+
+
+def _told_by(audit: AuditReader, load: Load | None, words: str) -> History | None:
+    shares = None if load is None else shares_of(audit.totals(load.load_id))
+    return None if load is None or shares is None else History(shares, words, load.settings.get(LOOKUP))

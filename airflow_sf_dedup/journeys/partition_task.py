@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import datetime
 from functools import partial
 
-from airflow_sf_dedup.audit.base import Audit
+from airflow_sf_dedup.audit.base import LOOKUP, Audit
 from airflow_sf_dedup.core.clock import utc_now
 from airflow_sf_dedup.core.entries import AuditValues
 from airflow_sf_dedup.core.keys import KeyRule
@@ -18,6 +18,7 @@ from airflow_sf_dedup.errors import CallError, SettingError
 from airflow_sf_dedup.journeys.entry_maker import EntryMaker
 from airflow_sf_dedup.journeys.field_settings import masked_names, policy_of
 from airflow_sf_dedup.journeys.limits import CallLimits, CallMeter, DailyCalls
+from airflow_sf_dedup.journeys.lookups import Lookups
 from airflow_sf_dedup.journeys.not_begun import NotesBeginning, remember_not_begun
 from airflow_sf_dedup.journeys.references import check_manifest
 from airflow_sf_dedup.journeys.staged_rows import staged_rows
@@ -31,7 +32,7 @@ from airflow_sf_dedup.salesforce.calling.daily_calls import ask_daily_calls
 from airflow_sf_dedup.salesforce.calling.session import SalesforceSession
 from airflow_sf_dedup.salesforce.reader import OrgReader
 from airflow_sf_dedup.salesforce.wire.rest import WriteOptions
-from airflow_sf_dedup.salesforce.write_paths import LOOKUP_PATHS, WRITE_PATHS, WriteTarget
+from airflow_sf_dedup.salesforce.write_paths import LOOKUP_PATHS, WRITE_PATHS, LookupPath, WriteTarget
 from airflow_sf_dedup.staging.area import StagingArea
 from airflow_sf_dedup.staging.by_reference import read_manifest, read_partition
 from airflow_sf_dedup.staging.staged_load import StagedLoad
@@ -79,6 +80,7 @@ def _opened(
     journey = workshop.upsert()
     _same_org(meter, ref)
     audit.update_load(ref.load_id, policy=repr(workshop.policy), api=settings.api)
+    _note_lookup(audit, ref.load_id, LOOKUP_PATHS[settings.lookup])
     daily_calls.ask_from_now_on()
     return journey
 
@@ -115,7 +117,7 @@ def workshop_of(
             keys_repeat=staged.on_repeat == "in_order",
         ),
         stores=stores,
-        open_org=partial(_org_of, session, WriteTarget(staged.sobject, key_rule), settings),
+        open_org=partial(_org_of, session, WriteTarget(staged.sobject, key_rule), settings, stores.audit, ref.load_id),
         policy=policy_of(settings.on_duplicate, staged.described, staged.columns, staged.external_id_field),
         entries=EntryMaker(
             task.mark(ref.partition),
@@ -133,16 +135,37 @@ def workshop_of(
     )
 
 
-def _org_of(session: SalesforceSession, target: WriteTarget, settings: WriteSettings, gates: Sequence[Gate]) -> Org:
+def _org_of(
+    session: SalesforceSession,
+    target: WriteTarget,
+    settings: WriteSettings,
+    audit: Audit,
+    load_id: str,
+    gates: Sequence[Gate],
+) -> Org:
     options = WriteOptions(assignment_rules=settings.assignment_rules, run_as_current_user=settings.run_as_current_user)
     session = session.gated(*gates)
+    lookups = Lookups(
+        LOOKUP_PATHS[settings.lookup],
+        lambda path: path.open(session, target, options),
+        settings.max_lookup_calls,
+        on_change=lambda path: _note_lookup(audit, load_id, path),
+    )
     return Org(
         api=WRITE_PATHS[settings.api].settles().open(session, target, options),
-        lookup=LOOKUP_PATHS[settings.lookup].open(session, target, options),
-        reader=OrgReader(session, sobject=target.sobject, key_rule=target.key_rule),
+        lookup=lookups.first(),
+        lookup_instead=lookups.instead,
+        reader=OrgReader(session, sobject=target.sobject, key_rule=target.key_rule, soap_access=lookups.soap_access),
         user_id=lambda: session.user_id,
         calls=lambda: session.api_calls,
     )
+
+
+def _note_lookup(audit: Audit, load_id: str, path: LookupPath) -> None:
+    """Which look-up names the matches; another task of the load may have found that the org refuses SOAP."""
+    load = audit.load(load_id)
+    if load is not None and load.settings.get(LOOKUP, "") not in (path.name, path.without_soap):
+        audit.update_load(load_id, settings={**load.settings, LOOKUP: path.name})
 
 
 def _metered(

@@ -21,6 +21,10 @@ from airflow_sf_dedup.salesforce.write_paths import LOOKUP_PATHS, WRITE_PATHS, L
 
 #: Rows of a call that reads: 2,000 ids in a retrieve, 2,000 rows in a query's batch.
 ROWS_A_READ = 2000
+#: Keys of a query in a URL, where they have some twenty characters each.
+KEYS_IN_A_URL = 400
+
+_LOOK_UP = "look up what blocks"
 
 #: What became of rows that a duplicate rule refused; the first two were written again.
 _WRITTEN_AGAIN = (Action.MATCHED_UPDATED, Action.SAVED_ANYWAY)
@@ -71,6 +75,8 @@ def predict_calls(
     before: int = 1,
     path: WritePath = WRITE_PATHS["collections"],
     lookup: LookupPath = LOOKUP_PATHS["soap_upsert"],
+    max_lookup_calls: int | None = None,
+    by_soap: bool = True,
 ) -> Prediction:
     """Predict the calls of a load.
 
@@ -81,6 +87,8 @@ def predict_calls(
     :param before: calls for anything but rows: the describe, and the query for the org's id where a login does
         not tell it, which is one for each task.
     :param path: by which rows are written; ``lookup``: by which it is asked what blocks them.
+    :param max_lookup_calls: after which nothing more is asked, of each of ``rows_per_partition``; ``None``: never.
+    :param by_soap: the holders of keys are asked for by SOAP; False: in URLs, which hold fewer keys.
     """
     writes = sum(_calls(rows, path.rows_a_call) for rows in rows_per_partition)
     steps = Counter({"check the org": before, "write": writes})
@@ -90,18 +98,23 @@ def predict_calls(
     settled = blocked_share if settled_share is None else min(settled_share, blocked_share)
     for rows in rows_per_partition:
         share = settled / blocked_share if blocked_share else 0.0
-        steps.update(_settlement(_part(rows, blocked_share), share, path.settles(), lookup))
+        of_partition = _settlement(_part(rows, blocked_share), share, path.settles(), lookup, by_soap)
+        if max_lookup_calls is not None:
+            of_partition[_LOOK_UP] = min(of_partition[_LOOK_UP], max_lookup_calls)
+        steps.update(of_partition)
     return Prediction(least, steps.total(), dict(steps))
 
 
-def _settlement(blocked: int, settled: float, path: WritePath, lookup: LookupPath) -> Mapping[str, int]:
+def _settlement(blocked: int, settled: float, path: WritePath, lookup: LookupPath, by_soap: bool) -> Counter[str]:
     """The calls for the blocked rows of one partition, which are settled so many at a time."""
     steps = Counter[str]()
     while blocked > 0:
         together = min(blocked, SETTLE_TOGETHER)
-        steps["look up what blocks"] += _calls(together, lookup.rows_a_call)
+        steps[_LOOK_UP] += _calls(together, lookup.rows_a_call)
         steps["read matches"] += _calls(together, ROWS_A_READ)
-        steps["read holders of keys"] += _calls(together, ROWS_A_READ)
+        # A look-up that writes nothing is told whose keys are held, since it asks as if each row were new.
+        times = 1 if lookup.writes else 2
+        steps["read holders of keys"] += times * _calls(together, ROWS_A_READ if by_soap else KEYS_IN_A_URL)
         steps["settle"] += _calls(_part(together, settled), path.rows_a_call)
         blocked -= together
     return steps
@@ -147,6 +160,17 @@ def warnings_of(prediction: Prediction, limits: CallLimits, limit_info: LimitInf
             f"need {to_come:,} more"
         )
     return found
+
+
+def one_call_a_row(lookup: str, most: int) -> str:
+    """What to say before rows are looked up one by one, in a whole sentence.
+
+    :param most: look-ups of a task.
+    """
+    return (
+        f"lookup={lookup!r} costs an API call for each blocked row, at most max_lookup_calls={most:,} in each task; "
+        "the rows beyond go to the policy without a match, as not_looked_up"
+    )
 
 
 def _calls(rows: int, rows_a_call: int) -> int:

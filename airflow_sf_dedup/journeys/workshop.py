@@ -16,6 +16,7 @@ from airflow_sf_dedup.core.entries import WRITTEN
 from airflow_sf_dedup.core.keys import KeyRule
 from airflow_sf_dedup.core.records import Record
 from airflow_sf_dedup.core.sobjects import SObject
+from airflow_sf_dedup.errors import CallError
 from airflow_sf_dedup.journeys.entry_maker import EntryMaker
 from airflow_sf_dedup.journeys.entry_sink import SettlingSink
 from airflow_sf_dedup.journeys.intents import Intents
@@ -32,7 +33,7 @@ from airflow_sf_dedup.journeys.sending.senders import Room, Senders, itself
 from airflow_sf_dedup.journeys.sending.watermarks import WatermarkGuard
 from airflow_sf_dedup.journeys.settling.asking import Asks
 from airflow_sf_dedup.journeys.settling.cases import Cases
-from airflow_sf_dedup.journeys.settling.naming import Naming
+from airflow_sf_dedup.journeys.settling.naming import Naming, nothing_instead
 from airflow_sf_dedup.journeys.settling.saving import SavesAnyway
 from airflow_sf_dedup.journeys.settling.settlement import Settlement
 from airflow_sf_dedup.journeys.settling.skipping import Skips
@@ -70,11 +71,13 @@ class Org:
 
     :ivar user_id: of the API user, 18 characters, once it is known.
     :ivar calls: API calls that the task has made so far.
+    :ivar lookup_instead: the look-up to go on with after an error of the first one; ``None``: there is none.
     """
 
     api: ChunkApi
     lookup: DuplicateLookup
     reader: RecordReader
+    lookup_instead: Callable[[CallError], DuplicateLookup | None] = nothing_instead
     user_id: Callable[[], str | None] = lambda: None
     calls: Callable[[], int] = lambda: 0
 
@@ -245,7 +248,8 @@ class Workshop:
     @cached_property
     def naming(self) -> Naming:
         """Which records block rows."""
-        return Naming(self.org.lookup, self.terms, self.lost_answers, self.senders)
+        org = self.org
+        return Naming(org.lookup, org.api, org.reader, self.terms, self.lost_answers, self.senders, org.lookup_instead)
 
     @cached_property
     def cases(self) -> Cases:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from airflow_sf_dedup.core.entries import AuditValues
-from airflow_sf_dedup.core.numeric_settings import MAX_IN_FLIGHT
+from airflow_sf_dedup.core.numeric_settings import MAX_IN_FLIGHT, MAX_LOOKUP_CALLS
 from airflow_sf_dedup.core.record_ids import is_record_id
 from airflow_sf_dedup.core.setting_values import check_choice, check_flag, check_names
 from airflow_sf_dedup.errors import SettingError
@@ -23,6 +23,8 @@ class WriteSettings:
     on_duplicate: Any = "ask_reviewer"
     api: str = "collections"
     lookup: str = "soap_upsert"
+    #: Calls of one task that ask what blocks rows; the rows beyond have no match.
+    max_lookup_calls: int = 5_000
     assignment_rules: bool | str = False
     run_as_current_user: bool = False
     audit_values: str = "duplicates"
@@ -48,3 +50,4 @@ class WriteSettings:
         check_choice("audit_values", self.audit_values, tuple(AuditValues))
         check_names("masked_fields", self.masked_fields)
         MAX_IN_FLIGHT.read(self.max_in_flight)
+        MAX_LOOKUP_CALLS.read(self.max_lookup_calls)

@@ -41,7 +41,11 @@ class SalesforceUpsertOperator(ChecksParameters, HidesRows, BaseOperator):
     :param on_duplicate: the policy for rows that a duplicate rule refuses: an object, a string such as
         ``"update_existing(min_confidence=95) | ask_reviewer"``, or a YAML list or mapping. (templated)
     :param api: the write path; ``collections``.
-    :param lookup: how blocked rows are traced to what blocked them; ``soap_upsert``.
+    :param lookup: how blocked rows are traced to what blocked them: ``soap_upsert``, 200 rows a call;
+        ``find_duplicates``, 50 rows a call, which writes nothing; where the org refuses SOAP, ``rest`` or ``predupe``,
+        one row a call, take their places.
+    :param max_lookup_calls: calls of this task that ask what blocks rows, 0 or more; the rows beyond go to the policy
+        without a match, as ``not_looked_up``.
     :param assignment_rules: run the org's default assignment rule (True), the rule of an id, or none
         (False). REST itself would run it on every create *and* update.
     :param run_as_current_user: match with the API user's sharing rules instead of all records.
@@ -89,6 +93,7 @@ class SalesforceUpsertOperator(ChecksParameters, HidesRows, BaseOperator):
         on_duplicate: Any = "ask_reviewer",
         api: str = "collections",
         lookup: str = "soap_upsert",
+        max_lookup_calls: int = 5_000,
         assignment_rules: bool | str = False,
         run_as_current_user: bool = False,
         max_failed: int | None = None,
@@ -115,6 +120,7 @@ class SalesforceUpsertOperator(ChecksParameters, HidesRows, BaseOperator):
         self.on_duplicate = on_duplicate
         self.api = api
         self.lookup = lookup
+        self.max_lookup_calls = max_lookup_calls
         self.assignment_rules = assignment_rules
         self.run_as_current_user = run_as_current_user
         self.max_failed = max_failed

@@ -113,21 +113,30 @@ class ChunkApi(Protocol):
 
 
 class DuplicateLookup(Protocol):
-    """Says which records block a row. Answered by :class:`.SoapUpsertLookup`."""
+    """Says which records block a row. Answered by :class:`.SoapUpsertLookup`, :class:`.RestUpsertLookup`,
+    :class:`.FindDuplicatesLookup` and :class:`.PredupeLookup`.
+    """
 
     #: Rows that one call can carry.
     rows_per_call: int
+    #: It is a write: a row that nothing blocks any more is saved by it.
+    writes: bool
 
     def look_up(self, records: Sequence[Record], *, on_late: Callable[[], None] = nobody) -> ChunkAnswer:
         """One outcome a row, in the order asked for.
 
-        ``DuplicatesFound`` with its matches and what the rule lets one do, ``Saved`` if nothing blocked it and the
-        look-up is a write, or what else the org says of it. No duplicate rule is overridden.
+        ``DuplicatesFound`` with its matches and what the rule lets one do. Where nothing blocks the row any more, a
+        look-up that writes answers ``Saved``, or what else the org says of it; one that does not, ``DuplicatesFound``
+        with ``nothing_found``: by this look-up, so that only a save tells. No duplicate rule is overridden.
+
+        One that writes nothing asks about each row as if it were new: among the matches may be the row's own record.
 
         :param records: at most :attr:`rows_per_call`; none: no call.
-        :param on_late: as for :class:`ChunkApi`; a look-up may be a write.
-        :raises CallError: the call as a whole did not do its work.
-        :raises OutcomeUnknownError: no answer came, and rows of it may have been saved.
+        :param on_late: as for :class:`ChunkApi`; never called by a look-up that writes nothing.
+        :raises CallError: the call as a whole did not do its work. A row that spoils a call of several is found by
+            asking for fewer.
+        :raises OutcomeUnknownError: no answer came, and rows of it may have been saved. Never, where nothing is
+            written.
         """
 
 

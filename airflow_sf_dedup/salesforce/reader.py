@@ -17,22 +17,17 @@ from airflow_sf_dedup.errors import (
     PermissionRefusedError,
     PreflightError,
     RequestRefusedError,
-    TransientCallError,
 )
 from airflow_sf_dedup.salesforce.calling.session import SalesforceSession
-from airflow_sf_dedup.salesforce.http.answers import root_of
 from airflow_sf_dedup.salesforce.ports import Origin, StoredRecord
+from airflow_sf_dedup.salesforce.queries import OrgQueries
+from airflow_sf_dedup.salesforce.soap_access import SoapAccess
 from airflow_sf_dedup.salesforce.wire import soap, soql
 
 _ORIGIN_FIELDS = ("Id", "CreatedDate", "CreatedById", "LastModifiedDate", "LastModifiedById")
 
 #: Most ids of one collections retrieve (REST API guide: "Get Multiple Records with sObject Collections").
 _MOST_IDS = 2000
-
-#: Rows of the smallest page that Salesforce gives where there are more (SOAP guide, "QueryOptions").
-ROWS_OF_A_PAGE = 200
-#: Pages that a query may have beside those that its keys fill: a key that is not unique has any number of holders.
-FEWEST_PAGES = 10
 
 #: A recycle bin that the user may not look into tells nothing; the records stay unreadable.
 _NOT_ASKED = (RequestRefusedError, PermissionRefusedError)
@@ -63,10 +58,16 @@ def describe(session: SalesforceSession, sobject: str) -> SObject:
 
 
 class OrgReader:
-    """A :class:`~airflow_sf_dedup.salesforce.ports.RecordReader` over retrieve and SOAP queries."""
+    """A :class:`~airflow_sf_dedup.salesforce.ports.RecordReader` over retrieve and queries.
 
-    def __init__(self, session: SalesforceSession, *, sobject: SObject, key_rule: KeyRule) -> None:
+    :param soap_access: what the task knows of SOAP; queries go by REST where the org refuses it.
+    """
+
+    def __init__(
+        self, session: SalesforceSession, *, sobject: SObject, key_rule: KeyRule, soap_access: SoapAccess | None = None
+    ) -> None:
         self._session = session
+        self._queries = OrgQueries(session, soap_access or SoapAccess())
         self._sobject = sobject
         self._key_rule = key_rule
 
@@ -100,10 +101,11 @@ class OrgReader:
 
     def _deleted(self, sobject: str, ids: Sequence[str]) -> list[StoredRecord]:
         """Of ids that retrieve does not answer, those that are in the recycle bin."""
-        in_list = ",".join(f"'{record_id}'" for record_id in ids)
-        statement = f"SELECT Id, IsDeleted FROM {api_name(sobject, 'sobject')} WHERE Id IN ({in_list})"
+        name = api_name(sobject, "sobject")
         try:
-            rows = list(self._query(soap.query_all_body, statement, asked_for=len(ids)))
+            rows = self._queries.rows(
+                lambda room: soql.selects_deleted(name, ids, room=room), asked_for=len(ids), deleted=True
+            )
         except _NOT_ASKED:
             return []
         return [
@@ -117,7 +119,7 @@ class OrgReader:
 
         A key that XML cannot carry cannot be asked for; its row cannot be looked up either.
         """
-        return self._holders(keys, soap.query_body)
+        return self._holders(keys)
 
     def deleted_holders(self, keys: Sequence[str]) -> dict[str, tuple[str, ...]]:
         """Key to the ids of the records in the recycle bin that hold it; as :meth:`holders`.
@@ -125,7 +127,7 @@ class OrgReader:
         A recycle bin that the user may not look into holds nothing.
         """
         try:
-            return self._holders(keys, soap.query_all_body, condition=" AND IsDeleted = true")
+            return self._holders(keys, deleted=True)
         except _NOT_ASKED:
             return {}
 
@@ -145,39 +147,19 @@ class OrgReader:
             if not record.is_deleted
         }
 
-    def _holders(self, keys: Sequence[str], body_of: Any, *, condition: str = "") -> dict[str, tuple[str, ...]]:
+    def _holders(self, keys: Sequence[str], *, deleted: bool = False) -> dict[str, tuple[str, ...]]:
         held: dict[str, list[str]] = defaultdict(list)
         askable = list(filter(soap.can_carry_text, keys))
-        for statement in soql.selects_by_key(self._sobject.name, self._key_rule.field, askable):
-            for row in self._query(body_of, statement + condition, asked_for=len(askable)):
-                if record_id := _id_of(row):
-                    held[self._key_rule.fold_stored(row.get(self._key_rule.field.name))].append(record_id)
+
+        def statements(room: soql.Room) -> Iterator[str]:
+            condition = " AND IsDeleted = true" if deleted else ""
+            name, field = self._sobject.name, self._key_rule.field
+            return soql.selects_by_key(name, field, askable, condition=condition, room=room)
+
+        for row in self._queries.rows(statements, asked_for=len(askable), deleted=deleted):
+            if record_id := _id_of(row):
+                held[self._key_rule.fold_stored(row.get(self._key_rule.field.name))].append(record_id)
         return {key: tuple(ids) for key in keys if (ids := held.get(self._key_rule.fold(key)))}
-
-    def _query(self, body_of: Any, statement: str, *, asked_for: int) -> Iterator[dict[str, str | None]]:
-        """The rows of a query, page by page.
-
-        :param asked_for: keys or ids that the statement names.
-        :raises TransientCallError: the query does not end.
-        """
-        body, locators = body_of(statement), set[str]()
-        while True:
-            rows, locator = self._page(body)
-            yield from rows
-            if not locator:
-                return
-            if locator in locators or len(locators) >= FEWEST_PAGES + asked_for // ROWS_OF_A_PAGE:
-                raise TransientCallError("a query's answer leads on and on", code="ENDLESS_QUERY")
-            locators.add(locator)
-            body = soap.query_more_body(locator)
-
-    def _page(self, body: str) -> tuple[list[dict[str, str | None]], str | None]:
-        page: tuple[list[dict[str, str | None]], str | None] = self._session.soap(
-            lambda token: soap.envelope(token, soap.QUERY_HEADERS, body),
-            action="query",
-            read=lambda answer: soap.read_query(root_of(answer)),
-        )
-        return page
 
 
 def _id_of(document: Mapping[str, Any]) -> str | None:

@@ -1,4 +1,4 @@
-"""Which records block a row? SOAP ``upsert()``, the only batch call that says, answers the port ``DuplicateLookup``.
+"""Which records block a row? SOAP ``upsert()``, the only batch write that says, answers the port ``DuplicateLookup``.
 
 The look-up is itself a write under the same duplicate rules: what blocked a row a moment ago blocks
 it again and is named; a row that nothing blocks any more is saved, as was wanted.
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from airflow_sf_dedup.core.api_names import api_name
-from airflow_sf_dedup.core.outcomes import DuplicatesFound, Outcome
+from airflow_sf_dedup.core.outcomes import Outcome
 from airflow_sf_dedup.core.records import Record
 from airflow_sf_dedup.core.sobjects import SObject
 from airflow_sf_dedup.salesforce.calling.session import SalesforceSession
@@ -27,6 +27,7 @@ class SoapUpsertLookup:
     """
 
     rows_per_call = 200
+    writes = True
 
     def __init__(
         self,
@@ -48,7 +49,7 @@ class SoapUpsertLookup:
         carried = [record for record in records if soap.can_carry(record)]
         answer = self._upsert(carried, on_late) if carried else []
         outcomes = dict(zip((record.row_number for record in carried), answer, strict=True))
-        return [outcomes.get(record.row_number, _CANNOT_BE_ASKED) for record in records]
+        return [outcomes.get(record.row_number, soap.CANNOT_BE_ASKED) for record in records]
 
     def _upsert(self, records: Sequence[Record], on_late: Callable[[], None]) -> list[Outcome]:
         body = soap.upsert_body(records, self._sobject, self._external_id_field)
@@ -68,6 +69,3 @@ class SoapUpsertLookup:
         return rest.with_right_ids(
             soap.read_upsert(root_of(answer), rows), lambda _, saved: self._sobject.has_id(saved)
         )
-
-
-_CANNOT_BE_ASKED: Outcome = DuplicatesFound("blocked; its values hold characters that SOAP cannot carry", ())

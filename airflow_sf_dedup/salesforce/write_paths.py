@@ -60,11 +60,17 @@ class WritePath:
 
 @dataclass(frozen=True, slots=True)
 class LookupPath:
-    """One way of asking which records block rows."""
+    """One way of asking which records block rows.
+
+    :ivar writes: a row that nothing blocks any more is saved by it.
+    :ivar without_soap: by which name it is asked where the org refuses SOAP; ``None``: it needs none.
+    """
 
     name: str
     rows_a_call: int
+    writes: bool
     open: Callable[[SalesforceSession, WriteTarget, WriteOptions], DuplicateLookup]
+    without_soap: str | None = None
 
 
 def _collections(session: SalesforceSession, target: WriteTarget, options: WriteOptions) -> ChunkApi:
@@ -92,6 +98,30 @@ def _soap_upsert(session: SalesforceSession, target: WriteTarget, options: Write
     )
 
 
+def _rest(session: SalesforceSession, target: WriteTarget, options: WriteOptions) -> DuplicateLookup:
+    from airflow_sf_dedup.salesforce.rest_lookup import RestUpsertLookup
+
+    return RestUpsertLookup(
+        session,
+        sobject=target.sobject,
+        external_id_field=target.key_rule.field.name,
+        options=options,
+        repeatable=target.key_rule.field.unique,
+    )
+
+
+def _find_duplicates(session: SalesforceSession, target: WriteTarget, _: WriteOptions) -> DuplicateLookup:
+    from airflow_sf_dedup.salesforce.find_duplicates_lookup import FindDuplicatesLookup
+
+    return FindDuplicatesLookup(session, sobject=target.sobject)
+
+
+def _predupe(session: SalesforceSession, target: WriteTarget, _: WriteOptions) -> DuplicateLookup:
+    from airflow_sf_dedup.salesforce.predupe_lookup import PredupeLookup
+
+    return PredupeLookup(session, sobject=target.sobject)
+
+
 #: By the names that ``api`` may have. Five collections of 200 rows travel in one composite call.
 WRITE_PATHS = {
     each.name: each
@@ -111,4 +141,12 @@ WRITE_PATHS = {
 SETTLES = WRITE_PATHS["collections"]
 
 #: By the names that ``lookup`` may have.
-LOOKUP_PATHS = {each.name: each for each in (LookupPath("soap_upsert", rows_a_call=200, open=_soap_upsert),)}
+LOOKUP_PATHS = {
+    each.name: each
+    for each in (
+        LookupPath("soap_upsert", rows_a_call=200, writes=True, open=_soap_upsert, without_soap="rest"),
+        LookupPath("rest", rows_a_call=1, writes=True, open=_rest),
+        LookupPath("find_duplicates", rows_a_call=50, writes=False, open=_find_duplicates, without_soap="predupe"),
+        LookupPath("predupe", rows_a_call=1, writes=False, open=_predupe),
+    )
+}

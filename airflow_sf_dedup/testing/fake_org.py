@@ -17,7 +17,7 @@ from airflow_sf_dedup.core.records import Record, row_hash
 from airflow_sf_dedup.core.sobjects import Field, SObject
 from airflow_sf_dedup.errors import CallError, OutcomeUnknownError, PreflightError
 from airflow_sf_dedup.salesforce.ports import ChunkAnswer, ChunkRefused, Origin, RecordUpdate, StoredRecord, nobody
-from airflow_sf_dedup.salesforce.wire.rest import after_a_lost_answer
+from airflow_sf_dedup.salesforce.wire.rest import NOTHING_BLOCKS, after_a_lost_answer
 
 KEY = "Key__c"
 KEY_FIELD = Field(KEY, "Key", "string", length=255, external_id=True, unique=True)
@@ -78,6 +78,8 @@ class FakeOrg:
     chunks_per_call: int = 3
     repeatable: bool = True
     rows_per_call: int = 4
+    #: Its look-up saves what nothing blocks.
+    writes: bool = True
     key_rule: KeyRule = KEY_RULE
     #: Key to the answers of its upserts, in order; the last one is repeated.
     answers: dict[str, list[Outcome]] = field(default_factory=dict)
@@ -117,8 +119,10 @@ class FakeOrg:
         return self._sent(lambda: [[self._updated(u) for u in chunk] for chunk in chunks], on_late)
 
     def look_up(self, records: Sequence[Record], *, on_late: Callable[[], None] = nobody) -> ChunkAnswer:
-        """Say what blocks the rows; save what nothing blocks."""
+        """Say what blocks the rows; save what nothing blocks, if the look-up is a write."""
         self._call("look_up", [[r.key for r in records]])
+        if not self.writes:
+            return [self._looked_up(r) for r in records]
         [answer] = self._sent(lambda: [[self._looked_up(r) for r in records]], on_late, self.repeatable)
         return answer
 
@@ -182,7 +186,7 @@ class FakeOrg:
         return _next(self.answers, record.key) or (BLOCKED if blocked else self._saved(record))
 
     def _looked_up(self, record: Record) -> Outcome:
-        return self.lookups.get(record.key) or self._saved(record)
+        return self.lookups.get(record.key) or (self._saved(record) if self.writes else NOTHING_BLOCKS)
 
     def _saved(self, record: Record) -> Saved:
         """What becomes of a row that nothing keeps out."""

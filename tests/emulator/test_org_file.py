@@ -147,6 +147,7 @@ NEAR: list[tuple[dict[str, Any], str]] = [
     ({"extends": 7}, "extends: should be 'default' or the path of an org file"),
     ({"organization": {"nmae": "x"}}, "organization.nmae: no such setting; did you mean 'name'?"),
     ({"organization": {"daily_api_requests": "many"}}, "organization.daily_api_requests: 'many' should be a whole"),
+    ({"organization": {"soap_api": "no"}}, "organization.soap_api: 'no' should be true or false"),
     ({"users": [{"username": "a", "id": "x"}]}, "users[0].id: "),
     ({"users": [{"username": "a", "pasword": "x"}]}, "users[0].pasword: no such setting; did you mean 'password'?"),
     ({"sobjects": {"T": {"feilds": {}}}}, "sobjects.T.feilds: no such setting; did you mean 'fields'?"),

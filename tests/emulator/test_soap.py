@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from airflow_sf_dedup.emulator import EmulatedOrg
@@ -251,3 +253,15 @@ def test_an_answer_says_how_many_calls_were_made(client: Client) -> None:
         ("limit", "100000"),
         ("type", "API REQUESTS"),
     ]
+
+
+def test_an_org_without_soap_refuses_each_soap_call_and_answers_rest(started: Any) -> None:
+    org, client = started({"extends": "default", "organization": {"soap_api": False}})
+    login = "<urn:login><urn:username>admin@example.com</urn:username><urn:password>x</urn:password></urn:login>"
+    query = "<urn:query><urn:queryString>SELECT Id FROM Lead</urn:queryString></urn:query>"
+    for body in (login, query, soap_upsert("Lead", KEY, lead("a"))):
+        answer = client.soap(body)
+        fault = next(each for each in parsed(answer).iter() if local(each) == "Fault")
+        assert (answer.status_code, text(fault, "faultcode")) == (500, "sf:API_DISABLED_FOR_ORG")
+    assert org.state.stats()["api_calls"] == 0
+    assert client.send("GET", "/query", params={"q": "SELECT Id FROM Lead"}).json()["totalSize"] == 0

@@ -27,6 +27,7 @@ from airflow_sf_dedup.journeys.history import history_of
 from airflow_sf_dedup.journeys.limits import CallLimits
 from airflow_sf_dedup.journeys.prediction import Prediction, Shares, predict_calls, shares_of, warnings_of
 from airflow_sf_dedup.salesforce.calling.call_count import LimitInfo
+from airflow_sf_dedup.salesforce.write_paths import LOOKUP_PATHS
 from airflow_sf_dedup.testing import run_dag
 from airflow_sf_dedup.testing.fake_org import KEY, ORG_ID
 from tests.acceptance.morning import known_to_the_org, leads, seed, stats
@@ -149,6 +150,24 @@ def test_shares_are_of_the_rows_that_were_sent(
     assert shares_of(totals(*rows)) == shares
 
 
+@pytest.mark.parametrize(
+    ("lookup", "settings", "calls"),
+    [
+        ("soap_upsert", {}, {"look up what blocks": 6, "read holders of keys": 2}),
+        ("find_duplicates", {}, {"look up what blocks": 24, "read holders of keys": 4}),
+        ("rest", {"by_soap": False}, {"look up what blocks": 1200, "read holders of keys": 4}),
+        ("predupe", {}, {"look up what blocks": 1200, "read holders of keys": 4}),
+        ("rest", {"max_lookup_calls": 500}, {"look up what blocks": 1000, "read holders of keys": 2}),
+    ],
+    ids=["soap_upsert", "find_duplicates", "rest", "predupe", "rest, at most 500 a task"],
+)
+def test_each_look_up_costs_what_its_line_in_the_table_says(
+    lookup: str, settings: dict[str, Any], calls: dict[str, int]
+) -> None:
+    found = predict_calls([2500, 2500], blocked_share=0.24, lookup=LOOKUP_PATHS[lookup], **settings)
+    assert {step: found.steps[step] for step in calls} == calls
+
+
 def test_the_latest_load_of_that_org_sobject_and_field_that_ended_is_asked(
     sql_audit: SqlAudit, new_load: Callable[..., Load]
 ) -> None:
@@ -157,16 +176,16 @@ def test_the_latest_load_of_that_org_sobject_and_field_that_ended_is_asked(
         entries = [Entry(row_number=n, action=Action.CREATED, at=NOW, key=f"K-{n}") for n in range(1, rows + 1)]
         sql_audit.remember(load.load_id, entries)
 
-    assert sql_audit.latest_totals("00D-other", "Lead", KEY) is None
+    assert sql_audit.latest_sent("00D-other", "Lead", KEY) is None
     ended(9001, 3)
     ended(9000, 5)
     ended(9002, 0)
     sql_audit.remember(new_load(rows_read=1).load_id, [Entry(row_number=1, action=Action.CREATED, at=NOW, key="K")])
-    found = sql_audit.latest_totals(ORG_ID, "lead", KEY.upper())
+    found = sql_audit.latest_sent(ORG_ID, "lead", KEY.upper())
     assert found is not None
-    assert found.actions == {Action.CREATED: 3}
-    assert sql_audit.latest_totals(ORG_ID, "Contact", KEY) is None
-    assert sql_audit.latest_totals(ORG_ID, "Lead", "Other__c") is None
+    assert found.rows_read == 3
+    assert sql_audit.latest_sent(ORG_ID, "Contact", KEY) is None
+    assert sql_audit.latest_sent(ORG_ID, "Lead", "Other__c") is None
 
 
 def test_a_task_goes_by_its_own_history_and_by_others_only_without_one(sql_audit: SqlAudit) -> None:

@@ -211,6 +211,7 @@ NO_NUMBERS = {
     "max_awaiting_review": [-1, 1.5, nan, inf, "many"],
     "max_awaiting_review_pct": [-1, 100.5, nan, "5", True],
     "max_in_flight": [0, 11, 1.5, nan, "2", True, None],
+    "max_lookup_calls": [-1, 2.5, nan, inf, "200", True, None],
     "api_budget": [0, 2.5, nan, inf, "200", True],
     "api_floor_pct": [-1, 101, nan, inf, "20", True],
     "claim_timeout": [-1, nan, inf, 1e300, "soon", True, None],

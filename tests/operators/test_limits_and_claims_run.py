@@ -245,7 +245,7 @@ def test_an_older_file_does_not_overwrite_what_a_newer_one_wrote(
 
 @pytest.mark.parametrize(
     "setting",
-    ["max_in_flight", "max_failed", "api_budget", "api_floor_pct", "claim_timeout"],
+    ["max_in_flight", "max_lookup_calls", "max_failed", "api_budget", "api_floor_pct", "claim_timeout"],
 )
 def test_a_number_that_a_task_gives_is_read_before_anything_is_sent(
     salesforce_org: EmulatedOrg, setting: str, capsys: pytest.CaptureFixture[str]

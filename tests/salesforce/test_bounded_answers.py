@@ -28,7 +28,8 @@ from airflow_sf_dedup.salesforce.calling.session import SalesforceSession
 from airflow_sf_dedup.salesforce.collections import CollectionsApi
 from airflow_sf_dedup.salesforce.connecting.fields import from_parts
 from airflow_sf_dedup.salesforce.http.bounded import MOST_BYTES, _BoundedResponse
-from airflow_sf_dedup.salesforce.reader import FEWEST_PAGES, OrgReader
+from airflow_sf_dedup.salesforce.queries import FEWEST_PAGES
+from airflow_sf_dedup.salesforce.reader import OrgReader
 from airflow_sf_dedup.salesforce.soap_lookup import SoapUpsertLookup
 from tests.salesforce.raw_server import RawServer, endless, http, slowly
 

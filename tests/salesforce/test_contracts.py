@@ -2,9 +2,22 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from airflow_sf_dedup.core.keys import KeyRule
+from airflow_sf_dedup.core.outcomes import DuplicatesFound
+from airflow_sf_dedup.emulator import EmulatedOrg
+from airflow_sf_dedup.errors import PermissionRefusedError
 from airflow_sf_dedup.salesforce.collections import CollectionsApi
+from airflow_sf_dedup.salesforce.ports import DuplicateLookup
 from airflow_sf_dedup.salesforce.reader import OrgReader
-from airflow_sf_dedup.salesforce.soap_lookup import SoapUpsertLookup
+from airflow_sf_dedup.salesforce.soap_access import SoapAccess
+from airflow_sf_dedup.salesforce.wire.rest import WriteOptions
+from airflow_sf_dedup.salesforce.write_paths import LOOKUP_PATHS, WriteTarget
 from airflow_sf_dedup.testing.contracts.lookups import DuplicateLookupContract
 from airflow_sf_dedup.testing.contracts.orgs import OnEmulator, OrgOnEmulator
 from airflow_sf_dedup.testing.contracts.readers import RecordReaderContract
@@ -22,16 +35,78 @@ class TestCollectionsApi(OnEmulator, ChunkApiContract[OrgOnEmulator]):
         )
 
 
+def opened(name: str, org: OrgOnEmulator, *, repeatable: bool = True) -> DuplicateLookup:
+    """As a load opens it, by its line in the table."""
+    key_field = replace(org.key_rule.field, unique=repeatable)
+    return LOOKUP_PATHS[name].open(org.session, WriteTarget(org.sobject, KeyRule(key_field)), WriteOptions())
+
+
 class TestSoapUpsertLookup(OnEmulator, DuplicateLookupContract[OrgOnEmulator]):
-    def make_lookup(self, org: OrgOnEmulator, *, repeatable: bool = True) -> SoapUpsertLookup:
-        return SoapUpsertLookup(
-            org.session,
-            sobject=org.sobject,
-            external_id_field=org.key_rule.field.name,
-            repeatable=repeatable,
-        )
+    def make_lookup(self, org: OrgOnEmulator, *, repeatable: bool = True) -> DuplicateLookup:
+        return opened("soap_upsert", org, repeatable=repeatable)
+
+
+class TestRestUpsertLookup(OnEmulator, DuplicateLookupContract[OrgOnEmulator]):
+    def make_lookup(self, org: OrgOnEmulator, *, repeatable: bool = True) -> DuplicateLookup:
+        return opened("rest", org, repeatable=repeatable)
+
+
+class TestFindDuplicatesLookup(OnEmulator, DuplicateLookupContract[OrgOnEmulator]):
+    def make_lookup(self, org: OrgOnEmulator, *, repeatable: bool = True) -> DuplicateLookup:
+        return opened("find_duplicates", org, repeatable=repeatable)
+
+
+class TestPredupeLookup(OnEmulator, DuplicateLookupContract[OrgOnEmulator]):
+    def make_lookup(self, org: OrgOnEmulator, *, repeatable: bool = True) -> DuplicateLookup:
+        return opened("predupe", org, repeatable=repeatable)
 
 
 class TestOrgReader(OnEmulator, RecordReaderContract[OrgOnEmulator]):
     def make_reader(self, org: OrgOnEmulator) -> OrgReader:
         return OrgReader(org.session, sobject=org.sobject, key_rule=org.key_rule)
+
+
+class TestOrgReaderWithoutSoap(TestOrgReader):
+    """Its queries go by REST."""
+
+    def make_reader(self, org: OrgOnEmulator) -> OrgReader:
+        soap_access = SoapAccess()
+        assert soap_access.is_refused_by(PermissionRefusedError("no", code="API_DISABLED_FOR_ORG"))
+        return OrgReader(org.session, sobject=org.sobject, key_rule=org.key_rule, soap_access=soap_access)
+
+
+def test_each_line_of_the_table_says_what_its_look_up_does() -> None:
+    with EmulatedOrg.start() as emulated:
+        org = OrgOnEmulator(emulated)
+        for name, path in LOOKUP_PATHS.items():
+            lookup = opened(name, org)
+            assert (path.name, path.rows_a_call, path.writes) == (name, lookup.rows_per_call, lookup.writes)
+            if path.without_soap is not None:
+                instead = LOOKUP_PATHS[path.without_soap]
+                assert (instead.writes, instead.without_soap) == (path.writes, None)
+        org.session.close()
+
+
+def costs_of_a_thousand() -> dict[str, int]:
+    """Calls for 1,000 blocked rows, by the table of the page."""
+    page = (Path(__file__).parents[2] / "docs" / "costs.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `(\w+)` \| [^|]+ \| [\d,]+ \| ([\d,]+) \| (?:yes|no) \|", page, re.MULTILINE)
+    return {name: int(calls.replace(",", "")) for name, calls in rows}
+
+
+@pytest.mark.parametrize("name", LOOKUP_PATHS)
+def test_the_page_says_what_a_thousand_blocked_rows_cost(name: str) -> None:
+    """Counted for two hundred: a look-up that writes nothing needs one query more, for whose keys are held."""
+    with EmulatedOrg.start() as emulated:
+        org, path = OrgOnEmulator(emulated), LOOKUP_PATHS[name]
+        rows = [org.row(Email="one@example.com") for _ in range(200)]
+        emulated.seed("Lead", [{"LastName": "One", "Company": "Acme", "Email": "one@example.com"}])
+        before = emulated.state.stats()["api_calls"]
+        lookup = opened(name, org)
+        for start in range(0, len(rows), path.rows_a_call):
+            for each in lookup.look_up(rows[start : start + path.rows_a_call]):
+                assert isinstance(each, DuplicatesFound)
+                assert each.matches
+        counted = emulated.state.stats()["api_calls"] - before
+        assert costs_of_a_thousand()[name] == 5 * counted + (not path.writes)
+        org.session.close()

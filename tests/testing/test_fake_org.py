@@ -70,6 +70,9 @@ class ArrangedFake:
     def values(self, record_id: str) -> Mapping[str, Any]:
         return self.fake.records[record_id].values
 
+    def holds(self, key: str) -> bool:
+        return key in self.fake.held
+
     def lose_an_answer(self) -> None:
         self.fake.lost.add(len(self.fake.calls) + 1)
 
@@ -92,6 +95,12 @@ class TestLookingUp(Fake, DuplicateLookupContract[ArrangedFake]):
     def make_lookup(self, org: ArrangedFake, *, repeatable: bool = True) -> FakeOrg:
         org.fake.repeatable = repeatable
         return org.fake
+
+
+class TestLookingUpWithoutWriting(TestLookingUp):
+    def make_lookup(self, org: ArrangedFake, *, repeatable: bool = True) -> FakeOrg:
+        org.fake.writes = False
+        return super().make_lookup(org, repeatable=repeatable)
 
 
 class TestReading(Fake, RecordReaderContract[ArrangedFake]):

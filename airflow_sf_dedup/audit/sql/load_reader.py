@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import ColumnElement, exists, func, select
 
 from airflow_sf_dedup.audit.base import Load
 from airflow_sf_dedup.audit.sql.part import SqlPart
 from airflow_sf_dedup.audit.sql.rows import BEGUN
+from airflow_sf_dedup.core.entries import UNSENT
 from airflow_sf_dedup.database import tables
 from airflow_sf_dedup.database.engine import reading
+
+_UNSENT = sorted(action.value for action in UNSENT)
 
 
 class SqlLoadReader(SqlPart):
@@ -30,6 +33,29 @@ class SqlLoadReader(SqlPart):
         query = select(columns.load_id).where(*of_dag).order_by(columns.started_at.desc(), columns.load_id).limit(1)
         with reading(self.engine) as connection:
             found = connection.scalar(query)
+        return None if found is None else self.load(found)
+
+    def latest_sent(
+        self, org_id: str, sobject: str, external_id_field: str, *, made_by: tuple[str, str] | None = None
+    ) -> Load | None:
+        """The latest load of that org, sObject and field that has ended and sent rows; ``None``: there is none.
+
+        :param made_by: only loads of this Dag and task.
+        """
+        columns, entry = tables.load.c, tables.entry.c
+        sent = exists().where(entry.load_id == columns.load_id, entry.action.not_in(_UNSENT))
+        of_task = [] if made_by is None else [columns.dag_id == made_by[0], columns.task_id == made_by[1]]
+        query = select(columns.load_id).where(
+            columns.org_id == org_id,
+            func.lower(columns.sobject) == sobject.lower(),
+            func.lower(columns.external_id_field) == external_id_field.lower(),
+            columns.ended_at.is_not(None),
+            columns.rows_read > 0,
+            sent,
+            *of_task,
+        )
+        with reading(self.engine) as connection:
+            found = connection.scalar(query.order_by(columns.ended_at.desc(), columns.load_id).limit(1))
         return None if found is None else self.load(found)
 
     def begun_partitions(self, load_id: str) -> frozenset[int]:

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 
-from sqlalchemy import exists, func, select
+from sqlalchemy import func, select
 
 from airflow_sf_dedup.audit.base import Totals
 from airflow_sf_dedup.audit.sql.conditions import entries_of
 from airflow_sf_dedup.audit.sql.part import SqlPart
 from airflow_sf_dedup.audit.sql.rows import fields_from
-from airflow_sf_dedup.core.entries import UNSENT, Action
+from airflow_sf_dedup.core.entries import Action
 from airflow_sf_dedup.database import tables
 from airflow_sf_dedup.database.engine import reading
 
 _PLAIN = frozenset({Action.CREATED, Action.UPDATED, Action.UNCHANGED})
-_UNSENT = sorted(action.value for action in UNSENT)
 
 
 class SqlTotalsReader(SqlPart):
@@ -38,26 +37,3 @@ class SqlTotalsReader(SqlPart):
                 for each in fields_from(names):
                     fields[key][each] += rows
         return Totals(dict(actions), dict(reasons), {key: dict(counts) for key, counts in fields.items()})
-
-    def latest_totals(
-        self, org_id: str, sobject: str, external_id_field: str, *, made_by: tuple[str, str] | None = None
-    ) -> Totals | None:
-        """Count the latest load of that org, sObject and field that has ended and sent rows; ``None``: there is none.
-
-        :param made_by: only loads of this Dag and task.
-        """
-        columns, entry = tables.load.c, tables.entry.c
-        sent = exists().where(entry.load_id == columns.load_id, entry.action.not_in(_UNSENT))
-        of_task = [] if made_by is None else [columns.dag_id == made_by[0], columns.task_id == made_by[1]]
-        query = select(columns.load_id).where(
-            columns.org_id == org_id,
-            func.lower(columns.sobject) == sobject.lower(),
-            func.lower(columns.external_id_field) == external_id_field.lower(),
-            columns.ended_at.is_not(None),
-            columns.rows_read > 0,
-            sent,
-            *of_task,
-        )
-        with reading(self.engine) as connection:
-            found = connection.scalar(query.order_by(columns.ended_at.desc(), columns.load_id).limit(1))
-        return None if found is None else self.totals(found)

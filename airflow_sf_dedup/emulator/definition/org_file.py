@@ -71,6 +71,8 @@ class Definition:
     org_id: str
     org_name: str
     daily_api_requests: int
+    #: The org answers SOAP calls.
+    soap_api: bool
     schema: Schema
     users: tuple[User, ...]
     clients: tuple[Client, ...]
@@ -147,7 +149,7 @@ def define(settings: Mapping[str, Any], folder: Path, read: tuple[Path, ...] = (
     """
     settings = _with_base(settings, folder, read)
     organization = section(settings, "organization")
-    _check_names(organization, "organization", ("id", "name", "daily_api_requests"))
+    _check_names(organization, "organization", ("id", "name", "daily_api_requests", "soap_api"))
     quirks = Quirks.read(section(settings, "quirks"))
     schema = read_schema({**section(_system(), "sobjects")}, _own_sobjects(settings, quirks))
     users = _read_users(settings.get("users") or [{"username": "admin@example.com", "password": "password"}])
@@ -155,6 +157,7 @@ def define(settings: Mapping[str, Any], folder: Path, read: tuple[Path, ...] = (
         org_id=_read_id(organization.get("id", "00D5g0000000001EAA"), "organization.id"),
         org_name=str(organization.get("name", "Emulated Org")),
         daily_api_requests=_read_daily_calls(organization.get("daily_api_requests", 15_000)),
+        soap_api=_read_flag(organization.get("soap_api", True), "organization.soap_api"),
         schema=schema,
         users=users,
         clients=_read_clients(settings.get("clients") or [], users, folder),
@@ -228,6 +231,12 @@ def _read_id(text: Any, setting: str) -> str:
 def _read_daily_calls(found: Any) -> int:
     if type(found) is not int or found < 0:
         raise OrgFileError("organization.daily_api_requests", f"{found!r} should be a whole number, 0 or more")
+    return found
+
+
+def _read_flag(found: Any, setting: str) -> bool:
+    if not isinstance(found, bool):
+        raise OrgFileError(setting, f"{found!r} should be true or false")
     return found
 
 

@@ -54,6 +54,8 @@ def _response(status: int, body: bytes, rows: int = 0, headers: Mapping[str, str
 
 
 def _answered(org: Org, call: SoapCall, namespace: str, version: float, url: str) -> Answer:
+    if not org.definition.soap_api:
+        raise ApiError("API_DISABLED_FOR_ORG", "API is not enabled for this Organization or Partner")
     if call.operation == "login":
         return soap_sessions.login(org, call, version, url, _DOORS[namespace])
     user_id = caller(org, call)

@@ -152,6 +152,7 @@ class SalesforceSession:
         repeatable: bool = True,
         retry_timeouts: bool = True,
         expects: type = object,
+        bad_request_is_data: bool = False,
         read: Callable[[Any], Any] = as_it_is,
         on_retry: Callable[[CallError], None] | None = None,
     ) -> Any:
@@ -166,6 +167,8 @@ class SalesforceSession:
         :param retry_timeouts: False: not sent again when no answer came in time; the caller sends less next.
         :param expects: the type of the JSON of an answer, such as ``dict``. Another, an empty answer as well, is one
             that cannot be read.
+        :param bad_request_is_data: the JSON of HTTP 400 is returned as well: it tells what is wrong with the one
+            record that the call carries.
         :param read: makes of that JSON what is returned. Whatever it raises, the answer is one that cannot be read.
         :param on_retry: told of each error after which the call is sent again.
         :raises CallError: the call did not do its work.
@@ -174,7 +177,9 @@ class SalesforceSession:
         with self._errors_without_secrets():
             return self._caller.answer(
                 rest_call(self.settings, method, path, body=body, headers=headers),
-                lambda answer: read(read_rest(answer, now=self._now, expects=expects)),
+                lambda answer: read(
+                    read_rest(answer, now=self._now, expects=expects, bad_request_is_data=bad_request_is_data)
+                ),
                 repeatable=repeatable,
                 retry_timeouts=retry_timeouts,
                 on_retry=on_retry,

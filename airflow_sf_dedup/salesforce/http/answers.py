@@ -58,15 +58,18 @@ class Refusal:
     message: str = ""
 
 
-def read_rest(answer: Answer, *, now: Callable[[], float] = time.time, expects: type = object) -> Any:
+def read_rest(
+    answer: Answer, *, now: Callable[[], float] = time.time, expects: type = object, bad_request_is_data: bool = False
+) -> Any:
     """The JSON of a REST answer; ``None`` for an empty one.
 
     HTTP 300 is data: Salesforce answers an upsert whose key several records hold with a list of their URLs.
 
     :param expects: the type that the JSON has to have.
+    :param bad_request_is_data: HTTP 400 is, too: of a call that carries one record it tells what is wrong with that.
     :raises CallError: the answer is a refusal, or is no JSON of that type.
     """
-    if not (200 <= answer.status < 300 or answer.status == 300):
+    if not (200 <= answer.status <= 300 or (bad_request_is_data and answer.status == 400)):
         raise _refused(answer, now=now)
     try:
         document = _decoded(answer.content) if answer.content.strip() else None

@@ -14,6 +14,7 @@ from typing import Any
 
 from airflow_sf_dedup.core.api_names import is_api_name
 from airflow_sf_dedup.core.outcomes import (
+    NOTHING_FOUND,
     DuplicatesFound,
     Failed,
     KeyHeldByMany,
@@ -25,6 +26,7 @@ from airflow_sf_dedup.core.outcomes import (
 from airflow_sf_dedup.core.printable import NAME_LENGTH, code_and_message, said
 from airflow_sf_dedup.core.record_ids import is_record_id, record_id_in, to_18
 from airflow_sf_dedup.core.records import Record
+from airflow_sf_dedup.errors import TransientCallError
 from airflow_sf_dedup.salesforce.ports import ChunkAnswer, ChunkRefused, RecordUpdate
 from airflow_sf_dedup.salesforce.wire.error_codes import rule_for
 
@@ -211,6 +213,48 @@ def read_row(row: Any) -> Outcome:
     return read_errors(errors)
 
 
+def read_single(document: Any) -> Outcome:
+    """The answer to the upsert of one record by a key in the URL, whatever its status.
+
+    A success is an object, a refusal a list of errors or, in places, one bare error; the URLs of several records that
+    hold the key come as a list of texts.
+    """
+    if isinstance(document, Mapping) and "success" in document:
+        return read_row(document)
+    if isinstance(document, list) and document and all(isinstance(each, str) for each in document):
+        ids = (record_id_in(url.rpartition("/")[2]) for url in document)
+        return KeyHeldByMany("several records hold the key", tuple(filter(None, ids)))
+    errors = list(_mappings(document if isinstance(document, list) else [document]))
+    return read_errors(errors) if errors else Unanswered("neither success nor an error")
+
+
+def read_query(document: Mapping[str, Any]) -> tuple[list[dict[str, str | None]], str | None]:
+    """The rows of a query's page, field name to text as SOAP writes it, and the path of the next page.
+
+    The path is ``None`` when this was the last page.
+
+    :raises TransientCallError: it does not say whether it is the last page, or there is more that it does not lead
+        to: what is not in it need not be missing in the org.
+    """
+    done, more, records = document.get("done"), document.get("nextRecordsUrl"), document.get("records")
+    if not isinstance(done, bool) or not isinstance(records, list):
+        raise TransientCallError("the answer to a query does not say whether it is done", code="UNREADABLE_ANSWER")
+    if not done and not (isinstance(more, str) and more.startswith("/services/data/")):
+        raise TransientCallError("a query's answer is not done and leads no further", code="UNREADABLE_ANSWER")
+    rows = [
+        {name: _as_text(value) for name, value in record.items() if not isinstance(value, Mapping | list)}
+        for record in _mappings(records)
+    ]
+    return rows, None if done else more
+
+
+def _as_text(value: Any) -> str | None:
+    """A value as SOAP writes it."""
+    if isinstance(value, bool):
+        return _flag(value)
+    return None if value in (None, "") else str(value)
+
+
 def read_errors(errors: Sequence[Mapping[str, Any]]) -> Outcome:
     """The outcome that a row's errors amount to.
 
@@ -248,6 +292,23 @@ def _duplicates(errors: Sequence[Mapping[str, Any]]) -> DuplicatesFound:
         allow_save=complete and all(result.get("allowSave") is True for result in results),
         all_named=complete and all(map(_names_all, results)),
     )
+
+
+def read_found(results: Iterable[Mapping[str, Any]]) -> DuplicatesFound:
+    """What a look-up that writes nothing finds for a row: one result a rule, of which some may have found nothing."""
+    found = [result for result in results if any(map(_counted, _mappings(result.get("matchResults"))))]
+    if not found:
+        return NOTHING_BLOCKS
+    return DuplicatesFound(
+        "duplicate rules find records for the row",
+        tuple(match for result in found for match in read_matches(result)),
+        allow_save=all(result.get("allowSave") is True for result in found),
+        all_named=all(map(_names_all, found)),
+    )
+
+
+#: The answer of a look-up that writes nothing where it finds nothing.
+NOTHING_BLOCKS = DuplicatesFound("no duplicate rule finds a record for the row", (), why_unnamed=NOTHING_FOUND)
 
 
 def _names_all(result: Mapping[str, Any]) -> bool:

@@ -1,4 +1,4 @@
-"""The SOAP Partner shapes of upsert and query.
+"""The SOAP Partner shapes of upsert, findDuplicates and query.
 
 Nothing here sends or decides: rows become an envelope, an answer's elements become outcomes. The
 element order is the Partner WSDL's.
@@ -12,17 +12,20 @@ from typing import Any
 from xml.etree.ElementTree import Element
 from xml.sax import saxutils
 
-from airflow_sf_dedup.core.outcomes import Outcome, Saved, Unanswered
+from airflow_sf_dedup.core.outcomes import DuplicatesFound, Outcome, Saved, Unanswered
 from airflow_sf_dedup.core.record_ids import record_id_in
 from airflow_sf_dedup.core.records import Record
 from airflow_sf_dedup.core.sobjects import SObject
-from airflow_sf_dedup.errors import TransientCallError
+from airflow_sf_dedup.errors import OutcomeUnknownError, TransientCallError
 from airflow_sf_dedup.salesforce.wire import rest
 from airflow_sf_dedup.salesforce.wire.rest import WriteOptions
 
 #: Characters that XML 1.0 cannot carry; one of them refuses the whole call.
 _NOT_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff\ud800-\udfff]")
 _NIL = "{http://www.w3.org/2001/XMLSchema-instance}nil"
+
+#: What a look-up says of a blocked row that :func:`can_carry` is not true of.
+CANNOT_BE_ASKED: Outcome = DuplicatesFound("blocked; its values hold characters that SOAP cannot carry", ())
 
 
 def escape(text: str) -> str:
@@ -97,6 +100,14 @@ def upsert_body(records: Sequence[Record], sobject: SObject, external_id_field: 
     return f"<urn:upsert><urn:externalIDFieldName>{name}</urn:externalIDFieldName>{rows}</urn:upsert>"
 
 
+def find_duplicates_body(records: Sequence[Record], sobject: SObject) -> str:
+    """``findDuplicates()`` of up to 50 rows, as if each were new."""
+    rows = "".join(
+        f"<urn:sObjects>{_sobject(record.fields, sobject.name, sobject)}</urn:sObjects>" for record in records
+    )
+    return f"<urn:findDuplicates>{rows}</urn:findDuplicates>"
+
+
 def query_body(soql: str) -> str:
     """``query()``: SOQL in the body of a POST, so no URL grows with it."""
     return f"<urn:query><urn:queryString>{escape(soql)}</urn:queryString></urn:query>"
@@ -163,6 +174,18 @@ def _read_result(result: Element) -> Outcome:
             return Unanswered("success without a record id")
         return Saved(record_id, {"true": True, "false": False}.get(_child_text(result, "created")))
     return rest.read_row({"success": False, "errors": [_error(e) for e in _children(result, "errors")]})
+
+
+def read_find_duplicates(answer: Element, size: int) -> list[DuplicatesFound]:
+    """What the rules find for each row of a ``findDuplicatesResponse``.
+
+    :raises OutcomeUnknownError: there is not one result a row.
+    """
+    response = next((element for element in answer.iter() if _name(element) == "findDuplicatesResponse"), None)
+    results = [] if response is None else list(_children(response, "result"))
+    if len(results) != size:
+        raise OutcomeUnknownError(f"{size} rows asked for, {len(results)} answered", code="UNREADABLE_ANSWER")
+    return [rest.read_found(map(_duplicate_result, _children(result, "duplicateResults"))) for result in results]
 
 
 def _error(error: Element) -> dict[str, Any]:

@@ -1,15 +1,41 @@
-"""SOQL for reading by key: literals, and lists that stay within a statement's length."""
+"""SOQL for reading by key or id: literals, and lists that stay within a statement's length."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from urllib.parse import quote
 
 from airflow_sf_dedup.core.sobjects import Field
 
-#: Salesforce allows 100,000 characters a statement (SOQL and SOSL limits).
-_MOST_CHARACTERS = 90_000
 _ESCAPES = str.maketrans({"\\": "\\\\", "'": "\\'", "\n": "\\n", "\r": "\\r", "\t": "\\t"})
 _NUMBER_TYPES = frozenset({"double", "int", "long", "currency", "percent"})
+
+#: What may stand in a URL's query as it is, of what a statement is made of (RFC 3986, 3.4).
+_PLAIN_IN_A_URL = "'(),=:"
+
+
+def in_a_url(statement: str) -> str:
+    """A statement as the query of a URL has it."""
+    return quote(statement, safe=_PLAIN_IN_A_URL)
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """How long a statement may be.
+
+    :ivar most: characters, as :attr:`size` counts them.
+    """
+
+    most: int
+    size: Callable[[str], int] = len
+
+
+#: Salesforce allows 100,000 characters a statement (SOQL and SOSL limits).
+IN_A_BODY = Room(90_000)
+#: A URL may have 16,384 bytes together with the headers, of which the access token is one (REST guide, status codes
+#: 414 and 431).
+IN_A_URL = Room(10_000, lambda text: len(in_a_url(text)))
 
 
 def literal(field: Field, key: str) -> str:
@@ -17,16 +43,39 @@ def literal(field: Field, key: str) -> str:
     return key if field.type in _NUMBER_TYPES else f"'{key.translate(_ESCAPES)}'"
 
 
-def selects_by_key(sobject: str, field: Field, keys: Sequence[str], *, most_keys: int = 2000) -> Iterator[str]:
-    """The statements that find the holders of all the keys, as few as their length allows."""
+def selects_by_key(
+    sobject: str,
+    field: Field,
+    keys: Sequence[str],
+    *,
+    condition: str = "",
+    room: Room = IN_A_BODY,
+    most_keys: int = 2000,
+) -> Iterator[str]:
+    """The statements that find the holders of all the keys, as few as their length allows.
+
+    :param condition: what else holds of them, from ``AND`` on.
+    """
     head = f"SELECT Id, {field.name} FROM {sobject} WHERE {field.name} IN ("
+    return _with_lists(head, (literal(field, key) for key in keys), f"){condition}", room, most_keys)
+
+
+def selects_deleted(sobject: str, ids: Sequence[str], *, room: Room = IN_A_BODY, most_ids: int = 2000) -> Iterator[str]:
+    """The statements that tell which of the records are in the recycle bin."""
+    head = f"SELECT Id, IsDeleted FROM {sobject} WHERE Id IN ("
+    return _with_lists(head, (f"'{each}'" for each in ids), ")", room, most_ids)
+
+
+def _with_lists(head: str, literals: Iterable[str], tail: str, room: Room, most: int) -> Iterator[str]:
+    around = room.size(head + tail)
     batch: list[str] = []
-    size = len(head)
-    for text in (literal(field, key) for key in keys):
-        if batch and (size + len(text) + 2 > _MOST_CHARACTERS or len(batch) >= most_keys):
-            yield f"{head}{','.join(batch)})"
-            batch, size = [], len(head)
+    size = around
+    for text in literals:
+        needs = room.size(f"{text},")
+        if batch and (size + needs > room.most or len(batch) >= most):
+            yield f"{head}{','.join(batch)}{tail}"
+            batch, size = [], around
         batch.append(text)
-        size += len(text) + 1
+        size += needs
     if batch:
-        yield f"{head}{','.join(batch)})"
+        yield f"{head}{','.join(batch)}{tail}"

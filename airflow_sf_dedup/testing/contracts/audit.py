@@ -417,7 +417,7 @@ class AuditContract:
         assert list(audit.rows_without_entry(load.load_id, 5)) == [1, 3, 5]
         assert list(audit.rows_without_entry(load.load_id, 0)) == []
 
-    def test_the_latest_totals_are_of_a_load_that_ended_and_sent_rows(self, audit: KeptAudit) -> None:
+    def test_the_latest_load_that_sent_is_one_that_ended_and_sent_rows(self, audit: KeptAudit) -> None:
         org_id = uuid4().hex[:18]
 
         def opened(hours: int, action: Action, **changes: Any) -> None:
@@ -425,15 +425,15 @@ class AuditContract:
             audit.open_load(load := replace(load, **changes))
             audit.remember(load.load_id, [an_entry(1, action)])
 
-        assert audit.latest_totals(org_id, "Lead", "Source_Key__c") is None
+        assert audit.latest_sent(org_id, "Lead", "Source_Key__c") is None
         opened(1, Action.CREATED)
         opened(2, Action.UPDATED, task_id="other")
         opened(3, Action.INVALID)
         opened(4, Action.FAILED, ended_at=None)
         opened(5, Action.FAILED, sobject="Contact")
-        latest = audit.latest_totals(org_id, "lead", "SOURCE_KEY__C")
-        of_task = audit.latest_totals(org_id, "Lead", "Source_Key__c", made_by=("morning_leads", "load.partition"))
-        assert [found and found.actions for found in (latest, of_task)] == [{Action.UPDATED: 1}, {Action.CREATED: 1}]
+        latest = audit.latest_sent(org_id, "lead", "SOURCE_KEY__C")
+        of_task = audit.latest_sent(org_id, "Lead", "Source_Key__c", made_by=("morning_leads", "load.partition"))
+        assert [found and found.task_id for found in (latest, of_task)] == ["other", "load.partition"]
 
     def test_rows_that_were_sent_again_are_counted(self, audit: KeptAudit, load: Load) -> None:
         assert audit.sent_again(load.load_id) == SentAgain(0, 0, 0.0)

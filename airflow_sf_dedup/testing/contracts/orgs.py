@@ -54,6 +54,9 @@ class ArrangedOrg(Protocol):
     def values(self, record_id: str) -> Mapping[str, Any]:
         """What a record holds now."""
 
+    def holds(self, key: str) -> bool:
+        """Whether a live record holds a key."""
+
     def lose_an_answer(self) -> None:
         """The next call is carried out and gets no answer; what comes after it does."""
 
@@ -129,6 +132,11 @@ class OrgOnEmulator:
     def values(self, record_id: str) -> Mapping[str, Any]:
         """As the org's own state has it."""
         return self._org.record(record_id) or {}
+
+    def holds(self, key: str) -> bool:
+        """As the org's own state has it."""
+        field = self.key_rule.field.name
+        return any(record[field] == key for record in self._org.records("Lead"))
 
     def lose_an_answer(self) -> None:
         """The connection is reset after the commit."""
