@@ -47,6 +47,8 @@ class DuplicatesFound:
     all_named: bool = True
     #: An earlier sending of the row got no answer: it may be in the org all the same.
     in_doubt: bool = False
+    #: DeveloperName of each rule that refused the row, also of one that names no record; ``None``: it has none.
+    rules: tuple[str | None, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ ever without a decision.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import ClassVar, Protocol, runtime_checkable
 
@@ -19,7 +19,8 @@ from airflow_sf_dedup.core.decisions import Ask, Decided, Decision, DuplicateCas
 class Policy(Protocol):
     """One way to deal with a blocked row. Its ``repr`` is its spelling in the grammar.
 
-    A combinator has ``policies``, all those that it may ask; a policy that writes fields by name has ``named_fields``.
+    A combinator has ``policies``, all those that it may ask; a policy that writes fields by name has ``named_fields``,
+    one that names duplicate rules ``named_rules``.
     """
 
     #: The word that stands for it in strings and YAML.
@@ -90,8 +91,23 @@ def decide(policy: Policy, case: DuplicateCase) -> Decided:
 
 def named_fields(policy: Policy) -> tuple[str, ...]:
     """The fields that a policy and those below it name; a load has to carry them."""
-    below: Iterable[Policy] = getattr(policy, "policies", ())
-    return (*getattr(policy, "named_fields", ()), *(name for each in below for name in named_fields(each)))
+    return tuple(name for each in _all(policy) for name in getattr(each, "named_fields", ()))
+
+
+def named_rules(policy: Policy) -> tuple[str, ...]:
+    """The duplicate rules that a policy and those below it name; the org has to have them."""
+    return tuple(dict.fromkeys(name for each in _all(policy) for name in getattr(each, "named_rules", ())))
+
+
+def needs_fresh_rules(policy: Policy) -> bool:
+    """Whether a policy, or one below it, decides by every rule that refuses a row at the moment."""
+    return any(getattr(each, "needs_fresh_rules", False) for each in _all(policy))
+
+
+def _all(policy: Policy) -> Iterator[Policy]:
+    yield policy
+    for each in getattr(policy, "policies", ()):
+        yield from _all(each)
 
 
 def _because(decision: Decision, reason: str | None) -> Decision:

@@ -59,6 +59,7 @@ class Cases:
             key_holders=holders,
             allow_save=row.found.allow_save,
             all_named=row.found.all_named,
+            rules=row.found.rules,
             described=self.sobject,
         )
 

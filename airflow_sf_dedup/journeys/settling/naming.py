@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from airflow_sf_dedup.core.outcomes import DuplicatesFound
 from airflow_sf_dedup.core.records import Record
@@ -48,6 +48,11 @@ class Naming:
 def named(rows: Sequence[Blocked]) -> list[Blocked]:
     """The rows whose refusal named its matches at once."""
     return [row for row in rows if row.found.matches is not None]
+
+
+def unnamed(rows: Sequence[Blocked]) -> list[Blocked]:
+    """The rows without what their refusal named: it is asked anew, since other rules may be in force by now."""
+    return [replace(row, found=replace(row.found, matches=None)) for row in rows]
 
 
 def still_blocked(answered: Sequence[Answered[Record]]) -> list[Blocked]:

@@ -21,8 +21,8 @@ from airflow_sf_dedup.journeys.settling.blocked import Blocked, Settling
 from airflow_sf_dedup.journeys.settling.book import Book
 from airflow_sf_dedup.journeys.settling.cases import Cases
 from airflow_sf_dedup.journeys.settling.deciding import decide_on
-from airflow_sf_dedup.journeys.settling.naming import Naming, named, still_blocked
-from airflow_sf_dedup.policies.base import Policy
+from airflow_sf_dedup.journeys.settling.naming import Naming, named, still_blocked, unnamed
+from airflow_sf_dedup.policies.base import Policy, needs_fresh_rules
 
 
 class CarriesOut(Protocol):
@@ -60,7 +60,7 @@ class Settlement:
         book = Book(blocked, partial(self.sink.remember, self.load_id))
         cases: dict[int, DuplicateCase] = {}
         try:
-            rows = self._name(blocked, book)
+            rows = self._name(unnamed(blocked) if needs_fresh_rules(self.policy) else blocked, book)
             book.read_at = utc_now()
             open_cases = self.cases.read(rows)
             cases = {case.record.row_number: case for case in open_cases}
