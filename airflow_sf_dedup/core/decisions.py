@@ -136,6 +136,8 @@ class DuplicateCase:
     rules: tuple[str | None, ...] = ()
     #: The sObject with the fields of the load; ``None``: nobody said.
     described: SObject | None = None
+    #: E-mail addresses, in lower case, that people of different names hold among all that is settled together.
+    shared_mailboxes: frozenset[str] = frozenset()
     #: Policies whose decisions were refused, in that order.
     refused: tuple[Refused, ...] = ()
 

@@ -121,6 +121,16 @@ def test_a_stamp_that_is_refused_after_a_lost_answer_is_told_by_its_record(settl
     assert (entries[2].action, entries[2].error_code) == (Action.FAILED, "ENTITY_IS_LOCKED")
 
 
+def test_a_person_is_told_what_to_look_at_over_all_rows_that_are_settled_together(settle: Settle, org: FakeOrg) -> None:
+    mail = "info@example.com"
+    org.lookups = {"A": blocked_by(match(ONE)), "B": blocked_by(match(TWO), all_named=False)}
+    org.records = {ONE: stored(ONE, LastName="Kuhl", Email=mail), TWO: stored(TWO, LastName="Rau", Email=mail)}
+    entries = settle("ask_reviewer", row(1, "A", LastName="KUHL"), row(2, "B", LastName="Rau"))
+    assert entries[1].cautions == ("shared_mailbox",)
+    assert entries[2].cautions == ("shared_mailbox", "more_matches_than_named")
+    assert entries[1].matches[0].field_states == {KEY: "only_in_row", "LastName": "similar", "Email": "only_in_record"}
+
+
 UNCERTAIN: dict[str, tuple[DuplicatesFound, dict[str, Any], str]] = {
     "several": (
         blocked_by(match(ONE), match(TWO)),

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Protocol
 
+from airflow_sf_dedup.core.cautions import with_shared_mailboxes
 from airflow_sf_dedup.core.clock import utc_now
 from airflow_sf_dedup.core.decisions import Decision, DuplicateCase
 from airflow_sf_dedup.core.entries import Entry
@@ -62,7 +63,7 @@ class Settlement:
         try:
             rows = self._name(unnamed(blocked) if needs_fresh_rules(self.policy) else blocked, book)
             book.read_at = utc_now()
-            open_cases = self.cases.read(rows)
+            open_cases = with_shared_mailboxes(self.cases.read(rows))
             cases = {case.record.row_number: case for case in open_cases}
             while open_cases:
                 open_cases = self._carry_out([decide_on(case, self.policy) for case in open_cases], book)
