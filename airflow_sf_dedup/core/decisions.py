@@ -55,6 +55,8 @@ class Pass:
     """This policy does not claim the case; the next one is asked."""
 
     reason: str
+    #: False: the policy is not meant for such a case, which says less than why another one could not act.
+    tells: bool = field(default=True, compare=False)
 
 
 Decision = UpdateMatch | SaveRow | SkipRow | Ask

@@ -59,13 +59,14 @@ class Chain:
 
     def decide(self, case: DuplicateCase) -> Decided | Pass:
         """A row that is left alone says why the policies before did not act."""
-        reason = case.refused[-1].reason if case.refused else None
+        passed = Pass(case.refused[-1].reason) if case.refused else None
         for policy in self.policies:
             answer = ask(policy, case)
             if isinstance(answer, Decided):
-                return replace(answer, decision=_because(answer.decision, reason))
-            reason = reason or answer.reason
-        return Pass(reason or "no_policy_claims_it")
+                return replace(answer, decision=_because(answer.decision, passed))
+            if passed is None or (answer.tells and not passed.tells):
+                passed = answer
+        return passed or Pass("no_policy_claims_it")
 
     def __or__(self, other: Policy) -> Chain:
         return Chain((*self.policies, *(other.policies if isinstance(other, Chain) else (other,))))
@@ -110,5 +111,5 @@ def _all(policy: Policy) -> Iterator[Policy]:
         yield from _all(each)
 
 
-def _because(decision: Decision, reason: str | None) -> Decision:
-    return replace(decision, reason=reason) if isinstance(decision, Ask | SkipRow) and reason else decision
+def _because(decision: Decision, passed: Pass | None) -> Decision:
+    return replace(decision, reason=passed.reason) if isinstance(decision, Ask | SkipRow) and passed else decision

@@ -47,7 +47,7 @@ class ByRule(Composable):
     def decide(self, case: DuplicateCase) -> Decided | Pass:
         """What the rule's policy says."""
         chosen = next((policy for name, policy in self.by_rule if name.lower() in case.refused_by), None)
-        return ask(chosen, case) if chosen is not None else Pass("rule_not_named")
+        return ask(chosen, case) if chosen is not None else Pass("rule_not_named", tells=False)
 
     def __repr__(self) -> str:
         return f"{self.name}({ {name: repr(policy) for name, policy in self.by_rule}!r})"

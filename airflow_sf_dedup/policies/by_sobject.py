@@ -47,7 +47,7 @@ class BySobject(Composable):
         first, *others = (named.get(sobject) for sobject in sorted(matched))
         if any(other != first for other in others):
             return Pass("matches_of_several_sobjects")
-        return ask(first, case) if first is not None else Pass("sobject_not_named")
+        return ask(first, case) if first is not None else Pass("sobject_not_named", tells=False)
 
     def __repr__(self) -> str:
         return f"{self.name}({ {name: repr(policy) for name, policy in self.by_sobject}!r})"

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from airflow_sf_dedup.core.decisions import DuplicateCase, Pass, SkipRow
+from airflow_sf_dedup.core.decisions import Ask, DuplicateCase, Pass, SkipRow
 from airflow_sf_dedup.errors import SettingError
 from airflow_sf_dedup.policies import AskReviewer, BySobject, Skip, read_policy
 from airflow_sf_dedup.policies.base import decide, named_fields
@@ -79,6 +79,16 @@ def test_several_sobjects_are_decided_only_where_all_have_one_policy(case: Dupli
 def test_a_row_of_another_sobject_goes_to_the_next_policy() -> None:
     policy = read_policy("by_sobject({'Contact': 'ask_reviewer'}) | skip")
     assert decide(policy, CERTAIN).decision == SkipRow("sobject_not_named")
+
+
+def test_why_a_policy_could_not_act_says_more_than_that_another_one_was_not_meant() -> None:
+    several = of_sobjects("Lead", "Lead")
+    for chain in ("update_existing | skip", "by_rule({'R': 'skip'}) | update_existing | skip"):
+        policy = read_policy(f"by_sobject({{'Contact': 'ask_reviewer'}}) | {chain}")
+        assert decide(policy, several).decision == SkipRow("several_matches")
+    inside = read_policy([{"by_sobject": {"Lead": {"by_rule": {"R": "skip"}}}}, "update_existing | skip"])
+    assert decide(inside, several).decision == SkipRow("several_matches")
+    assert decide(read_policy("by_sobject({'Contact': 'skip'})"), several).decision == Ask("sobject_not_named")
 
 
 def test_fields_that_a_policy_inside_names_have_to_be_carried_too() -> None:

@@ -14,6 +14,7 @@ from airflow_sf_dedup.errors import RequestRefusedError
 from airflow_sf_dedup.salesforce.ports import ChunkRefused, Origin, RecordUpdate
 from airflow_sf_dedup.testing.contracts.lookups import DuplicateLookupContract
 from airflow_sf_dedup.testing.contracts.readers import RecordReaderContract
+from airflow_sf_dedup.testing.contracts.rules import DuplicateRulesContract
 from airflow_sf_dedup.testing.contracts.write_apis import ChunkApiContract
 from airflow_sf_dedup.testing.fake_org import BLOCKED, LEAD, FakeOrg, blocked_by, lead_id, match, row, stored
 
@@ -70,6 +71,10 @@ class ArrangedFake:
     def values(self, record_id: str) -> Mapping[str, Any]:
         return self.fake.records[record_id].values
 
+    def inactive_rule(self) -> str:
+        self.fake.rules = {**(self.fake.rules or {}), "Leads_by_city": False}
+        return "Leads_by_city"
+
     def lose_an_answer(self) -> None:
         self.fake.lost.add(len(self.fake.calls) + 1)
 
@@ -96,6 +101,14 @@ class TestLookingUp(Fake, DuplicateLookupContract[ArrangedFake]):
 
 class TestReading(Fake, RecordReaderContract[ArrangedFake]):
     def make_reader(self, org: ArrangedFake) -> FakeOrg:
+        return org.fake
+
+
+class TestTellingRules(Fake, DuplicateRulesContract[ArrangedFake]):
+    def make_rules(self, org: ArrangedFake) -> FakeOrg:
+        return org.fake
+
+    def make_lookup(self, org: ArrangedFake) -> FakeOrg:
         return org.fake
 
 

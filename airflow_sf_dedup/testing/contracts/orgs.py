@@ -54,6 +54,9 @@ class ArrangedOrg(Protocol):
     def values(self, record_id: str) -> Mapping[str, Any]:
         """What a record holds now."""
 
+    def inactive_rule(self) -> str:
+        """DeveloperName of a duplicate rule of leads that is switched off."""
+
     def lose_an_answer(self) -> None:
         """The next call is carried out and gets no answer; what comes after it does."""
 
@@ -70,6 +73,11 @@ _ORG_FILE: Mapping[str, Any] = {
     "duplicate_rules": {
         "Lead_Matches_Contact": None,
         "Standard_Lead_Duplicate_Rule": None,
+        "Lead_City": {
+            "sobject": "Lead",
+            "active": False,
+            "matching": [{"rule": "Lead_City_Exact", "fields": {"City": "exact"}}],
+        },
         "Lead_Phone": {
             "sobject": "Lead",
             "action_on_insert": "allow",
@@ -129,6 +137,10 @@ class OrgOnEmulator:
     def values(self, record_id: str) -> Mapping[str, Any]:
         """As the org's own state has it."""
         return self._org.record(record_id) or {}
+
+    def inactive_rule(self) -> str:
+        """From the org file."""
+        return "Lead_City"
 
     def lose_an_answer(self) -> None:
         """The connection is reset after the commit."""
