@@ -324,6 +324,9 @@ class DetailReader(Protocol):
     def rows_by_rule(self, load_id: str) -> Mapping[str, int]:
         """Duplicate rule to the number of rows of a load that it named records for, most first."""
 
+    def rows_by_caution(self, load_id: str) -> Mapping[str, int]:
+        """Caution to the number of rows awaiting review one of whose matches has it, most first."""
+
 
 class RuleReader(Protocol):
     """What did the duplicate rules do, over many loads?"""

@@ -46,6 +46,8 @@ class Report:
     sent_again: SentAgain | None = None
     #: Duplicate rule to the number of rows that it named records for, most first.
     rules: Mapping[str, int] = field(default_factory=dict)
+    #: Caution to the number of waiting rows one of whose matches has it, most first.
+    cautions: Mapping[str, int] = field(default_factory=dict)
     #: ``None``: of the whole load.
     partition: int | None = None
     #: Of a partition, the API calls that its task has made in this try.
@@ -68,6 +70,7 @@ def report_of(audit: AuditReader, load: Load, totals: Totals | None = None) -> R
         counted,
         audit.sent_again(load.load_id),
         audit.rows_by_rule(load.load_id),
+        audit.rows_by_caution(load.load_id),
         doubtful=audit.doubtful_matches(load.load_id),
         counts_instead=newer.load_id if newer else None,
     )
@@ -87,6 +90,9 @@ def lines_of(report: Report, *, width: int = WIDTH, ascii_only: bool = False) ->
     if report.rules:
         at_each = "; a row counts at each rule that named a record for it" if len(report.rules) > 1 else ""
         lines.append(f"blocked by {_rules(report.rules)}{at_each}")
+    if report.cautions:
+        told = ", ".join(f"{printable(word, _CELL_LENGTH)} ({rows:,} rows)" for word, rows in report.cautions.items())
+        lines.append(f"to look at among the rows that await a person: {told}")
     return lines
 
 

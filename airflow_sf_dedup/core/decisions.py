@@ -27,7 +27,13 @@ class UpdateMatch:
 
 @dataclass(frozen=True, slots=True)
 class SaveRow:
-    """Upsert the row by its key with ``allowSave=true``."""
+    """Upsert the row by its key with ``allowSave=true``.
+
+    :ivar rules: duplicate rules that may be overridden, in lower case; where another one refused the row, it is not
+        saved, since ``allowSave`` overrides all alerts at once. Empty: whichever the org lets be overridden.
+    """
+
+    rules: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +55,8 @@ class Pass:
     """This policy does not claim the case; the next one is asked."""
 
     reason: str
+    #: False: the policy is not meant for such a case, which says less than why another one could not act.
+    tells: bool = field(default=True, compare=False)
 
 
 Decision = UpdateMatch | SaveRow | SkipRow | Ask
@@ -128,14 +136,29 @@ class DuplicateCase:
     all_named: bool = True
     #: Where no record is named, why, in one word.
     why_unnamed: str = NO_MATCH_NAMED
+    #: Each duplicate rule that refused the row, also one that names no record; ``None``: one whose name is not told.
+    rules: tuple[str | None, ...] = ()
     #: The sObject with the fields of the load; ``None``: nobody said.
     described: SObject | None = None
+    #: E-mail addresses, in lower case, that people of different names hold among all that is settled together.
+    shared_mailboxes: frozenset[str] = frozenset()
     #: Policies whose decisions were refused, in that order.
     refused: tuple[Refused, ...] = ()
 
     def without(self, decided: Decided, reason: str, *, sent: bool = True) -> DuplicateCase:
         """The case once a decision could not be carried out; its policy is not asked again."""
         return replace(self, refused=(*self.refused, Refused(decided.by, reason, sent)))
+
+    @property
+    def matches_that_count(self) -> tuple[MatchedRecord, ...]:
+        """The live matches; where none is live, all of them."""
+        return tuple(record for record in self.matched if not record.is_gone) or self.matched
+
+    @property
+    def refused_by(self) -> frozenset[str | None]:
+        """The duplicate rules that refused the row, in lower case; ``None`` is one whose name is not told."""
+        named = (match.duplicate_rule for record in self.matched for match in record.matches)
+        return frozenset(rule.lower() if rule else None for rule in (*self.rules, *named))
 
     def carried_as(self, name: str) -> frozenset[str]:
         """The names, in lower case, under which the row can carry the field that a setting names."""

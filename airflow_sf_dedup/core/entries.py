@@ -70,6 +70,11 @@ class MatchEntry(Match):
     key: str | None = None
     #: Field name to ``[value in the row, value in the record]``, where they differ.
     field_differences: Mapping[str, Any] | None = None
+    #: Field name to a word of :class:`~airflow_sf_dedup.core.differences.Difference`, for every field that was read.
+    #: ``None`` when the record could not be read.
+    field_states: Mapping[str, str] | None = None
+    #: What a person who decides should know of the match, in words of :class:`~airflow_sf_dedup.core.cautions.Caution`.
+    cautions: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,3 +112,8 @@ class Entry:
     def matched_ids(self) -> tuple[str, ...]:
         """The matched records, each once, however many rules name it."""
         return tuple(dict.fromkeys(match.record_id for match in self.matches))
+
+    @property
+    def cautions(self) -> tuple[str, ...]:
+        """Those of all matches, each once."""
+        return tuple(dict.fromkeys(caution for match in self.matches for caution in match.cautions))

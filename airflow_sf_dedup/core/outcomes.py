@@ -56,6 +56,8 @@ class DuplicatesFound:
     in_doubt: bool = False
     #: Where there are no matches, why, in one word.
     why_unnamed: str = NO_MATCH_NAMED
+    #: DeveloperName of each rule that refused the row, also of one that names no record; ``None``: it has none.
+    rules: tuple[str | None, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -97,6 +97,8 @@ match = Table(
     Column("is_deleted", Boolean),
     Column("key", Text),
     Column("field_differences", JSON(none_as_null=True)),
+    Column("field_states", JSON(none_as_null=True)),
+    Column("cautions", Text),
     PrimaryKeyConstraint("load_id", "row_number", "position", name="pk_sf_dedup_match"),
     ForeignKeyConstraint(
         ["load_id", "row_number"],

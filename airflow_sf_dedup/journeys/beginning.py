@@ -25,10 +25,13 @@ from airflow_sf_dedup.journeys.partition_settings import PartitionSettings
 from airflow_sf_dedup.journeys.partitioning.listeners import Listeners
 from airflow_sf_dedup.journeys.prediction import one_call_a_row, predict_calls, warnings_of
 from airflow_sf_dedup.journeys.required import lacking
+from airflow_sf_dedup.journeys.rule_names import check_rule_names
 from airflow_sf_dedup.journeys.task_run import TaskRun
 from airflow_sf_dedup.journeys.write_settings import WriteSettings
+from airflow_sf_dedup.policies import read_policy
 from airflow_sf_dedup.salesforce.calling.daily_calls import ask_daily_calls
 from airflow_sf_dedup.salesforce.calling.session import SalesforceSession
+from airflow_sf_dedup.salesforce.duplicate_rules import OrgRules
 from airflow_sf_dedup.salesforce.reader import describe
 from airflow_sf_dedup.salesforce.write_paths import LOOKUP_PATHS, WRITE_PATHS
 from airflow_sf_dedup.sources.base import Source
@@ -79,6 +82,8 @@ class Beginning:
         """
         settings.write.check()
         sobject, rows = describe(self.session, settings.sobject), source_of(source)
+        if warning := check_rule_names(read_policy(settings.write.on_duplicate), sobject.name, OrgRules(self.session)):
+            _log.warning("%s", warning)
         self._know_daily_calls(settings.write.limits)
         sweep(self.staging, now=utc_now())
         self.staging.remove_older_than(self.retention_days, now=utc_now())

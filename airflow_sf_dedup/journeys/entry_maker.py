@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
+from airflow_sf_dedup.core.cautions import cautions
 from airflow_sf_dedup.core.clock import utc_now
 from airflow_sf_dedup.core.decisions import DuplicateCase, MatchedRecord
+from airflow_sf_dedup.core.differences import Difference, field_states
 from airflow_sf_dedup.core.entries import Action, AuditValues, Entry, MatchEntry
 from airflow_sf_dedup.core.outcomes import Failed, KeyHeldByMany, Match, Saved, Unanswered
 from airflow_sf_dedup.core.records import Record
@@ -187,14 +189,14 @@ class EntryMaker:
     def blocked(
         self, case: DuplicateCase, action: Action, reason: str | None, *, record_id: str | None = None
     ) -> Entry:
-        """A duplicate rule refused the row, and this is what was done about it."""
+        """A duplicate rule refused the row, and this is what was done about it; a person is told what to look at."""
         return self.entry(
             case.record,
             action,
             reason=reason,
             record_id=record_id,
             error_code="DUPLICATES_DETECTED",
-            matches=self.matches(case),
+            matches=self.matches(case, cautious=action is Action.AWAITING_REVIEW),
         )
 
     def entry(self, record: Record, action: Action, **more: Any) -> Entry:
@@ -212,11 +214,24 @@ class EntryMaker:
             **more,
         )
 
-    def matches(self, case: DuplicateCase) -> tuple[MatchEntry, ...]:
-        """One entry a match; a record that several rules name stands once a rule."""
-        return tuple(self._match(match, record, case.record) for record in case.matched for match in record.matches)
+    def matches(self, case: DuplicateCase, *, cautious: bool = False) -> tuple[MatchEntry, ...]:
+        """One entry a match; a record that several rules name stands once a rule.
 
-    def _match(self, match: Match, record: MatchedRecord, row: Record) -> MatchEntry:
+        :param cautious: with what a person who decides should know of each.
+        """
+        return tuple(
+            each
+            for record in case.matched
+            for each in self._matches(record, case, cautions(case, record) if cautious else ())
+        )
+
+    def _matches(self, record: MatchedRecord, case: DuplicateCase, told: tuple[str, ...]) -> Iterator[MatchEntry]:
+        states = field_states(case.record.fields, record.values, case.described) if record.readable else None
+        differences = None if states is None else self._differences(case.record, record, states)
+        for match in record.matches:
+            yield self._match(match, record, field_differences=differences, field_states=states, cautions=told)
+
+    def _match(self, match: Match, record: MatchedRecord, **compared: Any) -> MatchEntry:
         return MatchEntry(
             record_id=match.record_id,
             sobject=match.sobject,
@@ -227,18 +242,20 @@ class EntryMaker:
             allow_save=match.allow_save,
             is_deleted=record.is_deleted,
             key=record.key,
-            field_differences=self._differences(row, record),
+            **compared,
         )
 
-    def _differences(self, row: Record, record: MatchedRecord) -> dict[str, Any] | None:
-        if self._audit_values is AuditValues.NONE or not record.readable:
+    def _differences(
+        self, row: Record, record: MatchedRecord, states: Mapping[str, Difference]
+    ) -> dict[str, Any] | None:
+        """Both values of the fields that the row carries, where they are not the same."""
+        if self._audit_values is AuditValues.NONE:
             return None
-        differing = {
-            name: [value, record.values.get(name)]
-            for name, value in row.fields.items()
-            if name in record.values and not _same(value, record.values[name])
+        differing = (name for name, state in states.items() if name in row.fields and state is not Difference.SAME)
+        return {
+            name: [MASK, MASK] if self._is_masked(name) else [row.fields[name], record.values[name]]
+            for name in differing
         }
-        return {name: [MASK, MASK] if self._is_masked(name) else pair for name, pair in differing.items()}
 
     def _kept(self, record: Record, action: Action, matches: tuple[MatchEntry, ...]) -> Mapping[str, Any] | None:
         if action in _KEEPS_VALUES:
@@ -252,7 +269,3 @@ class EntryMaker:
 
     def _is_masked(self, name: str) -> bool:
         return name.lower() in self._masked
-
-
-def _same(value: Any, stored: Any) -> bool:
-    return value == stored or (value in (None, "") and stored in (None, ""))

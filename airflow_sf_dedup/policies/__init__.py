@@ -4,10 +4,23 @@ from __future__ import annotations
 
 from airflow_sf_dedup.policies.ask_reviewer import AskReviewer
 from airflow_sf_dedup.policies.base import Chain, Policy
+from airflow_sf_dedup.policies.by_confidence import ByConfidence
 from airflow_sf_dedup.policies.by_rule import ByRule
+from airflow_sf_dedup.policies.by_sobject import BySobject
 from airflow_sf_dedup.policies.grammar import read_policy
 from airflow_sf_dedup.policies.save_anyway import SaveAnyway
 from airflow_sf_dedup.policies.skip import Skip
 from airflow_sf_dedup.policies.update_existing import UpdateExisting
 
-__all__ = ["AskReviewer", "ByRule", "Chain", "Policy", "SaveAnyway", "Skip", "UpdateExisting", "read_policy"]
+__all__ = [
+    "AskReviewer",
+    "ByConfidence",
+    "ByRule",
+    "BySobject",
+    "Chain",
+    "Policy",
+    "SaveAnyway",
+    "Skip",
+    "UpdateExisting",
+    "read_policy",
+]

@@ -8,7 +8,7 @@ ever without a decision.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import ClassVar, Protocol, runtime_checkable
 
@@ -19,7 +19,8 @@ from airflow_sf_dedup.core.decisions import Ask, Decided, Decision, DuplicateCas
 class Policy(Protocol):
     """One way to deal with a blocked row. Its ``repr`` is its spelling in the grammar.
 
-    A combinator has ``policies``, all those that it may ask; a policy that writes fields by name has ``named_fields``.
+    A combinator has ``policies``, all those that it may ask; a policy that writes fields by name has ``named_fields``,
+    one that names duplicate rules ``named_rules``.
     """
 
     #: The word that stands for it in strings and YAML.
@@ -58,13 +59,14 @@ class Chain:
 
     def decide(self, case: DuplicateCase) -> Decided | Pass:
         """A row that is left alone says why the policies before did not act."""
-        reason = case.refused[-1].reason if case.refused else None
+        passed = Pass(case.refused[-1].reason) if case.refused else None
         for policy in self.policies:
             answer = ask(policy, case)
             if isinstance(answer, Decided):
-                return replace(answer, decision=_because(answer.decision, reason))
-            reason = reason or answer.reason
-        return Pass(reason or "no_policy_claims_it")
+                return replace(answer, decision=_because(answer.decision, passed))
+            if passed is None or (answer.tells and not passed.tells):
+                passed = answer
+        return passed or Pass("no_policy_claims_it")
 
     def __or__(self, other: Policy) -> Chain:
         return Chain((*self.policies, *(other.policies if isinstance(other, Chain) else (other,))))
@@ -90,9 +92,24 @@ def decide(policy: Policy, case: DuplicateCase) -> Decided:
 
 def named_fields(policy: Policy) -> tuple[str, ...]:
     """The fields that a policy and those below it name; a load has to carry them."""
-    below: Iterable[Policy] = getattr(policy, "policies", ())
-    return (*getattr(policy, "named_fields", ()), *(name for each in below for name in named_fields(each)))
+    return tuple(name for each in _all(policy) for name in getattr(each, "named_fields", ()))
 
 
-def _because(decision: Decision, reason: str | None) -> Decision:
-    return replace(decision, reason=reason) if isinstance(decision, Ask | SkipRow) and reason else decision
+def named_rules(policy: Policy) -> tuple[str, ...]:
+    """The duplicate rules that a policy and those below it name; the org has to have them."""
+    return tuple(dict.fromkeys(name for each in _all(policy) for name in getattr(each, "named_rules", ())))
+
+
+def needs_fresh_rules(policy: Policy) -> bool:
+    """Whether a policy, or one below it, decides by every rule that refuses a row at the moment."""
+    return any(getattr(each, "needs_fresh_rules", False) for each in _all(policy))
+
+
+def _all(policy: Policy) -> Iterator[Policy]:
+    yield policy
+    for each in getattr(policy, "policies", ()):
+        yield from _all(each)
+
+
+def _because(decision: Decision, passed: Pass | None) -> Decision:
+    return replace(decision, reason=passed.reason) if isinstance(decision, Ask | SkipRow) and passed else decision

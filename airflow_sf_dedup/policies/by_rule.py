@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from airflow_sf_dedup.core.decisions import Decided, DuplicateCase, Pass
-from airflow_sf_dedup.errors import SettingError
 from airflow_sf_dedup.policies.base import Composable, Policy, ask
+from airflow_sf_dedup.policies.options import named_key, policies_by
 
 
 @dataclass(frozen=True, repr=False, init=False)
@@ -20,7 +20,7 @@ class ByRule(Composable):
     all allow it.
 
     :param rules: DeveloperName of a duplicate rule, in any case, to a policy in any spelling.
-    :raises SettingError: a name is no text, a policy cannot be read, or there is no rule.
+    :raises SettingError: a name is no text or stands there twice, a policy cannot be read, or there is no rule.
     """
 
     #: In the order in which they are named.
@@ -30,28 +30,24 @@ class ByRule(Composable):
     takes_mapping: ClassVar[bool] = True
 
     def __init__(self, rules: Mapping[str, Any]) -> None:
-        from airflow_sf_dedup.policies.grammar import read_policy  # the grammar reads policies, this one among them
-
-        if not isinstance(rules, Mapping) or not rules or not all(isinstance(name, str) and name for name in rules):
-            raise SettingError(
-                f"by_rule: {rules!r} is no mapping of duplicate rules to policies, "
-                "such as {'Leads_by_mail': 'update_existing | skip'}",
-                setting="on_duplicate",
-            )
-        object.__setattr__(self, "by_rule", tuple((name, read_policy(policy)) for name, policy in rules.items()))
+        example = "{'Leads_by_mail': 'update_existing | skip'}"
+        read = policies_by(rules, name=self.name, example=example, read_key=named_key, same=str.lower)
+        object.__setattr__(self, "by_rule", tuple(read))
 
     @property
     def policies(self) -> tuple[Policy, ...]:
         """Those that it may ask."""
         return tuple(policy for _, policy in self.by_rule)
 
+    @property
+    def named_rules(self) -> tuple[str, ...]:
+        """The duplicate rules that it names."""
+        return tuple(name for name, _ in self.by_rule)
+
     def decide(self, case: DuplicateCase) -> Decided | Pass:
         """What the rule's policy says."""
-        refused_by = {
-            match.duplicate_rule.lower() for record in case.matched for match in record.matches if match.duplicate_rule
-        }
-        chosen = next((policy for name, policy in self.by_rule if name.lower() in refused_by), None)
-        return ask(chosen, case) if chosen is not None else Pass("rule_not_named")
+        chosen = next((policy for name, policy in self.by_rule if name.lower() in case.refused_by), None)
+        return ask(chosen, case) if chosen is not None else Pass("rule_not_named", tells=False)
 
     def __repr__(self) -> str:
         return f"{self.name}({ {name: repr(policy) for name, policy in self.by_rule}!r})"

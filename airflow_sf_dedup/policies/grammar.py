@@ -7,7 +7,7 @@ These are the same::
     [{"update_existing": {"min_confidence": 90}}, "ask_reviewer"]
     {"update_existing": {"min_confidence": 90}, "ask_reviewer": None}
 
-A combinator takes a mapping of names to policies in any of these spellings::
+A combinator takes a mapping of names, or of numbers, to policies in any of these spellings::
 
     ByRule({"Leads_by_mail": UpdateExisting() | Skip()})
     "by_rule({'Leads_by_mail': 'update_existing | skip'})"
@@ -23,13 +23,15 @@ from airflow_sf_dedup.core.wording import listed
 from airflow_sf_dedup.errors import SettingError
 from airflow_sf_dedup.policies.ask_reviewer import AskReviewer
 from airflow_sf_dedup.policies.base import Chain, Policy
+from airflow_sf_dedup.policies.by_confidence import ByConfidence
 from airflow_sf_dedup.policies.by_rule import ByRule
+from airflow_sf_dedup.policies.by_sobject import BySobject
 from airflow_sf_dedup.policies.save_anyway import SaveAnyway
 from airflow_sf_dedup.policies.skip import Skip
 from airflow_sf_dedup.policies.update_existing import UpdateExisting
 
 POLICIES: Mapping[str, Callable[..., Policy]] = {
-    policy.name: policy for policy in (AskReviewer, ByRule, SaveAnyway, Skip, UpdateExisting)
+    policy.name: policy for policy in (AskReviewer, ByConfidence, ByRule, BySobject, SaveAnyway, Skip, UpdateExisting)
 }
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Set
+from collections.abc import Mapping, Set
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -17,6 +17,7 @@ from airflow_sf_dedup.core.decisions import (
 from airflow_sf_dedup.core.numeric_settings import MIN_CONFIDENCE
 from airflow_sf_dedup.errors import SettingError
 from airflow_sf_dedup.policies.base import Composable
+from airflow_sf_dedup.policies.options import names
 
 #: Never written to a matched record unless ``fields`` names them: a load must not move a record to
 #: another owner or record type because a rule found it.
@@ -49,7 +50,8 @@ class UpdateExisting(Composable):
                     setting="on_duplicate",
                 )
         else:
-            object.__setattr__(self, "fields", _names(self.fields))
+            read = names(self.fields, option="update_existing: fields", what="field names")
+            object.__setattr__(self, "fields", read)
         least = MIN_CONFIDENCE.read(
             self.min_confidence, named="update_existing: min_confidence", setting="on_duplicate"
         )
@@ -96,12 +98,3 @@ class UpdateExisting(Composable):
         if self.fields == "fill_blanks":
             return value not in (None, "") and match.values.get(name, _NOT_READ) in (None, "")
         return True
-
-
-def _names(fields: Iterable[object]) -> tuple[str, ...]:
-    # A set has another order in every process, and so would the repr have.
-    ordered = sorted(fields, key=str) if isinstance(fields, Set) else fields
-    names = tuple(ordered) if isinstance(ordered, Iterable) else ()
-    if not names or not all(isinstance(name, str) for name in names):
-        raise SettingError(f"update_existing: fields={fields!r} is not a list of field names", setting="on_duplicate")
-    return names  # type: ignore[return-value]

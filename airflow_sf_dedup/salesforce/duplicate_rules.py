@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
+from airflow_sf_dedup.errors import PermissionRefusedError, RequestRefusedError
 from airflow_sf_dedup.salesforce.calling.session import SalesforceSession
 
 #: Rules of an org are few: five active ones an sObject, and those that are switched off.
@@ -42,6 +43,21 @@ def matching_rules(session: SalesforceSession) -> list[OrgRule]:
     """All matching rules; as :func:`duplicate_rules`."""
     rows = _query(session, "SELECT DeveloperName, MasterLabel, SobjectType, RuleStatus FROM MatchingRule")
     return sorted((_rule(row, active=row.get("RuleStatus") == "Active") for row in rows), key=_order)
+
+
+class OrgRules:
+    """A :class:`~airflow_sf_dedup.salesforce.ports.DuplicateRules`, by one query."""
+
+    def __init__(self, session: SalesforceSession) -> None:
+        self._session = session
+
+    def states(self, sobject: str) -> Mapping[str, bool] | None:
+        """Those of one sObject; ``None`` where the user may not view the set-up."""
+        try:
+            rules = duplicate_rules(self._session)
+        except (RequestRefusedError, PermissionRefusedError):
+            return None
+        return {rule.name: rule.active for rule in rules if rule.sobject.lower() == sobject.lower()}
 
 
 def _query(session: SalesforceSession, statement: str) -> list[Mapping[str, Any]]:

@@ -140,6 +140,18 @@ class DuplicateLookup(Protocol):
         """
 
 
+class DuplicateRules(Protocol):
+    """Says which duplicate rules an org has. Answered by :class:`.OrgRules`."""
+
+    def states(self, sobject: str) -> Mapping[str, bool] | None:
+        """DeveloperName of each rule of an sObject to whether it is active, as the org states it.
+
+        Rules are cached: for some minutes an inactive one may still block rows. ``None``: this user may not know.
+
+        :raises CallError: the org does not answer.
+        """
+
+
 class RecordReader(Protocol):
     """Reads records in bulk. Answered by :class:`.OrgReader`.
 

@@ -58,7 +58,8 @@ def match(record_id: str, *, sobject: str = "Lead", allow_save: bool = False, co
 def blocked_by(*matches: Match, all_named: bool = True) -> DuplicatesFound:
     """What a look-up answers to a row that a duplicate rule refuses."""
     allow_save = bool(matches) and all(m.allow_save for m in matches)
-    return DuplicatesFound("Use one of these?", matches, allow_save=allow_save, all_named=all_named)
+    rules = tuple(dict.fromkeys(m.duplicate_rule for m in matches))
+    return DuplicatesFound("Use one of these?", matches, allow_save=allow_save, all_named=all_named, rules=rules)
 
 
 def stored(record_id: str, *, is_deleted: bool = False, **values: Any) -> StoredRecord:
@@ -72,7 +73,9 @@ BLOCKED = DuplicatesFound("Use one of these?")
 
 @dataclass
 class FakeOrg:
-    """An :class:`~airflow_sf_dedup.salesforce.ports.ChunkApi`, a ``DuplicateLookup`` and a ``RecordReader`` in one."""
+    """A :class:`~airflow_sf_dedup.salesforce.ports.ChunkApi`, a ``DuplicateLookup``, a ``RecordReader`` and
+    ``DuplicateRules`` in one.
+    """
 
     rows_per_chunk: int = 4
     chunks_per_call: int = 3
@@ -95,6 +98,8 @@ class FakeOrg:
     deleted: dict[str, tuple[str, ...]] = field(default_factory=dict)
     #: Record id to when and by whom it was written.
     created: dict[str, Origin] = field(default_factory=dict)
+    #: Duplicate rule of leads to whether it is active; ``None``: nobody may know.
+    rules: dict[str, bool] | None = field(default_factory=lambda: {"Leads_by_mail": True})
     #: Number of a call, from 1, to the error it raises.
     errors: dict[int, CallError] = field(default_factory=dict)
     #: Numbers of calls that are carried out and get no answer; what may be sent again is, and is answered then.
@@ -151,6 +156,11 @@ class FakeOrg:
         """When and by whom records were written."""
         self._call("origins", [list(record_ids)])
         return {i: self.created[i] for i in record_ids if i in self.created}
+
+    def states(self, sobject: str) -> Mapping[str, bool] | None:
+        """Which rules are active."""
+        self._call("states", [[sobject]])
+        return self.rules if sobject == LEAD.name or self.rules is None else {}
 
     def kinds(self) -> list[str]:
         """The kinds of all calls: ``upsert``, ``save_anyway``, ``update``, ``look_up``, ``by_id``, ``holders`` …"""

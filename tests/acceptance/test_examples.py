@@ -14,10 +14,11 @@ from typing import Any
 import pytest
 from airflow.dag_processing.dagbag import DagBag
 
-from airflow_sf_dedup import SALESFORCE_RETRY_POLICY
+from airflow_sf_dedup import SALESFORCE_RETRY_POLICY, duplicate_entries
 from airflow_sf_dedup.emulator import EmulatedOrg
 from airflow_sf_dedup.testing import run_dag
 from airflow_sf_dedup.testing.airflow_runs import ensure_metadata_database
+from dags_examples.by_case import by_case
 from dags_examples.parents_first import parents_first
 from dags_examples.rule_report import rule_report
 from dags_examples.small_records import small_records
@@ -54,12 +55,13 @@ def test_airflow_finds_the_dags_and_nothing_else(bag: DagBag) -> None:
         "parents_first",
         "rule_report",
         "mirror_in_org",
+        "by_case",
     }
 
 
 def test_every_task_that_talks_to_the_org_is_retried_as_its_error_says(bag: DagBag) -> None:
     ours = [task for dag in bag.dags.values() for task in dag.tasks if task.task_type.startswith("Salesforce")]
-    assert len(ours) == 18
+    assert len(ours) == 21
     assert {(task.task_id, task.retry_policy) for task in ours} == {
         (task.task_id, SALESFORCE_RETRY_POLICY) for task in ours
     }
@@ -97,6 +99,31 @@ def test_rows_that_wait_are_in_the_report(salesforce_org: EmulatedOrg, tmp_path:
         ("3", contact, "match_is_another_sobject"),
     }
     assert {record["Id"]: record.get("External_Id__c") for record in org.records("Lead")}[same] == "CRM-0"
+
+
+def test_each_kind_of_duplicate_goes_its_own_way(salesforce_org: EmulatedOrg, tmp_path: Path) -> None:
+    org = salesforce_org.state
+    [same] = org.seed("Lead", [lead(0)])
+    org.seed("Lead", [lead(1), lead(1)])
+    org.seed("Contact", [{"LastName": "Czerny", "Email": lead(2)["Email"]}])
+    [both] = org.seed("Lead", [lead(3)])
+    org.seed("Contact", [{"LastName": "Dominguez", "Email": lead(3)["Email"]}])
+    source = write_ndjson(tmp_path / "leads.ndjson", [lead(n, External_Id__c=f"CRM-{n}") for n in range(5)])
+
+    run = run_dag(by_case(), run_conf={"leads": source})
+
+    assert run.state == "success"
+    [audit] = [ti.xcom_pull(task_ids="salesforce_upsert.audit") for ti in run.get_task_instances()][:1]
+    became = {entry.row_number: (str(entry.action), entry.reason) for entry in duplicate_entries(audit)}
+    assert became == {
+        1: ("matched_updated", None),
+        2: ("skipped", "several_matches"),
+        3: ("skipped", "by_policy"),
+        4: ("skipped", "matches_of_several_sobjects"),
+        5: ("created", None),
+    }
+    keys = {record["Id"]: record.get("External_Id__c") for record in org.records("Lead")}
+    assert (keys[same], keys[both]) == ("CRM-0", None)
 
 
 def test_no_report_is_written_when_nothing_waits(salesforce_org: EmulatedOrg, tmp_path: Path) -> None:

@@ -122,13 +122,17 @@ def test_the_policies_in_yaml_are_policies() -> None:
 
     by_rule = {"Leads_by_mail": "update_existing | skip", "Leads_by_phone": "skip"}
     assert read[:2] == [read_policy("update_existing(min_confidence=90) | ask_reviewer")] * 2
-    assert read[2:] == [read_policy(f"by_rule({by_rule}) | ask_reviewer")]
+    assert read[2:] == [
+        read_policy(f"by_rule({by_rule}) | ask_reviewer"),
+        read_policy("by_confidence({95: 'update_existing', 80: 'ask_reviewer'}) | skip"),
+        read_policy("by_sobject({'Contact': 'skip', 'Account': 'ask_reviewer'}) | update_existing | ask_reviewer"),
+    ]
 
 
 def test_every_chain_of_the_table_is_a_policy() -> None:
     chains = re.findall(r"^\| `([^`]+)` \|", page_text("policies.md").split("## Usual chains")[1], re.MULTILINE)
 
-    assert len(chains) == 5
+    assert len(chains) == 6
     for chain in chains:
         read_policy(chain.replace("\\|", "|"))
 

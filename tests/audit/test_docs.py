@@ -41,7 +41,7 @@ def audited(empty_url):
 
 
 def test_every_question_is_answered(audited):
-    assert len(QUESTIONS) == PAGE.count("```sql") == 10
+    assert len(QUESTIONS) == PAGE.count("```sql") == 11
     with reading(audited) as connection:
         answers = {question: connection.execute(text(sql)).all() for question, sql in QUESTIONS}
     assert [question for question, rows in answers.items() if not rows] == []

@@ -51,9 +51,10 @@ def test_a_report_has_head_table_repeats_and_rules(audit, load):
         ["created", "", "", "1"],
         ["failed", "REQUIRED_FIELD_MISSING", "", "2"],
     ]
-    assert lines[-2:] == [
+    assert lines[-3:] == [
         "1 rows were sent more than once: at most 3 times, over 9.0 s",
         f"blocked by {MATCH.duplicate_rule} (1 rows)",
+        "to look at among the rows that await a person: names_disagree (1 rows), shared_mailbox (1 rows)",
     ]
     assert "example" not in "\n".join(lines)
     assert len({len(line) for line in lines if line[:1] in "┏┃┡│└"}) == 1, "a table that lines up, line by line"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 from airflow_sf_dedup.core.decisions import DuplicateCase, MatchedRecord
 from airflow_sf_dedup.core.entries import Action, MatchEntry
 from airflow_sf_dedup.core.outcomes import Failed, KeyHeldByMany, Saved, Unanswered
+from airflow_sf_dedup.core.sobjects import Field, SObject
 from airflow_sf_dedup.errors import LimitReachedError
 from airflow_sf_dedup.journeys.entry_maker import MASK, AuditValues, EntryMaker, TaskMark
 from airflow_sf_dedup.salesforce.http.answers import error_for
@@ -113,6 +115,42 @@ def test_differences_show_both_values_and_mask_both() -> None:
     assert masked.field_differences == {"Email": [MASK, MASK]}
     [nothing] = maker(AuditValues.NONE).matches(case(**stored))
     assert nothing.field_differences is None
+
+
+def test_every_field_that_was_read_says_how_it_compares_without_a_value() -> None:
+    stored = {"Email": MAIL.upper(), "LastName": "NAME 1", "City": "Bonn"}
+    for subject in (maker(), maker(AuditValues.ALL, "email", "lastname", "city"), maker(AuditValues.NONE)):
+        [match] = subject.matches(case(**stored))
+        assert match.field_states == {"Email": "similar", "LastName": "similar", "City": "only_in_record"}
+
+
+def test_a_field_that_the_row_does_not_carry_is_no_difference_that_would_be_written() -> None:
+    [match] = maker().matches(case(Email=MAIL, City="Bonn"))
+    assert match.field_differences == {}
+
+
+def test_what_an_org_spells_in_another_way_does_not_differ() -> None:
+    described = SObject("Lead", (Field("Email", "Email", "email"),))
+    [match] = maker().matches(replace(case(Email=MAIL.upper()), described=described))
+    assert (match.field_differences, match.field_states) == ({}, {"Email": "same"})
+
+
+@pytest.mark.parametrize(
+    ("state", "told"),
+    [({"readable": False}, False), ({"readable": False, "is_deleted": True}, False), ({"is_converted": True}, True)],
+    ids=["unreadable", "deleted", "converted"],
+)
+def test_the_state_of_a_record_is_no_difference_of_its_fields(state: dict[str, Any], told: bool) -> None:
+    [record] = case(Email=MAIL).matched
+    [match] = maker().matches(replace(case(), matched=(replace(record, **state),)))
+    assert match.field_states == ({"Email": "same"} if told else None)
+    assert match.field_differences == ({} if told else None)
+
+
+@pytest.mark.parametrize("action", [Action.AWAITING_REVIEW, Action.SKIPPED, Action.MATCHED_UPDATED], ids=str)
+def test_only_a_person_is_told_what_to_look_at(action: Action) -> None:
+    entry = maker().blocked(case(LastName="Somebody Else"), action, None)
+    assert entry.cautions == (("names_disagree",) if action is Action.AWAITING_REVIEW else ())
 
 
 def test_blank_and_nothing_do_not_differ() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -118,6 +119,16 @@ def test_a_stamp_that_is_refused_after_a_lost_answer_is_told_by_its_record(settl
     entries = settle(BOTH, row(1, "A"), row(2, "B"))
     assert (entries[1].action, entries[1].record_id) == (Action.MATCHED_UPDATED, ONE)
     assert (entries[2].action, entries[2].error_code) == (Action.FAILED, "ENTITY_IS_LOCKED")
+
+
+def test_a_person_is_told_what_to_look_at_over_all_rows_that_are_settled_together(settle: Settle, org: FakeOrg) -> None:
+    mail = "info@example.com"
+    org.lookups = {"A": blocked_by(match(ONE)), "B": blocked_by(match(TWO), all_named=False)}
+    org.records = {ONE: stored(ONE, LastName="Kuhl", Email=mail), TWO: stored(TWO, LastName="Rau", Email=mail)}
+    entries = settle("ask_reviewer", row(1, "A", LastName="KUHL"), row(2, "B", LastName="Rau"))
+    assert entries[1].cautions == ("shared_mailbox",)
+    assert entries[2].cautions == ("shared_mailbox", "more_matches_than_named")
+    assert entries[1].matches[0].field_states == {KEY: "only_in_row", "LastName": "similar", "Email": "only_in_record"}
 
 
 UNCERTAIN: dict[str, tuple[DuplicatesFound, dict[str, Any], str]] = {
@@ -299,6 +310,74 @@ def test_a_row_is_saved_anyway_only_where_every_rule_allows_it(
     org.lookups["A"] = blocked_by(*(match(lead_id(n), allow_save=a) for n, a in enumerate(rules_allow, 1)))
     assert settle("save_anyway | skip", row(9, "A"))[9].action is action
     assert bool(org.sent("save_anyway")) is (action is Action.SAVED_ANYWAY)
+
+
+def refused(*rules: str, allow_save: bool = True) -> DuplicatesFound:
+    """By these rules, each of which names the same record."""
+    named = (replace(match(ONE, allow_save=allow_save), duplicate_rule=rule) for rule in rules)
+    return replace(blocked_by(*named), rules=rules)
+
+
+ONLY_MAIL = "save_anyway(rules=['LEADS_BY_MAIL']) | skip"
+
+
+@pytest.mark.parametrize(
+    ("at_first", "now", "action", "reason"),
+    [
+        (BLOCKED, refused("Leads_by_mail"), Action.SAVED_ANYWAY, None),
+        (BLOCKED, refused("Leads_by_mail", "Leads_by_phone"), Action.SKIPPED, "other_rule_refuses"),
+        (
+            BLOCKED,
+            replace(refused("Leads_by_mail"), rules=("Leads_by_mail", None)),
+            Action.SKIPPED,
+            "other_rule_refuses",
+        ),
+        (refused("Leads_by_mail"), refused("Leads_by_mail"), Action.SAVED_ANYWAY, None),
+        (refused("Leads_by_mail"), refused("Leads_by_mail", "New"), Action.SKIPPED, "other_rule_refuses"),
+        (refused("Leads_by_mail"), refused("Leads_by_mail", allow_save=False), Action.SKIPPED, "rule_blocks_saving"),
+        (refused("Leads_by_mail", "Gone"), refused("Leads_by_mail"), Action.SAVED_ANYWAY, None),
+        (refused("Leads_by_mail"), Saved(TWO, True), Action.CREATED, "resolved_on_lookup"),
+    ],
+    ids=[
+        "it alone",
+        "another one too",
+        "another one without a name",
+        "still it alone",
+        "another one since then",
+        "it blocks since then",
+        "another one no longer",
+        "none any more",
+    ],
+)
+def test_only_named_rules_are_overridden_and_they_are_looked_up_before_the_save(
+    settle: Settle, org: FakeOrg, at_first: DuplicatesFound, now: Any, action: Action, reason: str | None
+) -> None:
+    org.lookups["A"] = now
+    settle.settlement(ONLY_MAIL).settle([Blocked(UnderWay(row(9, "A"), 1), at_first)])
+    entry = settle.entries()[9]
+    assert (entry.action, entry.reason) == (action, reason)
+    assert org.kinds().count("look_up") == 1
+    assert bool(org.sent("save_anyway")) is (action is Action.SAVED_ANYWAY)
+
+
+def test_what_a_refusal_named_at_once_is_not_asked_again_for_other_policies(settle: Settle, org: FakeOrg) -> None:
+    found = refused("Leads_by_mail")
+    settle.settlement("save_anyway").settle([Blocked(UnderWay(row(9, "A"), 1), found)])
+    assert settle.entries()[9].action is Action.SAVED_ANYWAY
+    assert not org.sent("look_up")
+
+
+class _SavesPastOne:
+    name = "saves_past_one"
+
+    def decide(self, case: DuplicateCase) -> SaveRow:
+        return SaveRow(frozenset({"leads_by_mail"}))
+
+
+def test_a_policy_of_ones_own_saves_past_no_other_rule_than_it_names(settle: Settle, org: FakeOrg) -> None:
+    org.lookups = {"A": refused("Leads_by_mail"), "B": refused("Leads_by_mail", "Leads_by_phone")}
+    entries = settle(Chain((_SavesPastOne(),)), row(1, "A"), row(2, "B"))
+    assert [entries[number].action for number in (1, 2)] == [Action.SAVED_ANYWAY, Action.AWAITING_REVIEW]
 
 
 def test_a_save_that_meets_many_holders_of_the_key_fails_and_names_them(settle: Settle, org: FakeOrg) -> None:

@@ -42,8 +42,13 @@ def test_all_spellings_are_the_same(spelling: Any) -> None:
 
 @pytest.mark.parametrize(
     ("case", "expected"),
-    [(BY_MAIL, SkipRow()), (BY_BOTH, SkipRow()), (replace(CERTAIN, matched=()), Pass("rule_not_named"))],
-    ids=["its rule", "several rules", "no rule that is named"],
+    [
+        (BY_MAIL, SkipRow()),
+        (BY_BOTH, SkipRow()),
+        (replace(CERTAIN, matched=(), rules=("Leads_by_mail",)), SkipRow()),
+        (replace(CERTAIN, matched=()), Pass("rule_not_named")),
+    ],
+    ids=["its rule", "several rules", "one that names no record", "no rule that is named"],
 )
 def test_the_rule_that_is_named_first_decides_whom_to_ask(case: Any, expected: object) -> None:
     policy = ByRule({"LEADS_BY_MAIL": "skip", "Leads_by_phone": "ask_reviewer"})
@@ -81,6 +86,8 @@ def test_fields_that_a_policy_inside_names_have_to_be_carried_too() -> None:
         "by_rule({'R': 'merge'})",
         "by_rule({'R': None})",
         "by_rule({1: 'skip'})",
+        "by_rule({' ': 'skip'})",
+        "by_rule({'R': 'skip', 'r': 'ask_reviewer'})",
         "by_rule({'R': 'skip'}, {'Q': 'skip'})",
         "by_rule({'R': 'skip'}, x=1)",
         {"by_rule": None},

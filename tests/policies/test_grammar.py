@@ -10,7 +10,17 @@ from hypothesis import strategies as st
 
 from airflow_sf_dedup.errors import SettingError
 from airflow_sf_dedup.operators.rows import Rows
-from airflow_sf_dedup.policies import AskReviewer, Chain, SaveAnyway, Skip, UpdateExisting, read_policy
+from airflow_sf_dedup.policies import (
+    AskReviewer,
+    ByConfidence,
+    ByRule,
+    BySobject,
+    Chain,
+    SaveAnyway,
+    Skip,
+    UpdateExisting,
+    read_policy,
+)
 
 STRICT = UpdateExisting(min_confidence=90) | AskReviewer()
 
@@ -71,7 +81,7 @@ def test_what_cannot_be_read_is_refused_by_its_setting(spelling: Any) -> None:
 
 
 def test_the_error_names_what_there_is() -> None:
-    with pytest.raises(SettingError, match="ask_reviewer, by_rule, save_anyway, skip, update_existing"):
+    with pytest.raises(SettingError, match="ask_reviewer, by_confidence, by_rule, by_sobject, save_anyway"):
         read_policy("merge")
 
 
@@ -80,11 +90,21 @@ POLICIES = st.one_of(
     st.builds(Skip),
     st.builds(AskReviewer),
     st.builds(SaveAnyway),
+    st.builds(SaveAnyway, rules=st.lists(st.from_regex("[A-Za-z]+", fullmatch=True), min_size=1, max_size=3)),
     st.builds(UpdateExisting, fields=FIELDS, min_confidence=st.integers(0, 100) | st.floats(0, 100)),
 )
 
 
-@given(st.lists(POLICIES, min_size=1, max_size=4))
+CHAINS = st.lists(POLICIES, min_size=1, max_size=3).map(lambda policies: Chain(tuple(policies)))
+NAMES = st.from_regex("[A-Z][a-z]+", fullmatch=True)
+COMBINATORS = st.one_of(
+    st.builds(ByConfidence, st.dictionaries(st.integers(0, 100) | st.floats(0, 100), CHAINS, min_size=1, max_size=3)),
+    st.builds(ByRule, st.dictionaries(NAMES, CHAINS, min_size=1, max_size=3)),
+    st.builds(BySobject, st.dictionaries(NAMES, CHAINS, min_size=1, max_size=3)),
+)
+
+
+@given(st.lists(POLICIES | COMBINATORS, min_size=1, max_size=4))
 def test_the_repr_of_a_chain_reads_back(policies: list[Any]) -> None:
     chain = Chain(tuple(policies))
     assert read_policy(repr(chain)) == chain

@@ -13,14 +13,17 @@ from airflow_sf_dedup.core.outcomes import DuplicatesFound
 from airflow_sf_dedup.emulator import EmulatedOrg
 from airflow_sf_dedup.errors import PermissionRefusedError
 from airflow_sf_dedup.salesforce.collections import CollectionsApi
+from airflow_sf_dedup.salesforce.duplicate_rules import OrgRules
 from airflow_sf_dedup.salesforce.ports import DuplicateLookup
 from airflow_sf_dedup.salesforce.reader import OrgReader
 from airflow_sf_dedup.salesforce.soap_access import SoapAccess
+from airflow_sf_dedup.salesforce.soap_lookup import SoapUpsertLookup
 from airflow_sf_dedup.salesforce.wire.rest import WriteOptions
 from airflow_sf_dedup.salesforce.write_paths import LOOKUP_PATHS, WriteTarget
 from airflow_sf_dedup.testing.contracts.lookups import DuplicateLookupContract
 from airflow_sf_dedup.testing.contracts.orgs import OnEmulator, OrgOnEmulator
 from airflow_sf_dedup.testing.contracts.readers import RecordReaderContract
+from airflow_sf_dedup.testing.contracts.rules import DuplicateRulesContract
 from airflow_sf_dedup.testing.contracts.write_apis import ChunkApiContract
 
 
@@ -110,3 +113,15 @@ def test_the_page_says_what_a_thousand_blocked_rows_cost(name: str) -> None:
         counted = emulated.state.stats()["api_calls"] - before
         assert costs_of_a_thousand()[name] == 5 * counted + (not path.writes)
         org.session.close()
+
+
+class TestOrgRules(OnEmulator, DuplicateRulesContract[OrgOnEmulator]):
+    def make_rules(self, org: OrgOnEmulator) -> OrgRules:
+        return OrgRules(org.session)
+
+    def make_lookup(self, org: OrgOnEmulator) -> SoapUpsertLookup:
+        return SoapUpsertLookup(org.session, sobject=org.sobject, external_id_field=org.key_rule.field.name)
+
+    def test_a_user_who_may_not_see_the_set_up_is_told_none(self, org: OrgOnEmulator) -> None:
+        org.refuse_a_call()
+        assert OrgRules(org.session).states("Lead") is None

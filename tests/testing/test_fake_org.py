@@ -14,6 +14,7 @@ from airflow_sf_dedup.errors import RequestRefusedError
 from airflow_sf_dedup.salesforce.ports import ChunkRefused, Origin, RecordUpdate
 from airflow_sf_dedup.testing.contracts.lookups import DuplicateLookupContract
 from airflow_sf_dedup.testing.contracts.readers import RecordReaderContract
+from airflow_sf_dedup.testing.contracts.rules import DuplicateRulesContract
 from airflow_sf_dedup.testing.contracts.write_apis import ChunkApiContract
 from airflow_sf_dedup.testing.fake_org import BLOCKED, LEAD, FakeOrg, blocked_by, lead_id, match, row, stored
 
@@ -73,6 +74,10 @@ class ArrangedFake:
     def holds(self, key: str) -> bool:
         return key in self.fake.held
 
+    def inactive_rule(self) -> str:
+        self.fake.rules = {**(self.fake.rules or {}), "Leads_by_city": False}
+        return "Leads_by_city"
+
     def lose_an_answer(self) -> None:
         self.fake.lost.add(len(self.fake.calls) + 1)
 
@@ -105,6 +110,14 @@ class TestLookingUpWithoutWriting(TestLookingUp):
 
 class TestReading(Fake, RecordReaderContract[ArrangedFake]):
     def make_reader(self, org: ArrangedFake) -> FakeOrg:
+        return org.fake
+
+
+class TestTellingRules(Fake, DuplicateRulesContract[ArrangedFake]):
+    def make_rules(self, org: ArrangedFake) -> FakeOrg:
+        return org.fake
+
+    def make_lookup(self, org: ArrangedFake) -> FakeOrg:
         return org.fake
 
 

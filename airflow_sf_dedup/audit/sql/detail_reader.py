@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 
 from sqlalchemy import and_, func, select
 
 from airflow_sf_dedup.audit.base import DOUBTFUL_BELOW, DoubtfulMatches, SentAgain
 from airflow_sf_dedup.audit.sql.part import SqlPart
+from airflow_sf_dedup.audit.sql.rows import words_in
 from airflow_sf_dedup.core.entries import Action
 from airflow_sf_dedup.database import tables
 from airflow_sf_dedup.database.engine import reading
@@ -54,3 +56,18 @@ class SqlDetailReader(SqlPart):
         )
         with reading(self.engine) as connection:
             return {rule: int(count) for rule, count in connection.execute(query)}
+
+    def rows_by_caution(self, load_id: str) -> Mapping[str, int]:
+        """Caution to the number of waiting rows of a load one of whose matches has it, most first."""
+        entry, match = tables.entry.c, tables.match.c
+        same_row = and_(match.load_id == entry.load_id, match.row_number == entry.row_number)
+        query = (
+            select(match.row_number, match.cautions)
+            .join_from(tables.entry, tables.match, same_row)
+            .where(entry.load_id == load_id, entry.action == Action.AWAITING_REVIEW.value, match.cautions.is_not(None))
+            .distinct()
+        )
+        with reading(self.engine) as connection:
+            told = {(row, caution) for row, text in connection.execute(query) for caution in words_in(text)}
+        rows = Counter(caution for _, caution in told)
+        return dict(sorted(rows.items(), key=lambda item: (-item[1], item[0])))

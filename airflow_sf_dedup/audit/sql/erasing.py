@@ -81,7 +81,7 @@ def _erase_parts(connection: Connection, key: str, loads: list[ColumnElement[boo
     connection.execute(
         update(tables.match)
         .where(or_(of_rows, carries_key), *_within(tables.match, loads))
-        .values(key=None, field_differences=None)
+        .values(key=None, field_differences=None, field_states=None, cautions=None)
     )
     spellings = {key, key.lower(), key.upper(), key.casefold()}
     connection.execute(

@@ -65,7 +65,6 @@ def entry_row(load_id: str, entry: Entry) -> Row:
 def match_rows(load_id: str, entry: Entry) -> Iterator[Row]:
     """The columns of ``sf_dedup_match``, one row a match, in the table's order."""
     for position, match in enumerate(entry.matches):
-        differences = match.field_differences
         yield (
             load_id,
             entry.row_number,
@@ -79,7 +78,8 @@ def match_rows(load_id: str, entry: Entry) -> Iterator[Row]:
             match.allow_save,
             match.is_deleted,
             stored_key(match.key),
-            None if differences is None else json_text(differences),
+            *(None if each is None else json_text(each) for each in (match.field_differences, match.field_states)),
+            stored_word(",".join(match.cautions) or None),
         )
 
 
@@ -93,18 +93,19 @@ def entry_from(row: RowMapping, matches: Sequence[MatchEntry], values: Mapping[s
     """An entry from its row, its matches and its kept values."""
     fields = {name: value for name, value in row.items() if name != "load_id"}
     fields["action"] = Action(fields["action"])
-    fields["error_fields"] = fields_from(fields["error_fields"])
+    fields["error_fields"] = words_in(fields["error_fields"])
     return Entry(**fields, matches=tuple(matches), values=values)
 
 
-def fields_from(text: str | None) -> tuple[str, ...]:
-    """The names in ``error_fields``."""
+def words_in(text: str | None) -> tuple[str, ...]:
+    """The words of a column that has commas between them."""
     return tuple(text.split(",")) if text else ()
 
 
 def match_from(row: RowMapping) -> MatchEntry:
     """A match from its row."""
-    return MatchEntry(**{name: row[name] for name in row if name not in ("load_id", "row_number", "position")})
+    fields = {name: row[name] for name in row if name not in ("load_id", "row_number", "position")}
+    return MatchEntry(**{**fields, "cautions": words_in(fields["cautions"])})
 
 
 def load_row(load: Load) -> dict[str, Any]:

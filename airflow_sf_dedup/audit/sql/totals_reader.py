@@ -9,7 +9,7 @@ from sqlalchemy import func, select
 from airflow_sf_dedup.audit.base import Totals
 from airflow_sf_dedup.audit.sql.conditions import entries_of
 from airflow_sf_dedup.audit.sql.part import SqlPart
-from airflow_sf_dedup.audit.sql.rows import fields_from
+from airflow_sf_dedup.audit.sql.rows import words_in
 from airflow_sf_dedup.core.entries import Action
 from airflow_sf_dedup.database import tables
 from airflow_sf_dedup.database.engine import reading
@@ -34,6 +34,6 @@ class SqlTotalsReader(SqlPart):
                 actions[key[0]] += rows
                 if code or reason or key[0] not in _PLAIN:
                     reasons[key] += rows
-                for each in fields_from(names):
+                for each in words_in(names):
                     fields[key][each] += rows
         return Totals(dict(actions), dict(reasons), {key: dict(counts) for key, counts in fields.items()})

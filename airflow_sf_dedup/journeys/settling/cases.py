@@ -60,6 +60,7 @@ class Cases:
             allow_save=row.found.allow_save,
             all_named=row.found.all_named,
             why_unnamed=row.found.why_unnamed,
+            rules=row.found.rules,
             described=self.sobject,
         )
 

@@ -22,8 +22,9 @@ def may_be_carried_out(decision: Decision, case: DuplicateCase) -> bool:
         case UpdateMatch(record_id):
             certain = certain_match(case)
             return certain is not None and certain.record_id == record_id
-        case SaveRow():
-            return case.allow_save and not any(refused.sent for refused in case.refused)
+        case SaveRow(rules):
+            only_these = not rules or case.refused_by <= rules
+            return case.allow_save and only_these and not any(refused.sent for refused in case.refused)
         case _:
             return True
 

@@ -121,6 +121,11 @@ def named(rows: Sequence[Blocked]) -> list[Blocked]:
     return [row for row in rows if row.found.matches is not None]
 
 
+def unnamed(rows: Sequence[Blocked]) -> list[Blocked]:
+    """The rows without what their refusal named: it is asked anew, since other rules may be in force by now."""
+    return [replace(row, found=replace(row.found, matches=None)) for row in rows]
+
+
 def still_blocked(answered: Sequence[Answered[Record]]) -> list[Blocked]:
     """The rows that the look-up found blocked, with what it named."""
     return [Blocked(each.sent, each.outcome) for each in answered if isinstance(each.outcome, DuplicatesFound)]

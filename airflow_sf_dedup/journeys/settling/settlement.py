@@ -8,6 +8,7 @@ from functools import partial
 from typing import Protocol
 
 from airflow_sf_dedup.audit.base import EntryWriter
+from airflow_sf_dedup.core.cautions import with_shared_mailboxes
 from airflow_sf_dedup.core.clock import utc_now
 from airflow_sf_dedup.core.decisions import Decision, DuplicateCase
 from airflow_sf_dedup.core.entries import Entry
@@ -21,8 +22,8 @@ from airflow_sf_dedup.journeys.settling.blocked import Blocked, Settling
 from airflow_sf_dedup.journeys.settling.book import Book
 from airflow_sf_dedup.journeys.settling.cases import Cases
 from airflow_sf_dedup.journeys.settling.deciding import decide_on
-from airflow_sf_dedup.journeys.settling.naming import Naming, named, still_blocked
-from airflow_sf_dedup.policies.base import Policy
+from airflow_sf_dedup.journeys.settling.naming import Naming, named, still_blocked, unnamed
+from airflow_sf_dedup.policies.base import Policy, needs_fresh_rules
 
 
 class CarriesOut(Protocol):
@@ -60,9 +61,9 @@ class Settlement:
         book = Book(blocked, partial(self.sink.remember, self.load_id))
         cases: dict[int, DuplicateCase] = {}
         try:
-            rows = self._name(blocked, book)
+            rows = self._name(unnamed(blocked) if needs_fresh_rules(self.policy) else blocked, book)
             book.read_at = utc_now()
-            open_cases = self.cases.read(rows)
+            open_cases = with_shared_mailboxes(self.cases.read(rows))
             cases = {case.record.row_number: case for case in open_cases}
             while open_cases:
                 open_cases = self._carry_out([decide_on(case, self.policy) for case in open_cases], book)

@@ -291,6 +291,7 @@ def _duplicates(errors: Sequence[Mapping[str, Any]]) -> DuplicatesFound:
         tuple(match for result in results for match in read_matches(result)),
         allow_save=complete and all(result.get("allowSave") is True for result in results),
         all_named=complete and all(map(_names_all, results)),
+        rules=tuple(_text(result.get("duplicateRule")) for result in results),
     )
 
 

@@ -66,6 +66,8 @@ MATCH = MatchEntry(
     is_deleted=False,
     key=None,
     field_differences={"Email": ["a@new.example", "a@old.example"]},
+    field_states={"Email": "different", "LastName": "same"},
+    cautions=("names_disagree", "shared_mailbox"),
 )
 
 
@@ -344,6 +346,8 @@ class AuditContract:
         assert audit.erase(key) == 1
         erased, other = audit.entries(load.load_id)
         assert (erased.key, erased.values, erased.reason) == (None, None, "erased")
+        [match] = erased.matches
+        assert (match.key, match.field_differences, match.field_states, match.cautions) == (None, None, None, ())
         assert other.key == "key-2"
         assert key not in repr([erased, other])
         assert audit.totals(load.load_id).actions == {Action.AWAITING_REVIEW: 1, Action.CREATED: 1}
@@ -515,6 +519,14 @@ class AuditContract:
         period = replace(Period(BEGIN, BEGIN + timedelta(days=1), org_id, "Lead"), **change)
         assert audit.loads_in(period) == loads
         assert len(audit.rule_uses(period)) == loads
+
+    def test_cautions_are_told_with_the_waiting_rows_that_have_them(self, audit: KeptAudit, load: Load) -> None:
+        mailbox, none = replace(MATCH, cautions=("shared_mailbox",)), replace(MATCH, cautions=())
+        waiting = [(MATCH, MATCH), (mailbox, none), (none,)]
+        entries = [an_entry(row, Action.AWAITING_REVIEW, matches=found) for row, found in enumerate(waiting, 1)]
+        audit.remember(load.load_id, [*entries, an_entry(9, Action.SKIPPED, matches=(MATCH,))])
+        told = list(audit.rows_by_caution(load.load_id).items())
+        assert told == [("shared_mailbox", 2), ("names_disagree", 1)]
 
     @pytest.mark.parametrize(
         ("hours_before", "ended", "goes_on"),

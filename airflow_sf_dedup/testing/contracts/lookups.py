@@ -47,6 +47,7 @@ class DuplicateLookupContract(Generic[OrgT]):
         [match] = found.matches or ()
         assert (match.record_id, match.sobject) == (blocker, "Lead")
         assert match.duplicate_rule
+        assert found.rules == (match.duplicate_rule,), "every rule that refuses the row is named, and no other one"
         assert found.all_named
         assert found.allow_save is alerts
         assert not found.in_doubt

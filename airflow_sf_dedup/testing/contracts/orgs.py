@@ -57,6 +57,9 @@ class ArrangedOrg(Protocol):
     def holds(self, key: str) -> bool:
         """Whether a live record holds a key."""
 
+    def inactive_rule(self) -> str:
+        """DeveloperName of a duplicate rule of leads that is switched off."""
+
     def lose_an_answer(self) -> None:
         """The next call is carried out and gets no answer; what comes after it does."""
 
@@ -73,6 +76,11 @@ _ORG_FILE: Mapping[str, Any] = {
     "duplicate_rules": {
         "Lead_Matches_Contact": None,
         "Standard_Lead_Duplicate_Rule": None,
+        "Lead_City": {
+            "sobject": "Lead",
+            "active": False,
+            "matching": [{"rule": "Lead_City_Exact", "fields": {"City": "exact"}}],
+        },
         "Lead_Phone": {
             "sobject": "Lead",
             "action_on_insert": "allow",
@@ -137,6 +145,10 @@ class OrgOnEmulator:
         """As the org's own state has it."""
         field = self.key_rule.field.name
         return any(record[field] == key for record in self._org.records("Lead"))
+
+    def inactive_rule(self) -> str:
+        """From the org file."""
+        return "Lead_City"
 
     def lose_an_answer(self) -> None:
         """The connection is reset after the commit."""
