@@ -6,8 +6,21 @@ from airflow_sf_dedup.policies.ask_reviewer import AskReviewer
 from airflow_sf_dedup.policies.base import Chain, Policy
 from airflow_sf_dedup.policies.by_rule import ByRule
 from airflow_sf_dedup.policies.grammar import read_policy
+from airflow_sf_dedup.policies.link import Link
 from airflow_sf_dedup.policies.save_anyway import SaveAnyway
 from airflow_sf_dedup.policies.skip import Skip
 from airflow_sf_dedup.policies.update_existing import UpdateExisting
+from airflow_sf_dedup.policies.update_other import UpdateOther
 
-__all__ = ["AskReviewer", "ByRule", "Chain", "Policy", "SaveAnyway", "Skip", "UpdateExisting", "read_policy"]
+__all__ = [
+    "AskReviewer",
+    "ByRule",
+    "Chain",
+    "Link",
+    "Policy",
+    "SaveAnyway",
+    "Skip",
+    "UpdateExisting",
+    "UpdateOther",
+    "read_policy",
+]

@@ -8,18 +8,23 @@ ever without a decision.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import ClassVar, Protocol, runtime_checkable
 
 from airflow_sf_dedup.core.decisions import Ask, Decided, Decision, DuplicateCase, Pass, SkipRow
+
+#: What only a policy that is for the sObject of the match says of it.
+_OF_A_MATCH = frozenset({"match_unreadable", "match_carries_another_key", "confidence_too_low", "row_links_elsewhere"})
 
 
 @runtime_checkable
 class Policy(Protocol):
     """One way to deal with a blocked row. Its ``repr`` is its spelling in the grammar.
 
-    A combinator has ``policies``, all those that it may ask; a policy that writes fields by name has ``named_fields``.
+    A combinator has ``policies``, all those that it may ask. A policy that names fields of the row has ``named_fields``,
+    one that writes to records of another sObject has ``other_fields``, one that fills in a look-up field of the row has
+    ``lookup_field``: they are checked before anything is sent.
     """
 
     #: The word that stands for it in strings and YAML.
@@ -30,6 +35,19 @@ class Policy(Protocol):
 
         A combinator answers what :func:`ask` told it.
         """
+
+
+@dataclass(frozen=True, slots=True)
+class OtherFields:
+    """What a policy writes to records of another sObject, as it spells the names."""
+
+    sobject: str
+    #: Fields of the sObject.
+    fields: tuple[str, ...]
+    #: The field of it that remembers the row's key.
+    stamp: str
+    #: Fields of the row whose values are written.
+    sources: tuple[str, ...] = ()
 
 
 class Composable:
@@ -63,7 +81,7 @@ class Chain:
             answer = ask(policy, case)
             if isinstance(answer, Decided):
                 return replace(answer, decision=_because(answer.decision, reason))
-            reason = reason or answer.reason
+            reason = _told_better(reason, answer.reason)
         return Pass(reason or "no_policy_claims_it")
 
     def __or__(self, other: Policy) -> Chain:
@@ -90,8 +108,35 @@ def decide(policy: Policy, case: DuplicateCase) -> Decided:
 
 def named_fields(policy: Policy) -> tuple[str, ...]:
     """The fields that a policy and those below it name; a load has to carry them."""
+    return tuple(name for each in _all(policy) for name in getattr(each, "named_fields", ()))
+
+
+def other_fields(policy: Policy) -> tuple[OtherFields, ...]:
+    """What a policy and those below it write to records of other sObjects."""
+    return tuple(found for each in _all(policy) if (found := getattr(each, "other_fields", None)) is not None)
+
+
+def other_sobjects(policy: Policy) -> frozenset[str]:
+    """The other sObjects that a policy and those below it write to, in lower case."""
+    return frozenset(each.sobject.lower() for each in other_fields(policy))
+
+
+def lookup_fields(policy: Policy) -> tuple[str, ...]:
+    """The look-up fields of the row that a policy and those below it fill in; a load need not carry them."""
+    return tuple(found for each in _all(policy) if (found := getattr(each, "lookup_field", None)) is not None)
+
+
+def _all(policy: Policy) -> Iterator[Policy]:
+    """A policy and those below it."""
+    yield policy
     below: Iterable[Policy] = getattr(policy, "policies", ())
-    return (*getattr(policy, "named_fields", ()), *(name for each in below for name in named_fields(each)))
+    for each in below:
+        yield from _all(each)
+
+
+def _told_better(first: str | None, then: str) -> str:
+    """Why nobody acted: what the first policy said, unless only one that is for the sObject of the match can tell."""
+    return then if first is None or (first == "match_is_another_sobject" and then in _OF_A_MATCH) else first
 
 
 def _because(decision: Decision, reason: str | None) -> Decision:

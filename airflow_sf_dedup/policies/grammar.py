@@ -24,12 +24,14 @@ from airflow_sf_dedup.errors import SettingError
 from airflow_sf_dedup.policies.ask_reviewer import AskReviewer
 from airflow_sf_dedup.policies.base import Chain, Policy
 from airflow_sf_dedup.policies.by_rule import ByRule
+from airflow_sf_dedup.policies.link import Link
 from airflow_sf_dedup.policies.save_anyway import SaveAnyway
 from airflow_sf_dedup.policies.skip import Skip
 from airflow_sf_dedup.policies.update_existing import UpdateExisting
+from airflow_sf_dedup.policies.update_other import UpdateOther
 
 POLICIES: Mapping[str, Callable[..., Policy]] = {
-    policy.name: policy for policy in (AskReviewer, ByRule, SaveAnyway, Skip, UpdateExisting)
+    policy.name: policy for policy in (AskReviewer, ByRule, Link, SaveAnyway, Skip, UpdateExisting, UpdateOther)
 }
 
 

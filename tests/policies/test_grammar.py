@@ -71,7 +71,9 @@ def test_what_cannot_be_read_is_refused_by_its_setting(spelling: Any) -> None:
 
 
 def test_the_error_names_what_there_is() -> None:
-    with pytest.raises(SettingError, match="ask_reviewer, by_rule, save_anyway, skip, update_existing"):
+    with pytest.raises(
+        SettingError, match="ask_reviewer, by_rule, link, save_anyway, skip, update_existing, update_other"
+    ):
         read_policy("merge")
 
 
