@@ -22,7 +22,7 @@ _OF_A_MATCH = frozenset({"match_unreadable", "match_carries_another_key", "confi
 class Policy(Protocol):
     """One way to deal with a blocked row. Its ``repr`` is its spelling in the grammar.
 
-    A combinator has ``policies``, all those that it may ask. A policy that names fields of the row has ``named_fields``,
+    A combinator has ``policies``, all that it may ask. A policy that names fields of the row has ``named_fields``,
     one that writes to records of another sObject has ``other_fields``, one that fills in a look-up field of the row has
     ``lookup_field``: they are checked before anything is sent.
     """
