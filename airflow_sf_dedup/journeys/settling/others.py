@@ -68,9 +68,10 @@ class OtherMatches:
 
         :raises CallError: the org does not answer.
         """
-        ids: dict[str, dict[str, None]] = defaultdict(dict)
+        named, ids = dict[str, str](), defaultdict[str, dict[str, None]](dict)
         for match in matches:
-            ids[match.sobject.lower()][match.record_id] = None
+            name = named.setdefault(match.sobject.lower(), match.sobject)
+            ids[name][match.record_id] = None
         return {record.record_id: record for name, of_it in ids.items() for record in self._read(name, of_it)}
 
     def matched(self, matches: tuple[Match, ...], stored: StoredRecord, row: Record) -> MatchedRecord:
