@@ -26,6 +26,19 @@ class UpdateMatch:
 
 
 @dataclass(frozen=True, slots=True)
+class UpdateOther:
+    """Write these fields, the stamp among them, to the matched record of another sObject. Never a create."""
+
+    sobject: str
+    #: 18 characters.
+    record_id: str
+    #: By the names of the other sObject.
+    fields: Mapping[str, Any]
+    #: The field of the record that remembers the row's key.
+    stamp: str
+
+
+@dataclass(frozen=True, slots=True)
 class SaveRow:
     """Upsert the row by its key with ``allowSave=true``.
 
@@ -34,6 +47,16 @@ class SaveRow:
     """
 
     rules: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class LinkRow:
+    """Upsert the row by its key with ``allowSave=true``, pointing to the matched record."""
+
+    #: 18 characters.
+    record_id: str
+    #: The look-up field of the row, in the org's spelling.
+    field: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +82,7 @@ class Pass:
     tells: bool = field(default=True, compare=False)
 
 
-Decision = UpdateMatch | SaveRow | SkipRow | Ask
+Decision = UpdateMatch | UpdateOther | SaveRow | LinkRow | SkipRow | Ask
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,16 +111,19 @@ class MatchedRecord:
 
     #: One record may be named by several rules.
     matches: tuple[Match, ...]
-    #: False when the user cannot read it, or nobody tried because it is of another sobject.
+    #: False when the user cannot read it.
     readable: bool = False
     is_deleted: bool | None = None
     #: A converted lead is no live lead any more.
     is_converted: bool = False
-    #: The key it carries, as it was read.
+    #: The key it carries, as it was read; of another sObject, what stands in the field that a policy calls its stamp.
     key: str | None = None
     #: That key is another than the row's, by the case rule of the field.
     carries_another_key: bool = False
+    #: By the fields of the row; of a record of another sObject, those that correspond to them.
     values: Mapping[str, Any] = field(default_factory=dict)
+    #: By the record's own fields, where it is of another sObject.
+    own_values: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def record_id(self) -> str:
@@ -138,7 +164,7 @@ class DuplicateCase:
     why_unnamed: str = NO_MATCH_NAMED
     #: Each duplicate rule that refused the row, also one that names no record; ``None``: one whose name is not told.
     rules: tuple[str | None, ...] = ()
-    #: The sObject with the fields of the load; ``None``: nobody said.
+    #: The sObject with the fields that the user sees; ``None``: nobody said.
     described: SObject | None = None
     #: E-mail addresses, in lower case, that people of different names hold among all that is settled together.
     shared_mailboxes: frozenset[str] = frozenset()
@@ -175,6 +201,11 @@ def uncertainty(case: DuplicateCase) -> str | None:
     the row's own sobject, readable and without another key, and when no other record holds the row's key yet.
     It may hold the key itself: a call of an earlier try that stamped it was carried out late.
     """
+    return no_single_match(case) or _why_not_this_one(next(r for r in case.matched if not r.is_gone), case)
+
+
+def no_single_match(case: DuplicateCase) -> str | None:
+    """Why there is no live match that is the only one, whatever sObject it is of; ``None``: there is."""
     live = [record for record in case.matched if not record.is_gone]
     if set(case.key_holders) - {record.record_id for record in live if len(live) == 1}:
         return "key_already_held"
@@ -186,7 +217,7 @@ def uncertainty(case: DuplicateCase) -> str | None:
         return "match_converted" if any(r.is_converted for r in case.matched) else "match_deleted"
     if len(live) > 1:
         return "several_matches"
-    return _why_not_this_one(live[0], case)
+    return None
 
 
 def _why_not_this_one(match: MatchedRecord, case: DuplicateCase) -> str | None:

@@ -6,7 +6,7 @@ import logging
 import uuid
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cache, cached_property, partial
 from typing import Any
 
 from airflow_sf_dedup.audit.base import LOOKUP, NOTES_BEGINNINGS, ONE_TASK, Audit, Load
@@ -23,12 +23,14 @@ from airflow_sf_dedup.journeys.load_settings import LoadSettings
 from airflow_sf_dedup.journeys.partition import partition_source
 from airflow_sf_dedup.journeys.partition_settings import PartitionSettings
 from airflow_sf_dedup.journeys.partitioning.listeners import Listeners
+from airflow_sf_dedup.journeys.policy_targets import check_other_fields
 from airflow_sf_dedup.journeys.prediction import one_call_a_row, predict_calls, warnings_of
 from airflow_sf_dedup.journeys.required import lacking
 from airflow_sf_dedup.journeys.rule_names import check_rule_names
 from airflow_sf_dedup.journeys.task_run import TaskRun
 from airflow_sf_dedup.journeys.write_settings import WriteSettings
 from airflow_sf_dedup.policies import read_policy
+from airflow_sf_dedup.policies.base import other_sobjects
 from airflow_sf_dedup.salesforce.calling.daily_calls import ask_daily_calls
 from airflow_sf_dedup.salesforce.calling.session import SalesforceSession
 from airflow_sf_dedup.salesforce.duplicate_rules import OrgRules
@@ -106,9 +108,10 @@ class Beginning:
     def _staged(self, rows: Source, settings: LoadSettings, sobject: SObject, load: Load) -> list[PartitionRef]:
         rejected = RejectedRows()
         rows_together, sent = list[int](), list[str]()
+        others = cache(partial(describe, self.session))
 
         def fits(columns: Sequence[str], key_field: Field) -> None:
-            _check_fit(settings.write, sobject, columns, key_field.name)
+            _check_fit(settings.write, sobject, columns, key_field.name, others)
             sent[:] = columns
 
         refs = partition_source(
@@ -160,11 +163,14 @@ class Beginning:
         path = LOOKUP_PATHS[write.lookup]
         is_without_soap = history is not None and path.without_soap is not None and history.lookup == path.without_soap
         lookup = LOOKUP_PATHS[path.without_soap] if is_without_soap and path.without_soap else path
+        others = len(other_sobjects(read_policy(write.on_duplicate)))
         prediction = predict_calls(
             rows_together,
             blocked_share=history.shares.blocked if history else None,
             settled_share=history.shares.settled if history else None,
-            before=self.session.api_calls + asks * tasks,
+            # Each task describes anew what its policies write to.
+            before=self.session.api_calls + (asks + others) * tasks,
+            other_sobjects=others,
             path=WRITE_PATHS[write.api],
             lookup=lookup,
             max_lookup_calls=write.max_lookup_calls,
@@ -212,12 +218,20 @@ class Beginning:
         )
 
 
-def _check_fit(settings: WriteSettings, described: SObject, columns: Iterable[str], key_field: str) -> None:
+def _check_fit(
+    settings: WriteSettings,
+    described: SObject,
+    columns: Iterable[str],
+    key_field: str,
+    others: Callable[[str], SObject],
+) -> None:
     """Whether the settings fit a load that is not staged yet.
 
     :param described: the sObject with all its fields.
     :param columns: of the source, as far as they are sent.
+    :param others: describes the other sObjects that policies write to, each at most once.
     :raises SettingError: as the upsert task would raise it.
     """
-    policy_of(settings.on_duplicate, described, columns, key_field)
+    policy = policy_of(settings.on_duplicate, described, columns, key_field)
+    check_other_fields(policy, described, key_field, others)
     masked_names(settings.masked_fields, described, key_field)

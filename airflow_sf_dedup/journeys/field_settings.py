@@ -13,6 +13,7 @@ from airflow_sf_dedup.core.field_names import carried_as, field_named, nearest_f
 from airflow_sf_dedup.core.sobjects import Field, SObject
 from airflow_sf_dedup.core.wording import listed, shown
 from airflow_sf_dedup.errors import SettingError
+from airflow_sf_dedup.journeys.policy_targets import check_lookup_fields, check_mapped_fields
 from airflow_sf_dedup.policies import Policy, read_policy
 from airflow_sf_dedup.policies.base import named_fields
 
@@ -21,10 +22,12 @@ def policy_of(setting: Any, described: SObject, columns: Iterable[str], key_fiel
     """The policy of ``on_duplicate``, where it fits the load.
 
     :param columns: of the source, as far as they are sent.
-    :raises SettingError: it is none, or names a field that the load does not carry.
+    :raises SettingError: it is none, names a field that the load does not carry, or one that cannot be written.
     """
     policy = read_policy(setting)
     check_policy_fields(policy, described, columns, key_field)
+    check_lookup_fields(policy, described)
+    check_mapped_fields(policy, described, columns)
     return policy
 
 
@@ -39,7 +42,7 @@ def check_policy_fields(policy: Policy, described: SObject, columns: Iterable[st
     if unknown:
         names = listed(unknown, say=lambda name: f"{shown(name)}{nearest_fields(described, name, carried)}")
         raise SettingError(
-            f"on_duplicate: update_existing names {names}, which the load does not carry", setting="on_duplicate"
+            f"on_duplicate: a policy names {names}, which the load does not carry", setting="on_duplicate"
         )
 
 

@@ -14,12 +14,14 @@ from airflow_sf_dedup.core.clock import utc_now
 from airflow_sf_dedup.core.entries import AuditValues
 from airflow_sf_dedup.core.keys import KeyRule
 from airflow_sf_dedup.core.partitioning import PartitionRef
+from airflow_sf_dedup.core.sobjects import SObject
 from airflow_sf_dedup.errors import CallError, SettingError
 from airflow_sf_dedup.journeys.entry_maker import EntryMaker
 from airflow_sf_dedup.journeys.field_settings import masked_names, policy_of
 from airflow_sf_dedup.journeys.limits import CallLimits, CallMeter, DailyCalls
 from airflow_sf_dedup.journeys.lookups import Lookups
 from airflow_sf_dedup.journeys.not_begun import NotesBeginning, remember_not_begun
+from airflow_sf_dedup.journeys.policy_targets import check_other_fields
 from airflow_sf_dedup.journeys.references import check_manifest
 from airflow_sf_dedup.journeys.staged_rows import staged_rows
 from airflow_sf_dedup.journeys.stores import Stores
@@ -30,7 +32,8 @@ from airflow_sf_dedup.journeys.write_settings import WriteSettings
 from airflow_sf_dedup.salesforce.calling.call_count import LimitInfo
 from airflow_sf_dedup.salesforce.calling.daily_calls import ask_daily_calls
 from airflow_sf_dedup.salesforce.calling.session import SalesforceSession
-from airflow_sf_dedup.salesforce.reader import OrgReader
+from airflow_sf_dedup.salesforce.ports import ChunkApi, RecordReader
+from airflow_sf_dedup.salesforce.reader import OrgReader, describe
 from airflow_sf_dedup.salesforce.wire.rest import WriteOptions
 from airflow_sf_dedup.salesforce.write_paths import LOOKUP_PATHS, WRITE_PATHS, LookupPath, WriteTarget
 from airflow_sf_dedup.staging.area import StagingArea
@@ -74,11 +77,13 @@ def _opened(
     """The journey, ready to make its first call."""
     audit = stores.audit
     meter, daily_calls = _metered(session, settings.limits, audit, ref.load_id, task.round_number)
-    workshop = workshop_of(
-        ref, check_manifest(ref, read_manifest(ref)), settings, session=meter, stores=stores, task=task
-    )
+    staged = check_manifest(ref, read_manifest(ref))
+    workshop = workshop_of(ref, staged, settings, session=meter, stores=stores, task=task)
     journey = workshop.upsert()
     _same_org(meter, ref)
+    workshop.known = check_other_fields(
+        workshop.policy, staged.described, ref.external_id_field, partial(describe, meter)
+    )
     audit.update_load(ref.load_id, policy=repr(workshop.policy), api=settings.api)
     _note_lookup(audit, ref.load_id, LOOKUP_PATHS[settings.lookup])
     daily_calls.ask_from_now_on()
@@ -115,6 +120,7 @@ def workshop_of(
             partition=ref.partition,
             rows=ref.rows,
             keys_repeat=staged.on_repeat == "in_order",
+            described=staged.described,
         ),
         stores=stores,
         open_org=partial(_org_of, session, WriteTarget(staged.sobject, key_rule), settings, stores.audit, ref.load_id),
@@ -151,11 +157,18 @@ def _org_of(
         settings.max_lookup_calls,
         on_change=lambda path: _note_lookup(audit, load_id, path),
     )
+
+    def written_and_read(sobject: SObject, key_rule: KeyRule) -> tuple[ChunkApi, RecordReader]:
+        api = WRITE_PATHS[settings.api].settles().open(session, WriteTarget(sobject, key_rule), options)
+        return api, OrgReader(session, sobject=sobject, key_rule=key_rule, soap_access=lookups.soap_access)
+
+    api, reader = written_and_read(target.sobject, target.key_rule)
     return Org(
-        api=WRITE_PATHS[settings.api].settles().open(session, target, options),
+        api=api,
         lookup=lookups.first(),
         lookup_instead=lookups.instead,
-        reader=OrgReader(session, sobject=target.sobject, key_rule=target.key_rule, soap_access=lookups.soap_access),
+        reader=reader,
+        by_stamp=written_and_read,
         user_id=lambda: session.user_id,
         calls=lambda: session.api_calls,
     )

@@ -1,7 +1,8 @@
 """What will a load cost in API calls? Pure: numbers in, a prediction out.
 
-Counts the calls of an upsert without trouble: rows that are sent again, refused calls and matches in
-the recycle bin cost more, rows that are not sent after all cost less.
+Counts the calls of an upsert without trouble: rows that are sent again, refused calls and matches in the recycle bin
+cost more, as do matches of another sObject that no policy writes to (a describe a task, a read each time); rows that
+are not sent after all cost less.
 """
 
 from __future__ import annotations
@@ -73,6 +74,7 @@ def predict_calls(
     blocked_share: float | None,
     settled_share: float | None = None,
     before: int = 1,
+    other_sobjects: int = 0,
     path: WritePath = WRITE_PATHS["collections"],
     lookup: LookupPath = LOOKUP_PATHS["soap_upsert"],
     max_lookup_calls: int | None = None,
@@ -86,6 +88,7 @@ def predict_calls(
     :param settled_share: share of the rows, 0 to 1, that a policy then writes; ``None``: all that are blocked.
     :param before: calls for anything but rows: the describe, and the query for the org's id where a login does
         not tell it, which is one for each task.
+    :param other_sobjects: to whose records policies write: these are read beside those of the load's own.
     :param path: by which rows are written; ``lookup``: by which it is asked what blocks them.
     :param max_lookup_calls: after which nothing more is asked, of each of ``rows_per_partition``; ``None``: never.
     :param by_soap: the holders of keys are asked for by SOAP; False: in URLs, which hold fewer keys.
@@ -98,20 +101,27 @@ def predict_calls(
     settled = blocked_share if settled_share is None else min(settled_share, blocked_share)
     for rows in rows_per_partition:
         share = settled / blocked_share if blocked_share else 0.0
-        of_partition = _settlement(_part(rows, blocked_share), share, path.settles(), lookup, by_soap)
+        of_partition = _settlement(
+            _part(rows, blocked_share), share, 1 + other_sobjects, path.settles(), lookup, by_soap=by_soap
+        )
         if max_lookup_calls is not None:
             of_partition[_LOOK_UP] = min(of_partition[_LOOK_UP], max_lookup_calls)
         steps.update(of_partition)
     return Prediction(least, steps.total(), dict(steps))
 
 
-def _settlement(blocked: int, settled: float, path: WritePath, lookup: LookupPath, by_soap: bool) -> Counter[str]:
-    """The calls for the blocked rows of one partition, which are settled so many at a time."""
+def _settlement(
+    blocked: int, settled: float, sobjects: int, path: WritePath, lookup: LookupPath, *, by_soap: bool
+) -> Counter[str]:
+    """The calls for the blocked rows of one partition, which are settled so many at a time.
+
+    :param sobjects: whose records match.
+    """
     steps = Counter[str]()
     while blocked > 0:
         together = min(blocked, SETTLE_TOGETHER)
         steps[_LOOK_UP] += _calls(together, lookup.rows_a_call)
-        steps["read matches"] += _calls(together, ROWS_A_READ)
+        steps["read matches"] += sobjects * _calls(together, ROWS_A_READ)
         # A look-up that writes nothing is told whose keys are held, since it asks as if each row were new.
         times = 1 if lookup.writes else 2
         steps["read holders of keys"] += times * _calls(together, ROWS_A_READ if by_soap else KEYS_IN_A_URL)

@@ -11,7 +11,7 @@ from functools import cached_property, partial
 
 from airflow_sf_dedup.audit.base import Load
 from airflow_sf_dedup.core.clock import utc_now
-from airflow_sf_dedup.core.decisions import Ask, SaveRow, SkipRow, UpdateMatch
+from airflow_sf_dedup.core.decisions import Ask, LinkRow, SaveRow, SkipRow, UpdateMatch, UpdateOther
 from airflow_sf_dedup.core.entries import WRITTEN
 from airflow_sf_dedup.core.keys import KeyRule
 from airflow_sf_dedup.core.records import Record
@@ -33,17 +33,20 @@ from airflow_sf_dedup.journeys.sending.senders import Room, Senders, itself
 from airflow_sf_dedup.journeys.sending.watermarks import WatermarkGuard
 from airflow_sf_dedup.journeys.settling.asking import Asks
 from airflow_sf_dedup.journeys.settling.cases import Cases
+from airflow_sf_dedup.journeys.settling.linking import Links
 from airflow_sf_dedup.journeys.settling.naming import Naming, nothing_instead
+from airflow_sf_dedup.journeys.settling.others import OtherMatches, OtherSObjects
 from airflow_sf_dedup.journeys.settling.saving import SavesAnyway
 from airflow_sf_dedup.journeys.settling.settlement import Settlement
 from airflow_sf_dedup.journeys.settling.skipping import Skips
 from airflow_sf_dedup.journeys.settling.updating import UpdatesMatch
+from airflow_sf_dedup.journeys.settling.updating_others import UpdatesOthers
 from airflow_sf_dedup.journeys.settling.writing import Writer
 from airflow_sf_dedup.journeys.stores import Stores
 from airflow_sf_dedup.journeys.task_run import TaskRun
 from airflow_sf_dedup.journeys.upsert import Upsert
 from airflow_sf_dedup.locks.base import Claimant, KeyScope
-from airflow_sf_dedup.policies.base import Policy
+from airflow_sf_dedup.policies.base import Policy, other_fields
 from airflow_sf_dedup.salesforce.ports import ChunkApi, DuplicateLookup, RecordReader
 
 #: Asked right before each call of a session, from the thread that makes it; what it raises, keeps the call back.
@@ -63,6 +66,8 @@ class Part:
     rows: int = 0
     #: Rows of a key are sent one after the other, in waves.
     keys_repeat: bool = False
+    #: The sObject with all fields that the user sees; ``None``: with those of the load.
+    described: SObject | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,11 +77,13 @@ class Org:
     :ivar user_id: of the API user, 18 characters, once it is known.
     :ivar calls: API calls that the task has made so far.
     :ivar lookup_instead: the look-up to go on with after an error of the first one; ``None``: there is none.
+    :ivar by_stamp: what writes to records of another sObject, and reads who of them carries a key in a field of theirs.
     """
 
     api: ChunkApi
     lookup: DuplicateLookup
     reader: RecordReader
+    by_stamp: Callable[[SObject, KeyRule], tuple[ChunkApi, RecordReader]]
     lookup_instead: Callable[[CallError], DuplicateLookup | None] = nothing_instead
     user_id: Callable[[], str | None] = lambda: None
     calls: Callable[[], int] = lambda: 0
@@ -124,6 +131,7 @@ class Workshop:
     :ivar gates: asked last, once the claims hold.
     :ivar staged: rows of other loads, as far as they are staged.
     :ivar say: takes a line of progress.
+    :ivar known: other sObjects that are described already, by name.
     :ivar token: under which keys are claimed; another process goes on with it where a job was left on its way.
     """
 
@@ -139,6 +147,7 @@ class Workshop:
     max_in_flight: int = 1
     staged: Callable[[Load, Collection[int]], Mapping[int, Record]] = nothing_staged
     say: Callable[[str], None] = lambda line: None
+    known: Mapping[str, SObject] = field(default_factory=dict)
     token: str = field(default_factory=lambda: str(uuid.uuid4()))
 
     def upsert(self) -> Upsert:
@@ -254,17 +263,25 @@ class Workshop:
     @cached_property
     def cases(self) -> Cases:
         """What is known of blocked rows."""
-        return Cases(self.org.reader, self.part.sobject, self.part.key_rule)
+        part, reader = self.part, self.org.reader
+        others = OtherMatches(reader, part.sobject, self.others, other_fields(self.policy))
+        return Cases(reader, part.sobject, part.described or part.sobject, part.key_rule, others)
+
+    @cached_property
+    def others(self) -> OtherSObjects:
+        """The other sObjects whose records match."""
+        return OtherSObjects(self.org.reader.describe, {name.lower(): each for name, each in self.known.items()})
 
     @cached_property
     def settlement(self) -> Settlement:
         """What settles blocked rows by the policy. What writes nothing comes first."""
         part, org = self.part, self.org
-        writer = Writer(self.senders, self.lost_answers, self.entries)
-        update = UpdatesMatch(part.load_id, part.org_id, part.key_rule, org.api, self.stores.record_claims, writer)
+        writer, key_field = Writer(self.senders, self.lost_answers, self.entries), part.key_rule.field.name
+        claims = self.stores.record_claims
+        update = UpdatesMatch(part.load_id, part.org_id, part.key_rule, key_field, org.api, claims, writer)
         return Settlement(
             load_id=part.load_id,
-            key_field=part.key_rule.field.name,
+            key_field=key_field,
             naming=self.naming,
             cases=self.cases,
             policy=self.policy,
@@ -272,7 +289,9 @@ class Workshop:
                 SkipRow: Skips(self.entries),
                 Ask: Asks(self.entries),
                 UpdateMatch: update,
-                SaveRow: SavesAnyway(part.key_rule.field.name, org.api, writer),
+                UpdateOther: UpdatesOthers(update, self.others, org.by_stamp, org.user_id, self.stamped),
+                SaveRow: SavesAnyway(key_field, org.api, writer),
+                LinkRow: Links(key_field, org.api, writer),
             },
             entries=self.entries,
             sink=self.sink,

@@ -8,9 +8,11 @@ from airflow_sf_dedup.policies.by_confidence import ByConfidence
 from airflow_sf_dedup.policies.by_rule import ByRule
 from airflow_sf_dedup.policies.by_sobject import BySobject
 from airflow_sf_dedup.policies.grammar import read_policy
+from airflow_sf_dedup.policies.link import Link
 from airflow_sf_dedup.policies.save_anyway import SaveAnyway
 from airflow_sf_dedup.policies.skip import Skip
 from airflow_sf_dedup.policies.update_existing import UpdateExisting
+from airflow_sf_dedup.policies.update_other import UpdateOther
 
 __all__ = [
     "AskReviewer",
@@ -18,9 +20,11 @@ __all__ = [
     "ByRule",
     "BySobject",
     "Chain",
+    "Link",
     "Policy",
     "SaveAnyway",
     "Skip",
     "UpdateExisting",
+    "UpdateOther",
     "read_policy",
 ]

@@ -14,13 +14,17 @@ from typing import ClassVar, Protocol, runtime_checkable
 
 from airflow_sf_dedup.core.decisions import Ask, Decided, Decision, DuplicateCase, Pass, SkipRow
 
+#: What only a policy that is for the sObject of the match says of it.
+_OF_A_MATCH = frozenset({"match_unreadable", "match_carries_another_key", "confidence_too_low", "row_links_elsewhere"})
+
 
 @runtime_checkable
 class Policy(Protocol):
     """One way to deal with a blocked row. Its ``repr`` is its spelling in the grammar.
 
-    A combinator has ``policies``, all those that it may ask; a policy that writes fields by name has ``named_fields``,
-    one that names duplicate rules ``named_rules``.
+    A combinator has ``policies``, all that it may ask. A policy that names fields of the row has ``named_fields``,
+    one that names duplicate rules ``named_rules``, one that writes to records of another sObject ``other_fields``, one
+    that fills in a look-up field of the row ``lookup_field``: they are checked before anything is sent.
     """
 
     #: The word that stands for it in strings and YAML.
@@ -31,6 +35,19 @@ class Policy(Protocol):
 
         A combinator answers what :func:`ask` told it.
         """
+
+
+@dataclass(frozen=True, slots=True)
+class OtherFields:
+    """What a policy writes to records of another sObject, as it spells the names."""
+
+    sobject: str
+    #: Fields of the sObject.
+    fields: tuple[str, ...]
+    #: The field of it that remembers the row's key.
+    stamp: str
+    #: Fields of the row whose values are written.
+    sources: tuple[str, ...] = ()
 
 
 class Composable:
@@ -64,7 +81,7 @@ class Chain:
             answer = ask(policy, case)
             if isinstance(answer, Decided):
                 return replace(answer, decision=_because(answer.decision, passed))
-            if passed is None or (answer.tells and not passed.tells):
+            if passed is None or _tells_more(answer, passed):
                 passed = answer
         return passed or Pass("no_policy_claims_it")
 
@@ -93,6 +110,28 @@ def decide(policy: Policy, case: DuplicateCase) -> Decided:
 def named_fields(policy: Policy) -> tuple[str, ...]:
     """The fields that a policy and those below it name; a load has to carry them."""
     return tuple(name for each in _all(policy) for name in getattr(each, "named_fields", ()))
+
+
+def other_fields(policy: Policy) -> tuple[OtherFields, ...]:
+    """What a policy and those below it write to records of other sObjects."""
+    return tuple(found for each in _all(policy) if (found := getattr(each, "other_fields", None)) is not None)
+
+
+def other_sobjects(policy: Policy) -> frozenset[str]:
+    """The other sObjects that a policy and those below it write to, in lower case."""
+    return frozenset(each.sobject.lower() for each in other_fields(policy))
+
+
+def lookup_fields(policy: Policy) -> tuple[str, ...]:
+    """The look-up fields of the row that a policy and those below it fill in; a load need not carry them."""
+    return tuple(found for each in _all(policy) if (found := getattr(each, "lookup_field", None)) is not None)
+
+
+def _tells_more(then: Pass, first: Pass) -> bool:
+    """Why nobody acted, the first policy says; unless it is not meant for such a case, or for such a match."""
+    if then.tells and not first.tells:
+        return True
+    return first.reason == "match_is_another_sobject" and then.reason in _OF_A_MATCH
 
 
 def named_rules(policy: Policy) -> tuple[str, ...]:

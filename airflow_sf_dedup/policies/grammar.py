@@ -26,12 +26,25 @@ from airflow_sf_dedup.policies.base import Chain, Policy
 from airflow_sf_dedup.policies.by_confidence import ByConfidence
 from airflow_sf_dedup.policies.by_rule import ByRule
 from airflow_sf_dedup.policies.by_sobject import BySobject
+from airflow_sf_dedup.policies.link import Link
 from airflow_sf_dedup.policies.save_anyway import SaveAnyway
 from airflow_sf_dedup.policies.skip import Skip
 from airflow_sf_dedup.policies.update_existing import UpdateExisting
+from airflow_sf_dedup.policies.update_other import UpdateOther
 
 POLICIES: Mapping[str, Callable[..., Policy]] = {
-    policy.name: policy for policy in (AskReviewer, ByConfidence, ByRule, BySobject, SaveAnyway, Skip, UpdateExisting)
+    policy.name: policy
+    for policy in (
+        AskReviewer,
+        ByConfidence,
+        ByRule,
+        BySobject,
+        Link,
+        SaveAnyway,
+        Skip,
+        UpdateExisting,
+        UpdateOther,
+    )
 }
 
 

@@ -21,7 +21,7 @@ from airflow_sf_dedup.salesforce.wire.rest import NOTHING_BLOCKS, after_a_lost_a
 
 KEY = "Key__c"
 KEY_FIELD = Field(KEY, "Key", "string", length=255, external_id=True, unique=True)
-#: The only sObject of the org.
+#: The sObject of the loads.
 LEAD = SObject(
     "Lead",
     (
@@ -31,7 +31,20 @@ LEAD = SObject(
         Field("Phone", "Phone", "phone", length=40),
         Field("OwnerId", "Owner", "reference", relationship_name="Owner", reference_to=("User",)),
         Field("IsConverted", "Converted", "boolean"),
+        Field("Contact__c", "Contact", "reference", relationship_name="Contact__r", reference_to=("Contact",)),
     ),
+)
+STAMP = "Lead_Key__c"
+#: What a lead may turn out to be already.
+CONTACT = SObject(
+    "Contact",
+    (
+        Field("Id", "Id", "id"),
+        Field(STAMP, "Lead Key", "string", length=255),
+        Field("LastName", "Last Name", "string", length=80),
+        Field("Phone", "Phone", "phone", length=40),
+    ),
+    key_prefix="003",
 )
 KEY_RULE = KeyRule(KEY_FIELD)
 ORG_ID = to_18("00D000000000001")
@@ -42,6 +55,11 @@ _T = TypeVar("_T")
 def lead_id(number: int) -> str:
     """The id of a lead."""
     return to_18(f"00Q{number:012d}")
+
+
+def contact_id(number: int) -> str:
+    """The id of a contact."""
+    return to_18(f"003{number:012d}")
 
 
 def row(number: int, key: str | None = None, *, wave: int = 0, **fields: Any) -> Record:
@@ -92,6 +110,8 @@ class FakeOrg:
     updates: dict[str, list[Outcome]] = field(default_factory=dict)
     #: Record id to the record, live or in the recycle bin.
     records: dict[str, StoredRecord] = field(default_factory=dict)
+    #: What the user sees of sObjects, by name.
+    sobjects: dict[str, SObject] = field(default_factory=lambda: {each.name: each for each in (LEAD, CONTACT)})
     #: Key to the live records that hold it.
     held: dict[str, tuple[str, ...]] = field(default_factory=dict)
     #: The same for records in the recycle bin.
@@ -132,10 +152,10 @@ class FakeOrg:
         return answer
 
     def describe(self, sobject: str) -> SObject:
-        """The one sObject."""
-        if sobject != LEAD.name:
+        """The sObject, if the user sees it."""
+        if sobject not in self.sobjects:
             raise PreflightError(f"sobject: the org has no {sobject!r}", setting="sobject")
-        return LEAD
+        return self.sobjects[sobject]
 
     def by_id(self, sobject: str, record_ids: Sequence[str], fields: Sequence[str]) -> dict[str, StoredRecord]:
         """The records, with all their values."""
@@ -161,6 +181,10 @@ class FakeOrg:
         """Which rules are active."""
         self._call("states", [[sobject]])
         return self.rules if sobject == LEAD.name or self.rules is None else {}
+
+    def by_stamp(self, sobject: SObject, key_rule: KeyRule) -> tuple[FakeOrg, OrgByStamp]:
+        """What writes to another sObject, and reads which of its records carry a key in a field of theirs."""
+        return self, OrgByStamp(self, sobject, key_rule)
 
     def kinds(self) -> list[str]:
         """The kinds of all calls: ``upsert``, ``save_anyway``, ``update``, ``look_up``, ``by_id``, ``holders`` …"""
@@ -222,6 +246,45 @@ class FakeOrg:
         """Of what is known of keys, by the field's own case rule, what is asked for."""
         folded = {self.key_rule.fold(key): value for key, value in known.items()}
         return {key: folded[fold] for key in keys if (fold := self.key_rule.fold(key)) in folded}
+
+
+@dataclass
+class OrgByStamp:
+    """The ``RecordReader`` of a fake org for records of another sObject that carry keys of rows in a field."""
+
+    org: FakeOrg
+    sobject: SObject
+    key_rule: KeyRule
+
+    def describe(self, sobject: str) -> SObject:
+        """As the org."""
+        return self.org.describe(sobject)
+
+    def by_id(self, sobject: str, record_ids: Sequence[str], fields: Sequence[str]) -> dict[str, StoredRecord]:
+        """As the org."""
+        return self.org.by_id(sobject, record_ids, fields)
+
+    def holders(self, keys: Sequence[str]) -> dict[str, tuple[str, ...]]:
+        """The live records of the sObject that carry the keys."""
+        return {key: found for key in keys if (found := self._carrying(key, is_deleted=False))}
+
+    def deleted_holders(self, keys: Sequence[str]) -> Mapping[str, tuple[str, ...]]:
+        """Those in the recycle bin."""
+        return {key: found for key in keys if (found := self._carrying(key, is_deleted=True))}
+
+    def origins(self, record_ids: Sequence[str]) -> Mapping[str, Origin]:
+        """As the org."""
+        return self.org.origins(record_ids)
+
+    def _carrying(self, key: str, *, is_deleted: bool) -> tuple[str, ...]:
+        name, fold = self.key_rule.field.name, self.key_rule.fold
+        return tuple(
+            each.record_id
+            for each in self.org.records.values()
+            if self.sobject.has_id(each.record_id)
+            and each.is_deleted is is_deleted
+            and self.key_rule.fold_stored(each.values.get(name)) == fold(key)
+        )
 
 
 def _next(answers: Mapping[str, list[Outcome]], name: str) -> Outcome | None:

@@ -81,7 +81,7 @@ def test_what_cannot_be_read_is_refused_by_its_setting(spelling: Any) -> None:
 
 
 def test_the_error_names_what_there_is() -> None:
-    with pytest.raises(SettingError, match="ask_reviewer, by_confidence, by_rule, by_sobject, save_anyway"):
+    with pytest.raises(SettingError, match="ask_reviewer, by_confidence, by_rule, by_sobject, link, save_anyway"):
         read_policy("merge")
 
 

@@ -13,19 +13,27 @@ from airflow_sf_dedup.core.outcomes import Match
 from airflow_sf_dedup.core.records import Record
 from airflow_sf_dedup.core.sobjects import SObject
 from airflow_sf_dedup.journeys.settling.blocked import Blocked
+from airflow_sf_dedup.journeys.settling.others import OtherMatches
 from airflow_sf_dedup.salesforce.ports import RecordReader, StoredRecord
 
 
 @dataclass(frozen=True)
 class Cases:
-    """Reads cases; it writes nothing."""
+    """Reads cases; it writes nothing.
+
+    :ivar sobject: with the fields of the load.
+    :ivar described: with all that the user sees.
+    :ivar others: reads matches of other sObjects.
+    """
 
     reader: RecordReader
     sobject: SObject
+    described: SObject
     key_rule: KeyRule
+    others: OtherMatches
 
     def read(self, blocked: Sequence[Blocked]) -> list[DuplicateCase]:
-        """A case for each row: two reads for all of them.
+        """A case for each row: two reads for all of them, and one for each other sObject that matches.
 
         :raises CallError: the org does not answer.
         """
@@ -33,6 +41,7 @@ class Cases:
             return []
         holders = self.reader.holders([row.record.key for row in blocked])
         stored = self.reader.by_id(self.sobject.name, self._own_matches(blocked), self._fields_to_read())
+        stored |= self.others.read(m for row in blocked for m in row.found.matches or () if not self._is_own(m))
         return [self._case(row, holders.get(row.record.key, ()), stored) for row in blocked]
 
     def _own_matches(self, blocked: Iterable[Blocked]) -> list[str]:
@@ -61,12 +70,14 @@ class Cases:
             all_named=row.found.all_named,
             why_unnamed=row.found.why_unnamed,
             rules=row.found.rules,
-            described=self.sobject,
+            described=self.described,
         )
 
     def _matched(self, matches: tuple[Match, ...], stored: StoredRecord | None, row: Record) -> MatchedRecord:
         if stored is None:
             return MatchedRecord(matches)
+        if not self._is_own(matches[0]):
+            return self.others.matched(matches, stored, row)
         key_field = self.key_rule.field.name
         carried = stored.values.get(key_field)
         is_blank = carried is None or not str(carried).strip()

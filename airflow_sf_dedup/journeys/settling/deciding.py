@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
-from airflow_sf_dedup.core.decisions import Decided, Decision, DuplicateCase, SaveRow, UpdateMatch, certain_match
+from airflow_sf_dedup.core.decisions import (
+    Decided,
+    Decision,
+    DuplicateCase,
+    LinkRow,
+    SaveRow,
+    UpdateMatch,
+    UpdateOther,
+    certain_match,
+)
+from airflow_sf_dedup.core.other_matches import may_be_linked, may_be_stamped
 from airflow_sf_dedup.journeys.settling.blocked import Settling
 from airflow_sf_dedup.policies.base import Policy, decide
 
@@ -22,11 +32,18 @@ def may_be_carried_out(decision: Decision, case: DuplicateCase) -> bool:
         case UpdateMatch(record_id):
             certain = certain_match(case)
             return certain is not None and certain.record_id == record_id
+        case UpdateOther():
+            return may_be_stamped(decision, case)
         case SaveRow(rules):
-            only_these = not rules or case.refused_by <= rules
-            return case.allow_save and only_these and not any(refused.sent for refused in case.refused)
+            return _may_be_saved(case) and (not rules or case.refused_by <= rules)
+        case LinkRow():
+            return _may_be_saved(case) and may_be_linked(decision, case)
         case _:
             return True
+
+
+def _may_be_saved(case: DuplicateCase) -> bool:
+    return case.allow_save and not any(refused.sent for refused in case.refused)
 
 
 def _why_not(case: DuplicateCase) -> str:

@@ -27,6 +27,7 @@ class SavesAnyway:
     api: ChunkApi
     writer: Writer
     action: Action = Action.SAVED_ANYWAY
+    reason: str | None = None
 
     @property
     def terms(self) -> Terms:
@@ -44,7 +45,8 @@ class SavesAnyway:
 
     def call(self, chunks: Sequence[Sequence[Settling]], /, *, on_late: Callable[[], None]) -> list[ChunkAnswer]:
         """One upsert for each."""
-        return self.api.upsert([[each.record for each in chunk] for chunk in chunks], allow_save=True, on_late=on_late)
+        rows = [[self.as_sent(each) for each in chunk] for chunk in chunks]
+        return self.api.upsert(rows, allow_save=True, on_late=on_late)
 
     def as_sent(self, item: Settling) -> Record:
         """As it is."""

@@ -1,11 +1,14 @@
-"""Update the match: the matched record is claimed, written by its id, and carries the row's key from then on."""
+"""Update the match: the matched record is claimed, written by its id, and carries the row's key from then on.
+
+A record of another sObject carries it in the field that the policy calls its stamp.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from airflow_sf_dedup.core.decisions import DuplicateCase, UpdateMatch
+from airflow_sf_dedup.core.decisions import DuplicateCase, UpdateMatch, UpdateOther
 from airflow_sf_dedup.core.entries import Action
 from airflow_sf_dedup.core.keys import KeyRule
 from airflow_sf_dedup.core.outcomes import DuplicatesFound, Failed, Outcome, Saved
@@ -26,15 +29,21 @@ _MATCH_GONE = frozenset({"ENTITY_IS_DELETED", "INVALID_CROSS_REFERENCE_KEY"})
 
 @dataclass(frozen=True)
 class UpdatesMatch:
-    """Updates matched records. Never a create: no path leads from a failed update to one."""
+    """Updates matched records of one sObject. Never a create: no path leads from a failed update to one.
+
+    :ivar key_rule: of the rows.
+    :ivar key_field: the records' field that carries the key.
+    """
 
     load_id: str
     org_id: str
     key_rule: KeyRule
+    key_field: str
     api: ChunkApi
     claims: RecordClaims
     writer: Writer
     action: Action = Action.MATCHED_UPDATED
+    reason: str | None = None
 
     @property
     def terms(self) -> Terms:
@@ -70,8 +79,7 @@ class UpdatesMatch:
             return None
         if outcome.code in _MATCH_GONE and not set(outcome.fields) - {"Id", "id"}:
             return "match_deleted"
-        key_field = self.key_rule.field.name
-        if outcome.code == "DUPLICATE_VALUE" and kind_of(outcome.message, key_field) is DuplicateValue.RACE:
+        if outcome.code == "DUPLICATE_VALUE" and kind_of(outcome.message, self.key_field) is DuplicateValue.RACE:
             return "key_already_held"
         return None
 
@@ -103,5 +111,5 @@ class UpdatesMatch:
 
 def _update(item: Settling) -> RecordUpdate:
     decision = item.decided.decision
-    assert isinstance(decision, UpdateMatch)  # noqa: S101 - narrows the union
+    assert isinstance(decision, UpdateMatch | UpdateOther)  # noqa: S101 - narrows the union
     return RecordUpdate(decision.record_id, decision.fields)

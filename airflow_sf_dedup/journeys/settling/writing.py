@@ -30,6 +30,10 @@ class Way(Protocol):
         """What is done, for the audit."""
 
     @property
+    def reason(self) -> str | None:
+        """What explains the action further, in one word, where it was carried out."""
+
+    @property
     def terms(self) -> Terms:
         """By which key, and whether it repeats safely."""
 
@@ -113,7 +117,7 @@ class Writer:
 
     def _entry(self, item: Settling, outcome: Outcome, way: Way) -> Entry:
         if isinstance(outcome, Saved):
-            return self.entries.blocked(item.case, way.action, None, record_id=outcome.record_id)
+            return self.entries.blocked(item.case, way.action, way.reason, record_id=outcome.record_id)
         assert not isinstance(outcome, DuplicatesFound)  # noqa: S101 - narrows the union
         return self.entries.not_saved(
             item.record, outcome, reason=f"{way.action}_failed", matches=self.entries.matches(item.case)

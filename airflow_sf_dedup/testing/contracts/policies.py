@@ -13,16 +13,20 @@ from airflow_sf_dedup.core.decisions import (
     Ask,
     Decision,
     DuplicateCase,
+    LinkRow,
     MatchedRecord,
     Pass,
     SaveRow,
     SkipRow,
     UpdateMatch,
+    UpdateOther,
     uncertainty,
 )
+from airflow_sf_dedup.core.other_matches import may_be_linked, may_be_stamped
 from airflow_sf_dedup.core.outcomes import Match
 from airflow_sf_dedup.core.record_ids import to_18
 from airflow_sf_dedup.core.records import Record
+from airflow_sf_dedup.core.sobjects import Field, SObject
 from airflow_sf_dedup.policies import Chain, Policy, read_policy
 from airflow_sf_dedup.policies.base import ask, decide
 
@@ -30,6 +34,8 @@ from airflow_sf_dedup.policies.base import ask, decide
 
 KEY = "External_Id__c"
 FIRST, SECOND = to_18("00Q000000000001"), to_18("00Q000000000002")
+#: The field by which contacts remember the keys of rows.
+STAMP, CONTACT = "Lead_Key__c", to_18("003000000000001")
 
 _FIELDS: Mapping[str, Any] = {
     KEY: "A-1",
@@ -49,6 +55,29 @@ def matched(record_id: str = FIRST, sobject: str = "Lead", **changes: Any) -> Ma
 
 #: A row with one certain match.
 CERTAIN = DuplicateCase(Record(1, "A-1", _FIELDS, "0"), "Lead", KEY, (matched(),))
+
+#: A row whose one certain match is a contact.
+CERTAIN_CONTACT = replace(
+    CERTAIN,
+    matched=(matched(CONTACT, "Contact", own_values={"LastName": "Old", "Phone": None, STAMP: None}),),
+    described=SObject(
+        "Lead",
+        (
+            Field(KEY, "Key", "string", length=255, external_id=True, unique=True),
+            Field("Contact__c", "Contact", "reference", reference_to=("Contact",)),
+        ),
+    ),
+)
+
+#: What makes it uncertain for whoever writes to contacts, by the reason that is given.
+UNCERTAIN_CONTACT: Mapping[str, DuplicateCase] = {
+    "match_is_another_sobject": replace(CERTAIN_CONTACT, matched=(matched(CONTACT, "Account"),)),
+    "match_unreadable": replace(CERTAIN_CONTACT, matched=(matched(CONTACT, "Contact", readable=False),)),
+    "match_carries_another_key": replace(
+        CERTAIN_CONTACT, matched=(matched(CONTACT, "Contact", own_values={STAMP: "B-2"}),)
+    ),
+    "several_matches": replace(CERTAIN_CONTACT, matched=(matched(), *CERTAIN_CONTACT.matched)),
+}
 
 #: What makes it uncertain, by the reason that is given.
 UNCERTAIN: Mapping[str, DuplicateCase] = {
@@ -94,15 +123,27 @@ class PolicyContract:
                 assert decision.fields[KEY] == case.record.fields[KEY]
                 assert decision.fields.keys() <= case.record.fields.keys()
 
+    def test_it_updates_a_match_of_another_sobject_only_where_it_is_certain_and_stamps_the_key_on_it(self) -> None:
+        """Without the stamp the next load would ask again."""
+        for case in _cases():
+            decision = self._says(case)
+            assert not isinstance(decision, UpdateOther) or may_be_stamped(decision, case)
+
+    def test_it_links_the_row_to_nothing_but_a_certain_match_that_the_field_may_point_to(self) -> None:
+        """A row has one look-up field of that name."""
+        for case in _cases():
+            decision = self._says(case)
+            assert not isinstance(decision, LinkRow) or may_be_linked(decision, case)
+
     def test_it_saves_anyway_only_where_the_org_allows_it(self) -> None:
         """A blocking rule cannot be overridden."""
         for case in _cases():
-            assert case.allow_save or not isinstance(self._says(case), SaveRow)
+            assert case.allow_save or not isinstance(self._says(case), SaveRow | LinkRow)
 
     def test_its_decision_is_one_of_the_closed_set(self) -> None:
         """Only these can be carried out."""
         for case in _cases():
-            assert isinstance(self._says(case), UpdateMatch | SaveRow | SkipRow | Ask | Pass)
+            assert isinstance(self._says(case), Decision | Pass)
 
     def test_it_says_why_in_one_word(self) -> None:
         """Reasons are counted; a field value in one would be another reason for every row."""
@@ -142,6 +183,6 @@ class _Next:
 
 
 def _cases() -> Iterator[DuplicateCase]:
-    for case in (CERTAIN, *UNCERTAIN.values()):
+    for case in (CERTAIN, *UNCERTAIN.values(), CERTAIN_CONTACT, *UNCERTAIN_CONTACT.values()):
         yield case
         yield replace(case, allow_save=True)
