@@ -31,7 +31,8 @@ def read_found(answer: Mapping[str, Any]) -> DuplicatesFound:
     if not found and not matches:
         return NOTHING_BLOCKS
     allow_save = answer.get("allowSave") is True and all(match.allow_save is not False for match in matches)
-    return DuplicatesFound("duplicate rules find records for the row", matches, allow_save=allow_save)
+    rules = tuple(dict.fromkeys(match.duplicate_rule for match in matches))
+    return DuplicatesFound("duplicate rules find records for the row", matches, allow_save=allow_save, rules=rules)
 
 
 def _of_sobject(match: Mapping[str, Any]) -> Iterator[Match]:

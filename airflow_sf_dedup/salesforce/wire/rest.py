@@ -305,6 +305,7 @@ def read_found(results: Iterable[Mapping[str, Any]]) -> DuplicatesFound:
         tuple(match for result in found for match in read_matches(result)),
         allow_save=all(result.get("allowSave") is True for result in found),
         all_named=all(map(_names_all, found)),
+        rules=tuple(_text(result.get("duplicateRule")) for result in found),
     )
 
 
