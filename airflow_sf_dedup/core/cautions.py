@@ -83,10 +83,11 @@ def _is_newer(match: MatchedRecord, order: str | None) -> bool:
 
 
 def _has_another_owner(case: DuplicateCase, match: MatchedRecord) -> bool:
-    owners = [
-        next((v for k, v in f.items() if k.lower() == "ownerid"), None) for f in (case.record.fields, match.values)
-    ]
-    if any(map(is_blank, owners)):
+    wanted, has = _owner(case.record.fields), _owner(match.values)
+    if is_blank(wanted) or is_blank(has):
         return False
-    field = case.described.field("OwnerId") if case.described else None
-    return likeness(*owners, field) is Likeness.OTHER
+    return likeness(wanted, has, case.described.field("OwnerId") if case.described else None) is Likeness.OTHER
+
+
+def _owner(fields: Mapping[str, Any]) -> Any:
+    return next((value for name, value in fields.items() if name.lower() == "ownerid"), None)
