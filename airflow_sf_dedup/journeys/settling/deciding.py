@@ -23,7 +23,7 @@ def may_be_carried_out(decision: Decision, case: DuplicateCase) -> bool:
             certain = certain_match(case)
             return certain is not None and certain.record_id == record_id
         case SaveRow(rules):
-            only_these = not rules or case.refused_by <= rules
+            only_these = not rules or case.is_refused_only_by(rules)
             return case.allow_save and only_these and not any(refused.sent for refused in case.refused)
         case _:
             return True
