@@ -186,6 +186,10 @@ class DuplicateCase:
         named = (match.duplicate_rule for record in self.matched for match in record.matches)
         return frozenset(rule.lower() if rule else None for rule in (*self.rules, *named))
 
+    def is_refused_only_by(self, rules: frozenset[str]) -> bool:
+        """Whether all duplicate rules that refused the row are told, and are among these, in lower case."""
+        return bool(self.refused_by) and self.refused_by <= rules
+
     def carried_as(self, name: str) -> frozenset[str]:
         """The names, in lower case, under which the row can carry the field that a setting names."""
         found = field_named(self.described, name) if self.described else None

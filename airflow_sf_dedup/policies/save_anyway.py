@@ -53,6 +53,6 @@ class SaveAnyway(Composable):
         if not case.allow_save:
             return decisions.Pass("rule_blocks_saving")
         rules = frozenset(rule.lower() for rule in self.named_rules)
-        if rules and not (case.refused_by and case.refused_by <= rules):
+        if rules and not case.is_refused_only_by(rules):
             return decisions.Pass("other_rule_refuses")
         return decisions.SaveRow(rules)

@@ -19,6 +19,7 @@ from airflow_sf_dedup.emulator import EmulatedOrg
 from airflow_sf_dedup.testing import run_dag
 from airflow_sf_dedup.testing.airflow_runs import ensure_metadata_database
 from dags_examples.by_case import by_case
+from dags_examples.leads_and_contacts import leads_and_contacts
 from dags_examples.parents_first import parents_first
 from dags_examples.rule_report import rule_report
 from dags_examples.small_records import small_records
@@ -161,6 +162,15 @@ def test_contacts_find_the_accounts_that_were_loaded_before_them(salesforce_org:
     names = {account["Id"]: account["Name"] for account in salesforce_org.records("Account")}
     found = {contact["LastName"]: names[contact["AccountId"]] for contact in salesforce_org.records("Contact")}
     assert found == {"Nowak": "Nowak Optics", "Zając": "Nowak Optics", "Weiß": "Weiß & Söhne GmbH"}
+
+
+def test_a_field_for_links_and_stamps_that_the_org_lacks_is_told_before_anything_is_sent(
+    salesforce_org: EmulatedOrg,
+) -> None:
+    run = run_dag(leads_and_contacts())
+
+    assert run.state == "failed"
+    assert not salesforce_org.state.records("Lead")
 
 
 def test_the_duplicate_rules_are_reported_as_a_page(salesforce_org: EmulatedOrg, tmp_path: Path) -> None:

@@ -57,6 +57,16 @@ def test_a_setting_that_names_nothing_is_told_and_nothing_is_sent(
     assert records(salesforce_shared_org.url, "Lead") == []
 
 
+def test_a_duplicate_rule_that_the_org_has_not_is_told_before_anything_is_sent(
+    salesforce_shared_org: EmulatedOrg,
+) -> None:
+    policy = "save_anyway(rules=['lead_email', 'Lead_Emial']) | skip"
+    upsert = SalesforceUpsertOperator(task_id="upsert", records=leads(2), on_duplicate=policy, **LEAD)
+    with pytest.raises(AirflowFailException, match=r"Lead has no duplicate rule Lead_Emial \(nearest: Lead_Email\)"):
+        execute(upsert)
+    assert records(salesforce_shared_org.url, "Lead") == []
+
+
 SOURCES: dict[str, tuple[Any, str]] = {
     "password": ("s3://AKIA:SECRET@bucket/x.csv?sig=SECRET", "s3://AKIA@bucket/x.csv: "),
     "password with a slash": ("s3://AKIA:SEC/SECRET@bucket/x.csv", "s3://AKIA:…@bucket/x.csv: "),

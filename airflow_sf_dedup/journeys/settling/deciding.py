@@ -35,7 +35,7 @@ def may_be_carried_out(decision: Decision, case: DuplicateCase) -> bool:
         case UpdateOther():
             return may_be_stamped(decision, case)
         case SaveRow(rules):
-            return _may_be_saved(case) and (not rules or case.refused_by <= rules)
+            return _may_be_saved(case) and (not rules or case.is_refused_only_by(rules))
         case LinkRow():
             return _may_be_saved(case) and may_be_linked(decision, case)
         case _:
