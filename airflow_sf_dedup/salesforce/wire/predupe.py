@@ -65,7 +65,7 @@ def _results(by_rule: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 
 
 def _ids(holder: Mapping[str, Any]) -> Iterator[str]:
-    listed = next((holder[name] for name in _IDS if isinstance(holder.get(name), list)), [])
+    listed: list[Any] = next((holder[name] for name in _IDS if isinstance(holder.get(name), list)), [])
     return filter(None, map(record_id_in, listed))
 
 
