@@ -31,6 +31,7 @@ class Lookups:
     most_calls: int
     on_change: Callable[[LookupPath], None] = lambda path: None
     soap_access: SoapAccess = field(init=False)
+    _changed: bool = field(default=False, init=False)
 
     def __post_init__(self) -> None:
         self.soap_access = SoapAccess(on_refused=self._say)
@@ -40,10 +41,14 @@ class Lookups:
         return self._capped(self.path)
 
     def instead(self, error: CallError) -> DuplicateLookup | None:
-        """What takes its place after an error, where the org refuses SOAP; ``None``: nothing."""
+        """What takes its place after an error, where the org refuses SOAP; ``None``: nothing.
+
+        Once: an org without any API says the same to REST.
+        """
         path = self._without_soap
-        if path is None or not self.soap_access.is_refused_by(error):
+        if path is None or self._changed or not self.soap_access.is_refused_by(error):
             return None
+        self._changed = True
         return self._capped(path)
 
     @property

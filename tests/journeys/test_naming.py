@@ -15,10 +15,12 @@ from airflow_sf_dedup.core.outcomes import DuplicatesFound, Failed, Unanswered
 from airflow_sf_dedup.core.records import Record
 from airflow_sf_dedup.database import tables
 from airflow_sf_dedup.errors import CallError, OutcomeUnknownError, PermissionRefusedError, TransientCallError
+from airflow_sf_dedup.journeys.lookups import Lookups
 from airflow_sf_dedup.journeys.sending.under_way import UnderWay
 from airflow_sf_dedup.journeys.settling.blocked import Blocked
 from airflow_sf_dedup.journeys.settling.capped_lookup import CappedLookup
 from airflow_sf_dedup.journeys.workshop import Org
+from airflow_sf_dedup.salesforce.write_paths import LOOKUP_PATHS
 from airflow_sf_dedup.testing.fake_org import BLOCKED, FakeOrg, blocked_by, lead_id, match, row, stored
 from airflow_sf_dedup.testing.workshops import workshop
 
@@ -182,3 +184,15 @@ def test_after_so_many_calls_rows_stay_without_a_match_and_say_so(settle: Settle
     assert [entries[n].reason for n in range(1, 8)] == [None] * 4 + ["not_looked_up"] * 3
     assert len(org.sent("look_up")) == 2
     assert len(ended) == 1
+
+
+def test_an_org_without_any_api_is_asked_in_one_other_way_and_no_more(settle: Settle) -> None:
+    lookups = Lookups(LOOKUP_PATHS["soap_upsert"], lambda path: Disabled(), 10)
+    entry = settle(row(1, "A"), lookup=lookups.first(), instead=lookups.instead, fails=True)[1]
+    assert (entry.action, entry.error_code) == (Action.NOT_SENT, "API_DISABLED_FOR_ORG")
+    assert lookups.instead(NO_SOAP) is None
+
+
+def test_a_look_up_that_needs_no_soap_has_nothing_in_its_place() -> None:
+    lookups = Lookups(LOOKUP_PATHS["rest"], lambda path: Disabled(), 10)
+    assert lookups.instead(NO_SOAP) is None
