@@ -19,6 +19,7 @@ from airflow_sf_dedup.emulator import EmulatedOrg
 from airflow_sf_dedup.testing import run_dag
 from airflow_sf_dedup.testing.airflow_runs import ensure_metadata_database
 from dags_examples.by_case import by_case
+from dags_examples.leads_and_contacts import leads_and_contacts
 from dags_examples.parents_first import parents_first
 from dags_examples.rule_report import rule_report
 from dags_examples.small_records import small_records
@@ -57,12 +58,13 @@ def test_airflow_finds_the_dags_and_nothing_else(bag: DagBag) -> None:
         "mirror_in_org",
         "by_case",
         "undelete_leads",
+        "leads_and_contacts",
     }
 
 
 def test_every_task_that_talks_to_the_org_is_retried_as_its_error_says(bag: DagBag) -> None:
     ours = [task for dag in bag.dags.values() for task in dag.tasks if task.task_type.startswith("Salesforce")]
-    assert len(ours) == 21
+    assert len(ours) == 27
     assert {(task.task_id, task.retry_policy) for task in ours} == {
         (task.task_id, SALESFORCE_RETRY_POLICY) for task in ours
     }
@@ -172,6 +174,15 @@ def test_the_duplicate_rules_are_reported_as_a_page(salesforce_org: EmulatedOrg,
 
     assert run.state == "success"
     assert "1 updated (100 %)" in (tmp_path / "rules.html").read_text(encoding="utf-8")
+
+
+def test_a_field_for_links_and_stamps_that_the_org_lacks_is_told_before_anything_is_sent(
+    salesforce_org: EmulatedOrg,
+) -> None:
+    run = run_dag(leads_and_contacts())
+
+    assert run.state == "failed"
+    assert not salesforce_org.state.records("Lead")
 
 
 def test_an_example_runs_from_the_command_line(salesforce_org: EmulatedOrg, tmp_path: Path) -> None:

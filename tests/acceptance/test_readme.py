@@ -9,6 +9,7 @@ import re
 import shutil
 import sqlite3
 from pathlib import Path
+from textwrap import dedent
 from types import ModuleType
 from typing import Any
 
@@ -17,10 +18,10 @@ import yaml
 from airflow.sdk import DAG
 
 from airflow_sf_dedup import salesforce_upsert
-from airflow_sf_dedup.core import decisions
+from airflow_sf_dedup.core import decisions, other_matches
 from airflow_sf_dedup.core.entries import Action
 from airflow_sf_dedup.emulator import EmulatedOrg
-from airflow_sf_dedup.policies import read_policy
+from airflow_sf_dedup.policies import link, read_policy
 from airflow_sf_dedup.testing import run_dag
 from dags_examples.demo.report import ABOUT_THE_RUN
 from tests import docs_links
@@ -70,6 +71,14 @@ def test_the_readme_quotes_the_example_word_for_word() -> None:
     example = (EXAMPLES / "quickstart.py").read_text(encoding="utf-8")
 
     assert quickstart_of_readme().strip() == between(example, "# [start quickstart]", "# [end quickstart]")
+
+
+def test_the_policies_quote_the_example_word_for_word() -> None:
+    example = (EXAMPLES / "leads_and_contacts.py").read_text(encoding="utf-8")
+    [quoted] = blocks(page_text("policies.md"), "py")
+
+    marks = ("# [start leads_and_contacts]", "# [end leads_and_contacts]")
+    assert quoted.strip() == dedent("    " + between(example, *marks)).strip()
 
 
 def test_the_dag_of_the_readme_has_about_fifteen_lines() -> None:
@@ -122,7 +131,10 @@ def test_the_policies_in_yaml_are_policies() -> None:
 
     by_rule = {"Leads_by_mail": "update_existing | skip", "Leads_by_phone": "skip"}
     assert read[:2] == [read_policy("update_existing(min_confidence=90) | ask_reviewer")] * 2
+    to_contacts = {"sobject": "Contact", "fields": {"Email": "Email", "City": "MailingCity"}, "stamp": "Lead_Key__c"}
     assert read[2:] == [
+        read_policy([{"update_other": to_contacts}, "ask_reviewer"]),
+        read_policy("link(field='Contact__c') | ask_reviewer"),
         read_policy(f"by_rule({by_rule}) | ask_reviewer"),
         read_policy("by_confidence({95: 'update_existing', 80: 'ask_reviewer'}) | skip"),
         read_policy("by_sobject({'Contact': 'skip', 'Account': 'ask_reviewer'}) | update_existing | ask_reviewer"),
@@ -132,14 +144,14 @@ def test_the_policies_in_yaml_are_policies() -> None:
 def test_every_chain_of_the_table_is_a_policy() -> None:
     chains = re.findall(r"^\| `([^`]+)` \|", page_text("policies.md").split("## Usual chains")[1], re.MULTILINE)
 
-    assert len(chains) == 6
+    assert len(chains) == 7
     for chain in chains:
         read_policy(chain.replace("\\|", "|"))
 
 
 def test_every_reason_for_not_acting_is_explained() -> None:
-    source = inspect.getsource(decisions)
-    reasons = set(re.findall(r'"((?:match|several|key|no_match)_[a-z_]+)"', source))
+    source = "".join(map(inspect.getsource, (decisions, other_matches, link)))
+    reasons = set(re.findall(r'"((?:match|several|key|no_match|row|rule)_[a-z_]+)"', source)) - {"rule_blocks_saving"}
 
     assert len(reasons) >= 9
     assert [reason for reason in sorted(reasons) if f"| `{reason}` |" not in page_text("policies.md")] == []

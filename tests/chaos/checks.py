@@ -29,8 +29,8 @@ DECIDED = frozenset({Action.SKIPPED, Action.AWAITING_REVIEW, Action.HELD})
 #: record that another load of the same user created meanwhile cannot be told from one's own.
 CREATED_BY_DATE = frozenset({"answer_lost", "written_to_key_holder"})
 
-#: Fields that the org works out from others.
-FOLLOWS = frozenset({"Name"})
+#: Fields that the org works out from others, or that a decision fills in.
+FOLLOWS = frozenset({"Name", "Contact__c"})
 
 #: Reasons under which an audit does not claim to know whether a row was there before.
 SAYS_NOT_WHETHER_CREATED = frozenset({"created_or_updated", "stamped_by_an_earlier_try"})
@@ -50,7 +50,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A line of the ledger about the sObject of the loads."""
+    """A line of the ledger about what loads write to."""
 
     seq: int
     #: Number of the call that carried it, in the order in which calls came in.
@@ -392,7 +392,8 @@ def _never_back(evidence: Evidence, key: str, places: list[tuple[int, Line]]) ->
 
 def _nothing_but_the_ledger(evidence: Evidence) -> Iterator[str]:
     """The records are what the lines left, one over the other."""
-    state: dict[str, dict[str, Any]] = {each["Id"]: dict(each) for each in evidence.scenario.held_before}
+    before = (*evidence.scenario.held_before, *evidence.scenario.contacts_before)
+    state: dict[str, dict[str, Any]] = {each["Id"]: dict(each) for each in before}
     for line in evidence.lines:
         if line.saved and line.record_id:
             state.setdefault(line.record_id, {}).update(line.values)

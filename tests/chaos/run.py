@@ -61,6 +61,10 @@ class Outcome:
     seconds: float = 0.0
 
 
+#: What loads write to.
+_WRITTEN = (SOBJECT, "Contact")
+
+
 @dataclass(slots=True)
 class _Task:
     """One mapped task of a load."""
@@ -140,6 +144,8 @@ class _Run:
         self._org.seed("Account", [{"Id": account_id(number), "Name": f"Account {number}"} for number in (1, 2, 3)])
         if self.scenario.held_before:
             self._org.seed(SOBJECT, self.scenario.held_before)
+        if self.scenario.contacts_before:
+            self._org.seed("Contact", self.scenario.contacts_before)
 
     def _stage_all(self) -> None:
         staging = StagingArea(self._world.staging())
@@ -285,11 +291,11 @@ class _Run:
         """What the org and the audit say now, after the closing task."""
         self._close_all()
         key_name = self.scenario.key_field.name
-        lines = [line_of(each, key_name) for each in self._org.ledger() if each["sobject"] == SOBJECT]
+        lines = [line_of(each, key_name) for each in self._org.ledger() if each["sobject"] in _WRITTEN]
         return Evidence(
             scenario=self.scenario,
             lines=lines,
-            records={record["Id"]: record for record in self._org.records()},
+            records={record["Id"]: record for sobject in _WRITTEN for record in self._org.records(sobject)},
             loads={plan.name: self._load_evidence(plan) for plan in self.scenario.loads},
             snapshots=self._snapshots,
             key_claims=self._place.claims_left(),

@@ -144,6 +144,8 @@ class Scenario:
     read_timeout: float = LONG_READ_TIMEOUT
     #: Calls may be carried out after their client has given them up.
     late_calls: bool = False
+    #: Contacts that the org holds before, each with an ``Id`` of its own.
+    contacts_before: tuple[Mapping[str, Any], ...] = ()
 
     @property
     def keys(self) -> list[str]:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
+from airflow_sf_dedup.core.record_ids import to_18
 from tests.chaos.run import Outcome, run_scenario, run_seed
 from tests.chaos.scenario import HANG, KEY_FIELDS, SHORT_READ_TIMEOUT, Kill, LoadPlan, Scenario, Schedule, draw
 from tests.chaos.world import World
@@ -90,6 +92,65 @@ def test_a_call_that_is_given_up_and_carried_out_later_overwrites_nothing_newer(
     assert said(outcome) == []
     assert outcome.faults == {"slow": 1}
     assert outcome.counts["put off"] == 6
+
+
+#: Half of the rows match a contact by their address, which blocks them, half by their city, which only warns.
+CONTACTS = tuple(
+    {"Id": to_18(f"0035g0000{n:06d}"), "LastName": f"Held{n}", "Email": f"p{n}@example.com", "City": f"City {n}"}
+    for n in range(1, 9)
+)
+MAP = {name: name for name in ("LastName", "Title", "Email", "City", "Marker__c")}
+TO_CONTACTS = (
+    f"link(field='Contact__c') | update_other(sobject='Contact', fields={MAP}, stamp='Folded_Key__c') | ask_reviewer"
+)
+
+
+def leads_that_are_contacts(schedule: Schedule, *faults: Mapping[str, Any]) -> Scenario:
+    told = ({"Email": f"p{n}@example.com"} if n % 2 else {"City": f"City {n}"} for n in range(1, 9))
+    rows = [{**row(n, KEYS[n], "load1"), **which} for n, which in enumerate(told, 1)]
+    plan = load("load1", [], rows=tuple(rows), policy=TO_CONTACTS, rows_per_chunk=3)
+    return replace(scenario(plan, schedule=schedule), contacts_before=CONTACTS, faults=faults)
+
+
+def test_leads_that_are_contacts_update_them_or_point_to_them(world: World) -> None:
+    outcome = run_scenario(world, leads_that_are_contacts(Schedule(own=False, together=1, rounds_with_faults=1)))
+    assert said(outcome) == []
+    assert outcome.actions == {"matched_updated": 4, "saved_anyway": 4}
+    all_found_their_contact(world, outcome)
+
+
+def all_found_their_contact(world: World, outcome: Outcome) -> None:
+    """A lead that a killed try has saved is met again by its key, and called what it is then; its link stays."""
+    assert outcome.actions["matched_updated"] == 4
+    contacts = {each["Id"]: each for each in world.org.records("Contact")}
+    assert sorted(filter(None, (each.get("Folded_Key__c") for each in contacts.values()))) == KEYS[1:9:2]
+    leads = {each["Folded_Key__c"]: each for each in world.org.records("Lead")}
+    assert {key: contacts[lead["Contact__c"]]["LastName"] for key, lead in leads.items()} == {
+        KEYS[number]: f"Held{number}" for number in range(2, 9, 2)
+    }
+
+
+@pytest.mark.parametrize("nth", [1, 2, 3])
+@pytest.mark.parametrize("event", ["call", "answer", "remember", "remembered", "released"])
+def test_a_process_that_is_killed_while_it_updates_contacts_and_links_leaves_a_whole_load_to_its_next_try(
+    world: World, event: str, nth: int
+) -> None:
+    late = nth + 5 if event == "call" else nth
+    killed = Schedule(own=True, together=1, rounds_with_faults=1, kills=(Kill(event, nth=late),))
+    outcome = run_scenario(world, leads_that_are_contacts(killed))
+    assert said(outcome) == []
+    assert outcome.counts["kills"] == 1
+    all_found_their_contact(world, outcome)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_answers_that_are_lost_while_contacts_are_updated_double_nothing(world: World, seed: int) -> None:
+    lost = {"kind": "reset", "after_commit": True, "how": "rst", "on": "write", "rate": 0.5, "times": 6}
+    refused = {"kind": "refuse_rows", "code": "UNABLE_TO_LOCK_ROW", "share": 0.4, "on": "write", "rate": 0.3}
+    schedule = Schedule(own=False, together=1, rounds_with_faults=2)
+    outcome = run_scenario(world, replace(leads_that_are_contacts(schedule, lost, refused), seed=seed))
+    assert said(outcome) == []
+    all_found_their_contact(world, outcome)
 
 
 def test_without_claims_the_checks_find_the_races(world: World) -> None:

@@ -13,7 +13,7 @@ from airflow_sf_dedup.core.decisions import MatchedRecord
 from airflow_sf_dedup.core.outcomes import Match
 from airflow_sf_dedup.core.records import Record
 from airflow_sf_dedup.core.sobjects import Field, SObject
-from airflow_sf_dedup.errors import PermissionRefusedError, PreflightError, RequestRefusedError
+from airflow_sf_dedup.errors import CallError, PermissionRefusedError, PreflightError, RequestRefusedError
 from airflow_sf_dedup.policies.base import OtherFields
 from airflow_sf_dedup.salesforce.ports import RecordReader, StoredRecord
 
@@ -46,7 +46,7 @@ class OtherSObjects:
         try:
             return self.describe(name) if name else None
         except _NOT_SEEN as error:
-            _log.warning("matches of %s are not compared: %s", name, error)
+            _not_compared(name, error)
             return None
 
 
@@ -97,7 +97,7 @@ class OtherMatches:
         try:
             return self.reader.by_id(other.name, list(filter(other.has_id, ids)), self._fields(other)).values()
         except _NOT_SEEN as error:
-            _log.warning("matches of %s are not compared: %s", other.name, error)
+            _not_compared(other.name, error)
             return ()
 
     def _fields(self, other: SObject) -> list[str]:
@@ -119,3 +119,9 @@ class OtherMatches:
     def _field(self, name: str, value: Any) -> Field | None:
         """A row names a parent by its relationship."""
         return self.sobject.parent(name) if isinstance(value, Mapping) else self.sobject.field(name)
+
+
+def _not_compared(sobject: str, error: Exception) -> None:
+    """Said in our words: Salesforce's may quote what it was asked for."""
+    words = error.own_words if isinstance(error, CallError) else error
+    _log.warning("matches of %s cannot be read, so that nothing is done to them: %s", sobject, words)
