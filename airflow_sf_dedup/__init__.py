@@ -22,6 +22,7 @@ _PLACES = {
     "SalesforceUpsertOperator": "airflow_sf_dedup.operators.upsert",
     "SaveAnyway": "airflow_sf_dedup.policies",
     "Skip": "airflow_sf_dedup.policies",
+    "Undelete": "airflow_sf_dedup.policies",
     "UpdateExisting": "airflow_sf_dedup.policies",
     "duplicate_entries": "airflow_sf_dedup.hooks.audited_rows",
     "salesforce_upsert": "airflow_sf_dedup.task_groups",
@@ -38,6 +39,7 @@ __all__ = [
     "SalesforceUpsertOperator",
     "SaveAnyway",
     "Skip",
+    "Undelete",
     "UpdateExisting",
     "__version__",
     "duplicate_entries",
@@ -52,7 +54,7 @@ if TYPE_CHECKING:
     from airflow_sf_dedup.operators.partition import SalesforcePartitionOperator
     from airflow_sf_dedup.operators.rule_report import SalesforceDuplicateRuleReportOperator
     from airflow_sf_dedup.operators.upsert import SalesforceUpsertOperator
-    from airflow_sf_dedup.policies import AskReviewer, SaveAnyway, Skip, UpdateExisting
+    from airflow_sf_dedup.policies import AskReviewer, SaveAnyway, Skip, Undelete, UpdateExisting
     from airflow_sf_dedup.retry_policy import SALESFORCE_RETRY_POLICY
     from airflow_sf_dedup.task_groups import salesforce_upsert
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import logging
 import os
-import re
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -24,6 +23,7 @@ from airflow_sf_dedup.audit.base import Load
 from airflow_sf_dedup.audit.report import WIDTH, lines_of, report_of, show_run
 from airflow_sf_dedup.audit.sql import SqlAudit
 from airflow_sf_dedup.core.printable import printable
+from airflow_sf_dedup.core.spans import LONGEST, read_span
 from airflow_sf_dedup.database.database_errors import first_line, place_of
 from airflow_sf_dedup.database.engine import engine_for
 from airflow_sf_dedup.database.upgrade import REVISIONS, ensure_current, upgrade
@@ -32,17 +32,12 @@ from airflow_sf_dedup.errors import AuditUnreachableError, ConnectionMissingErro
 #: Airflow's own switch; with it, as in ``airflow connections get``, connections are also sought in its database.
 _CONTEXT, _SERVER = "_AIRFLOW_PROCESS_CONTEXT", "server"
 
-#: A hundred years; the calendar begins not long before.
-_OLDEST = timedelta(days=36_500)
-_UNITS = {"h": "hours", "d": "days", "w": "weeks"}
-
 
 def age(text: str) -> timedelta:
     """Read an age such as ``90d``, ``12h`` or ``4w``."""
-    found = re.fullmatch(r"([0-9]{1,6})([hdw])", text.strip())
-    read = timedelta(**{_UNITS[found[2]]: int(found[1])}) if found else None
-    if read is None or read > _OLDEST:
-        raise argparse.ArgumentTypeError(f"{text!r} is no age up to {_OLDEST.days}d; write 90d, 12h or 4w.")
+    read = read_span(text)
+    if read is None:
+        raise argparse.ArgumentTypeError(f"{text!r} is no age up to {LONGEST.days}d; write 90d, 12h or 4w.")
     return read
 
 

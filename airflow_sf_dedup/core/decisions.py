@@ -1,4 +1,4 @@
-"""What to do about a row that a duplicate rule refused, as values.
+"""What to do about a row that a duplicate rule refused, or whose key is held where it cannot be written, as values.
 
 A policy chooses one of these; only a journey carries them out. The closed set is what makes a new
 policy a small file.
@@ -8,10 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Any
 
 from airflow_sf_dedup.core.field_names import carried_as, field_named
+from airflow_sf_dedup.core.obstacles import Obstacle
 from airflow_sf_dedup.core.outcomes import NO_MATCH_NAMED, Match
+from airflow_sf_dedup.core.record_state import Deletion, RecordState
 from airflow_sf_dedup.core.records import Record
 from airflow_sf_dedup.core.sobjects import SObject
 
@@ -36,6 +39,15 @@ class UpdateOther:
     fields: Mapping[str, Any]
     #: The field of the record that remembers the row's key.
     stamp: str
+
+
+@dataclass(frozen=True, slots=True)
+class UndeleteMatch:
+    """Take this record out of the recycle bin, and write these fields, the key among them, to it."""
+
+    #: 18 characters.
+    record_id: str
+    fields: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +86,11 @@ class Ask:
 
 
 @dataclass(frozen=True, slots=True)
+class Fail:
+    """The row stays refused: nobody claims it, and no duplicate rule is in its way that a person could decide on."""
+
+
+@dataclass(frozen=True, slots=True)
 class Pass:
     """This policy does not claim the case; the next one is asked."""
 
@@ -82,7 +99,7 @@ class Pass:
     tells: bool = field(default=True, compare=False)
 
 
-Decision = UpdateMatch | UpdateOther | SaveRow | LinkRow | SkipRow | Ask
+Decision = UpdateMatch | UpdateOther | UndeleteMatch | SaveRow | LinkRow | SkipRow | Ask | Fail
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,19 +124,21 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class MatchedRecord:
-    """A match and what was read of the record itself."""
+    """A record that a row met, and what was read of it: a match, or a holder of the row's key."""
 
-    #: One record may be named by several rules.
+    #: One record may be named by several rules; one that holds the row's key is named without a rule.
     matches: tuple[Match, ...]
-    #: False when the user cannot read it.
-    readable: bool = False
-    is_deleted: bool | None = None
-    #: A converted lead is no live lead any more.
-    is_converted: bool = False
+    state: RecordState = RecordState.UNREADABLE
+    #: Of a record in the recycle bin.
+    deletion: Deletion | None = None
+    #: The merges by which a record that was named has become this one: each id, with the one it was merged into.
+    merges: tuple[tuple[str, str], ...] = ()
     #: The key it carries, as it was read; of another sObject, what stands in the field that a policy calls its stamp.
     key: str | None = None
     #: That key is another than the row's, by the case rule of the field.
     carries_another_key: bool = False
+    #: An earlier try of the load had it claimed for the row's key.
+    is_claimed: bool = False
     #: By the fields of the row; of a record of another sObject, those that correspond to them.
     values: Mapping[str, Any] = field(default_factory=dict)
     #: By the record's own fields, where it is of another sObject.
@@ -127,13 +146,25 @@ class MatchedRecord:
 
     @property
     def record_id(self) -> str:
-        """18 characters."""
-        return self.matches[0].record_id
+        """18 characters; of a record that was merged away, the living one."""
+        merged_away = dict(self.merges)
+        record_id = self.matches[0].record_id
+        while record_id in merged_away:
+            record_id = merged_away.pop(record_id)
+        return record_id
 
     @property
     def sobject(self) -> str:
         """The record's own sobject."""
         return self.matches[0].sobject
+
+    @property
+    def leads_to(self) -> str | None:
+        """The record that it was merged into, or the contact that a converted lead has become, as far as was read."""
+        if self.state is RecordState.CONVERTED:
+            contact = self.values.get("ConvertedContactId")
+            return contact if isinstance(contact, str) else None
+        return self.deletion.merged_into if self.deletion else None
 
     @property
     def confidence(self) -> float | None:
@@ -143,7 +174,12 @@ class MatchedRecord:
     @property
     def is_gone(self) -> bool:
         """Deleted, merged away or converted: nothing that may be written to."""
-        return bool(self.is_deleted) or self.is_converted
+        return self.state.is_gone
+
+    @property
+    def readable(self) -> bool:
+        """Its values were read; none are of a record in the recycle bin."""
+        return self.state in (RecordState.LIVE, RecordState.CONVERTED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,9 +189,16 @@ class DuplicateCase:
     record: Record
     sobject: str
     external_id_field: str
+    #: The records that rules name; where the key itself is the obstacle, its holders.
     matched: tuple[MatchedRecord, ...]
+    #: What keeps the row out.
+    obstacle: Obstacle = Obstacle.DUPLICATE_RULE
     #: Ids of the live records that already hold the row's key.
     key_holders: tuple[str, ...] = ()
+    #: Records in the recycle bin that hold the row's key, and that no rule names.
+    gone_holders: tuple[MatchedRecord, ...] = ()
+    #: When all this was read, UTC, by the org's clock; ``None``: nobody said.
+    read_at: datetime | None = None
     #: Every rule that refused the row says it may be overridden.
     allow_save: bool = False
     #: False: there are matches that the org does not name.
@@ -211,6 +254,8 @@ def uncertainty(case: DuplicateCase) -> str | None:
 def no_single_match(case: DuplicateCase) -> str | None:
     """Why there is no live match that is the only one, whatever sObject it is of; ``None``: there is."""
     live = [record for record in case.matched if not record.is_gone]
+    if case.obstacle.is_key and (case.obstacle is not Obstacle.KEY_HELD_IN_RECYCLE_BIN or not live):
+        return case.obstacle.value
     if set(case.key_holders) - {record.record_id for record in live if len(live) == 1}:
         return "key_already_held"
     if not case.matched:
@@ -218,16 +263,23 @@ def no_single_match(case: DuplicateCase) -> str | None:
     if not case.all_named:
         return "match_not_named"
     if not live:
-        return "match_converted" if any(r.is_converted for r in case.matched) else "match_deleted"
+        return _why_gone(case)
     if len(live) > 1:
         return "several_matches"
     return None
 
 
+def _why_gone(case: DuplicateCase) -> str:
+    states = {record.state for record in case.matched}
+    if RecordState.CONVERTED in states:
+        return "match_converted"
+    return "match_deleted" if RecordState.DELETED in states else "match_merged_away"
+
+
 def _why_not_this_one(match: MatchedRecord, case: DuplicateCase) -> str | None:
     if match.sobject.lower() != case.sobject.lower():
         return "match_is_another_sobject"
-    if not match.readable:
+    if match.state is RecordState.UNREADABLE:
         return "match_unreadable"
     if match.carries_another_key:
         return "match_carries_another_key"
@@ -239,3 +291,40 @@ def certain_match(case: DuplicateCase) -> MatchedRecord | None:
     if uncertainty(case) is not None:
         return None
     return next(record for record in case.matched if not record.is_gone)
+
+
+def why_not_undeleted(case: DuplicateCase) -> str | None:
+    """Why no record may be taken out of the recycle bin, in one word; ``None`` when one may.
+
+    It is the only one that the rules name, or that holds the row's key; nothing else matches, every match is named, no
+    live record holds the key, and it was deleted and not merged away.
+    """
+    if case.obstacle in (Obstacle.KEY_HELD_BY_MANY, Obstacle.KEY_HELD_BY_CONVERTED):
+        return case.obstacle.value
+    if case.key_holders:
+        return "key_already_held"
+    if not case.matched:
+        return "no_match_named"
+    if not case.all_named:
+        return "match_not_named"
+    return _why_not_from_bin(case)
+
+
+def _why_not_from_bin(case: DuplicateCase) -> str | None:
+    found = (*case.matched, *case.gone_holders)
+    states = {record.state for record in found}
+    if RecordState.CONVERTED in states:
+        return "match_converted"
+    if states - {RecordState.DELETED, RecordState.MERGED_AWAY}:
+        return "match_not_deleted"
+    if RecordState.MERGED_AWAY in states:
+        return "match_merged_away"
+    if len({record.record_id for record in found}) > 1:
+        return "several_matches"
+    is_read = case.external_id_field in found[0].values
+    return _why_not_this_one(found[0], case) or (None if is_read else "match_unreadable")
+
+
+def deleted_match(case: DuplicateCase) -> MatchedRecord | None:
+    """The one record that may be taken out of the recycle bin, if there is one."""
+    return case.matched[0] if why_not_undeleted(case) is None else None

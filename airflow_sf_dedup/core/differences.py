@@ -44,12 +44,14 @@ _KEPT_BY_SALESFORCE = frozenset(
         "isdeleted",
         "masterrecordid",
         "isconverted",
+        "convertedcontactid",
         "ownerid",
         "recordtypeid",
         "createddate",
         "createdbyid",
         "lastmodifieddate",
         "lastmodifiedbyid",
+        "systemmodstamp",
     }
 )
 

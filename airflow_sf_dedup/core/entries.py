@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import Any
 
 from airflow_sf_dedup.core.outcomes import Match
+from airflow_sf_dedup.core.record_state import RecordState
 
 
 class Action(StrEnum):
@@ -64,7 +65,7 @@ COUNTED_AS_FAILED = UNSETTLED | {Action.INVALID}
 class MatchEntry(Match):
     """A match as the audit keeps it, with what was read of the record."""
 
-    #: ``None`` when the record could not be read.
+    #: In the recycle bin; ``None`` when the record could not be read.
     is_deleted: bool | None = None
     #: The value its external-ID field held when it was read.
     key: str | None = None
@@ -75,6 +76,13 @@ class MatchEntry(Match):
     field_states: Mapping[str, str] | None = None
     #: What a person who decides should know of the match, in words of :class:`~airflow_sf_dedup.core.cautions.Caution`.
     cautions: tuple[str, ...] = ()
+    #: ``None``: it was not read.
+    state: RecordState | None = None
+    #: When and by whom a record in the recycle bin was deleted, as far as the org says: UTC, a user's id.
+    deleted_at: datetime | None = None
+    deleted_by: str | None = None
+    #: The record it was merged into, or the contact that a converted lead has become.
+    leads_to: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

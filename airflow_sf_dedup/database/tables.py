@@ -99,6 +99,10 @@ match = Table(
     Column("field_differences", JSON(none_as_null=True)),
     Column("field_states", JSON(none_as_null=True)),
     Column("cautions", Text),
+    Column("state", Text),
+    Column("deleted_at", UtcDateTime),
+    Column("deleted_by", Text),
+    Column("leads_to", Text),
     PrimaryKeyConstraint("load_id", "row_number", "position", name="pk_sf_dedup_match"),
     ForeignKeyConstraint(
         ["load_id", "row_number"],

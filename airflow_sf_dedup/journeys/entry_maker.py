@@ -13,6 +13,7 @@ from airflow_sf_dedup.core.decisions import DuplicateCase, MatchedRecord
 from airflow_sf_dedup.core.differences import Difference, field_states
 from airflow_sf_dedup.core.entries import Action, AuditValues, Entry, MatchEntry
 from airflow_sf_dedup.core.outcomes import Failed, KeyHeldByMany, Match, Saved, Unanswered
+from airflow_sf_dedup.core.record_state import RecordState
 from airflow_sf_dedup.core.records import Record
 from airflow_sf_dedup.errors import CallError
 from airflow_sf_dedup.journeys.sending.refusals import fails_for_now, named_fields, own_words
@@ -107,12 +108,11 @@ class EntryMaker:
             case KeyHeldByMany(said, record_ids):
                 code, reason = "DUPLICATE_EXTERNAL_ID", "key_held_by_many"
                 message = said if self._shows_text else f"{len(record_ids) or 'several'} records hold the key"
-                matches += self.holders(record, record_ids, deleted=False)
+                matches += self.holders(record, record_ids, deleted=False, besides=matches)
             case Unanswered(said, record_ids):
                 action, code = Action.UNKNOWN, "NO_ANSWER"
                 message = said if self._shows_text else "no answer tells what became of the row"
-                named = {match.record_id for match in matches}
-                matches += self.holders(record, (each for each in record_ids if each not in named), deleted=False)
+                matches += self.holders(record, record_ids, deleted=False, besides=matches)
         return self.entry(
             record,
             action,
@@ -153,9 +153,16 @@ class EntryMaker:
         holder = (MatchEntry(read.holder_id, self._sobject),) if read.holder_id else ()
         return read.kind, matches + holder
 
-    def holders(self, record: Record, record_ids: Iterable[str], *, deleted: bool) -> tuple[MatchEntry, ...]:
-        """Records that hold a row's key, as matches of its entry."""
-        return tuple(MatchEntry(each, self._sobject, is_deleted=deleted, key=record.key) for each in record_ids)
+    def holders(
+        self, record: Record, record_ids: Iterable[str], *, deleted: bool, besides: Iterable[MatchEntry] = ()
+    ) -> tuple[MatchEntry, ...]:
+        """Records that hold a row's key, as matches of its entry.
+
+        :param besides: matches that it has already: none of them is added.
+        """
+        named = {match.record_id for match in besides}
+        others = (each for each in record_ids if each not in named)
+        return tuple(MatchEntry(each, self._sobject, is_deleted=deleted, key=record.key) for each in others)
 
     def put_off(self, record: Record, holder: Holder, *, in_doubt: bool) -> Entry:
         """The row's key was in flight elsewhere to the end, or a newer row of it not settled.
@@ -189,13 +196,16 @@ class EntryMaker:
     def blocked(
         self, case: DuplicateCase, action: Action, reason: str | None, *, record_id: str | None = None
     ) -> Entry:
-        """A duplicate rule refused the row, and this is what was done about it; a person is told what to look at."""
+        """A duplicate rule, or who holds its key, kept the row out, and this is what was done about it.
+
+        A person is told what to look at.
+        """
         return self.entry(
             case.record,
             action,
             reason=reason,
             record_id=record_id,
-            error_code="DUPLICATES_DETECTED",
+            error_code=case.obstacle.code,
             matches=self.matches(case, cautious=action is Action.AWAITING_REVIEW),
         )
 
@@ -215,33 +225,37 @@ class EntryMaker:
         )
 
     def matches(self, case: DuplicateCase, *, cautious: bool = False) -> tuple[MatchEntry, ...]:
-        """One entry a match; a record that several rules name stands once a rule.
+        """One entry a match; a record that several rules name stands once a rule, one that is met by its key without.
+
+        Merged-away records stand before the one that they have become.
 
         :param cautious: with what a person who decides should know of each.
         """
+        records = (*case.matched, *case.gone_holders)
         return tuple(
-            each
-            for record in case.matched
-            for each in self._matches(record, case, cautions(case, record) if cautious else ())
+            entry
+            for record in records
+            for entry in self._of_record(record, case, cautions(case, record) if cautious else ())
         )
 
-    def _matches(self, record: MatchedRecord, case: DuplicateCase, told: tuple[str, ...]) -> Iterator[MatchEntry]:
+    def _of_record(self, record: MatchedRecord, case: DuplicateCase, told: tuple[str, ...]) -> Iterator[MatchEntry]:
+        for merged_away, into in record.merges:
+            for match in _named(record, merged_away):
+                yield replace(_as_entry(match), is_deleted=True, state=RecordState.MERGED_AWAY, leads_to=into)
         states = field_states(case.record.fields, record.values, case.described) if record.readable else None
         differences = None if states is None else self._differences(case.record, record, states)
-        for match in record.matches:
+        for match in _named(record, record.record_id):
             yield self._match(match, record, field_differences=differences, field_states=states, cautions=told)
 
     def _match(self, match: Match, record: MatchedRecord, **compared: Any) -> MatchEntry:
-        return MatchEntry(
-            record_id=match.record_id,
-            sobject=match.sobject,
-            duplicate_rule=match.duplicate_rule,
-            matching_rule=match.matching_rule,
-            engine=match.engine,
-            confidence=match.confidence,
-            allow_save=match.allow_save,
-            is_deleted=record.is_deleted,
+        return replace(
+            _as_entry(match),
+            is_deleted=record.state.in_recycle_bin,
             key=record.key,
+            state=record.state,
+            deleted_at=record.deletion.at if record.deletion else None,
+            deleted_by=record.deletion.by if record.deletion else None,
+            leads_to=record.leads_to,
             **compared,
         )
 
@@ -269,3 +283,22 @@ class EntryMaker:
 
     def _is_masked(self, name: str) -> bool:
         return name.lower() in self._masked
+
+
+def _named(record: MatchedRecord, record_id: str) -> list[Match]:
+    """How rules name an id; one that no rule names is named by its id alone."""
+    found = [match for match in record.matches if match.record_id == record_id]
+    return found or [Match(record_id, record.sobject)]
+
+
+def _as_entry(match: Match) -> MatchEntry:
+    """A match of which nothing was read."""
+    return MatchEntry(
+        record_id=match.record_id,
+        sobject=match.sobject,
+        duplicate_rule=match.duplicate_rule,
+        matching_rule=match.matching_rule,
+        engine=match.engine,
+        confidence=match.confidence,
+        allow_save=match.allow_save,
+    )

@@ -34,6 +34,7 @@ from airflow_sf_dedup.salesforce.calling.daily_calls import ask_daily_calls
 from airflow_sf_dedup.salesforce.calling.session import SalesforceSession
 from airflow_sf_dedup.salesforce.ports import ChunkApi, RecordReader
 from airflow_sf_dedup.salesforce.reader import OrgReader, describe
+from airflow_sf_dedup.salesforce.soap_undeletes import SoapUndeletes
 from airflow_sf_dedup.salesforce.wire.rest import WriteOptions
 from airflow_sf_dedup.salesforce.write_paths import LOOKUP_PATHS, WRITE_PATHS, LookupPath, WriteTarget
 from airflow_sf_dedup.staging.area import StagingArea
@@ -169,6 +170,7 @@ def _org_of(
         lookup_instead=lookups.instead,
         reader=reader,
         by_stamp=written_and_read,
+        undeletes=SoapUndeletes(session, lookups.soap_access),
         user_id=lambda: session.user_id,
         calls=lambda: session.api_calls,
     )

@@ -15,7 +15,7 @@ from itertools import chain, groupby, islice
 from airflow_sf_dedup.audit.base import Audit
 from airflow_sf_dedup.core.entries import Action, Entry
 from airflow_sf_dedup.core.keys import KeyRule
-from airflow_sf_dedup.core.outcomes import DuplicatesFound, Unanswered
+from airflow_sf_dedup.core.outcomes import Unanswered
 from airflow_sf_dedup.core.records import Record
 from airflow_sf_dedup.errors import CallError, KeysInFlightError, LoginRefusedError
 from airflow_sf_dedup.journeys.key_conflicts import Conflict, KeyConflicts, needs_re_read
@@ -29,6 +29,7 @@ from airflow_sf_dedup.journeys.sending.senders import Senders
 from airflow_sf_dedup.journeys.sending.under_way import Answered, UnderWay, under_way
 from airflow_sf_dedup.journeys.sending.watermarks import WatermarkGuard
 from airflow_sf_dedup.journeys.settling.blocked import Blocked
+from airflow_sf_dedup.journeys.settling.kept_out import kept_out
 from airflow_sf_dedup.journeys.settling.settlement import Settlement
 from airflow_sf_dedup.locks.base import Holder
 from airflow_sf_dedup.salesforce.ports import ChunkApi, RecordReader
@@ -340,8 +341,8 @@ class _Run:
         entries: list[Entry] = []
         maker = task.recorder.entries.at_once()
         for answered in task.lost_answers.resolved(batch):
-            if isinstance(answered.outcome, DuplicatesFound):
-                self._blocked.append(Blocked(answered.sent, answered.outcome))
+            if blocked := kept_out(answered):
+                self._blocked.append(blocked)
             elif needs_re_read(answered, key_field):
                 self._conflicting.append(answered)
             else:
@@ -354,8 +355,8 @@ class _Run:
         told = self._task.lost_answers.resolved_at_last([conflict.answered for conflict in batch])
         entries: list[Entry] = []
         for conflict, answered in zip(batch, told, strict=True):
-            if isinstance(answered.outcome, DuplicatesFound):
-                self._blocked.append(Blocked(answered.sent, answered.outcome))
+            if blocked := kept_out(answered, conflict.holders if conflict.deleted else ()):
+                self._blocked.append(blocked)
             else:
                 entries.append(recorder.entry(answered, recorder.entries, conflict))
         recorder.record(entries)

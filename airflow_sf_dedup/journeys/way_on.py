@@ -51,7 +51,7 @@ class Cause(Enum):
 
 
 #: Of rows that were refused, what only the org can mend whatever the row holds.
-_OF_THE_ORG = frozenset({"key_held_by_many", "key_held_in_recycle_bin", "holder_not_visible"})
+_OF_THE_ORG = frozenset({"key_held_by_many", "key_held_by_converted", "key_held_in_recycle_bin", "holder_not_visible"})
 
 #: Codes of ours for calls that meet the same until somebody changes something.
 _SETTINGS = frozenset(

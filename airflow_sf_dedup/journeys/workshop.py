@@ -11,7 +11,16 @@ from functools import cached_property, partial
 
 from airflow_sf_dedup.audit.base import Load
 from airflow_sf_dedup.core.clock import utc_now
-from airflow_sf_dedup.core.decisions import Ask, LinkRow, SaveRow, SkipRow, UpdateMatch, UpdateOther
+from airflow_sf_dedup.core.decisions import (
+    Ask,
+    Fail,
+    LinkRow,
+    SaveRow,
+    SkipRow,
+    UndeleteMatch,
+    UpdateMatch,
+    UpdateOther,
+)
 from airflow_sf_dedup.core.entries import WRITTEN
 from airflow_sf_dedup.core.keys import KeyRule
 from airflow_sf_dedup.core.records import Record
@@ -33,12 +42,14 @@ from airflow_sf_dedup.journeys.sending.senders import Room, Senders, itself
 from airflow_sf_dedup.journeys.sending.watermarks import WatermarkGuard
 from airflow_sf_dedup.journeys.settling.asking import Asks
 from airflow_sf_dedup.journeys.settling.cases import Cases
+from airflow_sf_dedup.journeys.settling.failing import Fails
 from airflow_sf_dedup.journeys.settling.linking import Links
 from airflow_sf_dedup.journeys.settling.naming import Naming, nothing_instead
 from airflow_sf_dedup.journeys.settling.others import OtherMatches, OtherSObjects
 from airflow_sf_dedup.journeys.settling.saving import SavesAnyway
 from airflow_sf_dedup.journeys.settling.settlement import Settlement
 from airflow_sf_dedup.journeys.settling.skipping import Skips
+from airflow_sf_dedup.journeys.settling.undeleting import Undeletes, UpdatesUndeleted
 from airflow_sf_dedup.journeys.settling.updating import UpdatesMatch
 from airflow_sf_dedup.journeys.settling.updating_others import UpdatesOthers
 from airflow_sf_dedup.journeys.settling.writing import Writer
@@ -47,7 +58,7 @@ from airflow_sf_dedup.journeys.task_run import TaskRun
 from airflow_sf_dedup.journeys.upsert import Upsert
 from airflow_sf_dedup.locks.base import Claimant, KeyScope
 from airflow_sf_dedup.policies.base import Policy, other_fields
-from airflow_sf_dedup.salesforce.ports import ChunkApi, DuplicateLookup, RecordReader
+from airflow_sf_dedup.salesforce.ports import ChunkApi, DuplicateLookup, RecordReader, RecordUndeletes
 
 #: Asked right before each call of a session, from the thread that makes it; what it raises, keeps the call back.
 Gate = Callable[[], None]
@@ -83,6 +94,7 @@ class Org:
     api: ChunkApi
     lookup: DuplicateLookup
     reader: RecordReader
+    undeletes: RecordUndeletes
     by_stamp: Callable[[SObject, KeyRule], tuple[ChunkApi, RecordReader]]
     lookup_instead: Callable[[CallError], DuplicateLookup | None] = nothing_instead
     user_id: Callable[[], str | None] = lambda: None
@@ -264,8 +276,15 @@ class Workshop:
     def cases(self) -> Cases:
         """What is known of blocked rows."""
         part, reader = self.part, self.org.reader
-        others = OtherMatches(reader, part.sobject, self.others, other_fields(self.policy))
-        return Cases(reader, part.sobject, part.described or part.sobject, part.key_rule, others)
+        return Cases(
+            reader,
+            part.sobject,
+            part.described or part.sobject,
+            part.key_rule,
+            OtherMatches(reader, part.sobject, self.others, other_fields(self.policy)),
+            now=self.clocks.now,
+            claimed=self.stamped,
+        )
 
     @cached_property
     def others(self) -> OtherSObjects:
@@ -277,8 +296,8 @@ class Workshop:
         """What settles blocked rows by the policy. What writes nothing comes first."""
         part, org = self.part, self.org
         writer, key_field = Writer(self.senders, self.lost_answers, self.entries), part.key_rule.field.name
-        claims = self.stores.record_claims
-        update = UpdatesMatch(part.load_id, part.org_id, part.key_rule, key_field, org.api, claims, writer)
+        by_id = (part.load_id, part.org_id, part.key_rule, key_field, org.api, self.stores.record_claims, writer)
+        update = UpdatesMatch(*by_id)
         return Settlement(
             load_id=part.load_id,
             key_field=key_field,
@@ -288,8 +307,10 @@ class Workshop:
             carries_out={
                 SkipRow: Skips(self.entries),
                 Ask: Asks(self.entries),
+                Fail: Fails(self.entries),
                 UpdateMatch: update,
                 UpdateOther: UpdatesOthers(update, self.others, org.by_stamp, org.user_id, self.stamped),
+                UndeleteMatch: Undeletes(org.undeletes, org.reader, UpdatesUndeleted(*by_id)),
                 SaveRow: SavesAnyway(key_field, org.api, writer),
                 LinkRow: Links(key_field, org.api, writer),
             },

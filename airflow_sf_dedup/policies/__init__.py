@@ -11,6 +11,7 @@ from airflow_sf_dedup.policies.grammar import read_policy
 from airflow_sf_dedup.policies.link import Link
 from airflow_sf_dedup.policies.save_anyway import SaveAnyway
 from airflow_sf_dedup.policies.skip import Skip
+from airflow_sf_dedup.policies.undelete import Undelete
 from airflow_sf_dedup.policies.update_existing import UpdateExisting
 from airflow_sf_dedup.policies.update_other import UpdateOther
 
@@ -24,6 +25,7 @@ __all__ = [
     "Policy",
     "SaveAnyway",
     "Skip",
+    "Undelete",
     "UpdateExisting",
     "UpdateOther",
     "read_policy",

@@ -2,8 +2,8 @@
 
 Policies are a tree. A leaf decides; a combinator, such as a :class:`Chain`, chooses whom to ask and hands on what they
 say. Combinators ask by :func:`ask`: a policy whose decision Salesforce refused is not asked again, wherever in the
-tree it stands, and the case goes on to what follows it there. What no policy claims goes to a reviewer, so no row is
-ever without a decision.
+tree it stands, and the case goes on to what follows it there. What no policy claims goes to a reviewer where a
+duplicate rule refused it, and stays failed where its key is held, so no row is ever without a decision.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import ClassVar, Protocol, runtime_checkable
 
-from airflow_sf_dedup.core.decisions import Ask, Decided, Decision, DuplicateCase, Pass, SkipRow
+from airflow_sf_dedup.core.decisions import Ask, Decided, Decision, DuplicateCase, Fail, Pass, SkipRow
 
 #: What only a policy that is for the sObject of the match says of it.
 _OF_A_MATCH = frozenset({"match_unreadable", "match_carries_another_key", "confidence_too_low", "row_links_elsewhere"})
@@ -102,9 +102,15 @@ def ask(policy: Policy, case: DuplicateCase) -> Decided | Pass:
 
 
 def decide(policy: Policy, case: DuplicateCase) -> Decided:
-    """What happens to a row: what the policies say, and else a person is asked."""
+    """What happens to a row: what the policies say, and else a person is asked.
+
+    A row whose key is held where it cannot be written stays failed unless a policy claims it: somebody has to mend the
+    org, and a load that says nothing of it would be green every morning.
+    """
     answer = ask(policy, case)
-    return answer if isinstance(answer, Decided) else Decided(Ask(answer.reason), policy)
+    if isinstance(answer, Decided):
+        return answer
+    return Decided(Fail() if case.obstacle.is_key else Ask(answer.reason), policy)
 
 
 def named_fields(policy: Policy) -> tuple[str, ...]:

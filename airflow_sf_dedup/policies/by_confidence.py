@@ -42,6 +42,8 @@ class ByConfidence(Composable):
 
     def decide(self, case: DuplicateCase) -> Decided | Pass:
         """What the policy of the best match's threshold says."""
+        if case.obstacle.is_key:
+            return Pass(case.obstacle.value, tells=False)
         if not case.matched:
             return Pass("no_match_named")
         said = [record.confidence for record in case.matches_that_count if record.confidence is not None]

@@ -46,6 +46,8 @@ class ByRule(Composable):
 
     def decide(self, case: DuplicateCase) -> Decided | Pass:
         """What the rule's policy says."""
+        if case.obstacle.is_key:
+            return Pass(case.obstacle.value, tells=False)
         chosen = next((policy for name, policy in self.by_rule if name.lower() in case.refused_by), None)
         return ask(chosen, case) if chosen is not None else Pass("rule_not_named", tells=False)
 

@@ -47,7 +47,9 @@ class BySobject(Composable):
         first, *others = (named.get(sobject) for sobject in sorted(matched))
         if any(other != first for other in others):
             return Pass("matches_of_several_sobjects")
-        return ask(first, case) if first is not None else Pass("sobject_not_named", tells=False)
+        if first is not None:
+            return ask(first, case)
+        return Pass(case.obstacle.value if case.obstacle.is_key else "sobject_not_named", tells=False)
 
     def __repr__(self) -> str:
         return f"{self.name}({ {name: repr(policy) for name, policy in self.by_sobject}!r})"

@@ -29,6 +29,7 @@ from airflow_sf_dedup.policies.by_sobject import BySobject
 from airflow_sf_dedup.policies.link import Link
 from airflow_sf_dedup.policies.save_anyway import SaveAnyway
 from airflow_sf_dedup.policies.skip import Skip
+from airflow_sf_dedup.policies.undelete import Undelete
 from airflow_sf_dedup.policies.update_existing import UpdateExisting
 from airflow_sf_dedup.policies.update_other import UpdateOther
 
@@ -42,6 +43,7 @@ POLICIES: Mapping[str, Callable[..., Policy]] = {
         Link,
         SaveAnyway,
         Skip,
+        Undelete,
         UpdateExisting,
         UpdateOther,
     )

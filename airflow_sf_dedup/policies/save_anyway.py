@@ -16,8 +16,8 @@ from airflow_sf_dedup.policies.options import names
 class SaveAnyway(Composable):
     """Save the row with ``allowSave=true`` where every rule that refused it says ``allowSave: true``.
 
-    A blocking rule cannot be overridden (``Sforce-Duplicate-Rule-Header``: only alerts are), so such
-    a row passes on to the next policy.
+    A blocking rule cannot be overridden (``Sforce-Duplicate-Rule-Header``: only alerts are), nor who holds the row's
+    key, so such a row passes on to the next policy.
 
     :param rules: DeveloperNames of the duplicate rules that may be overridden, in any case; a row that any other rule
         refused, or one that is not named, passes on. ``None``: all that the org lets be overridden.
@@ -50,6 +50,8 @@ class SaveAnyway(Composable):
 
     def decide(self, case: decisions.DuplicateCase) -> decisions.SaveRow | decisions.Pass:
         """Claims what the org allows to be saved."""
+        if case.obstacle.is_key:
+            return decisions.Pass(case.obstacle.value)
         if not case.allow_save:
             return decisions.Pass("rule_blocks_saving")
         rules = frozenset(rule.lower() for rule in self.named_rules)

@@ -1,7 +1,7 @@
 """How to talk to an org, in the words of a load. Each port is one need, not one API of Salesforce.
 
 What an answer to a port promises is asked of it by a contract: ``airflow_sf_dedup.testing.contracts`` has
-``write_apis``, ``lookups`` and ``readers``.
+``write_apis``, ``lookups``, ``readers`` and ``undeletes``.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from airflow_sf_dedup.core.outcomes import Outcome
+from airflow_sf_dedup.core.record_state import Deletion, RecordState
 from airflow_sf_dedup.core.records import Record
 from airflow_sf_dedup.core.sobjects import SObject
 
@@ -47,6 +48,25 @@ class StoredRecord:
     record_id: str
     values: Mapping[str, Any]
     is_deleted: bool = False
+    #: Of a record in the recycle bin.
+    deletion: Deletion | None = None
+
+    @property
+    def state(self) -> RecordState:
+        """What it was when it was read."""
+        if self.is_deleted:
+            is_merged = self.deletion is not None and self.deletion.merged_into is not None
+            return RecordState.MERGED_AWAY if is_merged else RecordState.DELETED
+        return RecordState.CONVERTED if self.values.get("IsConverted") is True else RecordState.LIVE
+
+
+@dataclass(frozen=True, slots=True)
+class Holders:
+    """Who holds keys: each key, as asked for, to the ids of records. A key without a holder is absent."""
+
+    live: Mapping[str, tuple[str, ...]]
+    #: In the recycle bin.
+    deleted: Mapping[str, tuple[str, ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +188,8 @@ class RecordReader(Protocol):
         """The records the user can read, by 18-character id, deleted ones included and marked as such.
 
         :param record_ids: any number, of 18 characters each.
-        :param fields: those that the values of a live record have at least. Of a deleted one there may be none.
+        :param fields: those that the values of a live record have at least. Of the load's own sObject a deleted one
+            has its key, as text, and says when and by whom it was deleted, and what it was merged into.
         """
 
     def holders(self, keys: Sequence[str]) -> dict[str, tuple[str, ...]]:
@@ -180,5 +201,28 @@ class RecordReader(Protocol):
     def deleted_holders(self, keys: Sequence[str]) -> Mapping[str, tuple[str, ...]]:
         """The same for records in the recycle bin."""
 
+    def all_holders(self, keys: Sequence[str]) -> Holders:
+        """Both at once; live ones alone where the user may not look into the recycle bin."""
+
     def origins(self, record_ids: Sequence[str]) -> Mapping[str, Origin]:
         """When and by whom live records were created, by 18-character id; those that cannot be read are absent."""
+
+
+class RecordUndeletes(Protocol):
+    """Takes records out of the recycle bin. Answered by :class:`.SoapUndeletes`."""
+
+    #: Records of one call.
+    ids_per_call: int
+
+    def undelete(self, record_ids: Sequence[str], *, on_late: Callable[[], None] = nobody) -> list[Outcome]:
+        """One outcome a record, in the order asked for: ``Saved`` where it is live again, else the refusal.
+
+        A record that is not in the recycle bin, since it is live or gone for good, is refused; so a call without an
+        answer does no harm when it is sent again. An org that has no such call refuses each record, with
+        ``API_DISABLED_FOR_ORG``.
+
+        :param record_ids: at most :attr:`ids_per_call`, of 18 characters each; none: no call.
+        :param on_late: as for :class:`ChunkApi`.
+        :raises CallError: the call as a whole did not do its work.
+        :raises OutcomeUnknownError: no answer came, and records of it may be live.
+        """

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from airflow_sf_dedup.core.api_names import api_name
 from airflow_sf_dedup.core.keys import KeyRule
 from airflow_sf_dedup.core.record_ids import record_id_in
+from airflow_sf_dedup.core.record_state import Deletion
 from airflow_sf_dedup.core.sobjects import SObject
 from airflow_sf_dedup.errors import (
     CallError,
@@ -19,10 +20,13 @@ from airflow_sf_dedup.errors import (
     RequestRefusedError,
 )
 from airflow_sf_dedup.salesforce.calling.session import SalesforceSession
-from airflow_sf_dedup.salesforce.ports import Origin, StoredRecord
-from airflow_sf_dedup.salesforce.queries import OrgQueries
+from airflow_sf_dedup.salesforce.ports import Holders, Origin, StoredRecord
+from airflow_sf_dedup.salesforce.queries import OrgQueries, Row
 from airflow_sf_dedup.salesforce.soap_access import SoapAccess
 from airflow_sf_dedup.salesforce.wire import soap, soql
+
+#: What the last change of a deleted record says of its deletion.
+_DELETION_FIELDS = ("MasterRecordId", "SystemModstamp", "LastModifiedById")
 
 _ORIGIN_FIELDS = ("Id", "CreatedDate", "CreatedById", "LastModifiedDate", "LastModifiedById")
 
@@ -101,25 +105,41 @@ class OrgReader:
 
     def _deleted(self, sobject: str, ids: Sequence[str]) -> list[StoredRecord]:
         """Of ids that retrieve does not answer, those that are in the recycle bin."""
-        name = api_name(sobject, "sobject")
+        name, fields = api_name(sobject, "sobject"), self._told_of_deleted(sobject)
         try:
             rows = self._queries.rows(
-                lambda room: soql.selects_deleted(name, ids, room=room), asked_for=len(ids), deleted=True
+                lambda room: soql.selects_deleted(name, ids, fields, room=room), asked_for=len(ids), deleted=True
             )
         except _NOT_ASKED:
             return []
         return [
-            StoredRecord(record_id, {}, is_deleted=True)
+            self._deleted_record(record_id, row)
             for row in rows
             if row.get("IsDeleted") == "true" and (record_id := _id_of(row))
         ]
+
+    def _told_of_deleted(self, sobject: str) -> list[str]:
+        """What is read of deleted records; of another sObject nobody knows which fields it has."""
+        if sobject.lower() != self._sobject.name.lower():
+            return []
+        return [self._key_rule.field.name, *(name for name in _DELETION_FIELDS if self._sobject.field(name))]
+
+    def _deleted_record(self, record_id: str, row: Mapping[str, str | None]) -> StoredRecord:
+        key_field = self._key_rule.field.name
+        values = {key_field: row[key_field]} if key_field in row else {}
+        deletion = Deletion(
+            _moment(row.get("SystemModstamp")),
+            record_id_in(row.get("LastModifiedById")),
+            record_id_in(row.get("MasterRecordId")),
+        )
+        return StoredRecord(record_id, values, is_deleted=True, deletion=deletion)
 
     def holders(self, keys: Sequence[str]) -> dict[str, tuple[str, ...]]:
         """Key to the ids of the live records that hold it, by the field's own case rule.
 
         A key that XML cannot carry cannot be asked for; its row cannot be looked up either.
         """
-        return self._holders(keys)
+        return _ids(self._rows_by_key(keys))
 
     def deleted_holders(self, keys: Sequence[str]) -> dict[str, tuple[str, ...]]:
         """Key to the ids of the records in the recycle bin that hold it; as :meth:`holders`.
@@ -127,7 +147,7 @@ class OrgReader:
         A recycle bin that the user may not look into holds nothing.
         """
         try:
-            return self._holders(keys, deleted=True)
+            return _ids(self._rows_by_key(keys, deleted=True, condition=" AND IsDeleted = true"))
         except _NOT_ASKED:
             return {}
 
@@ -147,19 +167,46 @@ class OrgReader:
             if not record.is_deleted
         }
 
-    def _holders(self, keys: Sequence[str], *, deleted: bool = False) -> dict[str, tuple[str, ...]]:
-        held: dict[str, list[str]] = defaultdict(list)
-        askable = list(filter(soap.can_carry_text, keys))
+    def all_holders(self, keys: Sequence[str]) -> Holders:
+        """Key to the ids of its holders, live and deleted, in one query."""
+        try:
+            held = self._rows_by_key(keys, deleted=True, more_fields=("IsDeleted",))
+        except _NOT_ASKED:
+            return Holders(self.holders(keys), {})
+        return Holders(_ids(held, "false"), _ids(held, "true"))
+
+    def _rows_by_key(self, keys: Sequence[str], **asked: Any) -> dict[str, list[Row]]:
+        """Key, as asked for, to the rows of the records that hold it; see :meth:`_held`."""
+        held: dict[str, list[Row]] = defaultdict(list)
+        for row in self._held(list(filter(soap.can_carry_text, keys)), **asked):
+            held[self._key_rule.fold_stored(row.get(self._key_rule.field.name))].append(row)
+        return {key: rows for key in keys if (rows := held.get(self._key_rule.fold(key)))}
+
+    def _held(
+        self, keys: Sequence[str], *, deleted: bool = False, more_fields: Sequence[str] = (), condition: str = ""
+    ) -> list[Row]:
+        """:param deleted: with those in the recycle bin."""
 
         def statements(room: soql.Room) -> Iterator[str]:
-            condition = " AND IsDeleted = true" if deleted else ""
             name, field = self._sobject.name, self._key_rule.field
-            return soql.selects_by_key(name, field, askable, condition=condition, room=room)
+            return soql.selects_by_key(name, field, keys, more_fields=more_fields, condition=condition, room=room)
 
-        for row in self._queries.rows(statements, asked_for=len(askable), deleted=deleted):
-            if record_id := _id_of(row):
-                held[self._key_rule.fold_stored(row.get(self._key_rule.field.name))].append(record_id)
-        return {key: tuple(ids) for key in keys if (ids := held.get(self._key_rule.fold(key)))}
+        return self._queries.rows(statements, asked_for=len(keys), deleted=deleted)
+
+
+def _ids(
+    held: Mapping[str, Sequence[Mapping[str, str | None]]], is_deleted: str | None = None
+) -> dict[str, tuple[str, ...]]:
+    """The ids of the rows, by key; with ``is_deleted``, of those that say so."""
+    found = {
+        key: tuple(
+            record_id
+            for row in rows
+            if (is_deleted is None or row.get("IsDeleted") == is_deleted) and (record_id := _id_of(row))
+        )
+        for key, rows in held.items()
+    }
+    return {key: ids for key, ids in found.items() if ids}
 
 
 def _id_of(document: Mapping[str, Any]) -> str | None:

@@ -10,7 +10,7 @@ from airflow_sf_dedup.errors import CallError
 from airflow_sf_dedup.salesforce.ports import nobody
 
 #: What such an org says to each SOAP call (SOAP guide, "ExceptionCode"). One without any API says it to REST as well.
-_NO_SOAP = "API_DISABLED_FOR_ORG"
+NO_SOAP = "API_DISABLED_FOR_ORG"
 
 
 @dataclass
@@ -26,7 +26,7 @@ class SoapAccess:
 
     def is_refused_by(self, error: CallError) -> bool:
         """Whether a SOAP call failed because the org answers none. From then on none is made."""
-        if error.code != _NO_SOAP:
+        if error.code != NO_SOAP:
             return False
         with self._lock:
             first, self.is_refused = not self.is_refused, True

@@ -13,10 +13,19 @@ from typing import Any, TypeVar
 from airflow_sf_dedup.core.keys import KeyRule
 from airflow_sf_dedup.core.outcomes import DuplicatesFound, Failed, Match, Outcome, Saved
 from airflow_sf_dedup.core.record_ids import to_18
+from airflow_sf_dedup.core.record_state import Deletion
 from airflow_sf_dedup.core.records import Record, row_hash
 from airflow_sf_dedup.core.sobjects import Field, SObject
 from airflow_sf_dedup.errors import CallError, OutcomeUnknownError, PreflightError
-from airflow_sf_dedup.salesforce.ports import ChunkAnswer, ChunkRefused, Origin, RecordUpdate, StoredRecord, nobody
+from airflow_sf_dedup.salesforce.ports import (
+    ChunkAnswer,
+    ChunkRefused,
+    Holders,
+    Origin,
+    RecordUpdate,
+    StoredRecord,
+    nobody,
+)
 from airflow_sf_dedup.salesforce.wire.rest import NOTHING_BLOCKS, after_a_lost_answer
 
 KEY = "Key__c"
@@ -80,9 +89,16 @@ def blocked_by(*matches: Match, all_named: bool = True) -> DuplicatesFound:
     return DuplicatesFound("Use one of these?", matches, allow_save=allow_save, all_named=all_named, rules=rules)
 
 
-def stored(record_id: str, *, is_deleted: bool = False, **values: Any) -> StoredRecord:
-    """A record as the org holds it."""
-    return StoredRecord(record_id, {} if is_deleted else {"Id": record_id, KEY: None, **values}, is_deleted)
+def stored(
+    record_id: str, *, is_deleted: bool = False, deletion: Deletion | None = None, **values: Any
+) -> StoredRecord:
+    """A record as the org holds it; of one in the recycle bin an org tells its key, and what it says of the deletion.
+
+    :param deletion: by default one of which nothing is told.
+    """
+    if is_deleted or deletion:
+        return StoredRecord(record_id, {KEY: values.get(KEY)}, True, deletion or Deletion())
+    return StoredRecord(record_id, {"Id": record_id, KEY: None, **values})
 
 
 #: What collections answer to a row that a duplicate rule refuses: no word of the matches.
@@ -91,8 +107,9 @@ BLOCKED = DuplicatesFound("Use one of these?")
 
 @dataclass
 class FakeOrg:
-    """A :class:`~airflow_sf_dedup.salesforce.ports.ChunkApi`, a ``DuplicateLookup``, a ``RecordReader`` and
-    ``DuplicateRules`` in one.
+    """A ``ChunkApi``, ``DuplicateLookup``, ``RecordReader``, ``RecordUndeletes`` and ``DuplicateRules`` in one.
+
+    The ports are in :mod:`airflow_sf_dedup.salesforce.ports`.
     """
 
     rows_per_chunk: int = 4
@@ -101,6 +118,7 @@ class FakeOrg:
     rows_per_call: int = 4
     #: Its look-up saves what nothing blocks.
     writes: bool = True
+    ids_per_call: int = 4
     key_rule: KeyRule = KEY_RULE
     #: Key to the answers of its upserts, in order; the last one is repeated.
     answers: dict[str, list[Outcome]] = field(default_factory=dict)
@@ -108,6 +126,8 @@ class FakeOrg:
     lookups: dict[str, Outcome] = field(default_factory=dict)
     #: Record id to the answers of its updates, in order; the last one is repeated.
     updates: dict[str, list[Outcome]] = field(default_factory=dict)
+    #: Record id to the answers of its undeletes, in order; the last one is repeated.
+    undeletes: dict[str, list[Outcome]] = field(default_factory=dict)
     #: Record id to the record, live or in the recycle bin.
     records: dict[str, StoredRecord] = field(default_factory=dict)
     #: What the user sees of sObjects, by name.
@@ -134,7 +154,14 @@ class FakeOrg:
     ) -> list[ChunkAnswer]:
         """Save the rows."""
         self._call("save_anyway" if allow_save else "upsert", [[r.key for r in chunk] for chunk in chunks])
-        return self._sent(lambda: [self._chunk(chunk, allow_save) for chunk in chunks], on_late, self.repeatable)
+
+        def carry_out() -> list[ChunkAnswer]:
+            return [
+                self.refuse([r.key for r in chunk]) or [self._upserted(r, allow_save) for r in chunk]
+                for chunk in chunks
+            ]
+
+        return self._sent(carry_out, on_late, self.repeatable)
 
     def update(
         self, chunks: Sequence[Sequence[RecordUpdate]], *, on_late: Callable[[], None] = nobody
@@ -150,6 +177,14 @@ class FakeOrg:
             return [self._looked_up(r) for r in records]
         [answer] = self._sent(lambda: [[self._looked_up(r) for r in records]], on_late, self.repeatable)
         return answer
+
+    def undelete(self, record_ids: Sequence[str], *, on_late: Callable[[], None] = nobody) -> list[Outcome]:
+        """Take records out of the recycle bin."""
+        if not record_ids:
+            return []
+        self._call("undelete", [list(record_ids)])
+        [answer] = self._sent(lambda: [[self._undeleted(each) for each in record_ids]], on_late)
+        return answer if isinstance(answer, list) else []
 
     def describe(self, sobject: str) -> SObject:
         """The sObject, if the user sees it."""
@@ -171,6 +206,11 @@ class FakeOrg:
         """Who held them."""
         self._call("deleted_holders", [list(keys)])
         return _of_keys(self.key_rule, self.deleted, keys)
+
+    def all_holders(self, keys: Sequence[str]) -> Holders:
+        """Both, in one call."""
+        self._call("holders", [list(keys)])
+        return Holders(self._of_keys(self.held, keys), self._of_keys(self.deleted, keys))
 
     def origins(self, record_ids: Sequence[str]) -> dict[str, Origin]:
         """When and by whom records were written."""
@@ -210,10 +250,6 @@ class FakeOrg:
         on_late()
         return [after_a_lost_answer(each) for each in carry_out()]
 
-    def _chunk(self, chunk: Sequence[Record], allow_save: bool) -> ChunkAnswer:
-        refused = self.refuse([r.key for r in chunk])
-        return refused or [self._upserted(r, allow_save) for r in chunk]
-
     def _upserted(self, record: Record, allow_save: bool) -> Outcome:
         found = self.lookups.get(record.key)
         blocked = isinstance(found, DuplicatesFound) and not (allow_save and found.allow_save)
@@ -237,6 +273,15 @@ class FakeOrg:
             return Failed("ENTITY_IS_DELETED", "entity is deleted")
         self._write(update.record_id, update.fields)
         return Saved(update.record_id, False)
+
+    def _undeleted(self, record_id: str) -> Outcome:
+        if told := _next(self.undeletes, record_id):
+            return told
+        record = self.records.get(record_id)
+        if record is None or not record.is_deleted:
+            return Failed("UNDELETE_FAILED", "Entity is not in the recycle bin")
+        self.records[record_id] = stored(record_id, **record.values)
+        return Saved(record_id, False)
 
     def _write(self, record_id: str, fields: Mapping[str, Any]) -> None:
         record = self.records.get(record_id) or stored(record_id)
@@ -272,6 +317,10 @@ class OrgByStamp:
     def deleted_holders(self, keys: Sequence[str]) -> Mapping[str, tuple[str, ...]]:
         """Those in the recycle bin."""
         return {key: found for key in keys if (found := self._carrying(key, is_deleted=True))}
+
+    def all_holders(self, keys: Sequence[str]) -> Holders:
+        """Both."""
+        return Holders(self.holders(keys), self.deleted_holders(keys))
 
     def origins(self, record_ids: Sequence[str]) -> Mapping[str, Origin]:
         """As the org."""

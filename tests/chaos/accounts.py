@@ -44,10 +44,12 @@ def _skipped(evidence: Evidence, load: LoadEvidence, entry: Entry, sent: Sent) -
 
 
 def _by_rule(evidence: Evidence, load: LoadEvidence, entry: Entry, sent: Sent) -> str | None:
-    """The row itself met a duplicate rule."""
+    """The row itself met a duplicate rule, or a key that several records hold."""
     refused = evidence.refused_lines.get(load.plan.marker(entry.row_number), [])
-    met = any(line.error == "DUPLICATES_DETECTED" for line in refused)
-    return "refused by a duplicate rule, and decided about" if met else None
+    if any(line.error == "DUPLICATES_DETECTED" for line in refused):
+        return "refused by a duplicate rule, and decided about"
+    is_held = entry.error_code == "DUPLICATE_EXTERNAL_ID" and _holders(evidence, sent) > 1
+    return "decided about by a key that several records hold" if is_held else None
 
 
 def _held(evidence: Evidence, load: LoadEvidence, entry: Entry, sent: Sent) -> str | None:

@@ -10,6 +10,7 @@ import pytest
 from airflow_sf_dedup.core.cautions import Caution, cautions, with_shared_mailboxes
 from airflow_sf_dedup.core.decisions import DuplicateCase, MatchedRecord
 from airflow_sf_dedup.core.ordering import order_of
+from airflow_sf_dedup.core.record_state import RecordState
 from airflow_sf_dedup.core.sobjects import Field, SObject
 from airflow_sf_dedup.testing.fake_org import KEY, lead_id, match, row
 
@@ -22,7 +23,7 @@ def case(*records: dict[str, Any], order: Any = None, **fields: Any) -> Duplicat
     record = row(1, "A", **{"FirstName": "Anna", "LastName": "Kuhl", **fields})
     record = replace(record, order=None if order is None else order_of(order))
     matched = tuple(
-        MatchedRecord((match(lead_id(number)),), readable=True, values=values)
+        MatchedRecord((match(lead_id(number)),), state=RecordState.LIVE, values=values)
         for number, values in enumerate(records, 1)
     )
     return DuplicateCase(record, "Lead", KEY, matched, described=LEAD)

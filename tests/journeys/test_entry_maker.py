@@ -11,6 +11,7 @@ import pytest
 from airflow_sf_dedup.core.decisions import DuplicateCase, MatchedRecord
 from airflow_sf_dedup.core.entries import Action, MatchEntry
 from airflow_sf_dedup.core.outcomes import Failed, KeyHeldByMany, Saved, Unanswered
+from airflow_sf_dedup.core.record_state import RecordState
 from airflow_sf_dedup.core.sobjects import Field, SObject
 from airflow_sf_dedup.errors import LimitReachedError
 from airflow_sf_dedup.journeys.entry_maker import MASK, AuditValues, EntryMaker, TaskMark
@@ -28,7 +29,7 @@ def maker(audit_values: AuditValues = AuditValues.DUPLICATES, *masked: str) -> E
 
 
 def case(**values: Any) -> DuplicateCase:
-    matched = MatchedRecord((match(ONE),), readable=True, values=values)
+    matched = MatchedRecord((match(ONE),), state=RecordState.LIVE, values=values)
     return DuplicateCase(row(1, "A", Email=MAIL), "Lead", KEY, (matched,))
 
 
@@ -137,12 +138,12 @@ def test_what_an_org_spells_in_another_way_does_not_differ() -> None:
 
 @pytest.mark.parametrize(
     ("state", "told"),
-    [({"readable": False}, False), ({"readable": False, "is_deleted": True}, False), ({"is_converted": True}, True)],
+    [(RecordState.UNREADABLE, False), (RecordState.DELETED, False), (RecordState.CONVERTED, True)],
     ids=["unreadable", "deleted", "converted"],
 )
-def test_the_state_of_a_record_is_no_difference_of_its_fields(state: dict[str, Any], told: bool) -> None:
+def test_the_state_of_a_record_is_no_difference_of_its_fields(state: RecordState, told: bool) -> None:
     [record] = case(Email=MAIL).matched
-    [match] = maker().matches(replace(case(), matched=(replace(record, **state),)))
+    [match] = maker().matches(replace(case(), matched=(replace(record, state=state),)))
     assert match.field_states == ({"Email": "same"} if told else None)
     assert match.field_differences == ({} if told else None)
 
@@ -155,7 +156,7 @@ def test_only_a_person_is_told_what_to_look_at(action: Action) -> None:
 
 def test_blank_and_nothing_do_not_differ() -> None:
     blank = DuplicateCase(
-        row(1, Phone=None), "Lead", KEY, (MatchedRecord((match(ONE),), readable=True, values={"Phone": ""}),)
+        row(1, Phone=None), "Lead", KEY, (MatchedRecord((match(ONE),), state=RecordState.LIVE, values={"Phone": ""}),)
     )
     assert maker().matches(blank)[0].field_differences == {}
 

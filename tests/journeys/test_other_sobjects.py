@@ -14,6 +14,7 @@ from airflow_sf_dedup.audit.sql import SqlAudit
 from airflow_sf_dedup.core.decisions import LinkRow, UpdateOther
 from airflow_sf_dedup.core.entries import Action, Entry
 from airflow_sf_dedup.core.outcomes import Failed, Unanswered
+from airflow_sf_dedup.core.record_state import RecordState
 from airflow_sf_dedup.core.records import Record
 from airflow_sf_dedup.database import tables
 from airflow_sf_dedup.errors import PermissionRefusedError, RequestRefusedError, TransientCallError
@@ -351,6 +352,6 @@ def test_a_converted_lead_that_a_contact_matches_is_told_apart(
         for number, record_id in ((1, seven), (2, eight))
     ]
     converted, live = Cases(org, CONTACT, CONTACT, KEY_RULE, others).read(rows)
-    assert converted.matched[0].is_converted
+    assert converted.matched[0].state is RecordState.CONVERTED
     assert live.matched[0].values == {"LastName": "Old", "Phone": "1"}
     assert not live.matched[0].is_gone

@@ -137,7 +137,15 @@ def test_every_outcome_becomes_its_action(task: Task, org: FakeOrg) -> None:
     }
     org.lookups["key-6"] = blocked_by(match(lead_id(3)))
     task(row(number) for number in range(1, 8))
-    assert task.actions() == ["created", "updated", "failed", "failed", "unknown", "awaiting_review", "updated"]
+    assert task.actions() == [
+        "created",
+        "updated",
+        "failed",
+        "awaiting_review",
+        "unknown",
+        "awaiting_review",
+        "updated",
+    ]
     assert task.remembered == 7
     assert {(e.partition, e.map_index, e.try_number) for e in task.entries().values()} == {(0, 0, 1)}
 

@@ -10,6 +10,7 @@ import pytest
 
 from airflow_sf_dedup.core.decisions import Ask, DuplicateCase, Pass, SkipRow, UpdateMatch
 from airflow_sf_dedup.core.outcomes import Match
+from airflow_sf_dedup.core.record_state import RecordState
 from airflow_sf_dedup.errors import SettingError
 from airflow_sf_dedup.policies import AskReviewer, ByConfidence, Chain, Skip, UpdateExisting, read_policy
 from airflow_sf_dedup.policies.base import decide, named_fields
@@ -58,7 +59,7 @@ def with_confidence(*records: tuple[float | None, ...], **changes: Any) -> Dupli
         (with_confidence((60.0,), (96.0,)), SkipRow()),
         (with_confidence((None, 85.0)), Ask()),
         (with_confidence((None,)), Pass("confidence_not_said")),
-        (with_confidence((99.0,), is_deleted=True), SkipRow()),
+        (with_confidence((99.0,), state=RecordState.DELETED), SkipRow()),
         (replace(CERTAIN, matched=()), Pass("no_match_named")),
     ],
     ids=[
@@ -90,7 +91,7 @@ class _Asks:
 def test_a_deleted_match_makes_no_live_one_more_certain() -> None:
     case = with_confidence((70.0,), (99.0,))
     live, deleted = case.matched
-    case = replace(case, matched=(live, replace(deleted, is_deleted=True)))
+    case = replace(case, matched=(live, replace(deleted, state=RecordState.DELETED)))
     assert ByConfidence({95: "update_existing"}).decide(case) == Pass("confidence_too_low")
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from airflow_sf_dedup.core.decisions import Ask, DuplicateCase, Pass, SkipRow
+from airflow_sf_dedup.core.record_state import RecordState
 from airflow_sf_dedup.errors import SettingError
 from airflow_sf_dedup.policies import AskReviewer, BySobject, Skip, read_policy
 from airflow_sf_dedup.policies.base import decide, named_fields
@@ -39,7 +40,7 @@ def of_sobjects(*sobjects: str, **changes: Any) -> DuplicateCase:
 
 
 GONE = of_sobjects("Contact", "Lead")
-GONE = replace(GONE, matched=(replace(GONE.matched[0], is_deleted=True), GONE.matched[1]))
+GONE = replace(GONE, matched=(replace(GONE.matched[0], state=RecordState.DELETED), GONE.matched[1]))
 
 
 @pytest.mark.parametrize(
@@ -54,7 +55,7 @@ GONE = replace(GONE, matched=(replace(GONE.matched[0], is_deleted=True), GONE.ma
         (of_sobjects("Contact", "Lead"), Pass("matches_of_several_sobjects")),
         (of_sobjects("Lead"), Pass("sobject_not_named")),
         (GONE, Pass("sobject_not_named")),
-        (of_sobjects("Contact", is_deleted=True), SkipRow()),
+        (of_sobjects("Contact", state=RecordState.DELETED), SkipRow()),
         (of_sobjects(), Pass("no_match_named")),
     ],
     ids=[

@@ -18,6 +18,7 @@ from airflow_sf_dedup.policies import (
     Chain,
     SaveAnyway,
     Skip,
+    Undelete,
     UpdateExisting,
     read_policy,
 )
@@ -81,7 +82,8 @@ def test_what_cannot_be_read_is_refused_by_its_setting(spelling: Any) -> None:
 
 
 def test_the_error_names_what_there_is() -> None:
-    with pytest.raises(SettingError, match="ask_reviewer, by_confidence, by_rule, by_sobject, link, save_anyway"):
+    known = "ask_reviewer, by_confidence, by_rule, by_sobject, link, save_anyway, skip, undelete, update_existing"
+    with pytest.raises(SettingError, match=known):
         read_policy("merge")
 
 
@@ -91,6 +93,11 @@ POLICIES = st.one_of(
     st.builds(AskReviewer),
     st.builds(SaveAnyway),
     st.builds(SaveAnyway, rules=st.lists(st.from_regex("[A-Za-z]+", fullmatch=True), min_size=1, max_size=3)),
+    st.builds(
+        Undelete,
+        deleted_within=st.sampled_from(["12h", "7d", "2w"]),
+        deleted_by=st.sampled_from(["005000000000001", ("005000000000001AAA", "005000000000002AAA")]),
+    ),
     st.builds(UpdateExisting, fields=FIELDS, min_confidence=st.integers(0, 100) | st.floats(0, 100)),
 )
 

@@ -9,6 +9,7 @@ import pytest
 
 from airflow_sf_dedup.core.decisions import DuplicateCase, LinkRow, Pass
 from airflow_sf_dedup.core.record_ids import to_18
+from airflow_sf_dedup.core.record_state import RecordState
 from airflow_sf_dedup.errors import SettingError
 from airflow_sf_dedup.policies import AskReviewer, Link, read_policy
 from airflow_sf_dedup.policies.base import lookup_fields
@@ -81,7 +82,7 @@ def test_a_row_that_may_not_be_linked_passes_on(case: DuplicateCase, reason: str
         says(Contact__c=CONTACT),
         says(Contact__c=CONTACT[:15]),
         replace(ALERT, key_holders=(to_18("00Q000000000007"),)),
-        replace(ALERT, matched=(*ALERT.matched, matched(is_deleted=True))),
+        replace(ALERT, matched=(*ALERT.matched, matched(state=RecordState.DELETED))),
     ],
     ids=["blank", "the same", "the same in 15", "saved on an earlier day", "beside a deleted one"],
 )

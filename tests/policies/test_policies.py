@@ -3,16 +3,29 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from airflow_sf_dedup.core.decisions import Ask, Pass, SaveRow, SkipRow, UpdateMatch
+from airflow_sf_dedup.core.decisions import Ask, Fail, Pass, SaveRow, SkipRow, UndeleteMatch, UpdateMatch
 from airflow_sf_dedup.core.outcomes import Match
+from airflow_sf_dedup.core.record_ids import to_18
+from airflow_sf_dedup.core.record_state import Deletion
 from airflow_sf_dedup.errors import SettingError
-from airflow_sf_dedup.policies import AskReviewer, Chain, Policy, SaveAnyway, Skip, UpdateExisting
+from airflow_sf_dedup.policies import AskReviewer, Chain, Policy, SaveAnyway, Skip, Undelete, UpdateExisting
 from airflow_sf_dedup.policies.base import decide
-from airflow_sf_dedup.testing.contracts.policies import CERTAIN, FIRST, KEY, UNCERTAIN, PolicyContract, matched
+from airflow_sf_dedup.testing.contracts.policies import (
+    CERTAIN,
+    DELETED_BY,
+    FIRST,
+    KEY,
+    READ_AT,
+    UNCERTAIN,
+    PolicyContract,
+    deleted,
+    matched,
+)
 
 
 class TestUpdateExisting(PolicyContract):
@@ -37,6 +50,14 @@ class TestSkip(PolicyContract):
 
 class TestAskReviewer(PolicyContract):
     policy = AskReviewer()
+
+
+class TestUndelete(PolicyContract):
+    policy = Undelete()
+
+
+class TestUndeleteWithLimits(PolicyContract):
+    policy = Undelete(deleted_within="12h", deleted_by=(DELETED_BY[:15],))
 
 
 def written(policy: UpdateExisting, case: Any = CERTAIN) -> set[str]:
@@ -132,7 +153,8 @@ def test_a_set_of_fields_is_spelled_the_same_in_every_process() -> None:
 def test_a_reviewer_is_told_why_nothing_was_done(reason: str, case: Any) -> None:
     assert AskReviewer().decide(case) == Ask(reason)
     assert decide(UpdateExisting() | AskReviewer(), case).decision == Ask(reason)
-    assert decide(Chain((UpdateExisting(),)), case).decision == Ask(reason)
+    unclaimed = decide(Chain((UpdateExisting(),)), case).decision
+    assert unclaimed == (Fail() if case.obstacle.is_key else Ask(reason)), "a held key is red unless a policy claims it"
 
 
 def test_the_first_policy_that_claims_a_case_decides_it() -> None:
@@ -160,3 +182,80 @@ def test_a_policy_of_ones_own_needs_no_base_class() -> None:
 
     assert isinstance(Mine(), Policy)
     assert decide(Chain((Mine(),)), CERTAIN).decision == Ask("mine")
+
+
+# -- undelete ---------------------------------------------------------------------------------------
+
+DELETED = UNCERTAIN["match_deleted"]
+OTHER_USER = to_18("005000000000008")
+
+
+@pytest.mark.parametrize("name", ["match_deleted", "key_held_in_recycle_bin"])
+def test_undelete_takes_the_one_deleted_record_and_writes_what_an_update_would(name: str) -> None:
+    decision = Undelete().decide(UNCERTAIN[name])
+    assert decision == UndeleteMatch(FIRST, UpdateExisting().decide(CERTAIN).fields)
+    assert {"OwnerId", "RecordTypeId"}.isdisjoint(decision.fields)
+
+
+def ago(**span: float) -> Deletion:
+    return Deletion(READ_AT - timedelta(**span), DELETED_BY)
+
+
+LIMITS: dict[str, tuple[Undelete, Deletion | None, str | None]] = {
+    "just within": (Undelete("7d"), ago(days=7), None),
+    "too long ago": (Undelete("7d"), ago(days=7, seconds=1), "deleted_too_long_ago"),
+    "within hours": (Undelete("12h"), ago(hours=13), "deleted_too_long_ago"),
+    "nobody says when": (Undelete(), Deletion(None, DELETED_BY), "deletion_untold"),
+    "nothing is said": (Undelete(), None, "deletion_untold"),
+    "by the user": (Undelete(deleted_by=DELETED_BY), ago(days=1), None),
+    "by one of them": (Undelete(deleted_by=[OTHER_USER, DELETED_BY]), ago(days=1), None),  # type: ignore[arg-type]
+    "by another user": (Undelete(deleted_by=OTHER_USER), ago(days=1), "deleted_by_another_user"),
+    "nobody says by whom": (Undelete(deleted_by=OTHER_USER), Deletion(READ_AT, None), "deletion_untold"),
+}
+
+
+@pytest.mark.parametrize(("policy", "deletion", "why"), LIMITS.values(), ids=LIMITS.keys())
+def test_what_is_not_known_of_a_deletion_does_not_pass_a_limit(
+    policy: Undelete, deletion: Deletion | None, why: str | None
+) -> None:
+    decision = policy.decide(replace(DELETED, matched=(deleted(deletion=deletion),)))
+    assert decision == Pass(why) if why else isinstance(decision, UndeleteMatch)
+
+
+def test_without_the_time_of_the_reading_nothing_is_undeleted() -> None:
+    assert Undelete().decide(replace(DELETED, read_at=None)) == Pass("deletion_untold")
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"deleted_within": ""},
+        {"deleted_within": "0d"},
+        {"deleted_within": "soon"},
+        {"deleted_within": 30},
+        {"deleted_within": "999999d"},
+        {"deleted_by": ""},
+        {"deleted_by": []},
+        {"deleted_by": "me"},
+        {"deleted_by": FIRST},
+        {"deleted_by": [DELETED_BY, 5]},
+        {"deleted_by": None},
+    ],
+    ids=str,
+)
+def test_a_limit_that_means_nothing_is_refused(options: dict[str, Any]) -> None:
+    with pytest.raises(SettingError, match="undelete: deleted_"):
+        Undelete(**options)
+
+
+def test_a_record_that_an_earlier_try_has_undeleted_is_updated() -> None:
+    assert Undelete().decide(replace(CERTAIN, matched=(matched(is_claimed=True),))) == (
+        UpdateExisting().decide(CERTAIN)
+    )
+    assert Undelete().decide(CERTAIN) == Pass("match_not_deleted")
+
+
+def test_no_other_policy_undeletes() -> None:
+    for policy in (UpdateExisting(), SaveAnyway(), Skip(), AskReviewer()):
+        for case in UNCERTAIN.values():
+            assert not isinstance(policy.decide(case), UndeleteMatch)

@@ -18,12 +18,14 @@ from airflow_sf_dedup.salesforce.ports import DuplicateLookup
 from airflow_sf_dedup.salesforce.reader import OrgReader
 from airflow_sf_dedup.salesforce.soap_access import SoapAccess
 from airflow_sf_dedup.salesforce.soap_lookup import SoapUpsertLookup
+from airflow_sf_dedup.salesforce.soap_undeletes import SoapUndeletes
 from airflow_sf_dedup.salesforce.wire.rest import WriteOptions
 from airflow_sf_dedup.salesforce.write_paths import LOOKUP_PATHS, WriteTarget
 from airflow_sf_dedup.testing.contracts.lookups import DuplicateLookupContract
 from airflow_sf_dedup.testing.contracts.orgs import OnEmulator, OrgOnEmulator
 from airflow_sf_dedup.testing.contracts.readers import RecordReaderContract
 from airflow_sf_dedup.testing.contracts.rules import DuplicateRulesContract
+from airflow_sf_dedup.testing.contracts.undeletes import RecordUndeletesContract
 from airflow_sf_dedup.testing.contracts.write_apis import ChunkApiContract
 
 
@@ -125,3 +127,8 @@ class TestOrgRules(OnEmulator, DuplicateRulesContract[OrgOnEmulator]):
     def test_a_user_who_may_not_see_the_set_up_is_told_none(self, org: OrgOnEmulator) -> None:
         org.refuse_a_call()
         assert OrgRules(org.session).states("Lead") is None
+
+
+class TestSoapUndeletes(OnEmulator, RecordUndeletesContract[OrgOnEmulator]):
+    def make_undeletes(self, org: OrgOnEmulator) -> SoapUndeletes:
+        return SoapUndeletes(org.session)

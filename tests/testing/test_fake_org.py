@@ -9,12 +9,14 @@ from typing import Any
 
 from airflow_sf_dedup.core.outcomes import Failed
 from airflow_sf_dedup.core.record_ids import to_18
+from airflow_sf_dedup.core.record_state import Deletion
 from airflow_sf_dedup.core.records import Record
 from airflow_sf_dedup.errors import RequestRefusedError
 from airflow_sf_dedup.salesforce.ports import ChunkRefused, Origin, RecordUpdate
 from airflow_sf_dedup.testing.contracts.lookups import DuplicateLookupContract
 from airflow_sf_dedup.testing.contracts.readers import RecordReaderContract
 from airflow_sf_dedup.testing.contracts.rules import DuplicateRulesContract
+from airflow_sf_dedup.testing.contracts.undeletes import RecordUndeletesContract
 from airflow_sf_dedup.testing.contracts.write_apis import ChunkApiContract
 from airflow_sf_dedup.testing.fake_org import BLOCKED, LEAD, FakeOrg, blocked_by, lead_id, match, row, stored
 
@@ -56,7 +58,8 @@ class ArrangedFake:
 
     def record(self, *, key: str | None = None, is_deleted: bool = False) -> str:
         record_id = lead_id(1000 + next(self._numbers))
-        self.fake.records[record_id] = stored(record_id, is_deleted=is_deleted, Key__c=key, LastName="Old")
+        deletion = Deletion(NOW, ME) if is_deleted else None
+        self.fake.records[record_id] = stored(record_id, deletion=deletion, Key__c=key, LastName="Old")
         if key is not None:
             (self.fake.deleted if is_deleted else self.fake.held)[key] = (record_id,)
         if not is_deleted:
@@ -106,6 +109,12 @@ class TestLookingUpWithoutWriting(TestLookingUp):
     def make_lookup(self, org: ArrangedFake, *, repeatable: bool = True) -> FakeOrg:
         org.fake.writes = False
         return super().make_lookup(org, repeatable=repeatable)
+
+
+class TestUndeleting(Fake, RecordUndeletesContract[ArrangedFake]):
+    def make_undeletes(self, org: ArrangedFake) -> FakeOrg:
+        org.fake.ids_per_call = 20
+        return org.fake
 
 
 class TestReading(Fake, RecordReaderContract[ArrangedFake]):

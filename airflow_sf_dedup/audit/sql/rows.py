@@ -10,6 +10,7 @@ from sqlalchemy import RowMapping
 
 from airflow_sf_dedup.audit.base import Load
 from airflow_sf_dedup.core.entries import UNSETTLED, Action, Entry, MatchEntry
+from airflow_sf_dedup.core.record_state import RecordState
 from airflow_sf_dedup.database.columns import utc_text
 from airflow_sf_dedup.database.storable import (
     json_text,
@@ -80,6 +81,10 @@ def match_rows(load_id: str, entry: Entry) -> Iterator[Row]:
             stored_key(match.key),
             *(None if each is None else json_text(each) for each in (match.field_differences, match.field_states)),
             stored_word(",".join(match.cautions) or None),
+            match.state and match.state.value,
+            match.deleted_at and utc_text(match.deleted_at),
+            stored_word(match.deleted_by),
+            stored_word(match.leads_to),
         )
 
 
@@ -105,7 +110,9 @@ def words_in(text: str | None) -> tuple[str, ...]:
 def match_from(row: RowMapping) -> MatchEntry:
     """A match from its row."""
     fields = {name: row[name] for name in row if name not in ("load_id", "row_number", "position")}
-    return MatchEntry(**{**fields, "cautions": words_in(fields["cautions"])})
+    fields["cautions"] = words_in(fields["cautions"])
+    fields["state"] = RecordState(fields["state"]) if fields["state"] else None
+    return MatchEntry(**fields)
 
 
 def load_row(load: Load) -> dict[str, Any]:

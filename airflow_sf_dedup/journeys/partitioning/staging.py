@@ -24,12 +24,14 @@ ALWAYS_STAGED = (
     "IsDeleted",
     "MasterRecordId",
     "IsConverted",
+    "ConvertedContactId",
     "OwnerId",
     "RecordTypeId",
     "CreatedDate",
     "CreatedById",
     "LastModifiedDate",
     "LastModifiedById",
+    "SystemModstamp",
 )
 
 

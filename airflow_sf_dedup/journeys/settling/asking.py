@@ -21,5 +21,5 @@ class Asks:
 
     def carry_out(self, items: Sequence[Settling], book: Book) -> list[DuplicateCase]:
         """Nothing refuses it."""
-        book.close(self.entries.blocked(each.case, Action.AWAITING_REVIEW, reason_of(each.decided)) for each in items)
+        book.close(self.entries.blocked(each.case, Action.AWAITING_REVIEW, reason_of(each)) for each in items)
         return []

@@ -1,21 +1,30 @@
-"""A row that a duplicate rule refused, and a decision on its way."""
+"""A row that is kept out by a duplicate rule or by who holds its key, and a decision on its way."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from airflow_sf_dedup.core.decisions import Decided, DuplicateCase
-from airflow_sf_dedup.core.outcomes import DuplicatesFound
+from airflow_sf_dedup.core.obstacles import Obstacle
+from airflow_sf_dedup.core.outcomes import DuplicatesFound, Failed, KeyHeldByMany
 from airflow_sf_dedup.core.records import Record
 from airflow_sf_dedup.journeys.sending.under_way import UnderWay
 
 
 @dataclass(frozen=True, slots=True)
 class Blocked:
-    """A row that a duplicate rule refused."""
+    """A row that is kept out.
+
+    :ivar found: what the rules found; nothing where no rule was asked.
+    :ivar refused: what Salesforce said instead, where the row's key is the obstacle.
+    :ivar holders: ids of records that hold the key then, as far as the refusal names them.
+    """
 
     sent: UnderWay[Record]
     found: DuplicatesFound
+    obstacle: Obstacle = Obstacle.DUPLICATE_RULE
+    refused: Failed | KeyHeldByMany | None = None
+    holders: tuple[str, ...] = ()
 
     @property
     def record(self) -> Record:

@@ -35,6 +35,12 @@ class Book:
         """The rows that have no entry yet, by number."""
         return self._open
 
+    def replace(self, rows: Iterable[Blocked]) -> None:
+        """Rows that have no entry yet are kept out by something else by now; how often they were sent stays."""
+        for row in rows:
+            before = self._open[row.record.row_number]
+            self._open[row.record.row_number] = replace(row, sent=before.sent)
+
     def close(self, entries: Iterable[Entry]) -> None:
         """Commit entries, all final."""
         told = [self._with_effort(entry) for entry in entries]

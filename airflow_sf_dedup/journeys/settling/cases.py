@@ -1,20 +1,25 @@
-"""What is known of a blocked row: the matched records and the holders of its key, read in bulk."""
+"""What is known of a row that is kept out: the matched records and the holders of its key, read in bulk."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
+from airflow_sf_dedup.core.clock import utc_now
 from airflow_sf_dedup.core.decisions import DuplicateCase, MatchedRecord
 from airflow_sf_dedup.core.keys import KeyRule
+from airflow_sf_dedup.core.obstacles import Obstacle
 from airflow_sf_dedup.core.outcomes import Match
+from airflow_sf_dedup.core.record_state import RecordState
 from airflow_sf_dedup.core.records import Record
 from airflow_sf_dedup.core.sobjects import SObject
 from airflow_sf_dedup.journeys.settling.blocked import Blocked
+from airflow_sf_dedup.journeys.settling.merges import living, read_merged
 from airflow_sf_dedup.journeys.settling.others import OtherMatches
-from airflow_sf_dedup.salesforce.ports import RecordReader, StoredRecord
+from airflow_sf_dedup.salesforce.ports import Holders, RecordReader, StoredRecord
 
 
 @dataclass(frozen=True)
@@ -24,6 +29,8 @@ class Cases:
     :ivar sobject: with the fields of the load.
     :ivar described: with all that the user sees.
     :ivar others: reads matches of other sObjects.
+    :ivar now: the org's time, UTC.
+    :ivar claimed: record id to folded key, of the records that an earlier try of the load had claimed.
     """
 
     reader: RecordReader
@@ -31,22 +38,34 @@ class Cases:
     described: SObject
     key_rule: KeyRule
     others: OtherMatches
+    now: Callable[[], datetime] = utc_now
+    claimed: Mapping[str, str] = field(default_factory=dict)
 
     def read(self, blocked: Sequence[Blocked]) -> list[DuplicateCase]:
-        """A case for each row: two reads for all of them, and one for each other sObject that matches.
+        """A case for each row: two reads for all, one for each merge to follow and each other sObject that matches.
 
         :raises CallError: the org does not answer.
         """
         if not blocked:
             return []
-        holders = self.reader.holders([row.record.key for row in blocked])
-        stored = self.reader.by_id(self.sobject.name, self._own_matches(blocked), self._fields_to_read())
+        holders = self.reader.all_holders([row.record.key for row in blocked])
+        stored = read_merged(self._read, self._ids(blocked, holders))
         stored |= self.others.read(m for row in blocked for m in row.found.matches or () if not self._is_own(m))
-        return [self._case(row, holders.get(row.record.key, ()), stored) for row in blocked]
+        read_at = self.now()
+        return [self._case(row, holders, stored, read_at) for row in blocked]
 
-    def _own_matches(self, blocked: Iterable[Blocked]) -> list[str]:
-        ids = (m.record_id for row in blocked for m in row.found.matches or () if self._is_own(m))
-        return list(dict.fromkeys(ids))
+    def _read(self, record_ids: Sequence[str]) -> dict[str, StoredRecord]:
+        return self.reader.by_id(self.sobject.name, record_ids, self._fields_to_read())
+
+    def _ids(self, blocked: Iterable[Blocked], holders: Holders) -> list[str]:
+        """The matches, and of the holders those that are no match: live ones where they are the obstacle."""
+        found: list[str] = []
+        for row in blocked:
+            found += (match.record_id for match in row.found.matches or () if self._is_own(match))
+            found += holders.deleted.get(row.record.key, ())
+            if row.obstacle.is_key:
+                found += (*row.holders, *holders.live.get(row.record.key, ()))
+        return list(dict.fromkeys(found))
 
     def _is_own(self, match: Match) -> bool:
         return match.sobject.lower() == self.sobject.name.lower()
@@ -54,44 +73,95 @@ class Cases:
     def _fields_to_read(self) -> list[str]:
         return list(dict.fromkeys(["Id", *(field.name for field in self.sobject.fields)]))
 
-    def _case(self, row: Blocked, holders: tuple[str, ...], stored: Mapping[str, StoredRecord]) -> DuplicateCase:
-        by_id: dict[str, list[Match]] = defaultdict(list)
-        for match in row.found.matches or ():
-            by_id[match.record_id].append(match)
+    def _case(
+        self, row: Blocked, holders: Holders, stored: Mapping[str, StoredRecord], read_at: datetime
+    ) -> DuplicateCase:
+        live, deleted = holders.live.get(row.record.key, ()), holders.deleted.get(row.record.key, ())
+        named = self._matches(row, live, deleted)
+        matched = self._records(named, stored, row.record)
+        of_bin = self._records([self._holder(each) for each in deleted], stored, row.record)
+        # A record into which the key's holder was merged is met by its key, where a rule named what it found.
+        matched = _without_repeats((*matched, *(each for each in of_bin if matched and not each.state.in_recycle_bin)))
+        known = {record.record_id for record in matched}
         return DuplicateCase(
             record=row.record,
             sobject=self.sobject.name,
             external_id_field=self.key_rule.field.name,
-            matched=tuple(
-                self._matched(tuple(matches), stored.get(record_id), row.record) for record_id, matches in by_id.items()
-            ),
-            key_holders=holders,
+            matched=matched,
+            obstacle=row.obstacle,
+            key_holders=live,
+            gone_holders=tuple(each for each in of_bin if each.state.in_recycle_bin and each.record_id not in known),
             allow_save=row.found.allow_save,
             all_named=row.found.all_named,
             why_unnamed=row.found.why_unnamed,
             rules=row.found.rules,
             described=self.described,
+            read_at=read_at,
         )
 
-    def _matched(self, matches: tuple[Match, ...], stored: StoredRecord | None, row: Record) -> MatchedRecord:
+    def _matches(self, row: Blocked, live: Sequence[str], deleted: Sequence[str]) -> list[Match]:
+        """What the rules named; where the key is the obstacle, who holds it."""
+        if not row.obstacle.is_key:
+            return list(row.found.matches or ())
+        is_deleted = row.obstacle is Obstacle.KEY_HELD_IN_RECYCLE_BIN
+        return [self._holder(each) for each in dict.fromkeys((*row.holders, *(deleted if is_deleted else live)))]
+
+    def _holder(self, record_id: str) -> Match:
+        """A record that is met by its key: no rule names it."""
+        return Match(record_id, self.sobject.name)
+
+    def _records(
+        self, matches: Iterable[Match], stored: Mapping[str, StoredRecord], row: Record
+    ) -> tuple[MatchedRecord, ...]:
+        """A record for each that is named; merged-away ones as the living record that they have become."""
+        by_id: dict[str, list[Match]] = defaultdict(list)
+        merges: dict[str, dict[tuple[str, str], None]] = defaultdict(dict)
+        for match in matches:
+            record_id, trail = living(match.record_id, stored) if self._is_own(match) else (match.record_id, ())
+            by_id[record_id].append(match)
+            merges[record_id].update(dict.fromkeys(trail))
+        return tuple(
+            self._matched(tuple(some), stored.get(record_id), tuple(merges[record_id]), row)
+            for record_id, some in by_id.items()
+        )
+
+    def _matched(
+        self,
+        matches: tuple[Match, ...],
+        stored: StoredRecord | None,
+        merges: tuple[tuple[str, str], ...],
+        row: Record,
+    ) -> MatchedRecord:
         if stored is None:
-            return MatchedRecord(matches)
+            return MatchedRecord(matches, merges=merges)
         if not self._is_own(matches[0]):
             return self.others.matched(matches, stored, row)
-        key_field = self.key_rule.field.name
-        carried = stored.values.get(key_field)
+        carried = stored.values.get(self.key_rule.field.name)
         is_blank = carried is None or not str(carried).strip()
         return MatchedRecord(
             matches,
-            readable=not stored.is_deleted and key_field in stored.values,
-            is_deleted=stored.is_deleted,
-            is_converted=stored.values.get("IsConverted") is True,
+            state=self._state(stored),
+            deletion=stored.deletion,
+            merges=merges,
             key=None if carried is None else str(carried),
             carries_another_key=not is_blank and self.key_rule.fold_stored(carried) != self.key_rule.fold(row.key),
+            is_claimed=self.claimed.get(stored.record_id) == self.key_rule.fold(row.key),
             values={**stored.values, **self._parents(stored.values, row)},
         )
+
+    def _state(self, stored: StoredRecord) -> RecordState:
+        is_told = stored.state is not RecordState.LIVE or self.key_rule.field.name in stored.values
+        return stored.state if is_told else RecordState.UNREADABLE
 
     def _parents(self, values: Mapping[str, Any], row: Record) -> dict[str, Any]:
         """Of the parents that the row names by their keys, the ids that the record has."""
         found = {name: self.sobject.parent(name) for name, value in row.fields.items() if isinstance(value, Mapping)}
         return {name: values[field.name] for name, field in found.items() if field and field.name in values}
+
+
+def _without_repeats(records: Iterable[MatchedRecord]) -> tuple[MatchedRecord, ...]:
+    """The first of those that are one record."""
+    first: dict[str, MatchedRecord] = {}
+    for record in records:
+        first.setdefault(record.record_id, record)
+    return tuple(first.values())

@@ -1,16 +1,17 @@
-"""What happens to a blocked row? What its policy says, where that may be done at all."""
+"""What happens to a row that is kept out? What its policy says, where that may be done at all."""
 
 from __future__ import annotations
 
 from airflow_sf_dedup.core.decisions import (
-    Decided,
     Decision,
     DuplicateCase,
     LinkRow,
     SaveRow,
+    UndeleteMatch,
     UpdateMatch,
     UpdateOther,
     certain_match,
+    deleted_match,
 )
 from airflow_sf_dedup.core.other_matches import may_be_linked, may_be_stamped
 from airflow_sf_dedup.journeys.settling.blocked import Settling
@@ -34,6 +35,9 @@ def may_be_carried_out(decision: Decision, case: DuplicateCase) -> bool:
             return certain is not None and certain.record_id == record_id
         case UpdateOther():
             return may_be_stamped(decision, case)
+        case UndeleteMatch(record_id):
+            deleted = deleted_match(case)
+            return deleted is not None and deleted.record_id == record_id
         case SaveRow(rules):
             return _may_be_saved(case) and (not rules or case.is_refused_only_by(rules))
         case LinkRow():
@@ -50,6 +54,8 @@ def _why_not(case: DuplicateCase) -> str:
     return case.refused[-1].reason if case.refused else "decision_not_allowed"
 
 
-def reason_of(decided: Decided) -> str | None:
+def reason_of(item: Settling) -> str | None:
     """Why a row is left alone, in one word; decisions that act on it need none."""
-    return getattr(decided.decision, "reason", None)
+    reason: str | None = getattr(item.decided.decision, "reason", None)
+    is_plain = reason == "by_policy" and item.case.obstacle.is_key
+    return item.case.obstacle.value if is_plain else reason

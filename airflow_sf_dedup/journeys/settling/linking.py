@@ -15,7 +15,9 @@ from airflow_sf_dedup.journeys.settling.saving import SavesAnyway
 class Links(SavesAnyway):
     """Upserts rows with ``allowSave=true`` and the id of the matched record, which is itself left as it is."""
 
-    reason: str | None = "linked"
+    def done(self, item: Settling) -> str:
+        """That it points to the record."""
+        return "linked"
 
     def as_sent(self, item: Settling) -> Record:
         """With the id in its look-up field."""

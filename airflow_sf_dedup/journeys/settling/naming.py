@@ -14,6 +14,7 @@ from airflow_sf_dedup.journeys.sending.next_step import Terms
 from airflow_sf_dedup.journeys.sending.senders import Room, Senders, itself
 from airflow_sf_dedup.journeys.sending.under_way import Answered, UnderWay, under_way
 from airflow_sf_dedup.journeys.settling.blocked import Blocked
+from airflow_sf_dedup.journeys.settling.kept_out import kept_out
 from airflow_sf_dedup.salesforce.ports import ChunkAnswer, ChunkApi, DuplicateLookup, RecordReader
 
 
@@ -127,5 +128,5 @@ def unnamed(rows: Sequence[Blocked]) -> list[Blocked]:
 
 
 def still_blocked(answered: Sequence[Answered[Record]]) -> list[Blocked]:
-    """The rows that the look-up found blocked, with what it named."""
-    return [Blocked(each.sent, each.outcome) for each in answered if isinstance(each.outcome, DuplicatesFound)]
+    """The rows that are kept out still, with what the look-up says of it."""
+    return [row for row in map(kept_out, answered) if row is not None]

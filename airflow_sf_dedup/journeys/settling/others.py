@@ -83,9 +83,8 @@ class OtherMatches:
         stamped = stored.values.get(found.name) if found else None
         return MatchedRecord(
             matches,
-            readable=not stored.is_deleted,
-            is_deleted=stored.is_deleted,
-            is_converted=stored.values.get("IsConverted") is True,
+            state=stored.state,
+            deletion=stored.deletion,
             key=None if stamped is None else str(stamped),
             values=dict(self._values(other, stored.values, row)),
             own_values=stored.values,

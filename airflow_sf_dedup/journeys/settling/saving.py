@@ -27,7 +27,11 @@ class SavesAnyway:
     api: ChunkApi
     writer: Writer
     action: Action = Action.SAVED_ANYWAY
-    reason: str | None = None
+    failed: str = "saved_anyway_failed"
+
+    def done(self, item: Settling) -> str | None:
+        """The action says it all."""
+        return None
 
     @property
     def terms(self) -> Terms:

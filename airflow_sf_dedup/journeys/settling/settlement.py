@@ -88,8 +88,11 @@ class Settlement:
                 if needs_re_read(each, self.key_field):
                     book.hand_back(each)
             told = [each for each in batch if not needs_re_read(each, self.key_field)]
-            book.close([self._looked_up(a.row, a.outcome) for a in told if not isinstance(a.outcome, DuplicatesFound)])
-            rows += still_blocked(told)
+            kept = still_blocked(told)
+            numbers = {each.record.row_number for each in kept}
+            book.close(self._looked_up(a.row, a.outcome) for a in told if a.row.row_number not in numbers)
+            book.replace(kept)
+            rows += kept
             book.doubt(each.sent for each in told)
         return rows
 

@@ -21,5 +21,5 @@ class Skips:
 
     def carry_out(self, items: Sequence[Settling], book: Book) -> list[DuplicateCase]:
         """Nothing refuses it."""
-        book.close(self.entries.blocked(each.case, Action.SKIPPED, reason_of(each.decided)) for each in items)
+        book.close(self.entries.blocked(each.case, Action.SKIPPED, reason_of(each)) for each in items)
         return []

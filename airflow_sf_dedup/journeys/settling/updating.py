@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from airflow_sf_dedup.core.decisions import DuplicateCase, UpdateMatch, UpdateOther
+from airflow_sf_dedup.core.decisions import DuplicateCase, MatchedRecord, UndeleteMatch, UpdateMatch, UpdateOther
 from airflow_sf_dedup.core.entries import Action
 from airflow_sf_dedup.core.keys import KeyRule
+from airflow_sf_dedup.core.obstacles import Obstacle
 from airflow_sf_dedup.core.outcomes import DuplicatesFound, Failed, Outcome, Saved
 from airflow_sf_dedup.core.records import Record
 from airflow_sf_dedup.journeys.sending.next_step import Terms
@@ -43,7 +44,12 @@ class UpdatesMatch:
     claims: RecordClaims
     writer: Writer
     action: Action = Action.MATCHED_UPDATED
-    reason: str | None = None
+    failed: str = "matched_updated_failed"
+
+    def done(self, item: Settling) -> str | None:
+        """That the record is another than the one that was named."""
+        found = _match(item)
+        return "followed_merge" if found and found.merges else None
 
     @property
     def terms(self) -> Terms:
@@ -57,7 +63,7 @@ class UpdatesMatch:
 
     def carry_out(self, items: Sequence[Settling], book: Book) -> list[DuplicateCase]:
         """Only one key of all loads may stamp a record; the others go to a person."""
-        return self.writer.write(self._claimed(items, book), self, book)
+        return self.writer.write(self.claimed(items, book), self, book)
 
     def call(self, chunks: Sequence[Sequence[Settling]], /, *, on_late: Callable[[], None]) -> list[ChunkAnswer]:
         """One update for each."""
@@ -77,6 +83,8 @@ class UpdatesMatch:
             return "settle_refused_by_rule"
         if not isinstance(outcome, Failed):
             return None
+        if outcome.code == Obstacle.KEY_HELD_BY_CONVERTED.code:
+            return "match_converted"
         if outcome.code in _MATCH_GONE and not set(outcome.fields) - {"Id", "id"}:
             return "match_deleted"
         if outcome.code == "DUPLICATE_VALUE" and kind_of(outcome.message, self.key_field) is DuplicateValue.RACE:
@@ -93,7 +101,8 @@ class UpdatesMatch:
         if ids:
             self.claims.release(self.load_id, self.org_id, ids)
 
-    def _claimed(self, items: Sequence[Settling], book: Book) -> list[Settling]:
+    def claimed(self, items: Sequence[Settling], book: Book) -> list[Settling]:
+        """The items whose records are ours now; the rows of the others go to a person."""
         claims = [RecordClaim(_update(item).record_id, self._key(item)) for item in items]
         holders = self.claims.claim(self.load_id, self.org_id, claims, read_at=book.read_at) if claims else {}
         got = [holders.get(_update(item).record_id) == self._key(item) for item in items]
@@ -110,6 +119,19 @@ class UpdatesMatch:
 
 
 def _update(item: Settling) -> RecordUpdate:
+    """A key that the record carries already is not written again: it may be spelled in another case."""
     decision = item.decided.decision
-    assert isinstance(decision, UpdateMatch | UpdateOther)  # noqa: S101 - narrows the union
-    return RecordUpdate(decision.record_id, decision.fields)
+    if isinstance(decision, UpdateOther):
+        return RecordUpdate(decision.record_id, decision.fields)
+    assert isinstance(decision, UpdateMatch | UndeleteMatch)  # noqa: S101 - narrows the union
+    found, key_field = _match(item), item.case.external_id_field
+    if found is None or not found.key or not found.key.strip() or found.key == item.record.key:
+        return RecordUpdate(decision.record_id, decision.fields)
+    return RecordUpdate(decision.record_id, {n: v for n, v in decision.fields.items() if n != key_field})
+
+
+def _match(item: Settling) -> MatchedRecord | None:
+    """The record that is written to, as it was read."""
+    decision = item.decided.decision
+    assert isinstance(decision, UpdateMatch | UpdateOther | UndeleteMatch)  # noqa: S101 - narrows the union
+    return next((each for each in item.case.matched if each.record_id == decision.record_id), None)

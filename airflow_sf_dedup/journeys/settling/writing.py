@@ -30,8 +30,11 @@ class Way(Protocol):
         """What is done, for the audit."""
 
     @property
-    def reason(self) -> str | None:
-        """What explains the action further, in one word, where it was carried out."""
+    def failed(self) -> str:
+        """Why a row failed that could not be written so, in one word."""
+
+    def done(self, item: Settling) -> str | None:
+        """What the audit says beside the action, in one word."""
 
     @property
     def terms(self) -> Terms:
@@ -117,11 +120,9 @@ class Writer:
 
     def _entry(self, item: Settling, outcome: Outcome, way: Way) -> Entry:
         if isinstance(outcome, Saved):
-            return self.entries.blocked(item.case, way.action, way.reason, record_id=outcome.record_id)
+            return self.entries.blocked(item.case, way.action, way.done(item), record_id=outcome.record_id)
         assert not isinstance(outcome, DuplicatesFound)  # noqa: S101 - narrows the union
-        return self.entries.not_saved(
-            item.record, outcome, reason=f"{way.action}_failed", matches=self.entries.matches(item.case)
-        )
+        return self.entries.not_saved(item.record, outcome, reason=way.failed, matches=self.entries.matches(item.case))
 
 
 def _of_record(each: Answered[Settling], way: Way) -> Answered[Record]:

@@ -1,4 +1,4 @@
-"""The SOAP Partner shapes of upsert, findDuplicates and query.
+"""The SOAP Partner shapes of upsert, findDuplicates, undelete and query.
 
 Nothing here sends or decides: rows become an envelope, an answer's elements become outcomes. The
 element order is the Partner WSDL's.
@@ -108,6 +108,11 @@ def find_duplicates_body(records: Sequence[Record], sobject: SObject) -> str:
     return f"<urn:findDuplicates>{rows}</urn:findDuplicates>"
 
 
+def undelete_body(record_ids: Sequence[str]) -> str:
+    """``undelete()`` of up to 200 records."""
+    return f"<urn:undelete>{''.join(f'<urn:ids>{escape(each)}</urn:ids>' for each in record_ids)}</urn:undelete>"
+
+
 def query_body(soql: str) -> str:
     """``query()``: SOQL in the body of a POST, so no URL grows with it."""
     return f"<urn:query><urn:queryString>{escape(soql)}</urn:queryString></urn:query>"
@@ -160,7 +165,16 @@ def _boolean(value: bool) -> str:
 
 def read_upsert(answer: Element, size: int) -> list[Outcome]:
     """One outcome a row of an ``upsertResponse``."""
-    response = next((element for element in answer.iter() if _name(element) == "upsertResponse"), None)
+    return _read_results(answer, "upsertResponse", size)
+
+
+def read_undelete(answer: Element, size: int) -> list[Outcome]:
+    """One outcome a record of an ``undeleteResponse``."""
+    return _read_results(answer, "undeleteResponse", size)
+
+
+def _read_results(answer: Element, name: str, size: int) -> list[Outcome]:
+    response = next((element for element in answer.iter() if _name(element) == name), None)
     results = [] if response is None else list(_children(response, "result"))
     if len(results) != size:
         return [Unanswered(f"{size} rows sent, {len(results)} answered")] * size

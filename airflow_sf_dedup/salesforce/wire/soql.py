@@ -48,22 +48,33 @@ def selects_by_key(
     field: Field,
     keys: Sequence[str],
     *,
+    more_fields: Iterable[str] = (),
     condition: str = "",
     room: Room = IN_A_BODY,
     most_keys: int = 2000,
 ) -> Iterator[str]:
     """The statements that find the holders of all the keys, as few as their length allows.
 
+    :param more_fields: to read of each, beside its id and its key.
     :param condition: what else holds of them, from ``AND`` on.
     """
-    head = f"SELECT Id, {field.name} FROM {sobject} WHERE {field.name} IN ("
+    head = f"SELECT {_names('Id', field.name, *more_fields)} FROM {sobject} WHERE {field.name} IN ("
     return _with_lists(head, (literal(field, key) for key in keys), f"){condition}", room, most_keys)
 
 
-def selects_deleted(sobject: str, ids: Sequence[str], *, room: Room = IN_A_BODY, most_ids: int = 2000) -> Iterator[str]:
-    """The statements that tell which of the records are in the recycle bin."""
-    head = f"SELECT Id, IsDeleted FROM {sobject} WHERE Id IN ("
+def selects_deleted(
+    sobject: str, ids: Sequence[str], more_fields: Iterable[str] = (), *, room: Room = IN_A_BODY, most_ids: int = 2000
+) -> Iterator[str]:
+    """The statements that tell which of the records are in the recycle bin.
+
+    :param more_fields: to read of each.
+    """
+    head = f"SELECT {_names('Id', 'IsDeleted', *more_fields)} FROM {sobject} WHERE Id IN ("
     return _with_lists(head, (f"'{each}'" for each in ids), ")", room, most_ids)
+
+
+def _names(*fields: str) -> str:
+    return ", ".join(dict.fromkeys(fields))
 
 
 def _with_lists(head: str, literals: Iterable[str], tail: str, room: Room, most: int) -> Iterator[str]:

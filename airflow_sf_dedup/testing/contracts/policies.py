@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
 
 import pytest
@@ -13,18 +14,23 @@ from airflow_sf_dedup.core.decisions import (
     Ask,
     Decision,
     DuplicateCase,
+    Fail,
     LinkRow,
     MatchedRecord,
     Pass,
     SaveRow,
     SkipRow,
+    UndeleteMatch,
     UpdateMatch,
     UpdateOther,
+    deleted_match,
     uncertainty,
 )
+from airflow_sf_dedup.core.obstacles import Obstacle
 from airflow_sf_dedup.core.other_matches import may_be_linked, may_be_stamped
 from airflow_sf_dedup.core.outcomes import Match
 from airflow_sf_dedup.core.record_ids import to_18
+from airflow_sf_dedup.core.record_state import Deletion, RecordState
 from airflow_sf_dedup.core.records import Record
 from airflow_sf_dedup.core.sobjects import Field, SObject
 from airflow_sf_dedup.policies import Chain, Policy, read_policy
@@ -36,6 +42,8 @@ KEY = "External_Id__c"
 FIRST, SECOND = to_18("00Q000000000001"), to_18("00Q000000000002")
 #: The field by which contacts remember the keys of rows.
 STAMP, CONTACT = "Lead_Key__c", to_18("003000000000001")
+DELETED_BY = to_18("005000000000009")
+READ_AT = datetime(2026, 3, 2, 6, 30, tzinfo=UTC)
 
 _FIELDS: Mapping[str, Any] = {
     KEY: "A-1",
@@ -49,12 +57,18 @@ _FIELDS: Mapping[str, Any] = {
 def matched(record_id: str = FIRST, sobject: str = "Lead", **changes: Any) -> MatchedRecord:
     """A live, readable lead without a key."""
     match = Match(record_id, sobject, "Leads_by_mail", "Mail", "FuzzyMatchEngine", 95.0, False)
-    record = MatchedRecord((match,), readable=True, is_deleted=False, values={"LastName": "Old", "Phone": None})
+    record = MatchedRecord((match,), RecordState.LIVE, values={KEY: None, "LastName": "Old", "Phone": None})
     return replace(record, **changes)
 
 
+def deleted(record_id: str = FIRST, **changes: Any) -> MatchedRecord:
+    """A lead that was deleted yesterday."""
+    facts = {"state": RecordState.DELETED, "deletion": Deletion(READ_AT - timedelta(days=1), DELETED_BY)}
+    return matched(record_id, **{**facts, "values": {KEY: None}, **changes})
+
+
 #: A row with one certain match.
-CERTAIN = DuplicateCase(Record(1, "A-1", _FIELDS, "0"), "Lead", KEY, (matched(),))
+CERTAIN = DuplicateCase(Record(1, "A-1", _FIELDS, "0"), "Lead", KEY, (matched(),), read_at=READ_AT)
 
 #: A row whose one certain match is a contact.
 CERTAIN_CONTACT = replace(
@@ -72,7 +86,7 @@ CERTAIN_CONTACT = replace(
 #: What makes it uncertain for whoever writes to contacts, by the reason that is given.
 UNCERTAIN_CONTACT: Mapping[str, DuplicateCase] = {
     "match_is_another_sobject": replace(CERTAIN_CONTACT, matched=(matched(CONTACT, "Account"),)),
-    "match_unreadable": replace(CERTAIN_CONTACT, matched=(matched(CONTACT, "Contact", readable=False),)),
+    "match_unreadable": replace(CERTAIN_CONTACT, matched=(matched(CONTACT, "Contact", state=RecordState.UNREADABLE),)),
     "match_carries_another_key": replace(
         CERTAIN_CONTACT, matched=(matched(CONTACT, "Contact", own_values={STAMP: "B-2"}),)
     ),
@@ -83,13 +97,21 @@ UNCERTAIN_CONTACT: Mapping[str, DuplicateCase] = {
 UNCERTAIN: Mapping[str, DuplicateCase] = {
     "several_matches": replace(CERTAIN, matched=(matched(), matched(SECOND))),
     "match_is_another_sobject": replace(CERTAIN, matched=(matched(sobject="Contact"),)),
-    "match_deleted": replace(CERTAIN, matched=(matched(is_deleted=True),)),
-    "match_converted": replace(CERTAIN, matched=(matched(is_converted=True),)),
-    "match_unreadable": replace(CERTAIN, matched=(matched(readable=False),)),
+    "match_deleted": replace(CERTAIN, matched=(deleted(),)),
+    "match_merged_away": replace(CERTAIN, matched=(deleted(state=RecordState.MERGED_AWAY),)),
+    "match_converted": replace(CERTAIN, matched=(matched(state=RecordState.CONVERTED),)),
+    "match_unreadable": replace(CERTAIN, matched=(matched(state=RecordState.UNREADABLE),)),
     "match_carries_another_key": replace(CERTAIN, matched=(matched(key="B-2", carries_another_key=True),)),
     "key_already_held": replace(CERTAIN, key_holders=(SECOND,)),
     "no_match_named": replace(CERTAIN, matched=()),
     "match_not_named": replace(CERTAIN, all_named=False),
+    "key_held_by_many": replace(CERTAIN, obstacle=Obstacle.KEY_HELD_BY_MANY, matched=(matched(), matched(SECOND))),
+    "key_held_by_converted": replace(
+        CERTAIN, obstacle=Obstacle.KEY_HELD_BY_CONVERTED, matched=(matched(state=RecordState.CONVERTED),)
+    ),
+    "key_held_in_recycle_bin": replace(
+        CERTAIN, obstacle=Obstacle.KEY_HELD_IN_RECYCLE_BIN, matched=(deleted(key="A-1"),)
+    ),
 }
 
 
@@ -135,15 +157,28 @@ class PolicyContract:
             decision = self._says(case)
             assert not isinstance(decision, LinkRow) or may_be_linked(decision, case)
 
+    def test_it_undeletes_only_the_one_record_that_was_deleted(self) -> None:
+        """A merged-away record is not what it was, and beside a live one nobody needs it."""
+        for case in _cases():
+            decision = self._says(case)
+            if isinstance(decision, UndeleteMatch):
+                found = deleted_match(case)
+                assert found is not None
+                assert decision.record_id == found.record_id
+                assert decision.fields[KEY] == case.record.fields[KEY]
+                assert decision.fields.keys() <= case.record.fields.keys()
+
     def test_it_saves_anyway_only_where_the_org_allows_it(self) -> None:
         """A blocking rule cannot be overridden."""
         for case in _cases():
             assert case.allow_save or not isinstance(self._says(case), SaveRow | LinkRow)
 
     def test_its_decision_is_one_of_the_closed_set(self) -> None:
-        """Only these can be carried out."""
+        """Only these can be carried out; that nobody claims the row, no policy says."""
         for case in _cases():
-            assert isinstance(self._says(case), Decision | Pass)
+            decision = self._says(case)
+            assert isinstance(decision, Decision | Pass)
+            assert not isinstance(decision, Fail)
 
     def test_it_says_why_in_one_word(self) -> None:
         """Reasons are counted; a field value in one would be another reason for every row."""

@@ -61,6 +61,18 @@ class RecordReaderContract(Generic[OrgT]):
         assert found[live].values[key] == "Live"
         assert found[live].values["LastName"] == org.values(live)["LastName"]
 
+    def test_a_deleted_record_tells_its_key_and_its_deletion(self, org: ArrangedOrg, reader: RecordReader) -> None:
+        """It was not merged away."""
+        gone, key = org.record(key="Gone", is_deleted=True), org.key_rule.field.name
+        found = reader.by_id("Lead", [gone], ["Id", key])[gone]
+        assert found.values[key] == "Gone"
+        assert found.deletion is not None
+        assert found.deletion.at is not None
+        assert found.deletion.at.utcoffset() == timedelta(0)
+        assert found.deletion.by is not None
+        assert len(found.deletion.by) == 18
+        assert found.deletion.merged_into is None
+
     def test_live_holders_of_keys_are_found_by_the_fields_own_case_rule(
         self, org: ArrangedOrg, reader: RecordReader
     ) -> None:
@@ -73,6 +85,11 @@ class RecordReaderContract(Generic[OrgT]):
         gone = org.record(key="Gone", is_deleted=True)
         org.record(key="live")
         assert reader.deleted_holders(["gone", "live", "nobody's"]) == {"gone": (gone,)}
+
+    def test_live_and_deleted_holders_are_found_together(self, org: ArrangedOrg, reader: RecordReader) -> None:
+        live, gone = org.record(key="Live"), org.record(key="Gone", is_deleted=True)
+        found = reader.all_holders(["LIVE", "gone", "nobody's"])
+        assert (found.live, found.deleted) == ({"LIVE": (live,)}, {"gone": (gone,)})
 
     def test_the_origins_of_live_records_are_told_in_utc(self, org: ArrangedOrg, reader: RecordReader) -> None:
         live, gone = org.record(), org.record(is_deleted=True)
@@ -89,4 +106,5 @@ class RecordReaderContract(Generic[OrgT]):
         assert reader.by_id("Lead", [], ["Id"]) == {}
         assert reader.holders([]) == {}
         assert reader.deleted_holders([]) == {}
+        assert (reader.all_holders([]).live, reader.all_holders([]).deleted) == ({}, {})
         assert reader.origins([]) == {}
