@@ -140,9 +140,9 @@ def test_each_result_has_its_outcome() -> None:
     assert soap.read_upsert(fromstring(answer_bytes("soap_upsert.xml")), 5) == [
         Saved("0038M0000016Wv8QAE", True),
         Saved("0038M0000016Wv8QAE", False),
-        DuplicatesFound(message, (match,), allow_save=True),
+        DuplicatesFound(message, (match,), allow_save=True, rules=(match.duplicate_rule,)),
         Failed("REQUIRED_FIELD_MISSING", "Required fields are missing", ("LastName", "Company")),
-        DuplicatesFound("none to show", (), all_named=False),
+        DuplicatesFound("none to show", (), all_named=False, rules=("Hidden",)),
     ]
 
 
