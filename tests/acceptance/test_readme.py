@@ -76,10 +76,10 @@ def test_the_readme_quotes_the_example_word_for_word() -> None:
 
 def test_the_policies_quote_the_example_word_for_word() -> None:
     example = (EXAMPLES / "leads_and_contacts.py").read_text(encoding="utf-8")
-    [quoted] = blocks(page_text("policies.md"), "py")
+    quoted = [dedent(block).strip() for block in blocks(page_text("policies.md"), "py")]
 
     marks = ("# [start leads_and_contacts]", "# [end leads_and_contacts]")
-    assert quoted.strip() == dedent("    " + between(example, *marks)).strip()
+    assert dedent("    " + between(example, *marks)).strip() in quoted
 
 
 def test_the_dag_of_the_readme_has_about_fifteen_lines() -> None:

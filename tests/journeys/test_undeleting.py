@@ -263,3 +263,11 @@ def test_two_hundred_deleted_matches_cost_two_calls(task: Task, org: FakeOrg) ->
     entries = task(BOTH, *rows)
     assert {entry.reason for entry in entries.values()} == {"undeleted"}
     assert org.kinds() == ["upsert", "look_up", "holders", "by_id", "undelete", "update"]
+
+
+def test_where_the_org_answers_no_soap_call_the_next_policy_is_asked(task: Task, org: FakeOrg) -> None:
+    org.undeletes[ONE] = [Failed("API_DISABLED_FOR_ORG", "no SOAP")]
+    entry = task(BOTH, row(1, "A"))[1]
+    assert (entry.action, entry.reason) == (Action.AWAITING_REVIEW, "undelete_needs_soap")
+    assert org.records[ONE].is_deleted
+    assert task.holder_of(ONE) == "probe"

@@ -26,7 +26,8 @@ ROWS = leads(40)
 ENTRIES = """SELECT row_number, key, action, error_code, reason, record_id FROM sf_dedup_entry
     JOIN sf_dedup_load USING (load_id) WHERE dag_id = '{0}' ORDER BY 1"""
 MATCHES = """SELECT row_number, position, m.record_id, m.sobject, duplicate_rule, matching_rule, engine, confidence,
-    allow_save, is_deleted, m.key, field_differences FROM sf_dedup_match m
+    allow_save, is_deleted, m.key, field_differences,
+    state, deleted_by IS NULL, deleted_at IS NULL, leads_to FROM sf_dedup_match m
     JOIN sf_dedup_load USING (load_id) WHERE dag_id = '{0}' ORDER BY 1, 2"""
 
 
@@ -63,8 +64,9 @@ def arrange(org: EmulatedOrg) -> None:
 
 
 def loaded(dag_id: str, rows: list[dict[str, Any]] = ROWS, **settings: Any) -> Any:
+    always = {"on_duplicate": BOTH, "retries": 0, "partitions": 1, **LEAD}
     with DAG(dag_id, schedule=None) as dag:
-        salesforce_upsert(source=rows, on_duplicate=BOTH, retries=0, **{"partitions": 1, **LEAD, **settings})
+        salesforce_upsert(source=rows, **{**always, **settings})
     return run_dag(dag)
 
 
@@ -88,6 +90,17 @@ def test_its_audit_is_row_by_row_that_of_an_org_with_soap(
         found, expected = ([(*row[:6], *row[8:]) for row in rows] for rows in (found, expected))
     assert found == expected
     assert _leads(salesforce_org) == _leads(with_soap)
+
+
+def test_what_only_soap_undeletes_stays_deleted_and_goes_to_the_next_policy(
+    salesforce_org: EmulatedOrg, audit_rows: AuditRows
+) -> None:
+    arrange(salesforce_org)
+    assert loaded("undelete", ROWS[14:15], on_duplicate="undelete | ask_reviewer").state == "success"
+    [(reason, state)] = audit_rows("SELECT reason, state FROM sf_dedup_entry JOIN sf_dedup_match USING (load_id)")
+    assert (reason, state) == ("undelete_needs_soap", "deleted")
+    calls = stats(salesforce_org.url)["by_call"]
+    assert sum(number for name, number in calls.items() if name.startswith("SOAP")) <= 1
 
 
 def _leads(org: EmulatedOrg) -> list[dict[str, Any]]:

@@ -85,8 +85,8 @@ def test_each_row_of_a_collection_has_its_outcome(row: Any, outcome: Any) -> Non
 )  # fmt: skip
 def test_both_spellings_and_any_language_name_the_match(name: str, match: Match, allow_save: bool) -> None:
     [error] = answer(name)
-    rules = (match.duplicate_rule,)
-    assert rest.read_errors([error]) == DuplicatesFound(error["message"], (match,), allow_save=allow_save, rules=rules)
+    expected = DuplicatesFound(error["message"], (match,), allow_save=allow_save, rules=(match.duplicate_rule,))
+    assert rest.read_errors([error]) == expected
 
 
 def test_a_bare_error_does_not_say_what_matched() -> None:

@@ -31,8 +31,15 @@ def read_found(answer: Mapping[str, Any]) -> DuplicatesFound:
     if not found and not matches:
         return NOTHING_BLOCKS
     allow_save = answer.get("allowSave") is True and all(match.allow_save is not False for match in matches)
-    rules = tuple(dict.fromkeys(match.duplicate_rule for match in matches))
-    return DuplicatesFound("duplicate rules find records for the row", matches, allow_save=allow_save, rules=rules)
+    rules = tuple(dict.fromkeys(rule for each in _mappings(answer.get("matches")) for rule in _rules_of(each)))
+    return DuplicatesFound(
+        "duplicate rules find records for the row", matches, allow_save=allow_save, rules=rules or (None,)
+    )
+
+
+def _rules_of(match: Mapping[str, Any]) -> Iterator[str | None]:
+    """Each rule that it tells of, also one that names no record."""
+    return (_text(by_rule.get("rule")) for by_rule in _by_rule(match.get("duplicateResultInfos")))
 
 
 def _of_sobject(match: Mapping[str, Any]) -> Iterator[Match]:

@@ -291,8 +291,12 @@ def _duplicates(errors: Sequence[Mapping[str, Any]]) -> DuplicatesFound:
         tuple(match for result in results for match in read_matches(result)),
         allow_save=complete and all(result.get("allowSave") is True for result in results),
         all_named=complete and all(map(_names_all, results)),
-        rules=tuple(_text(result.get("duplicateRule")) for result in results),
+        rules=_rules_of(results),
     )
+
+
+def _rules_of(results: Iterable[Mapping[str, Any]]) -> tuple[str | None, ...]:
+    return tuple(_text(result.get("duplicateRule")) for result in results)
 
 
 def read_found(results: Iterable[Mapping[str, Any]]) -> DuplicatesFound:
@@ -305,7 +309,7 @@ def read_found(results: Iterable[Mapping[str, Any]]) -> DuplicatesFound:
         tuple(match for result in found for match in read_matches(result)),
         allow_save=all(result.get("allowSave") is True for result in found),
         all_named=all(map(_names_all, found)),
-        rules=tuple(_text(result.get("duplicateRule")) for result in found),
+        rules=_rules_of(found),
     )
 
 
