@@ -200,17 +200,17 @@ class FakeOrg:
     def holders(self, keys: Sequence[str]) -> dict[str, tuple[str, ...]]:
         """Who holds the keys."""
         self._call("holders", [list(keys)])
-        return self._of_keys(self.held, keys)
+        return _of_keys(self.key_rule, self.held, keys)
 
     def deleted_holders(self, keys: Sequence[str]) -> dict[str, tuple[str, ...]]:
         """Who held them."""
         self._call("deleted_holders", [list(keys)])
-        return self._of_keys(self.deleted, keys)
+        return _of_keys(self.key_rule, self.deleted, keys)
 
     def all_holders(self, keys: Sequence[str]) -> Holders:
         """Both, in one call."""
         self._call("holders", [list(keys)])
-        return Holders(self._of_keys(self.held, keys), self._of_keys(self.deleted, keys))
+        return Holders(_of_keys(self.key_rule, self.held, keys), _of_keys(self.key_rule, self.deleted, keys))
 
     def origins(self, record_ids: Sequence[str]) -> dict[str, Origin]:
         """When and by whom records were written."""
@@ -260,7 +260,7 @@ class FakeOrg:
 
     def _saved(self, record: Record) -> Saved:
         """What becomes of a row that nothing keeps out."""
-        holders = self._of_keys(self.held, [record.key]).get(record.key)
+        holders = _of_keys(self.key_rule, self.held, [record.key]).get(record.key)
         record_id = holders[0] if holders else lead_id(record.row_number)
         self.held.setdefault(record.key, (record_id,))
         self._write(record_id, record.fields)
@@ -286,11 +286,6 @@ class FakeOrg:
     def _write(self, record_id: str, fields: Mapping[str, Any]) -> None:
         record = self.records.get(record_id) or stored(record_id)
         self.records[record_id] = replace(record, values={**record.values, **fields})
-
-    def _of_keys(self, known: Mapping[str, _T], keys: Sequence[str]) -> dict[str, _T]:
-        """Of what is known of keys, by the field's own case rule, what is asked for."""
-        folded = {self.key_rule.fold(key): value for key, value in known.items()}
-        return {key: folded[fold] for key in keys if (fold := self.key_rule.fold(key)) in folded}
 
 
 @dataclass
@@ -334,6 +329,12 @@ class OrgByStamp:
             and each.is_deleted is is_deleted
             and self.key_rule.fold_stored(each.values.get(name)) == fold(key)
         )
+
+
+def _of_keys(key_rule: KeyRule, known: Mapping[str, _T], keys: Sequence[str]) -> dict[str, _T]:
+    """Of what is known of keys, by the field's own case rule, what is asked for."""
+    folded = {key_rule.fold(key): value for key, value in known.items()}
+    return {key: folded[fold] for key in keys if (fold := key_rule.fold(key)) in folded}
 
 
 def _next(answers: Mapping[str, list[Outcome]], name: str) -> Outcome | None:
