@@ -106,7 +106,43 @@ BLOCKED = DuplicatesFound("Use one of these?")
 
 
 @dataclass
-class FakeOrg:
+class NotedCalls:
+    """The calls that were made, and those of them that fail."""
+
+    #: Number of a call, from 1, to the error it raises.
+    errors: dict[int, CallError] = field(default_factory=dict)
+    #: Numbers of calls that are carried out and get no answer; what may be sent again is, and is answered then.
+    lost: set[int] = field(default_factory=set)
+    #: Each call so far: its kind, and the keys or records of its chunks.
+    calls: list[tuple[str, list[list[Any]]]] = field(default_factory=list)
+
+    def kinds(self) -> list[str]:
+        """The kinds of all calls: ``upsert``, ``save_anyway``, ``update``, ``look_up``, ``by_id``, ``holders`` …"""
+        return [kind for kind, _ in self.calls]
+
+    def sent(self, kind: str) -> list[list[list[Any]]]:
+        """What the calls of a kind carried: keys of rows, chunk by chunk, or whole updates."""
+        return [chunks for name, chunks in self.calls if name == kind]
+
+    def _call(self, kind: str, chunks: list[list[Any]]) -> None:
+        self.calls.append((kind, chunks))
+        if error := self.errors.get(len(self.calls)):
+            raise error
+
+    def _sent(
+        self, carry_out: Callable[[], list[ChunkAnswer]], on_late: Callable[[], None], repeatable: bool = True
+    ) -> list[ChunkAnswer]:
+        answers = carry_out()
+        if len(self.calls) not in self.lost:
+            return answers
+        if not repeatable:
+            raise OutcomeUnknownError("no answer came", code="CONNECTION_BROKEN")
+        on_late()
+        return [after_a_lost_answer(each) for each in carry_out()]
+
+
+@dataclass
+class FakeOrg(NotedCalls):
     """A ``ChunkApi``, ``DuplicateLookup``, ``RecordReader``, ``RecordUndeletes`` and ``DuplicateRules`` in one.
 
     The ports are in :mod:`airflow_sf_dedup.salesforce.ports`.
@@ -140,14 +176,8 @@ class FakeOrg:
     created: dict[str, Origin] = field(default_factory=dict)
     #: Duplicate rule of leads to whether it is active; ``None``: nobody may know.
     rules: dict[str, bool] | None = field(default_factory=lambda: {"Leads_by_mail": True})
-    #: Number of a call, from 1, to the error it raises.
-    errors: dict[int, CallError] = field(default_factory=dict)
-    #: Numbers of calls that are carried out and get no answer; what may be sent again is, and is answered then.
-    lost: set[int] = field(default_factory=set)
     #: Refuses a chunk of keys, or lets it pass.
     refuse: Callable[[list[str]], ChunkRefused | None] = lambda keys: None
-    #: Each call so far: its kind, and the keys or records of its chunks.
-    calls: list[tuple[str, list[list[Any]]]] = field(default_factory=list)
 
     def upsert(
         self, chunks: Sequence[Sequence[Record]], *, allow_save: bool = False, on_late: Callable[[], None] = nobody
@@ -225,30 +255,6 @@ class FakeOrg:
     def by_stamp(self, sobject: SObject, key_rule: KeyRule) -> tuple[FakeOrg, OrgByStamp]:
         """What writes to another sObject, and reads which of its records carry a key in a field of theirs."""
         return self, OrgByStamp(self, sobject, key_rule)
-
-    def kinds(self) -> list[str]:
-        """The kinds of all calls: ``upsert``, ``save_anyway``, ``update``, ``look_up``, ``by_id``, ``holders`` …"""
-        return [kind for kind, _ in self.calls]
-
-    def sent(self, kind: str) -> list[list[list[Any]]]:
-        """What the calls of a kind carried: keys of rows, chunk by chunk, or whole updates."""
-        return [chunks for name, chunks in self.calls if name == kind]
-
-    def _call(self, kind: str, chunks: list[list[Any]]) -> None:
-        self.calls.append((kind, chunks))
-        if error := self.errors.get(len(self.calls)):
-            raise error
-
-    def _sent(
-        self, carry_out: Callable[[], list[ChunkAnswer]], on_late: Callable[[], None], repeatable: bool = True
-    ) -> list[ChunkAnswer]:
-        answers = carry_out()
-        if len(self.calls) not in self.lost:
-            return answers
-        if not repeatable:
-            raise OutcomeUnknownError("no answer came", code="CONNECTION_BROKEN")
-        on_late()
-        return [after_a_lost_answer(each) for each in carry_out()]
 
     def _upserted(self, record: Record, allow_save: bool) -> Outcome:
         found = self.lookups.get(record.key)
