@@ -107,10 +107,12 @@ BLOCKED = DuplicatesFound("Use one of these?")
 
 @dataclass
 class NotedCalls:
-    """Calls as they were made, and those that fail."""
+    """The calls that were made, and those of them that fail."""
 
     #: Number of a call, from 1, to the error it raises.
     errors: dict[int, CallError] = field(default_factory=dict)
+    #: Numbers of calls that are carried out and get no answer; what may be sent again is, and is answered then.
+    lost: set[int] = field(default_factory=set)
     #: Each call so far: its kind, and the keys or records of its chunks.
     calls: list[tuple[str, list[list[Any]]]] = field(default_factory=list)
 
@@ -126,6 +128,17 @@ class NotedCalls:
         self.calls.append((kind, chunks))
         if error := self.errors.get(len(self.calls)):
             raise error
+
+    def _sent(
+        self, carry_out: Callable[[], list[ChunkAnswer]], on_late: Callable[[], None], repeatable: bool = True
+    ) -> list[ChunkAnswer]:
+        answers = carry_out()
+        if len(self.calls) not in self.lost:
+            return answers
+        if not repeatable:
+            raise OutcomeUnknownError("no answer came", code="CONNECTION_BROKEN")
+        on_late()
+        return [after_a_lost_answer(each) for each in carry_out()]
 
 
 @dataclass
@@ -163,8 +176,6 @@ class FakeOrg(NotedCalls):
     created: dict[str, Origin] = field(default_factory=dict)
     #: Duplicate rule of leads to whether it is active; ``None``: nobody may know.
     rules: dict[str, bool] | None = field(default_factory=lambda: {"Leads_by_mail": True})
-    #: Numbers of calls that are carried out and get no answer; what may be sent again is, and is answered then.
-    lost: set[int] = field(default_factory=set)
     #: Refuses a chunk of keys, or lets it pass.
     refuse: Callable[[list[str]], ChunkRefused | None] = lambda keys: None
 
@@ -245,17 +256,6 @@ class FakeOrg(NotedCalls):
         """What writes to another sObject, and reads which of its records carry a key in a field of theirs."""
         return self, OrgByStamp(self, sobject, key_rule)
 
-    def _sent(
-        self, carry_out: Callable[[], list[ChunkAnswer]], on_late: Callable[[], None], repeatable: bool = True
-    ) -> list[ChunkAnswer]:
-        answers = carry_out()
-        if len(self.calls) not in self.lost:
-            return answers
-        if not repeatable:
-            raise OutcomeUnknownError("no answer came", code="CONNECTION_BROKEN")
-        on_late()
-        return [after_a_lost_answer(each) for each in carry_out()]
-
     def _upserted(self, record: Record, allow_save: bool) -> Outcome:
         found = self.lookups.get(record.key)
         blocked = isinstance(found, DuplicatesFound) and not (allow_save and found.allow_save)
@@ -292,12 +292,6 @@ class FakeOrg(NotedCalls):
     def _write(self, record_id: str, fields: Mapping[str, Any]) -> None:
         record = self.records.get(record_id) or stored(record_id)
         self.records[record_id] = replace(record, values={**record.values, **fields})
-
-
-def _of_keys(key_rule: KeyRule, known: Mapping[str, _T], keys: Sequence[str]) -> dict[str, _T]:
-    """Of what is known of keys, by the field's own case rule, what is asked for."""
-    folded = {key_rule.fold(key): value for key, value in known.items()}
-    return {key: folded[fold] for key in keys if (fold := key_rule.fold(key)) in folded}
 
 
 @dataclass
@@ -341,6 +335,12 @@ class OrgByStamp:
             and each.is_deleted is is_deleted
             and self.key_rule.fold_stored(each.values.get(name)) == fold(key)
         )
+
+
+def _of_keys(key_rule: KeyRule, known: Mapping[str, _T], keys: Sequence[str]) -> dict[str, _T]:
+    """Of what is known of keys, by the field's own case rule, what is asked for."""
+    folded = {key_rule.fold(key): value for key, value in known.items()}
+    return {key: folded[fold] for key in keys if (fold := key_rule.fold(key)) in folded}
 
 
 def _next(answers: Mapping[str, list[Outcome]], name: str) -> Outcome | None:

@@ -256,3 +256,14 @@ def test_a_match_that_is_converted_before_its_update_goes_to_the_next_policy(
     org.lookups["A"], org.records[ONE], org.updates[ONE] = blocked_by(match(ONE)), stored(ONE), [CONVERTED_REFUSED]
     entry = settle("update_existing | skip")
     assert (entry.action, entry.reason) == (Action.SKIPPED, "match_converted")
+
+
+@pytest.mark.parametrize("reason", OBSTACLES)
+def test_a_policy_that_wants_to_know_every_rule_looks_up_none_for_a_held_key(
+    settle: Callable[..., Entry], org: FakeOrg, reason: str
+) -> None:
+    """A look-up that writes would only be refused as the row was."""
+    OBSTACLES[reason][0](org)
+    entry = settle("save_anyway(rules=['Leads_by_mail']) | ask_reviewer")
+    assert (entry.action, entry.reason) == (Action.AWAITING_REVIEW, reason)
+    assert "look_up" not in org.kinds()

@@ -9,11 +9,21 @@ from typing import Any
 import pytest
 
 from airflow_sf_dedup.core.decisions import Ask, Fail, Pass, SaveRow, SkipRow, UndeleteMatch, UpdateMatch
+from airflow_sf_dedup.core.obstacles import Obstacle
 from airflow_sf_dedup.core.outcomes import Match
 from airflow_sf_dedup.core.record_ids import to_18
 from airflow_sf_dedup.core.record_state import Deletion
 from airflow_sf_dedup.errors import SettingError
-from airflow_sf_dedup.policies import AskReviewer, Chain, Policy, SaveAnyway, Skip, Undelete, UpdateExisting
+from airflow_sf_dedup.policies import (
+    AskReviewer,
+    Chain,
+    Policy,
+    SaveAnyway,
+    Skip,
+    Undelete,
+    UpdateExisting,
+    read_policy,
+)
 from airflow_sf_dedup.policies.base import decide
 from airflow_sf_dedup.testing.contracts.policies import (
     CERTAIN,
@@ -21,6 +31,7 @@ from airflow_sf_dedup.testing.contracts.policies import (
     FIRST,
     KEY,
     READ_AT,
+    SECOND,
     UNCERTAIN,
     PolicyContract,
     deleted,
@@ -259,3 +270,16 @@ def test_no_other_policy_undeletes() -> None:
     for policy in (UpdateExisting(), SaveAnyway(), Skip(), AskReviewer()):
         for case in UNCERTAIN.values():
             assert not isinstance(policy.decide(case), UndeleteMatch)
+
+
+@pytest.mark.parametrize(
+    "spelling",
+    ["by_rule({'Other': 'skip'})", "by_confidence({50: 'skip'})", "by_sobject({'Contact': 'skip'})", "save_anyway"],
+)
+@pytest.mark.parametrize("obstacle", [each for each in Obstacle if each.is_key], ids=str)
+def test_who_is_asked_about_a_held_key_is_told_so_whatever_stands_before(spelling: str, obstacle: Obstacle) -> None:
+    """No rule was asked, so that none is named and no confidence is said."""
+    nameless = replace(matched(), matches=(Match(FIRST, "Lead"),))
+    case = replace(CERTAIN, obstacle=obstacle, matched=(nameless, matched(SECOND)))
+    assert decide(read_policy(f"{spelling} | ask_reviewer"), case).decision == Ask(obstacle.value)
+    assert decide(read_policy(spelling), case).decision == Fail()

@@ -123,8 +123,8 @@ def named(rows: Sequence[Blocked]) -> list[Blocked]:
 
 
 def unnamed(rows: Sequence[Blocked]) -> list[Blocked]:
-    """The rows without what their refusal named: it is asked anew, since other rules may be in force by now."""
-    return [replace(row, found=replace(row.found, matches=None)) for row in rows]
+    """The rows without what rules named for them: it is asked anew, since other rules may be in force by now."""
+    return [row if row.obstacle.is_key else replace(row, found=replace(row.found, matches=None)) for row in rows]
 
 
 def still_blocked(answered: Sequence[Answered[Record]]) -> list[Blocked]:
