@@ -12,8 +12,14 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 _PLACES = {
-    "SALESFORCE_RETRY_POLICY": "airflow_sf_dedup.retry_policy",
     "AskReviewer": "airflow_sf_dedup.policies",
+    "ByConfidence": "airflow_sf_dedup.policies",
+    "ByRule": "airflow_sf_dedup.policies",
+    "BySobject": "airflow_sf_dedup.policies",
+    "duplicate_entries": "airflow_sf_dedup.hooks.audited_rows",
+    "Link": "airflow_sf_dedup.policies",
+    "SALESFORCE_RETRY_POLICY": "airflow_sf_dedup.retry_policy",
+    "salesforce_upsert": "airflow_sf_dedup.task_groups",
     "SalesforceDedupHook": "airflow_sf_dedup.hooks.salesforce",
     "SalesforceDuplicateAuditOperator": "airflow_sf_dedup.operators.duplicate_audit",
     "SalesforceDuplicateMirrorOperator": "airflow_sf_dedup.operators.mirror",
@@ -24,13 +30,16 @@ _PLACES = {
     "Skip": "airflow_sf_dedup.policies",
     "Undelete": "airflow_sf_dedup.policies",
     "UpdateExisting": "airflow_sf_dedup.policies",
-    "duplicate_entries": "airflow_sf_dedup.hooks.audited_rows",
-    "salesforce_upsert": "airflow_sf_dedup.task_groups",
+    "UpdateOther": "airflow_sf_dedup.policies",
 }
 
 __all__ = [
     "SALESFORCE_RETRY_POLICY",
     "AskReviewer",
+    "ByConfidence",
+    "ByRule",
+    "BySobject",
+    "Link",
     "SalesforceDedupHook",
     "SalesforceDuplicateAuditOperator",
     "SalesforceDuplicateMirrorOperator",
@@ -41,6 +50,7 @@ __all__ = [
     "Skip",
     "Undelete",
     "UpdateExisting",
+    "UpdateOther",
     "__version__",
     "duplicate_entries",
     "salesforce_upsert",
@@ -54,7 +64,18 @@ if TYPE_CHECKING:
     from airflow_sf_dedup.operators.partition import SalesforcePartitionOperator
     from airflow_sf_dedup.operators.rule_report import SalesforceDuplicateRuleReportOperator
     from airflow_sf_dedup.operators.upsert import SalesforceUpsertOperator
-    from airflow_sf_dedup.policies import AskReviewer, SaveAnyway, Skip, Undelete, UpdateExisting
+    from airflow_sf_dedup.policies import (
+        AskReviewer,
+        ByConfidence,
+        ByRule,
+        BySobject,
+        Link,
+        SaveAnyway,
+        Skip,
+        Undelete,
+        UpdateExisting,
+        UpdateOther,
+    )
     from airflow_sf_dedup.retry_policy import SALESFORCE_RETRY_POLICY
     from airflow_sf_dedup.task_groups import salesforce_upsert
 
