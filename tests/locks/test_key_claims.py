@@ -63,7 +63,7 @@ def test_the_table_holds_no_key(engine):
     SqlKeyClaims(engine).claim(scope, a_claimant(), ["ada@example.com"])
     with reading(engine) as connection:
         stored = connection.execute(select(key_claim).where(key_claim.c.org_id == scope.org_id)).one()
-    assert "ada" not in repr(stored)
+    assert "ada@" not in repr(stored)
     assert len(stored.key_hash) == 32
 
 
