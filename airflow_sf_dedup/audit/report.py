@@ -16,7 +16,15 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from airflow_sf_dedup.audit.base import DOUBTFUL_BELOW, AuditReader, DoubtfulMatches, Load, SentAgain, Totals
+from airflow_sf_dedup.audit.base import (
+    DOUBTFUL_BELOW,
+    AuditReader,
+    DoubtfulMatches,
+    Load,
+    SentAgain,
+    Totals,
+    WaitedForRules,
+)
 from airflow_sf_dedup.audit.latest import counts_instead
 from airflow_sf_dedup.core.entries import COUNTED_AS_FAILED, Action
 from airflow_sf_dedup.core.printable import printable
@@ -53,6 +61,7 @@ class Report:
     #: Of a partition, the API calls that its task has made in this try.
     api_calls: int = 0
     doubtful: DoubtfulMatches | None = None
+    waited: WaitedForRules | None = None
     #: The load that counts instead, because the same task read its source again; ``None``: this one counts.
     counts_instead: str | None = None
 
@@ -72,6 +81,7 @@ def report_of(audit: AuditReader, load: Load, totals: Totals | None = None) -> R
         audit.rows_by_rule(load.load_id),
         audit.rows_by_caution(load.load_id),
         doubtful=audit.doubtful_matches(load.load_id),
+        waited=audit.waited_for_rules(load.load_id),
         counts_instead=newer.load_id if newer else None,
     )
 
@@ -85,6 +95,8 @@ def lines_of(report: Report, *, width: int = WIDTH, ascii_only: bool = False) ->
     lines = [*_head(report), *_table(report.totals, width, ascii_only)]
     if report.sent_again and report.sent_again.rows:
         lines.append(_repeats(report.sent_again))
+    if report.waited and report.waited.rows:
+        lines.append(_waited(report.waited))
     if report.doubtful and report.doubtful.rows:
         lines.append(_doubtful(report.doubtful, report.totals))
     if report.rules:
@@ -191,6 +203,13 @@ def _repeats(again: SentAgain) -> str:
     return (
         f"{again.rows:,} rows were sent more than once: "
         f"at most {again.most_attempts} times, over {again.longest_wait_seconds:.1f} s"
+    )
+
+
+def _waited(waited: WaitedForRules) -> str:
+    return (
+        f"{waited.rows:,} rows waited for duplicate rules that were switched off: "
+        f"at most {waited.most_times} times, over {waited.longest_seconds:.0f} s"
     )
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from airflow_sf_dedup.core.field_names import carried_as, field_named
@@ -72,6 +72,19 @@ class LinkRow:
 
 
 @dataclass(frozen=True, slots=True)
+class WaitForRule:
+    """Send the row again later: the rules that refused it are switched off, and the org has not heard of it everywhere.
+
+    :ivar after: how much later.
+    :ivar times: how often a row waits at most in one load.
+    """
+
+    after: timedelta
+    times: int
+    reason: str = "rule_inactive"
+
+
+@dataclass(frozen=True, slots=True)
 class SkipRow:
     """Leave the row and the matched records as they are, and say so."""
 
@@ -99,7 +112,7 @@ class Pass:
     tells: bool = field(default=True, compare=False)
 
 
-Decision = UpdateMatch | UpdateOther | UndeleteMatch | SaveRow | LinkRow | SkipRow | Ask | Fail
+Decision = UpdateMatch | UpdateOther | UndeleteMatch | SaveRow | LinkRow | WaitForRule | SkipRow | Ask | Fail
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,6 +220,10 @@ class DuplicateCase:
     why_unnamed: str = NO_MATCH_NAMED
     #: Each duplicate rule that refused the row, also one that names no record; ``None``: one whose name is not told.
     rules: tuple[str | None, ...] = ()
+    #: Each duplicate rule of the sObject, in lower case, to whether the org calls it active; ``None``: nobody said.
+    rule_states: Mapping[str, bool] | None = None
+    #: How often the row has waited in this load for rules that were switched off.
+    rule_waits: int = 0
     #: The sObject with the fields that the user sees; ``None``: nobody said.
     described: SObject | None = None
     #: E-mail addresses, in lower case, that people of different names hold among all that is settled together.
@@ -232,6 +249,19 @@ class DuplicateCase:
     def is_refused_only_by(self, rules: frozenset[str]) -> bool:
         """Whether all duplicate rules that refused the row are told, and are among these, in lower case."""
         return bool(self.refused_by) and self.refused_by <= rules
+
+    @property
+    def is_refused_only_by_inactive_rules(self) -> bool:
+        """Whether the org calls every rule inactive that refused the row.
+
+        Where a rule is not told, every rule that the sObject has must be inactive.
+        """
+        if self.obstacle.is_key or not self.rule_states:
+            return False
+        told = self.refused_by - {None}
+        inactive = {name for name, is_active in self.rule_states.items() if not is_active}
+        all_told = bool(told) and None not in self.refused_by
+        return told <= inactive and (all_told or not any(self.rule_states.values()))
 
     def carried_as(self, name: str) -> frozenset[str]:
         """The names, in lower case, under which the row can carry the field that a setting names."""

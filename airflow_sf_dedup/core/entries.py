@@ -10,6 +10,7 @@ from typing import Any
 
 from airflow_sf_dedup.core.outcomes import Match
 from airflow_sf_dedup.core.record_state import RecordState
+from airflow_sf_dedup.core.rule_waits import RuleWait
 
 
 class Action(StrEnum):
@@ -115,6 +116,8 @@ class Entry:
     matches: tuple[MatchEntry, ...] = field(default=())
     #: Field values, kept as ``audit_values`` says; ``None`` where nothing is kept.
     values: Mapping[str, Any] | None = None
+    #: How it waited for a rule that was switched off; an entry that says nothing of it leaves what is known.
+    rule_wait: RuleWait | None = None
 
     @property
     def matched_ids(self) -> tuple[str, ...]:

@@ -130,6 +130,18 @@ payload = Table(
     ),
 )
 
+#: Rows that waited for a rule which was switched off; it outlives the entries that say so.
+rule_wait = Table(
+    "sf_dedup_rule_wait",
+    metadata,
+    Column("load_id", Text, nullable=False),
+    Column("row_number", BigInteger, nullable=False),
+    Column("times", Integer, nullable=False),
+    Column("waiting_since", UtcDateTime, nullable=False),
+    Column("due_at", UtcDateTime, nullable=False),
+    PrimaryKeyConstraint("load_id", "row_number", name="pk_sf_dedup_rule_wait"),
+)
+
 event = Table(
     "sf_dedup_event",
     metadata,

@@ -32,6 +32,7 @@ from airflow_sf_dedup.journeys.write_settings import WriteSettings
 from airflow_sf_dedup.salesforce.calling.call_count import LimitInfo
 from airflow_sf_dedup.salesforce.calling.daily_calls import ask_daily_calls
 from airflow_sf_dedup.salesforce.calling.session import SalesforceSession
+from airflow_sf_dedup.salesforce.duplicate_rules import OrgRules
 from airflow_sf_dedup.salesforce.ports import ChunkApi, RecordReader
 from airflow_sf_dedup.salesforce.reader import OrgReader, describe
 from airflow_sf_dedup.salesforce.soap_undeletes import SoapUndeletes
@@ -56,7 +57,8 @@ def upsert_partition(
 
     :param settings: answers them checked.
     :param session: one login for the whole task. What these two raise, its rows' entries say, as ``not_sent``.
-    :raises KeysInFlightError: other tasks had keys of the partition in flight; the same call later goes on.
+    :raises PutOffError: other tasks had keys of the partition in flight, or rows wait for a stale rule; the same call
+        later goes on.
     """
     if nothing_left(stores.audit, ref):
         _still_same_org(session(), ref)
@@ -170,6 +172,7 @@ def _org_of(
         lookup_instead=lookups.instead,
         reader=reader,
         by_stamp=written_and_read,
+        rules=OrgRules(session),
         undeletes=SoapUndeletes(session, lookups.soap_access),
         user_id=lambda: session.user_id,
         calls=lambda: session.api_calls,

@@ -150,6 +150,11 @@ def needs_fresh_rules(policy: Policy) -> bool:
     return any(getattr(each, "needs_fresh_rules", False) for each in _all(policy))
 
 
+def needs_rule_states(policy: Policy) -> bool:
+    """Whether a policy, or one below it, decides by which rules the org calls active."""
+    return any(getattr(each, "needs_rule_states", False) for each in _all(policy))
+
+
 def _all(policy: Policy) -> Iterator[Policy]:
     yield policy
     for each in getattr(policy, "policies", ()):

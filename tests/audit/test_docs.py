@@ -14,7 +14,7 @@ from airflow_sf_dedup.database.engine import engine_for, reading
 from airflow_sf_dedup.database.tables import metadata
 from airflow_sf_dedup.database.upgrade import upgrade
 from airflow_sf_dedup.locks.key_claims import SqlKeyClaims
-from airflow_sf_dedup.testing.contracts.audit import MATCH, a_load, an_entry
+from airflow_sf_dedup.testing.contracts.audit import MATCH, a_load, a_wait, an_entry
 from airflow_sf_dedup.testing.contracts.claims import a_claimant, a_scope
 
 PAGE = (Path(__file__).parents[2] / "docs" / "audit.md").read_text(encoding="utf-8")
@@ -31,7 +31,7 @@ def audited(empty_url):
         "load-1",
         [
             an_entry(1, key="K-1", attempts=2, waited_seconds=3.5),
-            an_entry(2, Action.FAILED, error_code="REQUIRED_FIELD_MISSING"),
+            an_entry(2, Action.FAILED, error_code="REQUIRED_FIELD_MISSING", rule_wait=a_wait(1)),
             an_entry(3, Action.AWAITING_REVIEW, matches=(MATCH,), values={"Email": "a@b.example"}),
         ],
     )
@@ -41,7 +41,7 @@ def audited(empty_url):
 
 
 def test_every_question_is_answered(audited):
-    assert len(QUESTIONS) == PAGE.count("```sql") == 11
+    assert len(QUESTIONS) == PAGE.count("```sql") == 12
     with reading(audited) as connection:
         answers = {question: connection.execute(text(sql)).all() for question, sql in QUESTIONS}
     assert [question for question, rows in answers.items() if not rows] == []

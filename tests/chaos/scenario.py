@@ -146,6 +146,8 @@ class Scenario:
     late_calls: bool = False
     #: Contacts that the org holds before, each with an ``Id`` of its own.
     contacts_before: tuple[Mapping[str, Any], ...] = ()
+    #: Rules that are switched off, which the org's saves hear of when nothing goes wrong any more.
+    stale_rules: tuple[str, ...] = ()
 
     @property
     def keys(self) -> list[str]:

@@ -36,6 +36,14 @@ from tests.journeys.conftest import NOW
 # The arithmetic
 
 
+def test_the_states_of_rules_are_asked_for_once_a_settlement_where_a_policy_goes_by_them() -> None:
+    asked = predict_calls([5000, 40], blocked_share=0.5, asks_rule_states=True)
+    plain = predict_calls([5000, 40], blocked_share=0.5)
+    assert asked.steps["ask which rules are active"] == 3
+    assert (asked.likely or 0) - (plain.likely or 0) == 3
+    assert predict_calls([5000], blocked_share=0.0, asks_rule_states=True).steps["ask which rules are active"] == 0
+
+
 @pytest.mark.parametrize(
     ("partitions", "calls"), [([5000], 16), ([1250] * 4, 29), ([625] * 8, 41)], ids=["one", "four", "eight"]
 )

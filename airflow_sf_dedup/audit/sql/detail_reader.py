@@ -7,9 +7,9 @@ from collections.abc import Mapping
 
 from sqlalchemy import and_, func, select
 
-from airflow_sf_dedup.audit.base import DOUBTFUL_BELOW, DoubtfulMatches, SentAgain
+from airflow_sf_dedup.audit.base import DOUBTFUL_BELOW, DoubtfulMatches, SentAgain, WaitedForRules
 from airflow_sf_dedup.audit.sql.part import SqlPart
-from airflow_sf_dedup.audit.sql.rows import words_in
+from airflow_sf_dedup.audit.sql.rows import rule_wait_from, words_in
 from airflow_sf_dedup.core.entries import Action
 from airflow_sf_dedup.database import tables
 from airflow_sf_dedup.database.engine import reading
@@ -27,6 +27,15 @@ class SqlDetailReader(SqlPart):
         )
         with reading(self.engine) as connection:
             return SentAgain(*connection.execute(query).one())
+
+    def waited_for_rules(self, load_id: str) -> WaitedForRules:
+        """How many rows of a load waited for rules that were switched off, how often and how long."""
+        columns = tables.rule_wait.c
+        query = select(tables.rule_wait).where(columns.load_id == load_id)
+        with reading(self.engine) as connection:
+            waits = [rule_wait_from(row) for row in connection.execute(query).mappings()]
+        most, longest = (max(each, default=0) for each in ((w.times for w in waits), (w.seconds for w in waits)))
+        return WaitedForRules(len(waits), int(most), float(longest))
 
     def doubtful_matches(self, load_id: str) -> DoubtfulMatches:
         """The rows of a load that updated a record whose match confidence was low, by the best match of each."""

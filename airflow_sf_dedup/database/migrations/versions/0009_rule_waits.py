@@ -1,0 +1,26 @@
+"""How often, and until when, a row waits for a duplicate rule that was switched off."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from alembic import op
+
+from airflow_sf_dedup.database.columns import UtcDateTime
+
+revision = "0009"
+down_revision = "0006"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Make the table; no row has waited yet."""
+    op.create_table(
+        "sf_dedup_rule_wait",
+        sa.Column("load_id", sa.Text, nullable=False),
+        sa.Column("row_number", sa.BigInteger, nullable=False),
+        sa.Column("times", sa.Integer, nullable=False),
+        sa.Column("waiting_since", UtcDateTime, nullable=False),
+        sa.Column("due_at", UtcDateTime, nullable=False),
+        sa.PrimaryKeyConstraint("load_id", "row_number", name="pk_sf_dedup_rule_wait"),
+    )
