@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from airflow_sf_dedup.core.entries import Action, Entry
+from airflow_sf_dedup.core.rule_reports import RuleReport
 from airflow_sf_dedup.core.rule_waits import RuleWait
 from airflow_sf_dedup.errors import SalesforceDedupError
 
@@ -243,7 +244,19 @@ class EntryWriter(Protocol):
         """
 
 
-class AuditWriter(LoadWriter, CallCounter, EntryWriter, Protocol):
+class ReportWriter(Protocol):
+    """Takes what duplicate rules report of saved rows."""
+
+    def remember_reports(self, load_id: str, reports: Mapping[int, Sequence[RuleReport]]) -> None:
+        """Keep what was found for these rows, by row number, in place of what was found before.
+
+        All of them or none, committed when the call returns. Entries stay as they are.
+
+        :raises LoadMissingError: when the load was not opened.
+        """
+
+
+class AuditWriter(LoadWriter, CallCounter, EntryWriter, ReportWriter, Protocol):
     """Takes all that journeys have to remember."""
 
 
@@ -344,6 +357,9 @@ class DetailReader(Protocol):
 
     def rows_by_rule(self, load_id: str) -> Mapping[str, int]:
         """Duplicate rule to the number of rows of a load that it named records for, most first."""
+
+    def rows_by_report(self, load_id: str) -> Mapping[str, int]:
+        """Duplicate rule to the number of rows of a load that were saved and that it reports, most first."""
 
     def rows_by_caution(self, load_id: str) -> Mapping[str, int]:
         """Caution to the number of rows awaiting review one of whose matches has it, most first."""

@@ -62,6 +62,8 @@ class Report:
     api_calls: int = 0
     doubtful: DoubtfulMatches | None = None
     waited: WaitedForRules | None = None
+    #: Duplicate rule to the number of rows that were saved and that it reports, most first.
+    reports: Mapping[str, int] = field(default_factory=dict)
     #: The load that counts instead, because the same task read its source again; ``None``: this one counts.
     counts_instead: str | None = None
 
@@ -82,6 +84,7 @@ def report_of(audit: AuditReader, load: Load, totals: Totals | None = None) -> R
         audit.rows_by_caution(load.load_id),
         doubtful=audit.doubtful_matches(load.load_id),
         waited=audit.waited_for_rules(load.load_id),
+        reports=audit.rows_by_report(load.load_id),
         counts_instead=newer.load_id if newer else None,
     )
 
@@ -102,6 +105,8 @@ def lines_of(report: Report, *, width: int = WIDTH, ascii_only: bool = False) ->
     if report.rules:
         at_each = "; a row counts at each rule that named a record for it" if len(report.rules) > 1 else ""
         lines.append(f"blocked by {_rules(report.rules)}{at_each}")
+    if report.reports:
+        lines.append(f"saved although a duplicate rule reports them: {_rules(report.reports)}")
     if report.cautions:
         told = ", ".join(f"{printable(word, _CELL_LENGTH)} ({rows:,} rows)" for word, rows in report.cautions.items())
         lines.append(f"to look at among the rows that await a person: {told}")

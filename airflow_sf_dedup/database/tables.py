@@ -142,6 +142,20 @@ rule_wait = Table(
     PrimaryKeyConstraint("load_id", "row_number", name="pk_sf_dedup_rule_wait"),
 )
 
+#: The duplicate record sets in which records stand that a load saved.
+rule_report = Table(
+    "sf_dedup_rule_report",
+    metadata,
+    Column("load_id", Text, nullable=False),
+    Column("row_number", BigInteger, nullable=False),
+    Column("record_set_id", Text, nullable=False),
+    Column("duplicate_rule", Text, nullable=False),
+    Column("reported_at", UtcDateTime),
+    Column("records", Integer, nullable=False),
+    Column("other_ids", Text),
+    PrimaryKeyConstraint("load_id", "row_number", "record_set_id", name="pk_sf_dedup_rule_report"),
+)
+
 event = Table(
     "sf_dedup_event",
     metadata,

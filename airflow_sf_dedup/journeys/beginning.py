@@ -180,6 +180,7 @@ class Beginning:
             before=self.session.api_calls + asks * tasks,
             other_sobjects=others,
             asks_rule_states=needs_rule_states(policy),
+            asks_reports=write.audit_reports,
             path=WRITE_PATHS[write.api],
             lookup=lookup,
             max_lookup_calls=write.max_lookup_calls,

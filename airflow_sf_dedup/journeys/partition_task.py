@@ -23,6 +23,7 @@ from airflow_sf_dedup.journeys.lookups import Lookups
 from airflow_sf_dedup.journeys.not_begun import NotesBeginning, remember_not_begun
 from airflow_sf_dedup.journeys.policy_targets import check_other_fields
 from airflow_sf_dedup.journeys.references import check_manifest
+from airflow_sf_dedup.journeys.rule_reports import NotesReports
 from airflow_sf_dedup.journeys.staged_rows import staged_rows
 from airflow_sf_dedup.journeys.stores import Stores
 from airflow_sf_dedup.journeys.task_run import TaskRun
@@ -33,6 +34,7 @@ from airflow_sf_dedup.salesforce.calling.call_count import LimitInfo
 from airflow_sf_dedup.salesforce.calling.daily_calls import ask_daily_calls
 from airflow_sf_dedup.salesforce.calling.session import SalesforceSession
 from airflow_sf_dedup.salesforce.duplicate_rules import OrgRules
+from airflow_sf_dedup.salesforce.duplicate_sets import OrgReports
 from airflow_sf_dedup.salesforce.ports import ChunkApi, RecordReader
 from airflow_sf_dedup.salesforce.reader import OrgReader, describe
 from airflow_sf_dedup.salesforce.soap_undeletes import SoapUndeletes
@@ -64,10 +66,20 @@ def upsert_partition(
     if nothing_left(stores.audit, ref):
         _still_same_org(session(), ref)
         _log.info("all %s rows were settled before; nothing is sent", f"{ref.rows:,}")
-        return
-    with _not_sent_if_it_fails(stores.audit, ref, task):
-        journey = _opened(ref, settings(), session(), stores, task)
-    journey.run(read_partition(ref))
+    else:
+        with _not_sent_if_it_fails(stores.audit, ref, task):
+            journey = _opened(ref, settings(), session(), stores, task)
+        journey.run(read_partition(ref))
+    _note_reports(ref, settings(), session(), stores.audit, task)
+
+
+def _note_reports(
+    ref: PartitionRef, settings: WriteSettings, session: SalesforceSession, audit: Audit, task: TaskRun
+) -> None:
+    """All rows have their entries by now: where this fails, the next try asks again and sends nothing."""
+    if settings.audit_reports:
+        meter, _ = _metered(session, settings.limits, audit, ref.load_id, task.round_number)
+        NotesReports(audit, OrgReports(meter).of).note(ref.load_id, ref.partition)
 
 
 def nothing_left(audit: Audit, ref: PartitionRef) -> bool:

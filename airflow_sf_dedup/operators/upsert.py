@@ -55,6 +55,8 @@ class SalesforceUpsertOperator(ChecksParameters, HidesRows, BaseOperator):
     :param audit_values: whose values the audit keeps: ``none``, ``duplicates`` or ``all``. Rows that
         await a person keep theirs until the verdict.
     :param masked_fields: fields whose values the audit shows as ``***``.
+    :param audit_reports: when all rows are sent, ask which of the saved ones a duplicate rule reports, and keep it in
+        the audit; a query for 2,000 of them, and one more where there are any.
     :param max_in_flight: API calls of this task at a time, 1 to 10. Mapped tasks multiply it, and an org
         grants 25 long calls at a time to all its clients.
     :param api_budget: API calls that all tasks of the load may make together; what is not sent by then is
@@ -99,6 +101,7 @@ class SalesforceUpsertOperator(ChecksParameters, HidesRows, BaseOperator):
         max_failed: int | None = None,
         audit_values: str = "duplicates",
         masked_fields: Sequence[str] = (),
+        audit_reports: bool = False,
         max_in_flight: int = 2,
         api_budget: int | None = None,
         api_floor_pct: float | None = None,
@@ -126,6 +129,7 @@ class SalesforceUpsertOperator(ChecksParameters, HidesRows, BaseOperator):
         self.max_failed = max_failed
         self.audit_values = audit_values
         self.masked_fields = masked_fields
+        self.audit_reports = audit_reports
         self.max_in_flight = max_in_flight
         self.api_budget = api_budget
         self.api_floor_pct = api_floor_pct

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from airflow_sf_dedup.core.api_names import api_name
@@ -24,6 +22,7 @@ from airflow_sf_dedup.salesforce.ports import Holders, Origin, StoredRecord
 from airflow_sf_dedup.salesforce.queries import OrgQueries, Row
 from airflow_sf_dedup.salesforce.soap_access import SoapAccess
 from airflow_sf_dedup.salesforce.wire import soap, soql
+from airflow_sf_dedup.salesforce.wire.moments import read_org_moment
 
 #: What the last change of a deleted record says of its deletion.
 _DELETION_FIELDS = ("MasterRecordId", "SystemModstamp", "LastModifiedById")
@@ -35,9 +34,6 @@ _MOST_IDS = 2000
 
 #: A recycle bin that the user may not look into tells nothing; the records stay unreadable.
 _NOT_ASKED = (RequestRefusedError, PermissionRefusedError)
-
-#: Salesforce writes ``2021-08-31T01:31:16.000+0000``.
-_MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?(Z|[+-]\d\d:?\d\d)")
 
 T = TypeVar("T")
 
@@ -128,7 +124,7 @@ class OrgReader:
         key_field = self._key_rule.field.name
         values = {key_field: row[key_field]} if key_field in row else {}
         deletion = Deletion(
-            _moment(row.get("SystemModstamp")),
+            read_org_moment(row.get("SystemModstamp")),
             record_id_in(row.get("LastModifiedById")),
             record_id_in(row.get("MasterRecordId")),
         )
@@ -216,21 +212,11 @@ def _id_of(document: Mapping[str, Any]) -> str | None:
 
 def _origin(record: StoredRecord) -> Origin:
     return Origin(
-        _moment(record.values.get("CreatedDate")),
+        read_org_moment(record.values.get("CreatedDate")),
         record_id_in(record.values.get("CreatedById")),
-        _moment(record.values.get("LastModifiedDate")),
+        read_org_moment(record.values.get("LastModifiedDate")),
         record_id_in(record.values.get("LastModifiedById")),
     )
-
-
-def _moment(value: Any) -> datetime | None:
-    """A point in time as Salesforce writes it, in UTC."""
-    if not isinstance(value, str) or not _MOMENT.fullmatch(value):
-        return None
-    try:
-        return datetime.fromisoformat(value).astimezone(UTC)
-    except (ValueError, OverflowError):
-        return None
 
 
 def _stored(record_id: str, document: Mapping[str, Any]) -> StoredRecord:

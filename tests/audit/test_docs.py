@@ -14,7 +14,7 @@ from airflow_sf_dedup.database.engine import engine_for, reading
 from airflow_sf_dedup.database.tables import metadata
 from airflow_sf_dedup.database.upgrade import upgrade
 from airflow_sf_dedup.locks.key_claims import SqlKeyClaims
-from airflow_sf_dedup.testing.contracts.audit import MATCH, a_load, a_wait, an_entry
+from airflow_sf_dedup.testing.contracts.audit import A_REPORT, MATCH, a_load, a_wait, an_entry
 from airflow_sf_dedup.testing.contracts.claims import a_claimant, a_scope
 
 PAGE = (Path(__file__).parents[2] / "docs" / "audit.md").read_text(encoding="utf-8")
@@ -35,13 +35,14 @@ def audited(empty_url):
             an_entry(3, Action.AWAITING_REVIEW, matches=(MATCH,), values={"Email": "a@b.example"}),
         ],
     )
+    audit.remember_reports("load-1", {1: [A_REPORT]})
     SqlKeyClaims(engine).claim(a_scope(), a_claimant(), ["K-1", "K-2"])
     yield engine
     engine.dispose()
 
 
 def test_every_question_is_answered(audited):
-    assert len(QUESTIONS) == PAGE.count("```sql") == 12
+    assert len(QUESTIONS) == PAGE.count("```sql") == 13
     with reading(audited) as connection:
         answers = {question: connection.execute(text(sql)).all() for question, sql in QUESTIONS}
     assert [question for question, rows in answers.items() if not rows] == []

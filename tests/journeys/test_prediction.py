@@ -87,6 +87,13 @@ def test_each_step_rounds_up(rows: int, blocked: float, settled: float | None, c
     assert predict_calls([rows], blocked_share=blocked, settled_share=settled, before=0).likely == calls
 
 
+@pytest.mark.parametrize("blocked", [None, 0.0, 0.5])
+def test_what_rules_report_is_asked_once_for_two_thousand_rows_of_each_partition(blocked: float | None) -> None:
+    plain = predict_calls([2001, 10, 0], blocked_share=blocked)
+    asking = predict_calls([2001, 10, 0], blocked_share=blocked, asks_reports=True)
+    assert (asking.calls - plain.calls, asking.least - plain.least) == (3, 3)
+
+
 @given(
     st.lists(st.integers(0, 10_000), max_size=8),
     st.floats(0, 1),

@@ -13,6 +13,7 @@ from airflow_sf_dedup.audit.sql.entry_writer import SqlEntryWriter
 from airflow_sf_dedup.audit.sql.keeper import SqlKeeper
 from airflow_sf_dedup.audit.sql.load_reader import SqlLoadReader
 from airflow_sf_dedup.audit.sql.load_writer import SqlLoadWriter
+from airflow_sf_dedup.audit.sql.report_writer import SqlReportWriter
 from airflow_sf_dedup.audit.sql.row_reader import SqlRowReader
 from airflow_sf_dedup.audit.sql.rule_reader import SqlRuleReader
 from airflow_sf_dedup.audit.sql.totals_reader import SqlTotalsReader
@@ -23,6 +24,7 @@ class SqlAudit(
     SqlLoadWriter,
     SqlCallCounter,
     SqlEntryWriter,
+    SqlReportWriter,
     SqlLoadReader,
     SqlRowReader,
     SqlEntryReader,

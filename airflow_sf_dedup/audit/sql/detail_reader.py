@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 
-from sqlalchemy import and_, func, select
+from sqlalchemy import Table, and_, func, select
 
 from airflow_sf_dedup.audit.base import DOUBTFUL_BELOW, DoubtfulMatches, SentAgain, WaitedForRules
 from airflow_sf_dedup.audit.sql.part import SqlPart
@@ -56,7 +56,14 @@ class SqlDetailReader(SqlPart):
 
     def rows_by_rule(self, load_id: str) -> Mapping[str, int]:
         """Duplicate rule to the number of rows of a load that it named records for, most first."""
-        columns, rows = tables.match.c, func.count(tables.match.c.row_number.distinct())
+        return self._rows_by_rule(tables.match, load_id)
+
+    def rows_by_report(self, load_id: str) -> Mapping[str, int]:
+        """Duplicate rule to the number of rows of a load that were saved and that it reports, most first."""
+        return self._rows_by_rule(tables.rule_report, load_id)
+
+    def _rows_by_rule(self, table: Table, load_id: str) -> Mapping[str, int]:
+        columns, rows = table.c, func.count(table.c.row_number.distinct())
         query = (
             select(columns.duplicate_rule, rows)
             .where(columns.load_id == load_id, columns.duplicate_rule.is_not(None))

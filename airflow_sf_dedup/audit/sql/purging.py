@@ -21,6 +21,7 @@ _HANGS_ON_A_LOAD = (
     tables.match,
     tables.payload,
     tables.rule_wait,
+    tables.rule_report,
     tables.event,
     tables.call_count,
     tables.key_doubt,

@@ -11,6 +11,7 @@ from sqlalchemy import RowMapping
 from airflow_sf_dedup.audit.base import Load
 from airflow_sf_dedup.core.entries import UNSETTLED, Action, Entry, MatchEntry
 from airflow_sf_dedup.core.record_state import RecordState
+from airflow_sf_dedup.core.rule_reports import RuleReport
 from airflow_sf_dedup.core.rule_waits import RuleWait
 from airflow_sf_dedup.database.columns import utc_text
 from airflow_sf_dedup.database.storable import (
@@ -110,17 +111,37 @@ def rule_wait_from(row: RowMapping) -> RuleWait:
     return RuleWait(row["times"], row["waiting_since"], row["due_at"])
 
 
+def rule_report_row(load_id: str, row_number: int, report: RuleReport) -> Row:
+    """The columns of ``sf_dedup_rule_report``, in the table's order."""
+    return (
+        load_id,
+        row_number,
+        report.record_set_id,
+        report.duplicate_rule,
+        report.reported_at and utc_text(report.reported_at),
+        report.records,
+        ",".join(report.others) or None,
+    )
+
+
+def rule_report_from(row: RowMapping) -> RuleReport:
+    """A report from its line."""
+    others = words_in(row["other_ids"])
+    return RuleReport(row["record_set_id"], row["duplicate_rule"], row["reported_at"], row["records"], others)
+
+
 def entry_from(
     row: RowMapping,
     matches: Sequence[MatchEntry],
     values: Mapping[str, Any] | None,
     rule_wait: RuleWait | None = None,
+    reports: Sequence[RuleReport] = (),
 ) -> Entry:
-    """An entry from its row, its matches, its kept values and its waits."""
+    """An entry from its row, its matches, its kept values, its waits and what rules report of it."""
     fields = {name: value for name, value in row.items() if name != "load_id"}
     fields["action"] = Action(fields["action"])
     fields["error_fields"] = words_in(fields["error_fields"])
-    return Entry(**fields, matches=tuple(matches), values=values, rule_wait=rule_wait)
+    return Entry(**fields, matches=tuple(matches), values=values, rule_wait=rule_wait, reports=tuple(reports))
 
 
 def words_in(text: str | None) -> tuple[str, ...]:

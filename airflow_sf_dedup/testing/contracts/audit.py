@@ -24,6 +24,7 @@ from airflow_sf_dedup.audit.base import (
     WaitedForRules,
 )
 from airflow_sf_dedup.core.entries import UNSETTLED, Action, Entry, MatchEntry
+from airflow_sf_dedup.core.rule_reports import RuleReport
 from airflow_sf_dedup.core.rule_waits import RuleWait
 
 # ruff: noqa: S101
@@ -76,6 +77,8 @@ MATCH = MatchEntry(
     field_states={"Email": "different", "LastName": "same"},
     cautions=("names_disagree", "shared_mailbox"),
 )
+
+A_REPORT = RuleReport("0GK000000000001AAA", "Leads_by_mail", BEGIN, 2, ("00Q000000000002EAA",))
 
 
 class AuditContract:
@@ -132,6 +135,25 @@ class AuditContract:
         audit.remember(load.load_id, [an_entry(1)])
         audit.remember(load.load_id, [an_entry(1, Action.NOT_SENT, rule_wait=a_wait(1))])
         assert audit.rule_waits(load.load_id, -1) == {}
+
+    def test_what_rules_report_of_a_row_is_kept_beside_its_entry(self, audit: KeptAudit, load: Load) -> None:
+        audit.remember(load.load_id, [an_entry(1), an_entry(2)])
+        many = RuleReport("0GK000000000002AAA", "Leads_by_phone", None, 700)
+        audit.remember_reports(load.load_id, {1: [A_REPORT, many], 2: [A_REPORT]})
+        assert [entry.reports for entry in audit.entries(load.load_id)] == [(A_REPORT, many), (A_REPORT,)]
+        assert audit.rows_by_report(load.load_id) == {"Leads_by_mail": 2, "Leads_by_phone": 1}
+
+    def test_what_is_found_later_takes_the_place_of_what_was_found(self, audit: KeptAudit, load: Load) -> None:
+        """Of the rows that were asked for again, and of no other."""
+        audit.remember(load.load_id, [an_entry(1), an_entry(2)])
+        audit.remember_reports(load.load_id, {1: [A_REPORT], 2: [A_REPORT]})
+        audit.remember_reports(load.load_id, {1: [A_REPORT]})
+        audit.remember_reports(load.load_id, {2: []})
+        assert [entry.reports for entry in audit.entries(load.load_id)] == [(A_REPORT,), ()]
+
+    def test_nothing_is_reported_of_a_load_that_was_not_opened(self, audit: KeptAudit) -> None:
+        with pytest.raises(LoadMissingError):
+            audit.remember_reports("no such load", {1: [A_REPORT]})
 
     def test_an_unknown_load_is_none(self, audit: KeptAudit) -> None:
         assert audit.load("no such load") is None
