@@ -156,6 +156,8 @@ class MatchedRecord:
     values: Mapping[str, Any] = field(default_factory=dict)
     #: By the record's own fields, where it is of another sObject.
     own_values: Mapping[str, Any] = field(default_factory=dict)
+    #: Of a converted lead, the contact that it is now, where a policy may write to that and it was read.
+    became: MatchedRecord | None = None
 
     @property
     def record_id(self) -> str:

@@ -246,6 +246,10 @@ class EntryMaker:
         differences = None if states is None else self._differences(case.record, record, states)
         for match in _named(record, record.record_id):
             yield self._match(match, record, field_differences=differences, field_states=states, cautions=told)
+        if (became := record.became) is not None:
+            # No rule named it.
+            unnamed = replace(became, matches=(Match(became.record_id, became.sobject),))
+            yield from self._of_record(unnamed, case, cautions(case, unnamed) if told else ())
 
     def _match(self, match: Match, record: MatchedRecord, **compared: Any) -> MatchEntry:
         return replace(

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 from airflow_sf_dedup.core import decisions
 from airflow_sf_dedup.core.api_names import is_api_name
 from airflow_sf_dedup.core.numeric_settings import MIN_CONFIDENCE
-from airflow_sf_dedup.core.other_matches import is_stamped, live_match, spelled, why_not_updated
+from airflow_sf_dedup.core.other_matches import is_stamped, match_to_update, spelled, why_not_updated
 from airflow_sf_dedup.errors import SettingError
 from airflow_sf_dedup.policies.base import Composable, OtherFields
 
@@ -17,6 +17,8 @@ from airflow_sf_dedup.policies.base import Composable, OtherFields
 @dataclass(frozen=True, repr=False, init=False)
 class UpdateOther(Composable):
     """Update the only live match where it is of another sObject, such as the contact that a lead turns out to be.
+
+    Where nothing is met but a converted lead, by a rule or since it holds the row's key, that is the contact it became.
 
     :param sobject: of the records that may be updated.
     :param fields: field of the row to the field of that sObject which gets its value.
@@ -63,9 +65,10 @@ class UpdateOther(Composable):
         """Claims cases with one certain match of the sObject."""
         if why := why_not_updated(case, self.sobject, self.stamp):
             return decisions.Pass(why)
-        match = live_match(case)
+        match = match_to_update(case)
         is_known = is_stamped(match, case, self.stamp)
-        if not is_known and self.min_confidence and (match.confidence or 0) < self.min_confidence:
+        # A converted lead that holds the row's key is certain without a rule.
+        if not is_known and not case.obstacle.is_key and (match.confidence or 0) < self.min_confidence:
             return decisions.Pass("confidence_too_low")
         stamp = spelled(match, self.stamp) or self.stamp
         # One that stands there in another spelling stays as it is.

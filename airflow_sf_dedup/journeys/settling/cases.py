@@ -50,7 +50,8 @@ class Cases:
             return []
         holders = self.reader.all_holders([row.record.key for row in blocked])
         stored = read_merged(self._read, self._ids(blocked, holders))
-        stored |= self.others.read(m for row in blocked for m in row.found.matches or () if not self._is_own(m))
+        others = (m for row in blocked for m in row.found.matches or () if not self._is_own(m))
+        stored |= self.others.read((*others, *self.others.conversions(stored.values())))
         read_at = self.now()
         return [self._case(row, holders, stored, read_at) for row in blocked]
 
@@ -120,10 +121,11 @@ class Cases:
             record_id, trail = living(match.record_id, stored) if self._is_own(match) else (match.record_id, ())
             by_id[record_id].append(match)
             merges[record_id].update(dict.fromkeys(trail))
-        return tuple(
+        records = (
             self._matched(tuple(some), stored.get(record_id), tuple(merges[record_id]), row)
             for record_id, some in by_id.items()
         )
+        return tuple(self.others.followed(record, stored, row) for record in records)
 
     def _matched(
         self,

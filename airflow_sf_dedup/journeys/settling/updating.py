@@ -49,6 +49,8 @@ class UpdatesMatch:
     def done(self, item: Settling) -> str | None:
         """That the record is another than the one that was named."""
         found = _match(item)
+        if found is None and isinstance(item.decided.decision, UpdateOther):
+            return "followed_conversion"
         return "followed_merge" if found and found.merges else None
 
     @property
