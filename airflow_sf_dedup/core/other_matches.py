@@ -21,10 +21,21 @@ def why_not_updated(case: DuplicateCase, sobject: str, stamp: str) -> str | None
 
     :param stamp: the field of that sObject that remembers the row's key.
     """
-    match = became(case)
-    if match is None and (why := no_single_match(case)):
-        return why
-    return _why_not_this_one(match or live_match(case), case, sobject, stamp)
+    if (contact := became(case)) is not None:
+        return _why_not_this_one(contact, case, sobject, stamp)
+    if (why := no_single_match(case)) == "key_already_held" and _is_begun(case, sobject, stamp):
+        why = no_single_match(replace(case, key_holders=()))
+    return why or _why_not_this_one(live_match(case), case, sobject, stamp)
+
+
+def _is_begun(case: DuplicateCase, sobject: str, stamp: str) -> bool:
+    """Whether an earlier try of the load has claimed the only live match and stamped the row's key on it.
+
+    Another row of the key may have been saved since; what has become of this one is to be told all the same.
+    """
+    live = [record for record in case.matched if not record.is_gone]
+    is_alone = len(live) == 1 and live[0].sobject.lower() == sobject.lower()
+    return is_alone and live[0].is_claimed and is_stamped(live[0], case, stamp)
 
 
 def _why_not_this_one(match: MatchedRecord, case: DuplicateCase, sobject: str, stamp: str) -> str | None:

@@ -94,8 +94,14 @@ class OrgReader:
     def _retrieve(self, sobject: str, ids: Sequence[str], fields: Sequence[str]) -> Iterator[StoredRecord]:
         body = {"ids": list(ids), "fields": list(fields)}
         path = f"composite/sobjects/{api_name(sobject, 'sobject')}"
-        documents = self._session.rest("POST", path, body=body, expects=list)
-        for document in documents:
+
+        def read(answered: list[Any]) -> list[Any]:
+            """A record that is not there is a null: less than was asked for is no answer, and tells of none."""
+            if len(answered) < len(ids):
+                raise ValueError(f"{len(ids)} records were asked for, {len(answered)} answered")
+            return answered
+
+        for document in self._session.rest("POST", path, body=body, expects=list, read=read):
             if isinstance(document, dict) and (record_id := _id_of(document)):
                 yield _stored(record_id, document)
 
@@ -224,5 +230,7 @@ def _stored(record_id: str, document: Mapping[str, Any]) -> StoredRecord:
     return StoredRecord(record_id, values, is_deleted=values.get("IsDeleted") is True)
 
 
-def _batches(items: Sequence[T], size: int) -> Iterable[Sequence[T]]:
+def _batches(items: Iterable[T], size: int) -> Iterable[Sequence[T]]:
+    """Each item once."""
+    items = list(dict.fromkeys(items))
     return (items[start : start + size] for start in range(0, len(items), size))
