@@ -26,6 +26,8 @@ class UpdateMatch:
     #: 18 characters.
     record_id: str
     fields: Mapping[str, Any]
+    #: Of the row's fields, those that are not written to it though they differ, and why in one word.
+    kept_back: Mapping[str, str] = field(default_factory=dict, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +41,8 @@ class UpdateOther:
     fields: Mapping[str, Any]
     #: The field of the record that remembers the row's key.
     stamp: str
+    #: Of the fields of the policy, those that are not written to it though they differ, and why in one word.
+    kept_back: Mapping[str, str] = field(default_factory=dict, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +52,8 @@ class UndeleteMatch:
     #: 18 characters.
     record_id: str
     fields: Mapping[str, Any]
+    #: Of the row's fields, those that are not written to it though they differ, and why in one word.
+    kept_back: Mapping[str, str] = field(default_factory=dict, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
