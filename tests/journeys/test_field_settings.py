@@ -99,7 +99,7 @@ def test_a_policy_may_name_a_parent_in_every_spelling(name: str, column: str) ->
 def test_what_a_policy_names_is_written_however_the_row_carries_it(name: str, row: dict[str, Any]) -> None:
     record = Record(1, "A-1", {CERTAIN.external_id_field: "A-1", "Email": "a@b.c", **row}, "0")
     case = type(CERTAIN)(record, "Contact", CERTAIN.external_id_field, (), described=CONTACT)
-    values = UpdateExisting(fields=[name])._values(case, CERTAIN.matched[0])
+    values = chosen_update(case, CERTAIN.matched[0], FieldRules.read([name], "fields")).fields
     assert values == {CERTAIN.external_id_field: "A-1", **row}
     assert UpdateMatch(lead_id(1), values).fields == values
 
