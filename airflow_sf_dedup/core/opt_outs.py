@@ -1,7 +1,7 @@
 """Is a field an opt-out: a checkbox by which a person says that nobody may write to them, or call them?
 
-They are ``DoNotCall`` and ``HasOptedOut…``, those of a person account (``PersonDoNotCall``), and fields of the org's own
-or of a package that are called so, in any case of letters.
+They are ``DoNotCall`` and ``HasOptedOut…``, those of a person account (``PersonDoNotCall``), and fields of the org's
+own or of a package that are called so, in any case of letters.
 """
 
 from __future__ import annotations

@@ -22,8 +22,8 @@ def check_overwriting(policy: Policy, described: SObject, key_field: str, newer_
         if isinstance(rules, FieldRules):
             if rules.needs_order and newer_than is None:
                 raise _unusable(
-                    f"{each.name}: a field is written by the newest value, but the load has no order that says how new a "
-                    "row is: set newer_than to a column that does"
+                    f"{each.name}: a field is written by the newest value, but the load has no order that says how new "
+                    "a row is: set newer_than to a column that does"
                 )
             if not hasattr(each, "other_fields"):
                 _check_names(rules, described, key_field, each.name)

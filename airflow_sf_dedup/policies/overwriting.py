@@ -81,7 +81,9 @@ class FieldRules:
             return cls._of_mapping(given, option)
         if not lists:
             raise SettingError(f"{option}={given!r} is neither {_known()} nor a mapping", setting="on_duplicate")
-        return cls(None, tuple((name, Overwrite.WRITE) for name in names(given, option=option, what="field names")), True)
+        return cls(
+            None, tuple((name, Overwrite.WRITE) for name in names(given, option=option, what="field names")), True
+        )
 
     @classmethod
     def _of_mapping(cls, given: Mapping[Any, Any], option: str) -> FieldRules:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Set
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import ClassVar
 
@@ -17,9 +17,7 @@ from airflow_sf_dedup.core.decisions import (
     deleted_match,
     why_not_undeleted,
 )
-from airflow_sf_dedup.core.obstacles import Obstacle
 from airflow_sf_dedup.core.record_ids import to_18
-from airflow_sf_dedup.core.record_state import RecordState
 from airflow_sf_dedup.core.spans import read_span
 from airflow_sf_dedup.errors import SettingError
 from airflow_sf_dedup.policies.base import Composable

@@ -18,6 +18,7 @@ from airflow_sf_dedup.core.numeric_settings import MIN_CONFIDENCE
 from airflow_sf_dedup.policies.base import Composable
 from airflow_sf_dedup.policies.overwriting import NOT_READ, Chosen, FieldRules, Meeting, Offer, Overwrite, choose
 
+
 @dataclass(frozen=True, repr=False)
 class UpdateExisting(Composable):
     """Update the only live match of the same sobject, so that the next load finds it by its key.

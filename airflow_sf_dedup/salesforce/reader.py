@@ -129,7 +129,10 @@ class OrgReader:
         if sobject.lower() != self._sobject.name.lower():
             return []
         told = (*asked, *_DELETION_FIELDS)
-        return [self._key_rule.field.name, *(name for name in told if (field := self._sobject.field(name)) and _is_told(field))]
+        return [
+            self._key_rule.field.name,
+            *(name for name in told if (field := self._sobject.field(name)) and _is_told(field)),
+        ]
 
     def _deleted_record(self, record_id: str, row: Mapping[str, str | None], fields: Sequence[str]) -> StoredRecord:
         deletion = Deletion(

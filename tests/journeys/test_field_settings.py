@@ -15,6 +15,8 @@ from airflow_sf_dedup.errors import SettingError
 from airflow_sf_dedup.journeys.entry_maker import AuditValues, EntryMaker, TaskMark
 from airflow_sf_dedup.journeys.field_settings import check_policy_fields, masked_names
 from airflow_sf_dedup.policies import UpdateExisting, read_policy
+from airflow_sf_dedup.policies.overwriting import FieldRules
+from airflow_sf_dedup.policies.update_existing import chosen_update
 from airflow_sf_dedup.testing.contracts.policies import CERTAIN
 from airflow_sf_dedup.testing.fake_org import KEY, KEY_FIELD, lead_id
 
