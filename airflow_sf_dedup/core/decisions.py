@@ -43,6 +43,8 @@ class UpdateOther:
     stamp: str
     #: Of the fields of the policy, those that are not written to it though they differ, and why in one word.
     kept_back: Mapping[str, str] = field(default_factory=dict, compare=False)
+    #: Field of the record to the field of the row, in lower case, whose value it gets, or would get.
+    sources: Mapping[str, str] = field(default_factory=dict, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -142,6 +142,14 @@ class EntryMaker:
         named = (read_message(refused.message, self._key_field).field or "").lower()
         return tuple(name for name in record.fields if name.lower() == named)
 
+    def keeps(self, *names: str | None) -> bool:
+        """Whether values of a field are kept.
+
+        :param names: all that it has in rows and records; ``None``: one that is not known, which may be masked.
+        """
+        is_masked = any(self._is_masked(name) if name else bool(self._masked) for name in names)
+        return self._audit_values is not AuditValues.NONE and not is_masked
+
     @property
     def _shows_text(self) -> bool:
         """Whether Salesforce's free text is kept: it may quote any value of a row, in any spelling."""

@@ -91,8 +91,20 @@ class UpdateOther(Composable):
         meeting = Meeting(case.record.order, match.own_values.get("LastModifiedDate"))
         chosen = choose(self._offers(case, match), self.overwrites, meeting)
         return decisions.UpdateOther(
-            match.sobject, match.record_id, {**chosen.fields, stamp: key}, stamp, chosen.kept_back
+            match.sobject,
+            match.record_id,
+            {**chosen.fields, stamp: key},
+            stamp,
+            chosen.kept_back,
+            {**self._sources(case, match), stamp: case.external_id_field},
         )
+
+    def _sources(self, case: decisions.DuplicateCase, match: decisions.MatchedRecord) -> dict[str, str]:
+        return {
+            spelled(match, target) or target: name
+            for source, target in self.pairs
+            for name in sorted(case.carried_as(source))
+        }
 
     def _offers(self, case: decisions.DuplicateCase, match: decisions.MatchedRecord) -> Iterator[Offer]:
         carried = {name.lower(): value for name, value in case.record.fields.items()}
