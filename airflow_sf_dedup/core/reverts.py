@@ -50,6 +50,8 @@ class Left(StrEnum):
     RECORD_GONE = "record_gone"
     #: A load, or another revert, has the record or its key in flight.
     IN_FLIGHT = "in_flight"
+    #: Its refusal passes, such as that of a lock, and lasted longer than all tries of the task.
+    TRIES_USED_UP = "tries_used_up"
     #: Salesforce refused the update.
     REFUSED = "refused"
     #: No answer tells what became of the call.
@@ -57,7 +59,7 @@ class Left(StrEnum):
 
 
 #: What passes by itself: the task fails, and its retry tries these again.
-PASSES = frozenset({Left.IN_FLIGHT, Left.NO_ANSWER})
+PASSES = frozenset({Left.IN_FLIGHT, Left.NO_ANSWER, Left.TRIES_USED_UP})
 
 
 @dataclass(frozen=True, slots=True)
