@@ -62,6 +62,10 @@ class RevertTotals:
     #: State and reason to changes.
     changes: Mapping[tuple[RevertState, Left | None], int]
 
+    def count(self, state: RevertState) -> int:
+        """Changes in that state, whatever the reason."""
+        return sum(count for (each, _), count in self.changes.items() if each is state)
+
 
 class ChangeWriter(Protocol):
     """Takes what is about to be changed."""
@@ -88,7 +92,14 @@ class ChangeReader(Protocol):
         """
 
 
-class Reverts(Protocol):
+class RevertReader(Protocol):
+    """Was a load reverted?"""
+
+    def reverts(self, load_id: str) -> list[RevertTotals]:
+        """All reverts of a load, oldest first."""
+
+
+class Reverts(RevertReader, Protocol):
     """Which changes were taken back, by whom? Committed when a call returns."""
 
     def begin_revert(self, revert_id: str, load_id: str, task: str) -> None:
@@ -110,9 +121,6 @@ class Reverts(Protocol):
         """How far the changes of rows are, over all reverts: ``reverted`` goes before ``announced``, and that before
         ``left``. Of several announced ones, the latest.
         """
-
-    def reverts(self, load_id: str) -> list[RevertTotals]:
-        """All reverts of a load, oldest first."""
 
 
 class ChangeLog(ChangeWriter, ChangeReader, Reverts, Protocol):

@@ -56,6 +56,7 @@ def test_airflow_finds_the_dags_and_nothing_else(bag: DagBag) -> None:
         "parents_first",
         "rule_report",
         "mirror_in_org",
+        "revert_load",
         "by_case",
         "undelete_leads",
         "leads_and_contacts",
