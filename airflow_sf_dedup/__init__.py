@@ -26,6 +26,7 @@ _PLACES = {
     "SalesforceDuplicateMirrorOperator": "airflow_sf_dedup.operators.mirror",
     "SalesforceDuplicateRuleReportOperator": "airflow_sf_dedup.operators.rule_report",
     "SalesforcePartitionOperator": "airflow_sf_dedup.operators.partition",
+    "SalesforceRevertOperator": "airflow_sf_dedup.operators.revert",
     "SalesforceUpsertOperator": "airflow_sf_dedup.operators.upsert",
     "SaveAnyway": "airflow_sf_dedup.policies",
     "Skip": "airflow_sf_dedup.policies",
@@ -47,6 +48,7 @@ __all__ = [
     "SalesforceDuplicateMirrorOperator",
     "SalesforceDuplicateRuleReportOperator",
     "SalesforcePartitionOperator",
+    "SalesforceRevertOperator",
     "SalesforceUpsertOperator",
     "SaveAnyway",
     "Skip",
@@ -64,6 +66,7 @@ if TYPE_CHECKING:
     from airflow_sf_dedup.operators.duplicate_audit import SalesforceDuplicateAuditOperator
     from airflow_sf_dedup.operators.mirror import SalesforceDuplicateMirrorOperator
     from airflow_sf_dedup.operators.partition import SalesforcePartitionOperator
+    from airflow_sf_dedup.operators.revert import SalesforceRevertOperator
     from airflow_sf_dedup.operators.rule_report import SalesforceDuplicateRuleReportOperator
     from airflow_sf_dedup.operators.upsert import SalesforceUpsertOperator
     from airflow_sf_dedup.policies import (

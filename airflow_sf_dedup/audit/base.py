@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
+from airflow_sf_dedup.audit.changes import RevertReader
 from airflow_sf_dedup.core.entries import Action, Entry
 from airflow_sf_dedup.core.rule_reports import RuleReport
 from airflow_sf_dedup.core.rule_waits import RuleWait
@@ -378,7 +379,7 @@ class RuleReader(Protocol):
         """
 
 
-class AuditReader(LoadReader, RowReader, EntryReader, TotalsReader, DetailReader, RuleReader, Protocol):
+class AuditReader(LoadReader, RowReader, EntryReader, TotalsReader, DetailReader, RuleReader, RevertReader, Protocol):
     """Answers from the audit."""
 
 

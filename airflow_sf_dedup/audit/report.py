@@ -7,7 +7,7 @@ written by an earlier version, or by hand.
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from io import StringIO
 from pathlib import Path
@@ -25,9 +25,11 @@ from airflow_sf_dedup.audit.base import (
     Totals,
     WaitedForRules,
 )
+from airflow_sf_dedup.audit.changes import RevertTotals
 from airflow_sf_dedup.audit.latest import counts_instead
 from airflow_sf_dedup.core.entries import COUNTED_AS_FAILED, Action
 from airflow_sf_dedup.core.printable import printable
+from airflow_sf_dedup.core.reverts import RevertState
 
 #: Rules that a report names.
 MOST_RULES = 8
@@ -66,6 +68,8 @@ class Report:
     reports: Mapping[str, int] = field(default_factory=dict)
     #: The load that counts instead, because the same task read its source again; ``None``: this one counts.
     counts_instead: str | None = None
+    #: Of a whole load, oldest first.
+    reverts: Sequence[RevertTotals] = ()
 
 
 def report_of(audit: AuditReader, load: Load, totals: Totals | None = None) -> Report:
@@ -86,6 +90,7 @@ def report_of(audit: AuditReader, load: Load, totals: Totals | None = None) -> R
         waited=audit.waited_for_rules(load.load_id),
         reports=audit.rows_by_report(load.load_id),
         counts_instead=newer.load_id if newer else None,
+        reverts=audit.reverts(load.load_id),
     )
 
 
@@ -110,7 +115,7 @@ def lines_of(report: Report, *, width: int = WIDTH, ascii_only: bool = False) ->
     if report.cautions:
         told = ", ".join(f"{printable(word, _CELL_LENGTH)} ({rows:,} rows)" for word, rows in report.cautions.items())
         lines.append(f"to look at among the rows that await a person: {told}")
-    return lines
+    return [*lines, *map(_revert, report.reverts)]
 
 
 def next_steps(report: Report, audit_conn_id: str | None, file: Path | None = None) -> list[str]:
@@ -224,6 +229,17 @@ def _doubtful(doubtful: DoubtfulMatches, totals: Totals) -> str:
         f"matched_updated {updated:,}, of which {doubtful.rows:,} by a match below {DOUBTFUL_BELOW:g} %, "
         f"lowest {doubtful.lowest:.1f} %; update_existing(min_confidence={DOUBTFUL_BELOW:g}) leaves such rows to the "
         "next policy"
+    )
+
+
+def _revert(revert: RevertTotals) -> str:
+    back, left = revert.count(RevertState.REVERTED), revert.count(RevertState.LEFT)
+    open_ = revert.count(RevertState.ANNOUNCED)
+    untold = f", {open_:,} in a call without an answer" if open_ else ""
+    ended = "" if revert.ended_at else ", not ended"
+    return (
+        f"reverted {revert.started_at:%Y-%m-%d %H:%M:%S} UTC by {printable(revert.task, _CELL_LENGTH)}{ended}: "
+        f"{back:,} fields put back, {left:,} left as they are{untold}"
     )
 
 

@@ -26,6 +26,8 @@ class UpdateMatch:
     #: 18 characters.
     record_id: str
     fields: Mapping[str, Any]
+    #: Of the row's fields, those that are not written to it though they differ, and why in one word.
+    kept_back: Mapping[str, str] = field(default_factory=dict, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +41,10 @@ class UpdateOther:
     fields: Mapping[str, Any]
     #: The field of the record that remembers the row's key.
     stamp: str
+    #: Of the fields of the policy, those that are not written to it though they differ, and why in one word.
+    kept_back: Mapping[str, str] = field(default_factory=dict, compare=False)
+    #: Field of the record to the field of the row, in lower case, whose value it gets, or would get.
+    sources: Mapping[str, str] = field(default_factory=dict, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +54,8 @@ class UndeleteMatch:
     #: 18 characters.
     record_id: str
     fields: Mapping[str, Any]
+    #: Of the row's fields, those that are not written to it though they differ, and why in one word.
+    kept_back: Mapping[str, str] = field(default_factory=dict, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

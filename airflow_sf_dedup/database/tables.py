@@ -228,3 +228,52 @@ call_count = Table(
     Column("calls", BigInteger, nullable=False),
     PrimaryKeyConstraint("load_id", "round_number", name="pk_sf_dedup_call_count"),
 )
+
+#: What a row is about to change in a record that was there before. No foreign key to the entry: the change is there
+#: first.
+change = Table(
+    "sf_dedup_change",
+    metadata,
+    Column("load_id", Text, nullable=False),
+    Column("row_number", BigInteger, nullable=False),
+    Column("record_id", Text, nullable=False),
+    Column("field", Text, nullable=False),
+    Column("sobject", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("before", JSON(none_as_null=True)),
+    Column("after", JSON(none_as_null=True)),
+    Column("not_kept", Text),
+    Column("reason", Text),
+    Column("system_modstamp", UtcDateTime),
+    Column("at", UtcDateTime, nullable=False),
+    PrimaryKeyConstraint("load_id", "row_number", "record_id", "field", name="pk_sf_dedup_change"),
+    Index("ix_sf_dedup_change_record", "record_id"),
+)
+
+revert = Table(
+    "sf_dedup_revert",
+    metadata,
+    Column("revert_id", Text, nullable=False),
+    Column("load_id", Text, nullable=False),
+    Column("task", Text, nullable=False),
+    Column("started_at", UtcDateTime, nullable=False),
+    Column("ended_at", UtcDateTime),
+    PrimaryKeyConstraint("load_id", "revert_id", name="pk_sf_dedup_revert"),
+)
+
+#: What a revert did about a change; the change itself stays as it is.
+reverted = Table(
+    "sf_dedup_reverted",
+    metadata,
+    Column("load_id", Text, nullable=False),
+    Column("row_number", BigInteger, nullable=False),
+    Column("record_id", Text, nullable=False),
+    Column("field", Text, nullable=False),
+    Column("revert_id", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("reason", Text),
+    Column("error_code", Text),
+    Column("system_modstamp", UtcDateTime),
+    Column("at", UtcDateTime, nullable=False),
+    PrimaryKeyConstraint("load_id", "row_number", "record_id", "field", "revert_id", name="pk_sf_dedup_reverted"),
+)

@@ -21,6 +21,7 @@ from airflow_sf_dedup.journeys.field_settings import masked_names, policy_of
 from airflow_sf_dedup.journeys.limits import CallLimits, CallMeter, DailyCalls
 from airflow_sf_dedup.journeys.lookups import Lookups
 from airflow_sf_dedup.journeys.not_begun import NotesBeginning, remember_not_begun
+from airflow_sf_dedup.journeys.overwrite_settings import check_overwriting
 from airflow_sf_dedup.journeys.policy_targets import check_other_fields
 from airflow_sf_dedup.journeys.references import check_manifest
 from airflow_sf_dedup.journeys.rule_reports import NotesReports
@@ -124,6 +125,8 @@ def workshop_of(
     :raises SettingError: a setting does not fit the load.
     """
     key_rule = _key_rule(ref, staged)
+    policy = policy_of(settings.on_duplicate, staged.described, staged.columns, staged.external_id_field)
+    check_overwriting(policy, staged.described, staged.external_id_field, staged.newer_than)
 
     def now() -> datetime:
         return session.org_now() or clocks.now()
@@ -141,7 +144,7 @@ def workshop_of(
         ),
         stores=stores,
         open_org=partial(_org_of, session, WriteTarget(staged.sobject, key_rule), settings, stores.audit, ref.load_id),
-        policy=policy_of(settings.on_duplicate, staged.described, staged.columns, staged.external_id_field),
+        policy=policy,
         entries=EntryMaker(
             task.mark(ref.partition),
             sobject=staged.sobject.name,

@@ -307,7 +307,9 @@ class Workshop:
     def settlement(self) -> Settlement:
         """What settles blocked rows by the policy. What writes nothing comes first."""
         part, org = self.part, self.org
-        writer, key_field = Writer(self.senders, self.lost_answers, self.entries), part.key_rule.field.name
+        keep_changes = partial(self.stores.changes.keep_changes, part.load_id)
+        writer = Writer(self.senders, self.lost_answers, self.entries, keep_changes)
+        key_field = part.key_rule.field.name
         by_id = (part.load_id, part.org_id, part.key_rule, key_field, org.api, self.stores.record_claims, writer)
         update = UpdatesMatch(*by_id)
         stale_rules = StaleRules(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
 
-from airflow_sf_dedup.errors import LoadFailedError, SettingError
+from airflow_sf_dedup.errors import LoadFailedError
 from airflow_sf_dedup.operators.failing import failing_at_once
 from airflow_sf_dedup.operators.parameters import ChecksParameters
 
@@ -85,18 +85,9 @@ class SalesforceDuplicateMirrorOperator(ChecksParameters, BaseOperator):
         return MirrorSettings(self.sobject, DEFAULT_FIELDS if self.fields is None else self.fields)
 
     def _session(self, load: Load) -> SalesforceSession:
-        """A login to the load's own org: the ids in the mirror are ids of its records."""
-        from airflow_sf_dedup.operators.task_context import session_of
+        from airflow_sf_dedup.operators.task_context import session_of_load
 
-        conn_id = self.salesforce_conn_id or load.settings.get("salesforce_conn_id") or "salesforce_default"
-        session = session_of(conn_id)
-        if session.org_id != load.org_id:
-            raise SettingError(
-                f"salesforce_conn_id={conn_id!r} leads to org {session.org_id}, but load {load.load_id} went into "
-                f"{load.org_id}",
-                setting="salesforce_conn_id",
-            )
-        return session
+        return session_of_load(load, self.salesforce_conn_id)
 
     def _of_load(self, audit: Audit, load: Load, settings: MirrorSettings, session: SalesforceSession) -> Mirrored:
         from airflow_sf_dedup.journeys.mirroring import MIRRORED, check_mirror, mirror, records_of

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
 from airflow_sf_dedup.core.api_names import api_name
 from airflow_sf_dedup.core.keys import KeyRule
 from airflow_sf_dedup.core.record_ids import record_id_in
 from airflow_sf_dedup.core.record_state import Deletion
-from airflow_sf_dedup.core.sobjects import SObject
+from airflow_sf_dedup.core.sobjects import Field, SObject
 from airflow_sf_dedup.errors import (
     CallError,
     PermissionRefusedError,
@@ -28,6 +28,12 @@ from airflow_sf_dedup.salesforce.wire.moments import read_org_moment
 _DELETION_FIELDS = ("MasterRecordId", "SystemModstamp", "LastModifiedById")
 
 _ORIGIN_FIELDS = ("Id", "CreatedDate", "CreatedById", "LastModifiedDate", "LastModifiedById")
+
+#: Fields that show others together.
+_IN_PARTS = frozenset({"address", "location", "complexvalue"})
+
+#: How numbers are read from text.
+_NUMBERS: Mapping[str, Callable[[str], float]] = {"int": int, **dict.fromkeys(("double", "currency", "percent"), float)}
 
 #: Most ids of one collections retrieve (REST API guide: "Get Multiple Records with sObject Collections").
 _MOST_IDS = 2000
@@ -88,7 +94,7 @@ class OrgReader:
             for record in self._retrieve(sobject, ids, fields)
         }
         missing = [record_id for record_id in record_ids if record_id not in found]
-        deleted = (record for ids in _batches(missing, _MOST_IDS) for record in self._deleted(sobject, ids))
+        deleted = (record for ids in _batches(missing, _MOST_IDS) for record in self._deleted(sobject, ids, fields))
         return found | {record.record_id: record for record in deleted}
 
     def _retrieve(self, sobject: str, ids: Sequence[str], fields: Sequence[str]) -> Iterator[StoredRecord]:
@@ -105,9 +111,9 @@ class OrgReader:
             if isinstance(document, dict) and (record_id := _id_of(document)):
                 yield _stored(record_id, document)
 
-    def _deleted(self, sobject: str, ids: Sequence[str]) -> list[StoredRecord]:
+    def _deleted(self, sobject: str, ids: Sequence[str], asked: Sequence[str]) -> list[StoredRecord]:
         """Of ids that retrieve does not answer, those that are in the recycle bin."""
-        name, fields = api_name(sobject, "sobject"), self._told_of_deleted(sobject)
+        name, fields = api_name(sobject, "sobject"), self._told_of_deleted(sobject, asked)
         try:
             rows = self._queries.rows(
                 lambda room: soql.selects_deleted(name, ids, fields, room=room), asked_for=len(ids), deleted=True
@@ -115,26 +121,29 @@ class OrgReader:
         except _NOT_ASKED:
             return []
         return [
-            self._deleted_record(record_id, row)
+            self._deleted_record(record_id, row, fields)
             for row in rows
             if row.get("IsDeleted") == "true" and (record_id := _id_of(row))
         ]
 
-    def _told_of_deleted(self, sobject: str) -> list[str]:
+    def _told_of_deleted(self, sobject: str, asked: Sequence[str]) -> list[str]:
         """What is read of deleted records; of another sObject nobody knows which fields it has."""
         if sobject.lower() != self._sobject.name.lower():
             return []
-        return [self._key_rule.field.name, *(name for name in _DELETION_FIELDS if self._sobject.field(name))]
+        told = (*asked, *_DELETION_FIELDS)
+        return [
+            self._key_rule.field.name,
+            *(name for name in told if (field := self._sobject.field(name)) and _is_told(field)),
+        ]
 
-    def _deleted_record(self, record_id: str, row: Mapping[str, str | None]) -> StoredRecord:
-        key_field = self._key_rule.field.name
-        values = {key_field: row[key_field]} if key_field in row else {}
+    def _deleted_record(self, record_id: str, row: Mapping[str, str | None], fields: Sequence[str]) -> StoredRecord:
         deletion = Deletion(
             read_org_moment(row.get("SystemModstamp")),
             record_id_in(row.get("LastModifiedById")),
             record_id_in(row.get("MasterRecordId")),
         )
-        return StoredRecord(record_id, values, is_deleted=True, deletion=deletion)
+        known = {name: _typed(row[name], self._sobject.field(name)) for name in fields if name in row}
+        return StoredRecord(record_id, known, is_deleted=True, deletion=deletion)
 
     def holders(self, keys: Sequence[str]) -> dict[str, tuple[str, ...]]:
         """Key to the ids of the live records that hold it, by the field's own case rule.
@@ -194,6 +203,23 @@ class OrgReader:
             return soql.selects_by_key(name, field, keys, more_fields=more_fields, condition=condition, room=room)
 
         return self._queries.rows(statements, asked_for=len(keys), deleted=deleted)
+
+
+def _is_told(field: Field) -> bool:
+    """A query answers compound fields in parts only, and each of these stands for itself."""
+    return field.type not in _IN_PARTS
+
+
+def _typed(text: str | None, field: Field | None) -> Any:
+    """A value that a query tells as text, as a retrieve tells it."""
+    if text is None or field is None:
+        return text
+    if field.type == "boolean":
+        return text == "true"
+    try:
+        return _NUMBERS[field.type](text) if field.type in _NUMBERS and not field.external_id else text
+    except ValueError:
+        return text
 
 
 def _ids(

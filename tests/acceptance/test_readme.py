@@ -133,7 +133,9 @@ def test_the_policies_in_yaml_are_policies() -> None:
     by_rule = {"Leads_by_mail": "update_existing | skip", "Leads_by_phone": "skip"}
     assert read[:2] == [read_policy("update_existing(min_confidence=90) | ask_reviewer")] * 2
     to_contacts = {"sobject": "Contact", "fields": {"Email": "Email", "City": "MailingCity"}, "stamp": "Lead_Key__c"}
+    per_field = {"Phone": "newest", "Description": "longest", "Rating": "keep", "*": "fill_blanks"}
     assert read[2:] == [
+        read_policy(f"update_existing(fields={per_field}) | ask_reviewer"),
         read_policy([{"update_other": to_contacts}, "ask_reviewer"]),
         read_policy("link(field='Contact__c') | ask_reviewer"),
         read_policy("retry_stale_rule(times=2, after='10m') | ask_reviewer"),

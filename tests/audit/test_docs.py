@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import text
 
 from airflow_sf_dedup.audit.sql import SqlAudit
+from airflow_sf_dedup.core.changes import Change, ChangeKind
 from airflow_sf_dedup.core.entries import Action
 from airflow_sf_dedup.database.engine import engine_for, reading
 from airflow_sf_dedup.database.tables import metadata
@@ -36,13 +37,14 @@ def audited(empty_url):
         ],
     )
     audit.remember_reports("load-1", {1: [A_REPORT]})
+    audit.keep_changes("load-1", [Change(1, "00Q", "Lead", ChangeKind.UPDATE_MATCH, "Phone", "old", "new")])
     SqlKeyClaims(engine).claim(a_scope(), a_claimant(), ["K-1", "K-2"])
     yield engine
     engine.dispose()
 
 
 def test_every_question_is_answered(audited):
-    assert len(QUESTIONS) == PAGE.count("```sql") == 13
+    assert len(QUESTIONS) == PAGE.count("```sql") == 14
     with reading(audited) as connection:
         answers = {question: connection.execute(text(sql)).all() for question, sql in QUESTIONS}
     assert [question for question, rows in answers.items() if not rows] == []

@@ -130,8 +130,10 @@ def _ended(spec: TaskSpec, work: Callable[[], None], session: SalesforceSession)
 
 def _upsert(spec: TaskSpec, engine: Engine, session: SalesforceSession) -> None:
     ref, wire = spec.ref, Tripwire(spec.kill)
+    audit = _audit_of(spec, engine)
     stores = Stores(
-        _Watched(_audit_of(spec, engine), wire),  # type: ignore[arg-type]
+        _Watched(audit, wire),  # type: ignore[arg-type]
+        audit,
         _claims_of(spec, engine, wire),
         SqlRecordClaims(engine),
         SqlWatermarks(engine),

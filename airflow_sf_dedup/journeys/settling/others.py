@@ -121,7 +121,7 @@ class OtherMatches:
     def _fields(self, other: SObject) -> list[str]:
         twins = (counterpart(self.sobject, field, other) for field in self.sobject.fields)
         named = (other.field(name) for each in self._named(other) for name in (each.stamp, *each.fields))
-        found = (other.field("IsConverted"), *twins, *named)
+        found = (*(other.field(name) for name in ("IsConverted", "LastModifiedDate", "SystemModstamp")), *twins, *named)
         return list(dict.fromkeys(["Id", *(field.name for field in found if field is not None)]))
 
     def _named(self, other: SObject) -> Iterator[OtherFields]:
