@@ -46,6 +46,11 @@ class Record:
     #: ``None``: it has to do with no other row but those of its key.
     kin: Kin | None = None
 
+    @property
+    def twin_group(self) -> int | None:
+        """The group of rows that may be twins of this one; ``None``: there is none."""
+        return self.kin.twin_group if self.kin else None
+
 
 _canonical = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=str).encode
 

@@ -30,6 +30,7 @@ from airflow_sf_dedup.journeys.entry_maker import EntryMaker
 from airflow_sf_dedup.journeys.entry_sink import SettlingSink
 from airflow_sf_dedup.journeys.intents import Intents
 from airflow_sf_dedup.journeys.lost_answers import ReRead
+from airflow_sf_dedup.journeys.parents import ParentRows
 from airflow_sf_dedup.journeys.progress import Progress
 from airflow_sf_dedup.journeys.recording import Recorder
 from airflow_sf_dedup.journeys.sending.backoff import seconds_before_try
@@ -182,6 +183,7 @@ class Workshop:
             senders=self.senders,
             try_number=self.task.try_number,
             unknown=self.unknown,
+            parents=ParentRows(part.load_id, self.stores.audit, self.entries, self.recorder.unsettled),
         )
 
     # -- the org, and who may write -----------------------------------------------------------------
