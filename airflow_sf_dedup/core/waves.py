@@ -56,9 +56,7 @@ def _parents(rows: Sequence[Waiting]) -> list[tuple[int, ...]]:
     first: dict[str, int] = {}
     for index, row in enumerate(rows):
         first.setdefault(row.key, index)
-    return [
-        tuple(dict.fromkeys(first[key] for key in row.parents if key in first and key != row.key)) for row in rows
-    ]
+    return [tuple(dict.fromkeys(first[key] for key in row.parents if key in first and key != row.key)) for row in rows]
 
 
 def _rows_before(rows: Sequence[Waiting]) -> Iterator[tuple[int, ...]]:

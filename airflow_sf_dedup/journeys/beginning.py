@@ -134,7 +134,9 @@ class Beginning:
             staging=self.staging,
             audit=self.audit,
             clock=utc_now,
-            listeners=Listeners(check_load=fits, on_rejected=rejected, on_staged=rows_together.extend, on_kin=_log.info),
+            listeners=Listeners(
+                check_load=fits, on_rejected=rejected, on_staged=rows_together.extend, on_kin=_log.info
+            ),
         )
         # An earlier try of the same load may have staged elsewhere.
         self.audit.update_load(load.load_id, settings=load.settings)

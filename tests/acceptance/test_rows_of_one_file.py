@@ -66,7 +66,9 @@ def test_the_rules_of_the_org_see_the_first_when_its_twin_arrives(
 
 def test_a_twin_by_any_of_several_criteria_is_asked_about(salesforce_org: EmulatedOrg, tmp_path: Path) -> None:
     criteria = [["Phone"], ["LastName", "Company"]]
-    load("Lead", [{**row, "Phone": "+49 30 1"} for row in PERSON[:3]], on_duplicate="ask_reviewer", twin_fields=criteria)
+    load(
+        "Lead", [{**row, "Phone": "+49 30 1"} for row in PERSON[:3]], on_duplicate="ask_reviewer", twin_fields=criteria
+    )
     assert audited(tmp_path, "action, twin_group") == [("created", 1), ("created", 1), ("awaiting_review", 1)]
 
 

@@ -71,7 +71,9 @@ def gathered(
     found.largest = max(families.rows.values(), default=0)
     if not families.homes:
         return waiting.compartments()
-    return _placed(_moved(waiting, families, kinship.rule, Spool(folder / "by_family", partitions)), families, kinship, found)
+    return _placed(
+        _moved(waiting, families, kinship.rule, Spool(folder / "by_family", partitions)), families, kinship, found
+    )
 
 
 def _moved(waiting: Spool, families: Families, rule: KeyRule, spool: Spool) -> Iterator[Compartment]:
