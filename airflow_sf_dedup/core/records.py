@@ -38,8 +38,8 @@ class Record:
     fields: Mapping[str, Any]
     #: Digest of the fields, to tell a changed row from the same row.
     row_hash: str
-    #: Rows of a wave go together, after those of the waves before: an earlier row of the key (``on_repeat="in_order"``),
-    #: a row that may be its twin, and its parent are in earlier ones.
+    #: Rows of a wave go together, after those of the waves before. There are the rows of its key before it
+    #: (``on_repeat="in_order"``), those that may be its twins and come before it, and its parents.
     wave: int = 0
     #: How new the row's state is, from :func:`core.ordering.order_of` (``newer_than`` only).
     order: str | None = None

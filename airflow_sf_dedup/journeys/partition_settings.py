@@ -16,8 +16,8 @@ from airflow_sf_dedup.core.twins import read_twin_fields
 class PartitionSettings:
     """What is asked of a load before its rows are sent.
 
-    :raises SettingError: ``partitions``, ``on_repeat``, ``group_by``, ``newer_than`` or ``twin_fields`` cannot be what it
-        says.
+    :raises SettingError: ``partitions``, ``on_repeat``, ``group_by``, ``newer_than`` or ``twin_fields`` cannot be what
+        it says.
     """
 
     external_id_field: str

@@ -72,6 +72,6 @@ def test_criteria_are_read(value: Any, criteria: Any) -> None:
     ids=repr,
 )
 def test_what_would_compare_nothing_is_refused(value: Any) -> None:
-    with pytest.raises(SettingError, match="^twin_fields: ") as refused:
+    with pytest.raises(SettingError, match=r"^twin_fields: ") as refused:
         read_twin_fields(value)
     assert refused.value.setting == "twin_fields"
