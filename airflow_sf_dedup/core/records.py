@@ -19,6 +19,8 @@ class Kin:
 
     #: Of the row that goes first among suspected twins, this one among them: the name of their group (``twin_fields``).
     twin_group: int | None = None
+    #: Of the suspected twin that goes right before it; the first row of a group has none.
+    twin_before: int | None = None
     #: Of the first rows of the keys that it names as its parents, as far as these are rows of the load.
     parents: tuple[int, ...] = ()
 

@@ -19,6 +19,7 @@ from airflow_sf_dedup.core.outcomes import Unanswered
 from airflow_sf_dedup.core.records import Record
 from airflow_sf_dedup.errors import CallError, KeysInFlightError, LoginRefusedError
 from airflow_sf_dedup.journeys.key_conflicts import Conflict, KeyConflicts, needs_re_read
+from airflow_sf_dedup.journeys.kin_waits import KinWaits
 from airflow_sf_dedup.journeys.lost_answers import LostAnswers
 from airflow_sf_dedup.journeys.parents import ParentRows
 from airflow_sf_dedup.journeys.recording import AWAITS_A_PERSON, ENTRIES_TOGETHER, Recorder
@@ -79,7 +80,8 @@ class Upsert:
     senders: Senders
     #: What keeps older rows back, where the load has an order.
     guard: WatermarkGuard
-    #: What becomes of rows whose parents are rows of the load.
+    #: What rows wait for that go after other rows of the load, and why a parent among these was not found.
+    kin_waits: KinWaits
     parents: ParentRows
     #: Rows that this very try found ``failed`` before it gave its worker slot back are not sent again in it.
     try_number: int = 1
@@ -320,7 +322,7 @@ class _Run:
             action = self.settled.get(record.row_number)
             if action is not None:
                 recorder.hold_back(record, action)
-            elif entry := recorder.waiting(record) or self._waits_for_parent(record):
+            elif entry := recorder.waiting(record) or self._waits_for_kin(record):
                 waiting.append(entry)
                 if len(waiting) >= ENTRIES_TOGETHER:
                     recorder.record(waiting)
@@ -331,9 +333,9 @@ class _Run:
                 yield record
         recorder.record(waiting)
 
-    def _waits_for_parent(self, record: Record) -> Entry | None:
+    def _waits_for_kin(self, record: Record) -> Entry | None:
         """One that may be in the org is sent all the same: what is known of it must not be lost."""
-        return None if record.row_number in self._task.unknown else self._task.parents.waiting(record)
+        return None if record.row_number in self._task.unknown else self._task.kin_waits.waiting(record)
 
     def _put_off(self, rows: Sequence[PutOff[Record]]) -> None:
         self._task.recorder.put_off(rows, self._task.unknown)

@@ -305,11 +305,21 @@ def _check(partitions: dict[int, list[Record]]) -> None:
             assert group.setdefault(rule.fold(record.key), record.twin_group) == record.twin_group
         waves = [(record.wave, rule.fold(record.key)) for record in part]
         assert len(waves) == len(set(waves))
+        _check_line(part)
         twins = [(record.wave, record.twin_group) for record in part if record.twin_group]
         assert len(twins) == len(set(twins))
         assert twins == sorted(twins, key=lambda each: each[0])
         del partition
     _check_alike(everything)
+
+
+def _check_line(part: Sequence[Record]) -> None:
+    """Each twin says which one goes right before it."""
+    before: dict[int, int] = {}
+    for record in part:
+        if record.kin is not None and record.twin_group is not None:
+            assert record.kin.twin_before == before.get(record.twin_group)
+            before[record.twin_group] = record.row_number
 
 
 def _check_alike(everything: Sequence[tuple[int, Record]]) -> None:

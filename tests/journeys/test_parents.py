@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import pytest
 from sqlalchemy import Engine
@@ -25,11 +24,11 @@ LOCKED = Failed("UNABLE_TO_LOCK_ROW", "unable to obtain exclusive access to this
 
 
 def child(number: int, *parents: int, wave: int = 1) -> Record:
-    return replace(row(number, wave=wave), kin=Kin(None, parents))
+    return replace(row(number, wave=wave), kin=Kin(parents=parents))
 
 
-def twin(number: int, group: int, wave: int) -> Record:
-    return replace(row(number, wave=wave), kin=Kin(group))
+def twin(number: int, group: int, wave: int, before: int | None = None) -> Record:
+    return replace(row(number, wave=wave), kin=Kin(group, before))
 
 
 @pytest.fixture
@@ -177,29 +176,62 @@ def test_a_call_that_fails_for_good_leaves_each_row_its_entry(task: Task, org: F
 
 
 @pytest.mark.parametrize(
-    "answer",
-    [TOO_LONG, LOCKED, BLOCKED, Unanswered("cut off")],
-    ids=["failed", "locked", "awaits a person", "unknown"],
+    ("answer", "policy"),
+    [(TOO_LONG, "skip"), (LOCKED, "skip"), (BLOCKED, "ask_reviewer"), (BLOCKED, "skip")],
+    ids=["failed", "locked", "awaits a person", "skipped"],
 )
 def test_a_twin_goes_whatever_became_of_the_first_since_it_has_a_key_of_its_own(
-    task: Task, org: FakeOrg, answer: Outcome
+    task: Task, org: FakeOrg, answer: Outcome, policy: str
 ) -> None:
     org.answers["key-1"] = [answer]
     org.lookups["key-1"] = blocked_by(match(lead_id(7)))
-    task([twin(1, 1, 0), row(2), twin(3, 1, 1)])
+    task([twin(1, 1, 0), row(2), twin(3, 1, 1, 1)], policy=policy)
     assert task.actions()[1:] == ["created", "created"]
+
+
+def test_a_twin_waits_for_one_whose_call_may_still_be_under_way_in_the_org(task: Task, org: FakeOrg) -> None:
+    """No rule would see that row yet: both would be saved."""
+    org.answers["key-1"] = [Unanswered("cut off")]
+    rows = [twin(1, 1, 0), row(2), twin(3, 1, 1, 1), twin(4, 1, 2, 3)]
+    task(rows)
+    assert task.actions() == ["unknown", "created", "not_sent", "not_sent"]
+    assert said(task, 3)[1:] == ("twin_not_settled", "row 1 of this load, which may be its twin, is unknown")
+    assert said(task, 4)[1:] == ("twin_not_settled", "row 3 of this load, which may be its twin, is not_sent")
+    org.answers = {"key-3": [BLOCKED], "key-4": [BLOCKED]}
+    org.lookups = dict.fromkeys(("key-3", "key-4"), blocked_by(match(lead_id(1))))
+    task(rows, try_number=2, policy="skip")
+    assert task.actions()[2:] == ["skipped", "skipped"]
+
+
+def test_a_twin_waits_for_one_whose_key_is_in_flight_elsewhere_and_is_sent_when_the_task_comes_back(
+    task: Task, org: FakeOrg
+) -> None:
+    claims, other = SqlKeyClaims(task.engine), Claimant("other", "another-load", "other_dag.upsert, run x, try 1")
+    claims.claim(task.scope, other, ["key-1"])
+    rows = [twin(1, 1, 0), twin(2, 1, 1, 1)]
+    with pytest.raises(KeysInFlightError):
+        task.upsert(claims=claims).run(rows)
+    assert task.actions() == ["not_sent", "not_sent"]
+    claims.release(task.scope, other, ["key-1"])
+    task.upsert(claims=claims).run(rows)
+    assert task.actions() == ["created", "created"]
+
+
+def test_a_twin_that_may_be_in_the_org_itself_is_never_told_as_not_sent(task: Task, org: FakeOrg) -> None:
+    org.answers = {"key-1": [Unanswered("cut off")], "key-2": [Unanswered("cut off")]}
+    task([row(1), row(2)])
+    task([twin(1, 1, 0), twin(2, 1, 1, 1)], try_number=2)
+    assert task.actions() == ["unknown", "unknown"]
 
 
 def test_each_entry_of_a_group_names_it_however_the_row_ended(task: Task, org: FakeOrg) -> None:
     org.answers = {"key-2": [BLOCKED], "key-3": [TOO_LONG]}
     org.lookups["key-2"] = blocked_by(match(lead_id(1)))
-    task([twin(1, 1, 0), row(4), twin(2, 1, 1), twin(3, 1, 2)])
+    task([twin(1, 1, 0), row(4), twin(2, 1, 1, 1), twin(3, 1, 2, 2)])
     assert [entry.twin_group for entry in task.entries().values()] == [1, 1, 1, None]
 
 
 def test_a_twin_is_sent_when_the_first_has_been_answered(task: Task, org: FakeOrg) -> None:
-    calls: list[Any] = []
     org.rows_per_chunk = org.chunks_per_call = 2
-    task.upsert(max_in_flight=4).run([twin(1, 1, 0), row(2), twin(3, 1, 1), twin(4, 1, 2)])
-    calls = org.sent("upsert")
-    assert calls == [[["key-1", "key-2"]], [["key-3"]], [["key-4"]]]
+    task.upsert(max_in_flight=4).run([twin(1, 1, 0), row(2), twin(3, 1, 1, 1), twin(4, 1, 2, 3)])
+    assert org.sent("upsert") == [[["key-1", "key-2"]], [["key-3"]], [["key-4"]]]

@@ -8,8 +8,10 @@ load as its parent goes in a later wave for the like reason.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 from airflow_sf_dedup.core.keys import KeyRule
@@ -108,14 +110,35 @@ def _waiting(record: Record, twins: int | None, kinship: Kinship) -> Waiting:
 
 def _with_kin(rows: list[Record], twins: list[int | None], waves: Waves) -> Iterator[Record]:
     """The records with their waves, and the numbers of the rows that they have to do with."""
-    first: dict[int, tuple[int, int]] = {}
-    for row, twin, wave in zip(rows, twins, waves.wave, strict=True):
-        if twin is not None:
-            first[twin] = min(first.get(twin, (wave, row.row_number)), (wave, row.row_number))
+    lines = _in_line(rows, twins, waves.wave)
     for row, twin, wave, parents in zip(rows, twins, waves.wave, waves.parents, strict=True):
-        group = None if twin is None else first[twin][1]
-        kin = Kin(group, tuple(rows[each].row_number for each in parents)) if group or parents else None
-        yield replace(row, wave=wave, kin=kin)
+        numbers = tuple(rows[each].row_number for each in parents)
+        group, before = (None, None) if twin is None else lines[twin].place(wave)
+        yield replace(row, wave=wave, kin=Kin(group, before, numbers) if group or numbers else None)
+
+
+class _Line:
+    """The rows of one group of twins, of which each has a wave to itself."""
+
+    def __init__(self) -> None:
+        self.row_at: dict[int, int] = {}
+
+    @cached_property
+    def _waves(self) -> list[int]:
+        return sorted(self.row_at)
+
+    def place(self, wave: int) -> tuple[int, int | None]:
+        """The number of the first row, and that of the row right before a wave's."""
+        place = bisect_left(self._waves, wave)
+        return self.row_at[self._waves[0]], self.row_at[self._waves[place - 1]] if place else None
+
+
+def _in_line(rows: list[Record], twins: list[int | None], waves: list[int]) -> dict[int, _Line]:
+    lines: dict[int, _Line] = {}
+    for row, twin, wave in zip(rows, twins, waves, strict=True):
+        if twin is not None:
+            lines.setdefault(twin, _Line()).row_at[wave] = row.row_number
+    return lines
 
 
 def _count(found: KinFound, twins: list[int | None], waves: Waves) -> None:
