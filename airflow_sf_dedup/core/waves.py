@@ -17,10 +17,12 @@ class Waiting:
 
     #: As the org compares keys.
     key: str
-    #: Keys of its parents, in the same form; of any load.
+    #: Names of its parents: keys in the same form, or further names; of any load.
     parents: tuple[str, ...] = ()
     #: Rows that may be twins have the same one.
     twins: int | None = None
+    #: What else it may be named by as a parent.
+    names: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
@@ -55,8 +57,14 @@ def in_waves(rows: Sequence[Waiting]) -> Waves:
 def _parents(rows: Sequence[Waiting]) -> list[tuple[int, ...]]:
     first: dict[str, int] = {}
     for index, row in enumerate(rows):
-        first.setdefault(row.key, index)
-    return [tuple(dict.fromkeys(first[key] for key in row.parents if key in first and key != row.key)) for row in rows]
+        of_key = first.setdefault(row.key, index)
+        for name in row.names:
+            first.setdefault(name, of_key)
+    named = ([first[name] for name in row.parents if name in first] for row in rows)
+    return [
+        tuple(dict.fromkeys(each for each in parents if rows[each].key != row.key))
+        for row, parents in zip(rows, named, strict=True)
+    ]
 
 
 def _rows_before(rows: Sequence[Waiting]) -> Iterator[tuple[int, ...]]:

@@ -1,9 +1,9 @@
 """Must a row wait, because of another row of its load, for another try?
 
-A row has its turn after its parents and after the suspected twin before it. Where nobody knows yet what became of one of
-them, it waits: a child would fail for nothing, and a twin would be compared with a row that may get into the org a moment
-later. Whatever else became of them, the row goes. A parent may be in the org from an earlier load, and a twin has a key of
-its own.
+A row has its turn after its parents and after the suspected twin before it. Where nobody knows yet what became of one
+of them, it waits: a child would fail for nothing, and a twin would be compared with a row that may get into the org a
+moment later. Whatever else became of them, the row goes: a parent may be in the org from an earlier load, and a twin
+has a key of its own.
 """
 
 from __future__ import annotations

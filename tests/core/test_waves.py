@@ -22,6 +22,11 @@ from airflow_sf_dedup.core.waves import Waiting, in_waves
         pytest.param(
             [Waiting("a", twins=1), Waiting("a", twins=1), Waiting("b", twins=1)], [0, 1, 2], id="a twin in order"
         ),
+        pytest.param([Waiting("b", ("x",)), Waiting("a", names=("x",))], [1, 0], id="a parent by another name"),
+        pytest.param([Waiting("b", ("x",), names=("x",))], [0], id="its own parent by another name"),
+        pytest.param(
+            [Waiting("b", ("x",)), Waiting("a"), Waiting("a", names=("x",))], [1, 0, 1], id="a name of a later row"
+        ),
         pytest.param([Waiting("d", ("b", "c")), Waiting("b"), Waiting("c", ("b",))], [2, 0, 1], id="two parents"),
     ],
 )

@@ -217,6 +217,37 @@ def test_a_row_goes_after_the_row_that_it_names_as_its_parent(tmp_path: Path, fo
         assert home[5] != home[6]
 
 
+@pytest.mark.parametrize("form", ["column", "mapping", "mixed"])
+@pytest.mark.parametrize("partitions", [1, 64])
+def test_a_parent_may_be_named_by_another_field_that_the_load_brings(
+    tmp_path: Path, form: str, partitions: int
+) -> None:
+    def row(key: str, legacy: str | None, parent: str | None) -> dict[str, Any]:
+        names: dict[str, Any] = {"Parent__r.Legacy_Id__c": parent}
+        if form == "mapping":
+            names = {"Parent__r": {"Legacy_Id__c": parent} if parent else None}
+        if form == "mixed":
+            names = {"Parent__r": {"Key__c": "A"} if parent == "l-1" else {"Legacy_Id__c": parent} if parent else None}
+        return {"Key__c": key, "Legacy_Id__c": legacy, **names}
+
+    source = [
+        row("c", None, "l-2"),
+        row("b", " l-2", "l-1"),
+        row("a", "l-1", None),
+        row("l-3", "x", "elsewhere"),
+        row("y", "own", "own"),
+        row("z", None, "l-3"),
+    ]
+    run = Partitioned(tmp_path, source, partitions=partitions)
+    assert parents(run) == {1: (2, (2,)), 2: (1, (3,)), 3: (0, ()), 4: (0, ()), 5: (0, ()), 6: (0, ())}
+    assert len({homes(run)[n] for n in (1, 2, 3)}) == 1
+
+
+def test_a_parent_that_is_named_by_a_field_which_the_load_does_not_bring_is_of_another_load(tmp_path: Path) -> None:
+    source = [{"Key__c": "b", "Parent__r.Legacy_Id__c": "a"}, {"Key__c": "a"}]
+    assert [record.kin for record in Partitioned(tmp_path, source).records] == [None, None]
+
+
 def test_a_parent_of_another_sobject_is_no_row_of_the_load(tmp_path: Path) -> None:
     source = [{"Key__c": "b", "Account:Who__r.Ext__c": "a"}, {"Key__c": "a"}]
     assert parents(Partitioned(tmp_path, source)) == {1: (0, ()), 2: (0, ())}
@@ -266,6 +297,8 @@ raw = st.lists(
         optional={
             "Phone": st.sampled_from(["1", "2", "n/a"]),
             "Parent__r.Key__c": small,
+            "Legacy_Id__c": small,
+            "Lead:Who__r.Legacy_Id__c": small,
             "AccountId": st.sampled_from([account(1), account(2)]),
         },
     ),

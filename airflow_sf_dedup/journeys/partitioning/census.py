@@ -64,6 +64,8 @@ class Census:
         self._values = [array("Q") for _ in range(_BUCKETS)]
         #: Child and parent, one after the other; two spellings likewise.
         self._children, self._spellings = array("Q"), array("Q")
+        #: Name and key, one after the other.
+        self._names = array("Q")
 
     def row(self, key: int, row_number: int, home: int) -> None:
         """A row, and the partition where it would be by itself."""
@@ -76,8 +78,12 @@ class Census:
         self._values[value % _BUCKETS].extend((value, key))
 
     def parent(self, key: int, parent: int) -> None:
-        """A key that a row names as its parent; it need be no row's."""
+        """A key, or another name, that a row names as its parent; it need be no row's."""
         self._children.extend((key, parent))
+
+    def name(self, key: int, name: int) -> None:
+        """What a row may be named by as a parent, beside its key."""
+        self._names.extend((name, key))
 
     def spelling(self, key: int, other: int) -> None:
         """Two keys that must not meet two tasks, although the org may tell them apart."""
@@ -118,9 +124,12 @@ class Census:
     def _find_children(self, together: Links) -> None:
         """A parent that is no row of the load keeps nothing together."""
         named = set(self._children[1::2])
-        here = named.intersection(self._keys) if named else named
-        for child, parent in _pairs(self._children):
-            if parent in here and child != parent:
+        here = {key: key for key in self._keys if key in named} if named else {}
+        for name, key in _pairs(self._names):
+            if name in named:
+                here.setdefault(name, key)
+        for child, name in _pairs(self._children):
+            if (parent := here.get(name, child)) != child:
                 together.join((child, parent))
 
     def _find_homes(self, families: Families) -> None:

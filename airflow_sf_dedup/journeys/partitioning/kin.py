@@ -47,6 +47,8 @@ class Kinship:
                 census.value(key, value)
             for parent in self.parents.keys(record) if self.parents else ():
                 census.parent(key, number_of(parent))
+            for name in self.parents.names(record) if self.parents else ():
+                census.name(key, number_of(name))
 
 
 def kinship_of(criteria: TwinCriteria | None, describe: SObject, fit: Fit) -> Kinship | None:
@@ -104,8 +106,10 @@ def _twins(key: int, families: Families) -> int | None:
 
 
 def _waiting(record: Record, twins: int | None, kinship: Kinship) -> Waiting:
-    parents = kinship.parents.keys(record) if kinship.parents else ()
-    return Waiting(kinship.rule.fold(record.key), parents, twins)
+    if kinship.parents is None:
+        return Waiting(kinship.rule.fold(record.key), twins=twins)
+    parents, names = kinship.parents.keys(record), kinship.parents.names(record)
+    return Waiting(kinship.rule.fold(record.key), parents, twins, names)
 
 
 def _with_kin(rows: list[Record], twins: list[int | None], waves: Waves) -> Iterator[Record]:
