@@ -13,9 +13,10 @@ from typing import Any
 
 from airflow_sf_dedup.core.setting_values import check_names
 from airflow_sf_dedup.core.spelling import plain_spelling
+from airflow_sf_dedup.core.twin_likeness import check_likeness
 from airflow_sf_dedup.errors import SettingError
 
-#: Fields in all of which two rows must agree.
+#: Fields in all of which two rows must agree, as :mod:`~airflow_sf_dedup.core.twin_likeness` reads them.
 Criterion = tuple[str, ...]
 
 #: Keys that may share a value, or be in one group. A value of more of them is a shared mailbox or stands for "none".
@@ -31,7 +32,7 @@ _TRUNK_ZERO = re.compile(r"\(\s*0\s*\)")
 def read_twin_fields(value: Any) -> tuple[Criterion, ...]:
     """The criteria of ``twin_fields``: one list of fields, or a list of such lists; none for ``None``.
 
-    :raises SettingError: it is neither, or a list is empty: nothing would be compared.
+    :raises SettingError: it is neither, or a list is empty: nothing would be compared; or a likeness says nothing.
     """
     if value is None:
         return ()
@@ -47,7 +48,9 @@ def read_twin_fields(value: Any) -> tuple[Criterion, ...]:
 def _criterion(names: Sequence[Any]) -> Criterion:
     if not names:
         raise _refused(names)
-    return tuple(check_names("twin_fields", names))
+    criterion = tuple(check_names("twin_fields", names))
+    check_likeness(criterion)
+    return criterion
 
 
 def _refused(value: Any) -> SettingError:

@@ -38,8 +38,8 @@ class SalesforcePartitionOperator(ChecksParameters, HidesRows, BaseOperator):
         than what was written of its key is not sent, and ``on_repeat`` goes by it. The column need be no
         field of the sObject; a row without it is ``invalid``. (templated)
     :param twin_fields: fields by which rows with different keys may be one person, ``["Email"]`` or
-        ``[["Email"], ["LastName", "Company"]]``: such rows meet one task and go one after the other, so that the org's
-        duplicate rules compare them; the audit names them.
+        ``[["Email"], ["PostalCode", "LastName~85"]]``: such rows meet one task and go one after the other, so that the
+        org's duplicate rules compare them; the audit names them. ``~85``: alike by 85 percent, which needs rapidfuzz.
     :param staging_path: folder or URL for the staged rows; by default ``[sf_dedup] staging_path``. (templated)
     :param allow_non_unique_key: accept an External ID that is not Unique, although two upserts of the
         same new key at once then create two records.

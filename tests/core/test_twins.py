@@ -60,6 +60,7 @@ def test_a_blank_is_like_nothing(kind: str, value: str | None) -> None:
         (["Email"], (("Email",),)),
         (("LastName", "Company"), (("LastName", "Company"),)),
         ([["Email"], ["LastName", "Company"]], (("Email",), ("LastName", "Company"))),
+        ([["City", "LastName~85"]], (("City", "LastName~85"),)),
     ],
 )
 def test_criteria_are_read(value: Any, criteria: Any) -> None:
@@ -75,3 +76,19 @@ def test_what_would_compare_nothing_is_refused(value: Any) -> None:
     with pytest.raises(SettingError, match=r"^twin_fields: ") as refused:
         read_twin_fields(value)
     assert refused.value.setting == "twin_fields"
+
+
+@pytest.mark.parametrize(
+    "asked",
+    ["LastName~", "LastName~0.9", "LastName~49", "LastName~100", "LastName~-90", "LastName~9²", "~85", "a~85~9"],
+)
+def test_a_likeness_that_says_nothing_is_refused(asked: str) -> None:
+    with pytest.raises(SettingError, match="likeness") as refused:
+        read_twin_fields(["City", asked])
+    assert refused.value.setting == "twin_fields"
+
+
+@pytest.mark.parametrize("names", [["LastName~85"], ["LastName~85", "Company~90"], [["Email"], ["LastName~85"]]])
+def test_a_criterion_that_compares_every_row_with_every_other_is_refused(names: Any) -> None:
+    with pytest.raises(SettingError, match="only where they agree in another field"):
+        read_twin_fields(names)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -162,6 +163,8 @@ def test_groups_that_a_chain_of_values_would_join_stay_as_small_as_the_limit(tmp
     [
         (["Emial"], "'Emial' is no field of Lead"),
         (["Key__c"], "on_repeat"),
+        (["Email", "LastNam~80"], "'LastNam' is no field of Lead"),
+        (["Email", "LastName~80"], "has a column 'LastName'|no column 'LastName'"),
         (["LastName"], "has a column 'LastName'|no column 'LastName'"),
         ("Email", "expected a list"),
     ],
@@ -175,6 +178,66 @@ def test_a_field_that_no_twin_can_have_is_refused(tmp_path: Path, twin_fields: A
     with pytest.raises(SettingError, match=f"twin_fields: .*({says})") as refused:
         Partitioned(tmp_path, source, twin_fields=twin_fields)
     assert refused.value.setting == "twin_fields"
+
+
+def test_rows_that_agree_but_for_a_few_letters_are_twins_where_that_is_asked(tmp_path: Path) -> None:
+    source = rows_of(
+        {"Phone": "1", "LastName": "Katherine Ahlberg"},
+        {"Phone": "2", "LastName": "Katherine Ahlberg"},
+        {"Phone": "1", "LastName": "AHLBERG,  Catherine"},
+        {"Phone": "1", "LastName": "Czerny"},
+        {"Phone": "1", "LastName": ""},
+        {"Phone": None, "LastName": "Katherine Ahlberg"},
+        {"Phone": "1", "LastName": "Czerny"},
+    )
+    run = Partitioned(tmp_path, source, twin_fields=["Phone", " lastname~80"], partitions=64)
+    groups = {number: group for number, (_, group) in told(run).items()}
+    assert groups == {1: 1, 2: None, 3: 1, 4: 4, 5: None, 6: None, 7: 4}
+    strict = Partitioned(tmp_path / "strict", source, twin_fields=["Phone", "LastName~99"])
+    assert [group for _, group in told(strict).values()] == [None, None, None, 4, None, None, 4]
+
+
+def test_likeness_goes_by_way_of_others_and_all_fields_of_a_criterion_count(tmp_path: Path) -> None:
+    source = rows_of(
+        {"Phone": "1", "LastName": "Meier", "Notes__c": "abcdefgh"},
+        {"Phone": "1", "LastName": "Meyer", "Notes__c": "abcdefgx"},
+        {"Phone": "1", "LastName": "Mayer", "Notes__c": "abcdefxx"},
+        {"Phone": "1", "LastName": "Meier", "Notes__c": "zzzzzzzz"},
+    )
+    run = Partitioned(tmp_path, source, twin_fields=["Phone", "LastName~75", "Notes__c~80"])
+    assert [group for _, group in told(run).values()] == [1, 1, 1, None]
+
+
+@pytest.mark.parametrize(
+    ("names", "values"),
+    [
+        pytest.param([f"aaaaaaaaaaaaaaaaaaaa{n}" for n in range(30)], 1, id="a group that would be too large"),
+        pytest.param([f"{n:x}{n * 7919:08x}" for n in range(1, 1_200)], 1, id="too many to compare"),
+    ],
+)
+def test_where_likeness_makes_no_group_rows_that_are_equal_stay_twins_and_the_log_says_so(
+    tmp_path: Path, names: list[str], values: int
+) -> None:
+    source = rows_of(*({"Phone": "1", "LastName": name} for name in [*names, names[0]]))
+    run = Partitioned(tmp_path, source, twin_fields=["Phone", "LastName~90"], partitions=1)
+    assert {number for number, (_, group) in told(run).items() if group} == {1, len(source)}
+    assert run.audit.events[-1][1]["common_values"] == values
+
+
+def test_equal_rows_go_before_similar_ones_where_both_would_be_too_many(tmp_path: Path) -> None:
+    equal = [{"Phone": "1", "LastName": f"{n}" * 9, "Email": "a@x.example"} for n in range(2)]
+    source = rows_of(*equal, *({"Phone": "1", "LastName": "1" * 9 + "ab"[n % 2]} for n in range(MOST_TWINS - 1)))
+    run = Partitioned(tmp_path, source, twin_fields=[["Email"], ["Phone", "LastName~80"]], partitions=1)
+    assert told(run)[1][1] == told(run)[2][1] == 1
+
+
+def test_likeness_without_rapidfuzz_is_refused_before_a_row_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "rapidfuzz", None)
+    with pytest.raises(SettingError, match=r"twin_fields: 'LastName~85' needs rapidfuzz: pip install .*\[fuzzy\]"):
+        Partitioned(tmp_path, rows_of({"LastName": "x"}), twin_fields=["Email", "LastName~85"])
+    assert Partitioned(tmp_path / "b", mails("a@x.example"), twin_fields=["Email"]).refs
 
 
 def test_an_empty_source_has_no_twins(tmp_path: Path) -> None:
@@ -318,6 +381,7 @@ def test_whatever_the_rows_twins_and_families_meet_and_each_row_ends_once(
 ) -> None:
     carried = {name for row in rows for name in row}
     criteria = [[name] for name in ("Email", "Phone") if name in carried]
+    criteria += [["Phone", "Email~90"]] if {"Email", "Phone"} <= carried else []
     with pytest.MonkeyPatch.context() as patch, tempfile.TemporaryDirectory() as folder:
         patch.setattr(test_partition, "LEAD", LEAD)
         chosen = {"on_repeat": on_repeat, "partitions": partitions, "twin_fields": criteria or None}

@@ -10,6 +10,7 @@ from array import array
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from hashlib import blake2b
+from itertools import chain
 
 from airflow_sf_dedup.core.links import Links
 from airflow_sf_dedup.core.twins import MOST_TWINS
@@ -89,19 +90,23 @@ class Census:
         """Two keys that must not meet two tasks, although the org may tell them apart."""
         self._spellings.extend((key, other))
 
-    def families(self) -> Families:
-        """What belongs together, and where."""
+    def families(self, similar: Iterable[tuple[list[int], int]] = ()) -> Families:
+        """What belongs together, and where.
+
+        :param similar: keys of rows that may be twins although they differ, and the number of the rows.
+        """
         families = Families(Links(), Links(), Common())
-        self._find_twins(families)
+        self._find_twins(families, similar)
         self._find_children(families.together)
         for pair in _pairs(self._spellings):
             families.together.join(pair)
         self._find_homes(families)
         return families
 
-    def _find_twins(self, families: Families) -> None:
+    def _find_twins(self, families: Families, similar: Iterable[tuple[list[int], int]]) -> None:
         """A smaller group is the better reason: it goes before one that would make a family too large."""
-        for keys, rows in sorted(self._alike(), key=lambda group: (len(group[0]), group[0])):
+        equal = sorted(self._alike(), key=lambda group: (len(group[0]), group[0]))
+        for keys, rows in chain(equal, similar):
             if len(keys) > MOST_TWINS or families.twins.size(keys) > MOST_TWINS:
                 families.common.values += 1
                 families.common.rows += rows

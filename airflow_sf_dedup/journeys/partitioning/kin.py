@@ -8,10 +8,8 @@ load as its parent goes in a later wave for the like reason.
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from functools import cached_property
 from pathlib import Path
 
 from airflow_sf_dedup.core.keys import KeyRule
@@ -21,7 +19,9 @@ from airflow_sf_dedup.core.waves import Waiting, Waves, in_waves
 from airflow_sf_dedup.journeys.partitioning.census import Census, Families, number_of
 from airflow_sf_dedup.journeys.partitioning.kin_found import KinFound
 from airflow_sf_dedup.journeys.partitioning.own_parents import OwnParents, own_parents
+from airflow_sf_dedup.journeys.partitioning.similar import SimilarRows
 from airflow_sf_dedup.journeys.partitioning.twin_criteria import TwinCriteria
+from airflow_sf_dedup.journeys.partitioning.twin_lines import twin_lines
 from airflow_sf_dedup.journeys.preflight import Fit
 from airflow_sf_dedup.staging.spool import Compartment, Spool
 
@@ -50,6 +50,13 @@ class Kinship:
             for name in self.parents.names(record) if self.parents else ():
                 census.name(key, number_of(name))
 
+    def similar_rows(self, folder: Path) -> list[SimilarRows]:
+        """What compares rows that need not be equal."""
+        return [
+            SimilarRows(each, folder / f"by_likeness_{each.number}", lambda row: number_of(self.rule.fold(row.key)))
+            for each in (self.twins.similar if self.twins else ())
+        ]
+
 
 def kinship_of(criteria: TwinCriteria | None, describe: SObject, fit: Fit) -> Kinship | None:
     """How rows of a load that is read can have to do with each other; ``None``: by their keys alone."""
@@ -65,12 +72,14 @@ def gathered(
     :param folder: for what waits meanwhile.
     :param found: is told what there is.
     """
-    census, waiting = Census(), Spool(folder / "by_kin", partitions)
+    census, waiting, similar = Census(), Spool(folder / "by_kin", partitions), kinship.similar_rows(folder)
     for home, records in compartments:
         kinship.take_down(census, (home, records))
         for record in records:
             waiting.add(home, record)
-    families = census.families()
+            for each in similar:
+                each.add(record)
+    families = census.families(alike for each in similar for alike in each.alike())
     found.common_values, found.common_rows = families.common.values, families.common.rows
     found.largest = max(families.rows.values(), default=0)
     if not families.homes:
@@ -114,35 +123,11 @@ def _waiting(record: Record, twins: int | None, kinship: Kinship) -> Waiting:
 
 def _with_kin(rows: list[Record], twins: list[int | None], waves: Waves) -> Iterator[Record]:
     """The records with their waves, and the numbers of the rows that they have to do with."""
-    lines = _in_line(rows, twins, waves.wave)
+    lines = twin_lines(rows, twins, waves.wave)
     for row, twin, wave, parents in zip(rows, twins, waves.wave, waves.parents, strict=True):
         numbers = tuple(rows[each].row_number for each in parents)
         group, before = (None, None) if twin is None else lines[twin].place(wave)
         yield replace(row, wave=wave, kin=Kin(group, before, numbers) if group or numbers else None)
-
-
-class _Line:
-    """The rows of one group of twins, of which each has a wave to itself."""
-
-    def __init__(self) -> None:
-        self.row_at: dict[int, int] = {}
-
-    @cached_property
-    def _waves(self) -> list[int]:
-        return sorted(self.row_at)
-
-    def place(self, wave: int) -> tuple[int, int | None]:
-        """The number of the first row, and that of the row right before a wave's."""
-        place = bisect_left(self._waves, wave)
-        return self.row_at[self._waves[0]], self.row_at[self._waves[place - 1]] if place else None
-
-
-def _in_line(rows: list[Record], twins: list[int | None], waves: list[int]) -> dict[int, _Line]:
-    lines: dict[int, _Line] = {}
-    for row, twin, wave in zip(rows, twins, waves, strict=True):
-        if twin is not None:
-            lines.setdefault(twin, _Line()).row_at[wave] = row.row_number
-    return lines
 
 
 def _count(found: KinFound, twins: list[int | None], waves: Waves) -> None:
