@@ -11,7 +11,7 @@ import pytest
 from airflow.sdk import DAG
 
 from airflow_sf_dedup import salesforce_upsert
-from airflow_sf_dedup.emulator import EmulatedOrg, Fault
+from airflow_sf_dedup.emulator import EmulatedOrg
 from airflow_sf_dedup.testing import run_dag
 from dags_examples.hierarchy import hierarchy
 
@@ -77,18 +77,6 @@ def test_a_twin_in_another_spelling_is_met_where_that_is_asked(salesforce_org: E
     load("Lead", [*PERSON[:2], other], on_duplicate="skip", twin_fields=["City", "LastName~85"])
     assert names(salesforce_org) == ["CRM-1", "WEB-7"]
     assert audited(tmp_path, "action, twin_group") == [("created", 1), ("created", None), ("skipped", 1)]
-
-
-@pytest.mark.parametrize("wave", [1, 2])
-def test_an_answer_that_is_lost_in_a_wave_doubles_no_person(
-    salesforce_org: EmulatedOrg, tmp_path: Path, wave: int
-) -> None:
-    lost = Fault("reset", on="PATCH /composite/sobjects", calls=(wave,), parameters={"after_commit": True})
-    salesforce_org.add_faults(lost)
-    assert load("Lead", PERSON, on_duplicate="skip", partitions=1, twin_fields=["Email"]).state == "success"
-    assert names(salesforce_org) == ["CRM-1", "WEB-7"]
-    assert audited(tmp_path, "action") == [("created",), ("created",), ("skipped",), ("skipped",)]
-    assert max(attempts for (attempts,) in audited(tmp_path, "attempts")) > 1
 
 
 def test_the_example_loads_children_that_stand_before_their_parents(salesforce_org: EmulatedOrg) -> None:
