@@ -76,6 +76,7 @@ entry = Table(
     Column("attempts", Integer, nullable=False, server_default="1"),
     Column("waited_seconds", Float(53), nullable=False, server_default="0"),
     Column("error_fields", Text),
+    Column("twin_group", BigInteger),
     PrimaryKeyConstraint("load_id", "row_number", name="pk_sf_dedup_entry"),
     Index("ix_sf_dedup_entry_action", "load_id", "action", "row_number"),
     Index("ix_sf_dedup_entry_key", "key"),

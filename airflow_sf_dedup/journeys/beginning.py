@@ -129,6 +129,7 @@ class Beginning:
                 on_repeat=settings.on_repeat,
                 group_by=settings.group_by,
                 newer_than=settings.newer_than,
+                twin_fields=settings.twin_fields,
                 allow_non_unique_key=settings.allow_non_unique_key,
                 salesforce_conn_id=settings.salesforce_conn_id,
                 audit_conn_id=settings.audit_conn_id,
@@ -139,7 +140,9 @@ class Beginning:
             staging=self.staging,
             audit=self.audit,
             clock=utc_now,
-            listeners=Listeners(check_load=fits, on_rejected=rejected, on_staged=rows_together.extend),
+            listeners=Listeners(
+                check_load=fits, on_rejected=rejected, on_staged=rows_together.extend, on_kin=_log.info
+            ),
         )
         for each in others.values() if refs else ():
             keep_description(self.staging.folder(load.load_id), each)
@@ -218,6 +221,7 @@ class Beginning:
                 "on_repeat": settings.on_repeat,
                 "group_by": settings.group_by,
                 "newer_than": settings.newer_than,
+                **({"twin_fields": settings.twin_fields} if settings.twin_fields else {}),
                 "staging_path": self.staging.recorded(load_id),
                 "salesforce_conn_id": settings.salesforce_conn_id,
                 "audit_conn_id": settings.audit_conn_id,

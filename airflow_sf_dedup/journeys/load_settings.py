@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from airflow_sf_dedup.core.setting_values import check_text
 from airflow_sf_dedup.journeys.write_settings import WriteSettings
@@ -21,6 +22,7 @@ class LoadSettings:
     on_repeat: str = "last"
     group_by: str | None = None
     newer_than: str | None = None
+    twin_fields: Any = None
     staging_path: str | None = None
     allow_non_unique_key: bool = False
     salesforce_conn_id: str = "salesforce_default"

@@ -66,6 +66,7 @@ def entry_row(load_id: str, entry: Entry) -> Row:
         entry.attempts,
         entry.waited_seconds,
         stored_word(",".join(entry.error_fields) or None),
+        entry.twin_group,
     )
 
 

@@ -26,6 +26,8 @@ class Listeners:
     #: Told, partition by partition, how many rows are sent together: all its rows, or with ``in_order`` those of one
     #: wave.
     on_staged: Callable[[list[int]], None] = _nobody
+    #: Told in words what the rows have to do with each other, once they are staged.
+    on_kin: Callable[[str], None] = _nobody
 
     def check(self, fit: Fit) -> None:
         """Ask whether a load may go on whose columns are known by now.

@@ -241,6 +241,7 @@ class AuditContract:
             try_number=2,
             attempts=4,
             waited_seconds=31.25,
+            twin_group=1,
             matches=(MATCH, replace(MATCH, record_id="00Q000000000002EAA", field_differences=None)),
             values={"Email": "a@new.example", "Score__c": 1.5, "Fax": None, "Optout": True},
         )
