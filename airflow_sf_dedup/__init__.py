@@ -25,6 +25,7 @@ _PLACES = {
     "SalesforceDuplicateMirrorOperator": "airflow_sf_dedup.operators.mirror",
     "SalesforceDuplicateRuleReportOperator": "airflow_sf_dedup.operators.rule_report",
     "SalesforcePartitionOperator": "airflow_sf_dedup.operators.partition",
+    "SalesforcePlanOperator": "airflow_sf_dedup.operators.plan",
     "SalesforceUpsertOperator": "airflow_sf_dedup.operators.upsert",
     "SaveAnyway": "airflow_sf_dedup.policies",
     "Skip": "airflow_sf_dedup.policies",
@@ -45,6 +46,7 @@ __all__ = [
     "SalesforceDuplicateMirrorOperator",
     "SalesforceDuplicateRuleReportOperator",
     "SalesforcePartitionOperator",
+    "SalesforcePlanOperator",
     "SalesforceUpsertOperator",
     "SaveAnyway",
     "Skip",
@@ -62,6 +64,7 @@ if TYPE_CHECKING:
     from airflow_sf_dedup.operators.duplicate_audit import SalesforceDuplicateAuditOperator
     from airflow_sf_dedup.operators.mirror import SalesforceDuplicateMirrorOperator
     from airflow_sf_dedup.operators.partition import SalesforcePartitionOperator
+    from airflow_sf_dedup.operators.plan import SalesforcePlanOperator
     from airflow_sf_dedup.operators.rule_report import SalesforceDuplicateRuleReportOperator
     from airflow_sf_dedup.operators.upsert import SalesforceUpsertOperator
     from airflow_sf_dedup.policies import (
