@@ -67,9 +67,7 @@ class Load:
     #: What the load was expected to cost in calls, before anything was written.
     predicted_calls: int | None = None
     kind: LoadKind = LoadKind.LOAD
-    #: Of a load, the plan that it was given.
-    plan_id: str | None = None
-    #: Over the rows that were read and what decides on them, 32 hex digits; of plans, and of loads that were given one.
+    #: Of a plan, over the rows that were read and the settings that decide on them, 32 hex digits.
     digest: str | None = None
 
 

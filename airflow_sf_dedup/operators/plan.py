@@ -32,8 +32,7 @@ class SalesforcePlanOperator(ChecksParameters, HidesRows, BaseOperator):
 
     Nothing is written to the org. Keys are looked up by query, rules by ``findDuplicates()``, 50 rows a call; policies
     decide as in a load. Each row has its entry in the audit, in a load of kind ``plan``. Logs the table of a load's
-    verdict, and returns the ``duplicate_audit`` document of a load with ``plan_id`` and ``digest``, which
-    ``SalesforcePartitionOperator(plan=…)`` takes.
+    verdict, and returns the ``duplicate_audit`` document of a load with ``plan_id`` and ``digest``.
 
     :param source: as for :class:`~airflow_sf_dedup.operators.partition.SalesforcePartitionOperator`, as are the
         parameters down to ``audit_conn_id``. (templated)

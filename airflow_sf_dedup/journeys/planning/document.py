@@ -7,7 +7,6 @@ from typing import Any
 
 from airflow_sf_dedup.audit.base import AuditReader, Load, LoadKind
 from airflow_sf_dedup.core.entries import Action
-from airflow_sf_dedup.errors import SettingError
 from airflow_sf_dedup.journeys.planning.plan import NOT_IN_SAMPLE
 from airflow_sf_dedup.journeys.summary import fitting, summarise
 
@@ -22,19 +21,6 @@ def document_of(audit: AuditReader, plan: Load, *, audit_conn_id: str | None) ->
     left = sum(rows for (_, _, reason), rows in totals.reasons.items() if reason == NOT_IN_SAMPLE)
     document = {**summary, "kind": LoadKind.PLAN.value, "plan_id": plan.load_id, "digest": plan.digest}
     return fitting({**document, "rows_planned": totals.rows - left}, summary["sample"])
-
-
-def plan_id_of(value: Any) -> str:
-    """The id of a plan, given as such or as the document of its task.
-
-    :raises SettingError: it is neither.
-    """
-    plan_id = value.get("plan_id") if isinstance(value, Mapping) else value
-    if not isinstance(plan_id, str) or not plan_id.strip():
-        raise SettingError(
-            "plan: expected the output of a SalesforcePlanOperator, or the plan_id in it", setting="plan"
-        )
-    return plan_id.strip()
 
 
 def in_words(document: Mapping[str, Any]) -> str:

@@ -424,13 +424,13 @@ class AuditContract:
         plan = replace(
             load, load_id=str(uuid4()), kind=LoadKind.PLAN, started_at=BEGIN + timedelta(hours=1), digest="f" * 32
         )
-        given = replace(load, load_id=str(uuid4()), run_id="other", plan_id=plan.load_id)
-        for each in (load, plan, given):
+        other = replace(load, load_id=str(uuid4()), run_id="other")
+        for each in (load, plan, other):
             audit.open_load(each)
             audit.remember(each.load_id, [an_entry(1, Action.AWAITING_REVIEW, matches=(MATCH,))])
         period = Period(BEGIN, BEGIN + timedelta(days=1), org_id, "Lead")
 
-        assert [audit.load(each.load_id) for each in (load, plan, given)] == [load, plan, given]
+        assert [audit.load(each.load_id) for each in (load, plan, other)] == [load, plan, other]
         assert audit.loads_of_run(dag_id, load.run_id) == [load]
         assert audit.loads_of_run(dag_id, load.run_id, kind=LoadKind.PLAN) == [plan]
         latest = audit.latest_load(dag_id)

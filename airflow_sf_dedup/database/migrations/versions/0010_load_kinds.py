@@ -1,4 +1,4 @@
-"""Whether a load sent its rows or was only planned, which plan it was given, and a digest of what it read."""
+"""Whether a load sent its rows or was only planned, and of a plan a digest of what it read."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Add the columns; what is there sent its rows, and was given no plan."""
+    """Add the columns; what is there sent its rows."""
     op.add_column("sf_dedup_load", sa.Column("kind", sa.Text, nullable=False, server_default="load"))
-    for name in ("plan_id", "digest"):
-        op.add_column("sf_dedup_load", sa.Column(name, sa.Text))
+    op.add_column("sf_dedup_load", sa.Column("digest", sa.Text))
