@@ -26,6 +26,7 @@ _PLACES = {
     "SalesforceDuplicateMirrorOperator": "airflow_sf_dedup.operators.mirror",
     "SalesforceDuplicateRuleReportOperator": "airflow_sf_dedup.operators.rule_report",
     "SalesforcePartitionOperator": "airflow_sf_dedup.operators.partition",
+    "SalesforcePlanOperator": "airflow_sf_dedup.operators.plan",
     "SalesforceRevertOperator": "airflow_sf_dedup.operators.revert",
     "SalesforceUpsertOperator": "airflow_sf_dedup.operators.upsert",
     "SaveAnyway": "airflow_sf_dedup.policies",
@@ -48,6 +49,7 @@ __all__ = [
     "SalesforceDuplicateMirrorOperator",
     "SalesforceDuplicateRuleReportOperator",
     "SalesforcePartitionOperator",
+    "SalesforcePlanOperator",
     "SalesforceRevertOperator",
     "SalesforceUpsertOperator",
     "SaveAnyway",
@@ -66,6 +68,7 @@ if TYPE_CHECKING:
     from airflow_sf_dedup.operators.duplicate_audit import SalesforceDuplicateAuditOperator
     from airflow_sf_dedup.operators.mirror import SalesforceDuplicateMirrorOperator
     from airflow_sf_dedup.operators.partition import SalesforcePartitionOperator
+    from airflow_sf_dedup.operators.plan import SalesforcePlanOperator
     from airflow_sf_dedup.operators.revert import SalesforceRevertOperator
     from airflow_sf_dedup.operators.rule_report import SalesforceDuplicateRuleReportOperator
     from airflow_sf_dedup.operators.upsert import SalesforceUpsertOperator

@@ -33,6 +33,7 @@ def get_provider_info() -> dict[str, Any]:
                     "airflow_sf_dedup.operators.rule_report",
                     "airflow_sf_dedup.operators.mirror",
                     "airflow_sf_dedup.operators.revert",
+                    "airflow_sf_dedup.operators.plan",
                 ],
             }
         ],

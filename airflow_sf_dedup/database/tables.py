@@ -52,6 +52,8 @@ load = Table(
     Column("ended_at", UtcDateTime),
     Column("api_calls", BigInteger, nullable=False, server_default="0"),
     Column("predicted_calls", BigInteger),
+    Column("kind", Text, nullable=False, server_default="load"),
+    Column("digest", Text),
     Index("ix_sf_dedup_load_run", "dag_id", "run_id"),
     Index("ix_sf_dedup_load_sobject", "org_id", "sobject", "external_id_field"),
 )

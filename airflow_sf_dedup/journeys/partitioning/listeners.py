@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from airflow_sf_dedup.core.records import Record
 from airflow_sf_dedup.core.sobjects import Field
 from airflow_sf_dedup.journeys.preflight import Fit
 from airflow_sf_dedup.sources.reading import RejectedRow
@@ -23,6 +24,8 @@ class Listeners:
     check_load: Callable[[Sequence[str], Field], None] = _nobody
     #: Told each row that cannot be sent, which is audited as ``invalid``.
     on_rejected: Callable[[RejectedRow], None] = _nobody
+    #: Told each row that can be sent, in the order of the source, repeats among them.
+    on_read: Callable[[Record], None] = _nobody
     #: Told, partition by partition, how many rows are sent together: all its rows, or with ``in_order`` those of one
     #: wave.
     on_staged: Callable[[list[int]], None] = _nobody
