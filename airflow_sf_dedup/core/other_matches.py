@@ -13,6 +13,7 @@ from typing import Any
 from airflow_sf_dedup.core.decisions import DuplicateCase, LinkRow, MatchedRecord, UpdateOther, no_single_match
 from airflow_sf_dedup.core.keys import KeyRule
 from airflow_sf_dedup.core.likeness import is_blank
+from airflow_sf_dedup.core.write_modes import CREATE_ONLY
 
 
 def why_not_updated(case: DuplicateCase, sobject: str, stamp: str) -> str | None:
@@ -20,6 +21,8 @@ def why_not_updated(case: DuplicateCase, sobject: str, stamp: str) -> str | None
 
     :param stamp: the field of that sObject that remembers the row's key.
     """
+    if case.only_creates:
+        return CREATE_ONLY
     return no_single_match(case) or _why_not_this_one(live_match(case), case, sobject, stamp)
 
 

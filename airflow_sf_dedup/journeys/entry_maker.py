@@ -11,11 +11,13 @@ from airflow_sf_dedup.core.cautions import cautions
 from airflow_sf_dedup.core.clock import utc_now
 from airflow_sf_dedup.core.decisions import DuplicateCase, MatchedRecord
 from airflow_sf_dedup.core.differences import Difference, field_states
-from airflow_sf_dedup.core.entries import Action, AuditValues, Entry, MatchEntry
+from airflow_sf_dedup.core.entries import WRITTEN, Action, AuditValues, Entry, MatchEntry
+from airflow_sf_dedup.core.field_rules import FIELDS_KEPT
 from airflow_sf_dedup.core.outcomes import Failed, KeyHeldByMany, Match, Saved, Unanswered
 from airflow_sf_dedup.core.record_state import RecordState
 from airflow_sf_dedup.core.records import Record
 from airflow_sf_dedup.errors import CallError
+from airflow_sf_dedup.journeys.sending.known import LeftAlone
 from airflow_sf_dedup.journeys.sending.refusals import fails_for_now, named_fields, own_words
 from airflow_sf_dedup.locks.base import Holder
 from airflow_sf_dedup.salesforce.wire.duplicate_value import read_message
@@ -84,6 +86,10 @@ class EntryMaker:
         if outcome.created is None:
             more.setdefault("reason", "created_or_updated")
         return self.entry(record, done, record_id=outcome.record_id, **more)
+
+    def left_alone(self, record: Record, left: LeftAlone) -> Entry:
+        """The row was not sent, for what the org has of its key."""
+        return self.entry(record, left.action, reason=left.reason, record_id=left.record_id, error_fields=left.kept)
 
     def not_saved(
         self,
@@ -210,7 +216,9 @@ class EntryMaker:
         )
 
     def entry(self, record: Record, action: Action, **more: Any) -> Entry:
-        """An entry for a row."""
+        """An entry for a row. What a record kept of its own is told where the row was written to it."""
+        if action in WRITTEN and record.known and record.known.kept:
+            more = {"error_fields": record.known.kept, **more, "reason": more.get("reason") or FIELDS_KEPT}
         return Entry(
             row_number=record.row_number,
             action=action,
@@ -273,13 +281,13 @@ class EntryMaker:
 
     def _kept(self, record: Record, action: Action, matches: tuple[MatchEntry, ...]) -> Mapping[str, Any] | None:
         if action in _KEEPS_VALUES:
-            return record.fields
+            return record.carried
         keeps = self._audit_values is AuditValues.ALL or (
             self._audit_values is AuditValues.DUPLICATES and bool(matches)
         )
         if not keeps:
             return None
-        return {name: MASK if self._is_masked(name) else value for name, value in record.fields.items()}
+        return {name: MASK if self._is_masked(name) else value for name, value in record.carried.items()}
 
     def _is_masked(self, name: str) -> bool:
         return name.lower() in self._masked

@@ -25,6 +25,8 @@ from airflow_sf_dedup.journeys.sending.backoff import WaitBudget
 from airflow_sf_dedup.journeys.sending.claiming import HeldKeys
 from airflow_sf_dedup.journeys.sending.clearance import Clearance, PutOff, granted, put_off
 from airflow_sf_dedup.journeys.sending.delivery import Delivery, FinishesJobs, Parked
+from airflow_sf_dedup.journeys.sending.known import AsksFirst, HoldersMet
+from airflow_sf_dedup.journeys.sending.refusals import says_gone
 from airflow_sf_dedup.journeys.sending.senders import Senders
 from airflow_sf_dedup.journeys.sending.under_way import Answered, UnderWay, under_way
 from airflow_sf_dedup.journeys.sending.watermarks import WatermarkGuard
@@ -78,6 +80,8 @@ class Upsert:
     senders: Senders
     #: What keeps older rows back, where the load has an order.
     guard: WatermarkGuard
+    #: What the org has of keys decides how their rows are sent; part of the clearance, where the load asks first.
+    known: AsksFirst
     #: Rows that this very try found ``failed`` before it gave its worker slot back are not sent again in it.
     try_number: int = 1
     #: Rows that an earlier try left ``unknown``: they may be in the org.
@@ -152,7 +156,8 @@ class Upsert:
 
     def conflicts(self) -> KeyConflicts:
         """Settles rows that a unique value kept out."""
-        return KeyConflicts(self.key_rule, self.api, self.reader, self.senders)
+        met = HoldersMet(self.reader, self.known.sobject, self.known.write)
+        return KeyConflicts(self.key_rule, self.api, self.reader, self.senders, met)
 
 
 class _Run:
@@ -173,6 +178,10 @@ class _Run:
         self._conflicting: list[Answered[Record]] = []
         #: Row numbers of those that have been re-read: no row goes round in circles.
         self._re_read: set[int] = set()
+        #: Rows whose record was gone when they came to be written to it: the org is asked for their keys once more.
+        self._gone: list[UnderWay[Record]] = []
+        #: Row numbers of those that have been asked for once more.
+        self._asked_again: set[int] = set()
         self.rows_put_off = 0
         #: Who had their keys in flight, by task.
         self.holders: dict[str, Holder] = {}
@@ -198,10 +207,10 @@ class _Run:
     ) -> Parked | None:
         sender = self._task.deliver()
         try:
-            parked = self._take_in(batches(sender)) or self._re_read_doubtful(sender)
+            parked = self._take_in(batches(sender)) or self._re_read_doubtful(sender) or self._ask_again(sender)
             self._settle_conflicting_rows()
             while not parked and self._is_worth_waiting(sender.put_off) and self._key_wait.wait():
-                parked = self._take_in(sender.send_put_off())
+                parked = self._take_in(sender.send_put_off()) or self._ask_again(sender)
                 self._settle_conflicting_rows()
         except CallError as error:
             self._give_up(sender, error)
@@ -283,6 +292,11 @@ class _Run:
         self._settle_conflicts(conflicts, conflicts.write_to_holders(held, holders))
         return self._take_in(sender.send(each for each in sent if each.row.key not in holders))
 
+    def _ask_again(self, sender: Delivery[Record]) -> Parked | None:
+        """Rows whose record left the org between the question and the write: by what the org has now."""
+        rows, self._gone = self._gone, []
+        return self._take_in(sender.send(rows)) if rows else None
+
     def _settle_conflicts(self, conflicts: KeyConflicts, batches: Iterable[list[Conflict]]) -> None:
         try:
             for batch in batches:
@@ -302,7 +316,8 @@ class _Run:
 
     def _unsettled(self, sender: Delivery[Record]) -> Iterator[UnderWay[Record]]:
         """The rows that are not in flight and not settled."""
-        return chain((each.sent for each in self._blocked), (each.sent for each in self._conflicting), sender.left())
+        waiting = chain(self._blocked, self._conflicting, self._task.known.told())
+        return chain((each.sent for each in waiting), self._gone, sender.left())
 
     def _give_up_rows(self, rows: Iterable[UnderWay[Record]], error: CallError) -> None:
         self._task.recorder.give_up(rows, error)
@@ -343,12 +358,23 @@ class _Run:
         for answered in task.lost_answers.resolved(batch):
             if blocked := kept_out(answered):
                 self._blocked.append(blocked)
+            elif self._is_to_be_asked_again(answered):
+                self._gone.append(answered.sent)
             elif needs_re_read(answered, key_field):
                 self._conflicting.append(answered)
             else:
                 entries.append(task.recorder.entry(answered, maker))
         task.recorder.record(entries)
         self._account_for_dropped()
+        if told := task.known.told():
+            self._settle_answered(told)
+
+    def _is_to_be_asked_again(self, answered: Answered[Record]) -> bool:
+        number, known = answered.row.row_number, answered.row.known
+        if known is None or known.record_id is None or number in self._asked_again or not says_gone(answered.outcome):
+            return False
+        self._asked_again.add(number)
+        return True
 
     def _settle_conflicting(self, batch: list[Conflict]) -> None:
         recorder = self._task.recorder
@@ -365,6 +391,7 @@ class _Run:
         """Rows that were kept back: older than what was written of their key, or settled by another process."""
         recorder, stale = self._task.recorder, self._task.guard.stale()
         recorder.record([recorder.entries.entry(row, Action.SKIPPED, reason=why) for row, why in stale])
+        recorder.left_alone(self._task.known.left_alone())
         for record, action in self._task.keys.settled_meanwhile():
             if action in AWAITS_A_PERSON:
                 recorder.hold_back(record, action)

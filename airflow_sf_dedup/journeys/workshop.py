@@ -22,9 +22,11 @@ from airflow_sf_dedup.core.decisions import (
     UpdateOther,
 )
 from airflow_sf_dedup.core.entries import WRITTEN
+from airflow_sf_dedup.core.field_rules import FieldRules
 from airflow_sf_dedup.core.keys import KeyRule
 from airflow_sf_dedup.core.records import Record
 from airflow_sf_dedup.core.sobjects import SObject
+from airflow_sf_dedup.core.write_modes import WriteMode
 from airflow_sf_dedup.errors import CallError
 from airflow_sf_dedup.journeys.entry_maker import EntryMaker
 from airflow_sf_dedup.journeys.entry_sink import SettlingSink
@@ -36,6 +38,7 @@ from airflow_sf_dedup.journeys.sending.backoff import seconds_before_try
 from airflow_sf_dedup.journeys.sending.claiming import HeldKeys
 from airflow_sf_dedup.journeys.sending.clearance import Clearance
 from airflow_sf_dedup.journeys.sending.delivery import Delivery
+from airflow_sf_dedup.journeys.sending.known import AsksFirst, WriteRules
 from airflow_sf_dedup.journeys.sending.next_step import Terms
 from airflow_sf_dedup.journeys.sending.raisers import AuditedRaisers
 from airflow_sf_dedup.journeys.sending.senders import Room, Senders, itself
@@ -144,6 +147,7 @@ class Workshop:
     :ivar staged: rows of other loads, as far as they are staged.
     :ivar say: takes a line of progress.
     :ivar known: other sObjects that are described already, by name.
+    :ivar write_rules: what may be created, and what may be overwritten; ``None``: everything.
     :ivar token: under which keys are claimed; another process goes on with it where a job was left on its way.
     """
 
@@ -160,6 +164,7 @@ class Workshop:
     staged: Callable[[Load, Collection[int]], Mapping[int, Record]] = nothing_staged
     say: Callable[[str], None] = lambda line: None
     known: Mapping[str, SObject] = field(default_factory=dict)
+    write_rules: WriteRules | None = None
     token: str = field(default_factory=lambda: str(uuid.uuid4()))
 
     def upsert(self) -> Upsert:
@@ -177,6 +182,7 @@ class Workshop:
             lost_answers=self.lost_answers,
             keys=self.keys,
             guard=self.guard,
+            known=self.asks_first,
             clearance=self.clearance,
             deliver=partial(self.travel, self),
             senders=self.senders,
@@ -223,9 +229,17 @@ class Workshop:
     @cached_property
     def clearance(self) -> Clearance[Record]:
         """A key that is not unique lets one row create two records: its writes are announced before they are made."""
+        cleared: Clearance[Record] = self.asks_first if self.asks_first.write.ask_first else self.guard
         if self.org.api.repeatable:
-            return self.guard
-        return Intents(self.guard, self.stores.audit, self.part.load_id, self.entries)
+            return cleared
+        return Intents(cleared, self.stores.audit, self.part.load_id, self.entries)
+
+    @cached_property
+    def asks_first(self) -> AsksFirst:
+        """What looks for the records that rows are about, where the load's mode or its rules for fields need it."""
+        part = self.part
+        rules = self.write_rules or WriteRules(FieldRules(part.key_rule.field.name))
+        return AsksFirst(self.guard, self.org.reader, part.sobject.name, rules)
 
     @cached_property
     def senders(self) -> Senders:
@@ -284,6 +298,7 @@ class Workshop:
             OtherMatches(reader, part.sobject, self.others, other_fields(self.policy)),
             now=self.clocks.now,
             claimed=self.stamped,
+            only_creates=self.asks_first.write.mode is WriteMode.CREATE_ONLY,
         )
 
     @cached_property

@@ -15,6 +15,9 @@ from airflow_sf_dedup.salesforce.wire.error_codes import Handling, rule_for
 #: Statuses of a refusal that may be one row's fault; SOAP faults all have 500. Others speak of the resource.
 _OF_A_ROW = frozenset({None, 400, 413, 500})
 
+#: A write by id that fails with one of these may have met a record that is gone since it was read.
+_GONE = frozenset({"ENTITY_IS_DELETED", "INVALID_CROSS_REFERENCE_KEY"})
+
 _REFUSED = (Failed, DuplicatesFound, KeyHeldByMany)
 
 #: A repeat of the key in one call passes once its rows are sent apart.
@@ -31,6 +34,11 @@ def fails_for_now(outcome: Outcome, external_id_field: str | None) -> bool:
     if outcome.code == "DUPLICATE_VALUE":
         return external_id_field is not None and kind_of(outcome.message, external_id_field) in _PASSING_KINDS
     return rule_for(outcome.code, outcome.message).handling in (Handling.RETRY_ROW, Handling.RETRY_CALL)
+
+
+def says_gone(outcome: Outcome) -> bool:
+    """Whether the record that was written to by its id is gone: of a look-up field of the row, the field is named."""
+    return isinstance(outcome, Failed) and outcome.code in _GONE and not set(outcome.fields) - {"Id", "id"}
 
 
 def may_be_a_row(error: CallError) -> bool:
