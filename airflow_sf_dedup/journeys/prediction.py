@@ -71,7 +71,8 @@ def reads_of(write: WriteSettings) -> Reads | None:
     if not write.asks_first:
         return None
     updates, creates = write.mode != WriteMode.CREATE_ONLY, write.mode != WriteMode.UPDATE_ONLY
-    return Reads(updates and FieldRule.ONLY_BLANKS in (write.field_rules or {}).values(), 100 if updates and creates else 0)
+    values = updates and FieldRule.ONLY_BLANKS in (write.field_rules or {}).values()
+    return Reads(values, _LEFT_OUT if updates and creates else 0)
 
 
 @dataclass(frozen=True, slots=True)

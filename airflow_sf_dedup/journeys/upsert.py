@@ -316,8 +316,8 @@ class _Run:
 
     def _unsettled(self, sender: Delivery[Record]) -> Iterator[UnderWay[Record]]:
         """The rows that are not in flight and not settled."""
-        waiting = chain(self._blocked, self._conflicting, self._task.known.told())
-        return chain((each.sent for each in waiting), self._gone, sender.left())
+        answered = chain(self._conflicting, self._task.known.told())
+        return chain((b.sent for b in self._blocked), (a.sent for a in answered), self._gone, sender.left())
 
     def _give_up_rows(self, rows: Iterable[UnderWay[Record]], error: CallError) -> None:
         self._task.recorder.give_up(rows, error)
