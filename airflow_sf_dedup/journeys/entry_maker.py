@@ -17,7 +17,6 @@ from airflow_sf_dedup.core.outcomes import Failed, KeyHeldByMany, Match, Saved, 
 from airflow_sf_dedup.core.record_state import RecordState
 from airflow_sf_dedup.core.records import Record
 from airflow_sf_dedup.errors import CallError
-from airflow_sf_dedup.journeys.sending.known import LeftAlone
 from airflow_sf_dedup.journeys.sending.refusals import fails_for_now, named_fields, own_words
 from airflow_sf_dedup.locks.base import Holder
 from airflow_sf_dedup.salesforce.wire.duplicate_value import read_message
@@ -86,10 +85,6 @@ class EntryMaker:
         if outcome.created is None:
             more.setdefault("reason", "created_or_updated")
         return self.entry(record, done, record_id=outcome.record_id, **more)
-
-    def left_alone(self, record: Record, left: LeftAlone) -> Entry:
-        """The row was not sent, for what the org has of its key."""
-        return self.entry(record, left.action, reason=left.reason, record_id=left.record_id, error_fields=left.kept)
 
     def not_saved(
         self,

@@ -28,6 +28,9 @@ ROWS_A_READ = 2000
 #: Keys of a query in a URL, where they have some twenty characters each.
 KEYS_IN_A_URL = 400
 
+#: Rows of a call that find no room, where new records and updates share no chunk: half a chunk, once or twice.
+_LEFT_OUT = 200
+
 _LOOK_UP = "look up what blocks"
 
 #: What became of rows that a duplicate rule refused; the first two were written again.

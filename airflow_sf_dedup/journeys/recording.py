@@ -124,7 +124,7 @@ class Recorder:
     def _plain_entry(self, answered: Answered[Record], maker: EntryMaker, conflict: Conflict | None) -> Entry:
         outcome = answered.outcome
         if conflict is not None and conflict.left_alone and _is_left_alone(answered):
-            return maker.left_alone(answered.row, conflict.left_alone)
+            return maker.entry(answered.row, conflict.left_alone.action, **conflict.left_alone.told)
         assert not isinstance(outcome, DuplicatesFound)  # noqa: S101 - narrows the union
         if isinstance(outcome, Saved):
             return self._saved(answered, outcome, maker, conflict)
@@ -149,7 +149,7 @@ class Recorder:
 
     def left_alone(self, rows: Iterable[tuple[Record, LeftAlone]]) -> None:
         """Commit the entries of rows that are not sent, for what the org has of their keys."""
-        self.record([self.entries.left_alone(row, left) for row, left in rows])
+        self.record([self.entries.entry(row, left.action, **left.told) for row, left in rows])
 
     def _waits_for_key(self, each: PutOff[Record]) -> Entry:
         in_doubt = each.sent.in_doubt or each.holder.load_id == self.load_id

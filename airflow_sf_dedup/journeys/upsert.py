@@ -25,8 +25,7 @@ from airflow_sf_dedup.journeys.sending.backoff import WaitBudget
 from airflow_sf_dedup.journeys.sending.claiming import HeldKeys
 from airflow_sf_dedup.journeys.sending.clearance import Clearance, PutOff, granted, put_off
 from airflow_sf_dedup.journeys.sending.delivery import Delivery, FinishesJobs, Parked
-from airflow_sf_dedup.journeys.sending.known import AsksFirst, HoldersMet
-from airflow_sf_dedup.journeys.sending.refusals import says_gone
+from airflow_sf_dedup.journeys.sending.known import AsksFirst, HoldersMet, Vanished
 from airflow_sf_dedup.journeys.sending.senders import Senders
 from airflow_sf_dedup.journeys.sending.under_way import Answered, UnderWay, under_way
 from airflow_sf_dedup.journeys.sending.watermarks import WatermarkGuard
@@ -178,10 +177,7 @@ class _Run:
         self._conflicting: list[Answered[Record]] = []
         #: Row numbers of those that have been re-read: no row goes round in circles.
         self._re_read: set[int] = set()
-        #: Rows whose record was gone when they came to be written to it: the org is asked for their keys once more.
-        self._gone: list[UnderWay[Record]] = []
-        #: Row numbers of those that have been asked for once more.
-        self._asked_again: set[int] = set()
+        self._vanished = Vanished()
         self.rows_put_off = 0
         #: Who had their keys in flight, by task.
         self.holders: dict[str, Holder] = {}
@@ -294,7 +290,7 @@ class _Run:
 
     def _ask_again(self, sender: Delivery[Record]) -> Parked | None:
         """Rows whose record left the org between the question and the write: by what the org has now."""
-        rows, self._gone = self._gone, []
+        rows = self._vanished.rows()
         return self._take_in(sender.send(rows)) if rows else None
 
     def _settle_conflicts(self, conflicts: KeyConflicts, batches: Iterable[list[Conflict]]) -> None:
@@ -317,7 +313,7 @@ class _Run:
     def _unsettled(self, sender: Delivery[Record]) -> Iterator[UnderWay[Record]]:
         """The rows that are not in flight and not settled."""
         answered = chain(self._conflicting, self._task.known.told())
-        return chain((b.sent for b in self._blocked), (a.sent for a in answered), self._gone, sender.left())
+        return chain((b.sent for b in self._blocked), (a.sent for a in answered), self._vanished.rows(), sender.left())
 
     def _give_up_rows(self, rows: Iterable[UnderWay[Record]], error: CallError) -> None:
         self._task.recorder.give_up(rows, error)
@@ -358,8 +354,8 @@ class _Run:
         for answered in task.lost_answers.resolved(batch):
             if blocked := kept_out(answered):
                 self._blocked.append(blocked)
-            elif self._is_to_be_asked_again(answered):
-                self._gone.append(answered.sent)
+            elif self._vanished.takes(answered):
+                continue
             elif needs_re_read(answered, key_field):
                 self._conflicting.append(answered)
             else:
@@ -368,13 +364,6 @@ class _Run:
         self._account_for_dropped()
         if told := task.known.told():
             self._settle_answered(told)
-
-    def _is_to_be_asked_again(self, answered: Answered[Record]) -> bool:
-        number, known = answered.row.row_number, answered.row.known
-        if known is None or known.record_id is None or number in self._asked_again or not says_gone(answered.outcome):
-            return False
-        self._asked_again.add(number)
-        return True
 
     def _settle_conflicting(self, batch: list[Conflict]) -> None:
         recorder = self._task.recorder

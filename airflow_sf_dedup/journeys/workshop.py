@@ -128,12 +128,17 @@ def by_calls(workshop: Workshop) -> Delivery[Record]:
     is_grouped = workshop.load is not None and bool(workshop.load.settings.get("group_by"))
     return workshop.senders.by_calls(
         workshop.org.api.upsert,
-        workshop.terms,
+        _terms(workshop.part, workshop.org.api),
         Room.of(workshop.org.api),
         itself,
         clearance=workshop.clearance,
         max_in_flight=1 if is_grouped else workshop.max_in_flight,
     )
+
+
+def _terms(part: Part, api: ChunkApi) -> Terms:
+    """By which key rows are written."""
+    return Terms(part.key_rule.field.name, api.repeatable)
 
 
 @dataclass
@@ -284,7 +289,15 @@ class Workshop:
     def naming(self) -> Naming:
         """Which records block rows."""
         org = self.org
-        return Naming(org.lookup, org.api, org.reader, self.terms, self.lost_answers, self.senders, org.lookup_instead)
+        return Naming(
+            org.lookup,
+            org.api,
+            org.reader,
+            _terms(self.part, org.api),
+            self.lost_answers,
+            self.senders,
+            org.lookup_instead,
+        )
 
     @cached_property
     def cases(self) -> Cases:
@@ -351,11 +364,6 @@ class Workshop:
         if self.task.try_number <= 1:
             return {}
         return self.stores.record_claims.claimed(self.part.load_id, self.part.org_id)
-
-    @property
-    def terms(self) -> Terms:
-        """By which key rows are written."""
-        return Terms(self.part.key_rule.field.name, self.org.api.repeatable)
 
     def _unknown_since(self) -> datetime:
         """When the load began, by the org's clock: however much that of the workers differs."""

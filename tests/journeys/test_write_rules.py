@@ -1,4 +1,4 @@
-"""Settings that say what a load may create and overwrite: one that protects nothing ends the load before its first row."""
+"""What a load may create and overwrite: a setting that protects nothing ends the load before its first row."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ NAMED = replace(
     ("field_rules", "says"),
     [
         ({"Phne": "never"}, r"Lead has no field .* called Phne"),
-        ({"Phone": "sometimes"}, "Phone has the rule 'sometimes'; it may have 'always', 'only_blanks'"),
+        ({"Phone": "sometimes"}, "Phone has the rule 'sometimes'; it may have 'always' or 'only_blanks'"),
         ({"Phone": ["never"]}, r"Phone has the rule \['never'\]"),
         ({"": "never"}, "expected field names"),
         (["Phone"], "expected field names with a rule for each"),

@@ -18,6 +18,7 @@ from airflow_sf_dedup.core.outcomes import Failed, KeyHeldByMany, Saved
 from airflow_sf_dedup.core.records import Record
 from airflow_sf_dedup.core.write_modes import KEY_EXISTS, WriteMode
 from airflow_sf_dedup.journeys.sending.clearance import Clearance, Cleared, Dropped, granted
+from airflow_sf_dedup.journeys.sending.refusals import says_gone
 from airflow_sf_dedup.journeys.sending.under_way import Answered, UnderWay
 from airflow_sf_dedup.salesforce.ports import RecordReader
 
@@ -32,6 +33,11 @@ class LeftAlone:
     record_id: str | None = None
     #: Fields in which it keeps its own values.
     kept: tuple[str, ...] = ()
+
+    @property
+    def told(self) -> Mapping[str, Any]:
+        """What the row's entry says of it."""
+        return {"reason": self.reason, "record_id": self.record_id, "error_fields": self.kept}
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,3 +205,25 @@ class HoldersMet:
                 yield each, decided
             else:
                 yield replace(each, outcome=decided), None
+
+
+@dataclass
+class Vanished:
+    """Rows whose record left the org between the question and the write: it is asked once more, each row once."""
+
+    _rows: list[UnderWay[Record]] = field(default_factory=list, init=False)
+    _asked_again: set[int] = field(default_factory=set, init=False)
+
+    def takes(self, answered: Answered[Record]) -> bool:
+        """Whether the row is one of them."""
+        number, known = answered.row.row_number, answered.row.known
+        if known is None or known.record_id is None or number in self._asked_again or not says_gone(answered.outcome):
+            return False
+        self._asked_again.add(number)
+        self._rows.append(answered.sent)
+        return True
+
+    def rows(self) -> list[UnderWay[Record]]:
+        """Those that were taken since this was asked last."""
+        rows, self._rows = self._rows, []
+        return rows
