@@ -27,6 +27,7 @@ from airflow_sf_dedup.journeys.policy_targets import check_other_fields
 from airflow_sf_dedup.journeys.prediction import one_call_a_row, predict_calls, reads_of, warnings_of
 from airflow_sf_dedup.journeys.required import lacking
 from airflow_sf_dedup.journeys.rule_names import check_rule_names
+from airflow_sf_dedup.journeys.sending.known import WriteRules
 from airflow_sf_dedup.journeys.task_run import TaskRun
 from airflow_sf_dedup.journeys.write_rules import write_rules_of
 from airflow_sf_dedup.journeys.write_settings import WriteSettings
@@ -119,8 +120,7 @@ class Beginning:
             return others[name.lower()]
 
         def fits(columns: Sequence[str], key_field: Field) -> None:
-            _check_fit(settings.write, sobject, columns, key_field, other)
-            sent[:] = columns
+            sent[:] = _check_fit(settings.write, sobject, columns, key_field, other).made_of(columns)
 
         refs = partition_source(
             rows,
@@ -235,15 +235,16 @@ def _check_fit(
     columns: Iterable[str],
     key_field: Field,
     others: Callable[[str], SObject],
-) -> None:
+) -> WriteRules:
     """Whether the settings fit a load that is not staged yet.
 
     :param described: the sObject with all its fields.
     :param columns: of the source, as far as they are sent.
     :param others: describes the other sObjects that policies write to, each at most once.
+    :returns: what may be created and overwritten.
     :raises SettingError: as the upsert task would raise it.
     """
     policy = policy_of(settings.on_duplicate, described, columns, key_field.name)
     check_other_fields(policy, described, key_field.name, others)
     masked_names(settings.masked_fields, described, key_field.name)
-    write_rules_of(settings, described, key_field)
+    return write_rules_of(settings, described, key_field)

@@ -117,11 +117,12 @@ class CollectionsApi:
             read=lambda answer: rest.read_composite(answer, sizes),
             on_retry=lost,
         )
-        answers = [
+        if lost.in_doubt:
+            answers = [rest.after_a_lost_answer(each) for each in answers]
+        return [
             each if is_created is None else rest.told_created(each, created=is_created)
             for each, is_created in zip(answers, created, strict=True)
         ]
-        return [rest.after_a_lost_answer(each) for each in answers] if lost.in_doubt else answers
 
 
 def _tells_created(chunk: Sequence[Record]) -> bool | None:

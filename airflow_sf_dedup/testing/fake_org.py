@@ -199,7 +199,8 @@ class FakeOrg(NotedCalls):
                 for chunk in chunks
             ]
 
-        return self._sent(carry_out, on_late, self.repeatable)
+        answers = self._sent(carry_out, on_late, self.repeatable)
+        return [_of_known(chunk, answer) for chunk, answer in zip(chunks, answers, strict=True)]
 
     def update(
         self, chunks: Sequence[Sequence[RecordUpdate]], *, on_late: Callable[[], None] = nobody
@@ -359,6 +360,16 @@ def _of_keys(key_rule: KeyRule, known: Mapping[str, _T], keys: Sequence[str]) ->
     """Of what is known of keys, by the field's own case rule, what is asked for."""
     folded = {key_rule.fold(key): value for key, value in known.items()}
     return {key: folded[fold] for key in keys if (fold := key_rule.fold(key)) in folded}
+
+
+def _of_known(chunk: Sequence[Record], answer: ChunkAnswer) -> ChunkAnswer:
+    """What is written by its id was not created, whatever answer is lost."""
+    if isinstance(answer, ChunkRefused):
+        return answer
+    return [
+        Saved(told.record_id, False) if isinstance(told, Saved) and row.known and row.known.record_id else told
+        for row, told in zip(chunk, answer, strict=True)
+    ]
 
 
 def _next(answers: Mapping[str, list[Outcome]], name: str) -> Outcome | None:

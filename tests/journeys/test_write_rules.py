@@ -87,6 +87,20 @@ def test_nothing_is_asked_where_nothing_depends_on_it(settings: WriteSettings, a
     assert (settings.lookup_path.writes, settings.lookup_path.name == "soap_upsert") == (not asks, not asks)
 
 
+@pytest.mark.parametrize(
+    ("settings", "columns"),
+    [
+        (WriteSettings(), [KEY, "LastName", "Phone"]),
+        (WriteSettings(field_rules={"LastName": "never", "Phone": "on_create_only"}), [KEY, "Phone"]),
+        (WriteSettings(mode="update_only"), []),
+    ],
+    ids=["all", "but those that are never sent", "none are made"],
+)
+def test_of_which_columns_new_records_are_made(settings: WriteSettings, columns: list[str]) -> None:
+    """A required field that is not among them is worth a warning."""
+    assert write_rules_of(settings, LEAD, KEY_FIELD).made_of([KEY, "LastName", "Phone"]) == columns
+
+
 def test_a_rule_for_a_field_that_shows_others_holds_for_them_but_for_those_with_a_rule_of_their_own() -> None:
     rules = write_rules_of(WriteSettings(field_rules={"Name": "never", "FirstName": "always"}), NAMED, KEY_FIELD).rules
     shared = rules.on_create({KEY: "A-1", "FirstName": "Ada", "MiddleName": "K."})

@@ -7,7 +7,7 @@ by the id of the record that holds its key, or inserted, or not sent at all; see
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -91,6 +91,10 @@ class WriteRules:
     @property
     def _updates(self) -> bool:
         return self.mode is not WriteMode.CREATE_ONLY
+
+    def made_of(self, columns: Iterable[str]) -> list[str]:
+        """The columns of which new records are made; none where the load makes none."""
+        return list(self.rules.on_create(dict.fromkeys(columns)).sent) if self.mode.may_create else []
 
     def as_new(self, row: Record) -> Record:
         """The row, to be inserted."""

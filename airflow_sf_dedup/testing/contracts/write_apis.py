@@ -173,6 +173,12 @@ class ChunkApiContract(Generic[OrgT]):
         assert saved.created is None
         assert len(late) == 1, "whoever has the row hears of a sending that may still be carried out"
 
+    def test_after_a_lost_answer_a_row_of_a_known_record_was_not_created(self, org: ArrangedOrg, api: ChunkApi) -> None:
+        row = org.row()
+        known = org.record(key=row.key)
+        org.lose_an_answer()
+        assert upserted(api, [replace(row, known=KnownRecord(known))]) == [Saved(known, False)]
+
     def test_what_is_refused_after_a_lost_answer_is_in_doubt(self, org: ArrangedOrg, api: ChunkApi) -> None:
         row, _ = org.blocked_row()
         org.lose_an_answer()
