@@ -25,7 +25,7 @@ from airflow_sf_dedup.journeys.sending.backoff import WaitBudget
 from airflow_sf_dedup.journeys.sending.claiming import HeldKeys
 from airflow_sf_dedup.journeys.sending.clearance import Clearance, PutOff, granted, put_off
 from airflow_sf_dedup.journeys.sending.delivery import Delivery, FinishesJobs, Parked
-from airflow_sf_dedup.journeys.sending.known import AsksFirst, HoldersMet, Vanished
+from airflow_sf_dedup.journeys.sending.known import AsksFirst, HoldersMet, Vanished, as_far_as_known
 from airflow_sf_dedup.journeys.sending.senders import Senders
 from airflow_sf_dedup.journeys.sending.under_way import Answered, UnderWay, under_way
 from airflow_sf_dedup.journeys.sending.watermarks import WatermarkGuard
@@ -351,7 +351,7 @@ class _Run:
         task, key_field = self._task, self._task.key_rule.field.name
         entries: list[Entry] = []
         maker = task.recorder.entries.at_once()
-        for answered in task.lost_answers.resolved(batch):
+        for answered in task.lost_answers.resolved([*map(as_far_as_known, batch)]):
             if blocked := kept_out(answered):
                 self._blocked.append(blocked)
             elif self._vanished.takes(answered):

@@ -286,6 +286,27 @@ def test_a_try_that_was_killed_after_its_insert_is_told_from_a_record_that_was_t
     assert loads.org.sent("upsert") == []
 
 
+@pytest.mark.parametrize(
+    ("made", "action"),
+    [(timedelta(seconds=1), "created"), (timedelta(days=-9), "updated")],
+    ids=["by the killed try", "long ago"],
+)
+def test_what_is_left_to_write_after_a_killed_try_is_written_and_the_dates_tell_who_made_the_record(
+    loads: Loads, made: timedelta, action: str
+) -> None:
+    now = datetime.now(UTC).replace(microsecond=0)
+    loads.org.held.clear()
+    rules = {"Phone": "on_create_only"}
+    claims = SqlKeyClaims(loads.engine, timedelta(0), clock=lambda: now)
+    clear(loads.upsert("upsert", rules, claims=claims).clearance, [row(1, Phone="555")])
+    loads.hold("key-1", lead_id(1), LastName="Name 1", Phone="777")
+    loads.org.created[lead_id(1)] = Origin(now + made, None, now + made, None)
+    loads.run([row(1, Phone="555")], "upsert", rules, claims=SqlKeyClaims(loads.engine), try_number=2)
+    [(told, _, record_id)] = loads.said()
+    assert (told, record_id) == (action, lead_id(1))
+    assert loads.values(lead_id(1))["Phone"] == "777"
+
+
 @pytest.mark.parametrize("mode", ["create_only", "upsert"])
 def test_a_try_that_was_killed_before_its_insert_did_not_make_the_record_that_is_there(loads: Loads, mode: str) -> None:
     now = datetime.now(UTC).replace(microsecond=0)

@@ -154,7 +154,7 @@ class AsksFirst:
     def _decided(self, each: UnderWay[Record], before: Before) -> Cleared[Record]:
         decided = self.write.decide(each.row, before)
         if isinstance(decided, Record):
-            return each.of(decided)
+            return each.of(self._perhaps_own(decided) if each.in_doubt else decided)
         if isinstance(decided, KeyHeldByMany):
             self._told.append(Answered(each, decided))
         elif each.in_doubt and decided.record_id:
@@ -162,6 +162,11 @@ class AsksFirst:
         else:
             self._left.append((each, decided))
         return Dropped.DROPPED
+
+    def _perhaps_own(self, row: Record) -> Record:
+        if row.known is None or row.known.record_id is None or not self.write.mode.may_create:
+            return row
+        return replace(row, known=replace(row.known, may_be_own=True))
 
     def _doubted(self, each: UnderWay[Record], left: LeftAlone, record_id: str) -> Answered[Record]:
         """A row that need not be sent, and may have been: a re-read tells whether its own call wrote the record."""
@@ -179,6 +184,14 @@ class AsksFirst:
         """The rows of which the org's records tell the outcome, since this was asked last."""
         rows, self._told = self._told, []
         return rows
+
+
+def as_far_as_known(answered: Answered[Record]) -> Answered[Record]:
+    """A row that was written to a record which an earlier call with it may have created: its dates tell."""
+    outcome, known = answered.outcome, answered.row.known
+    if isinstance(outcome, Saved) and known is not None and known.may_be_own:
+        return replace(answered, outcome=Saved(outcome.record_id, None))
+    return answered
 
 
 @dataclass(frozen=True)
