@@ -22,5 +22,3 @@ class KnownRecord:
     kept: tuple[str, ...] = ()
     #: An earlier call with the row, whose answer was lost, may have created the record.
     may_be_own: bool = False
-    #: What the record held, by its own field names, as far as it was read.
-    before: Mapping[str, Any] = field(default_factory=dict)

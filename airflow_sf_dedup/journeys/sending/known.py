@@ -115,12 +115,11 @@ class WriteRules:
         shared = self.rules.on_update(row.carried, stored)
         if set(shared.sent) <= {self.rules.key_field}:
             return LeftAlone(Action.UNCHANGED, FIELDS_KEPT if shared.kept else None, record_id, shared.kept)
-        return _known(row, shared, record_id, stored)
+        return _known(row, shared, record_id)
 
 
-def _known(row: Record, shared: Sharing, record_id: str | None, stored: Mapping[str, Any] | None = None) -> Record:
-    known = KnownRecord(record_id, shared.held_back, shared.kept, stored or {})
-    return replace(row, fields=shared.sent, known=known)
+def _known(row: Record, shared: Sharing, record_id: str | None) -> Record:
+    return replace(row, fields=shared.sent, known=KnownRecord(record_id, shared.held_back, shared.kept))
 
 
 @dataclass
