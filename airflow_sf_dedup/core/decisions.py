@@ -17,6 +17,7 @@ from airflow_sf_dedup.core.outcomes import NO_MATCH_NAMED, Match
 from airflow_sf_dedup.core.record_state import Deletion, RecordState
 from airflow_sf_dedup.core.records import Record
 from airflow_sf_dedup.core.sobjects import SObject
+from airflow_sf_dedup.core.write_modes import CREATE_ONLY
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,6 +239,8 @@ class DuplicateCase:
     described: SObject | None = None
     #: E-mail addresses, in lower case, that people of different names hold among all that is settled together.
     shared_mailboxes: frozenset[str] = frozenset()
+    #: The load only creates: no policy may write to a record that there is.
+    only_creates: bool = False
     #: Policies whose decisions were refused, in that order.
     refused: tuple[Refused, ...] = ()
 
@@ -288,6 +291,8 @@ def uncertainty(case: DuplicateCase) -> str | None:
     the row's own sobject, readable and without another key, and when no other record holds the row's key yet.
     It may hold the key itself: a call of an earlier try that stamped it was carried out late.
     """
+    if case.only_creates:
+        return CREATE_ONLY
     return no_single_match(case) or _why_not_this_one(next(r for r in case.matched if not r.is_gone), case)
 
 
@@ -339,6 +344,8 @@ def why_not_undeleted(case: DuplicateCase) -> str | None:
     It is the only one that the rules name, or that holds the row's key; nothing else matches, every match is named, no
     live record holds the key, and it was deleted and not merged away.
     """
+    if case.only_creates:
+        return CREATE_ONLY
     if case.obstacle in (Obstacle.KEY_HELD_BY_MANY, Obstacle.KEY_HELD_BY_CONVERTED):
         return case.obstacle.value
     if case.key_holders:

@@ -53,11 +53,16 @@ ERASED = "erased"
 #: With these actions the row's values are in the org.
 WRITTEN = frozenset({Action.CREATED, Action.UPDATED, Action.MATCHED_UPDATED, Action.SAVED_ANYWAY})
 
+#: The same, where nothing was left to write; what a record kept of its own is no state of the row's any more.
+IN_THE_ORG = WRITTEN | {Action.UNCHANGED}
+
 #: Rows with these actions are sent again when their task runs again.
 UNSETTLED = frozenset({Action.FAILED, Action.UNKNOWN, Action.NOT_SENT})
 
 #: Rows with these actions were never sent.
-UNSENT = frozenset({Action.INVALID, Action.SUPERSEDED, Action.HELD, Action.NOT_SENT})
+UNSENT = frozenset(
+    {Action.INVALID, Action.SUPERSEDED, Action.HELD, Action.NOT_SENT, Action.NOT_FOUND, Action.UNCHANGED}
+)
 
 #: What ``max_failed`` counts.
 COUNTED_AS_FAILED = UNSETTLED | {Action.INVALID}

@@ -14,6 +14,7 @@ from airflow_sf_dedup.core.conversions import became
 from airflow_sf_dedup.core.decisions import DuplicateCase, LinkRow, MatchedRecord, UpdateOther, no_single_match
 from airflow_sf_dedup.core.keys import KeyRule
 from airflow_sf_dedup.core.likeness import is_blank
+from airflow_sf_dedup.core.write_modes import CREATE_ONLY
 
 
 def why_not_updated(case: DuplicateCase, sobject: str, stamp: str) -> str | None:
@@ -21,6 +22,8 @@ def why_not_updated(case: DuplicateCase, sobject: str, stamp: str) -> str | None
 
     :param stamp: the field of that sObject that remembers the row's key.
     """
+    if case.only_creates:
+        return CREATE_ONLY
     if (contact := became(case)) is not None:
         return _why_not_this_one(contact, case, sobject, stamp)
     if (why := no_single_match(case)) == "key_already_held" and _is_begun(case, sobject, stamp):

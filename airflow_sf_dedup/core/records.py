@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from airflow_sf_dedup.core.known_record import KnownRecord
+
 #: What a field may hold on its way to Salesforce. A mapping is a parent named by its external ID,
 #: as in ``{"Account": {"External_Id__c": "A-1"}}``.
 FieldValue = str | int | float | bool | None | Mapping[str, Any]
@@ -47,11 +49,18 @@ class Record:
     order: str | None = None
     #: ``None``: it has to do with no other row but those of its key.
     kin: Kin | None = None
+    #: What the org has of the key, where the load asks before it sends; ``None``: the row is upserted by its key.
+    known: KnownRecord | None = None
 
     @property
     def twin_group(self) -> int | None:
         """The group of rows that may be twins of this one; ``None``: there is none."""
         return self.kin.twin_group if self.kin else None
+
+    @property
+    def carried(self) -> Mapping[str, Any]:
+        """All fields that the row has, also those that are not sent."""
+        return {**self.fields, **self.known.held_back} if self.known else self.fields
 
 
 _canonical = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=str).encode

@@ -25,10 +25,12 @@ from airflow_sf_dedup.journeys.partition_settings import PartitionSettings
 from airflow_sf_dedup.journeys.partitioning.listeners import Listeners
 from airflow_sf_dedup.journeys.planning.digest import RowsDigest
 from airflow_sf_dedup.journeys.policy_targets import check_other_fields
-from airflow_sf_dedup.journeys.prediction import one_call_a_row, predict_calls, warnings_of
+from airflow_sf_dedup.journeys.prediction import one_call_a_row, predict_calls, reads_of, warnings_of
 from airflow_sf_dedup.journeys.required import lacking
 from airflow_sf_dedup.journeys.rule_names import check_rule_names
+from airflow_sf_dedup.journeys.sending.known import WriteRules
 from airflow_sf_dedup.journeys.task_run import TaskRun
+from airflow_sf_dedup.journeys.write_rules import write_rules_of
 from airflow_sf_dedup.journeys.write_settings import WriteSettings
 from airflow_sf_dedup.policies import read_policy
 from airflow_sf_dedup.policies.base import needs_rule_states, other_sobjects
@@ -59,8 +61,9 @@ def load_id_of(rows: Iterable[Any], settings: LoadSettings, org_id: str, task: T
     of_task = (task.dag_id, task.run_id, task.task_id, task.map_index)
     # Salesforce does not tell API names apart by case, nor do we columns.
     target = (org_id, settings.sobject.lower(), settings.external_id_field.lower())
+    decides = [settings.write.decides] if settings.write.decides else []
     chosen = (settings.on_repeat, (settings.newer_than or "").lower())
-    return str(uuid.UUID(bytes=digest_of([of_task, target, chosen, *rows])))
+    return str(uuid.UUID(bytes=digest_of([of_task, target, chosen, *decides, *rows])))
 
 
 @dataclass(frozen=True)
@@ -119,8 +122,7 @@ class Beginning:
             return others[name.lower()]
 
         def fits(columns: Sequence[str], key_field: Field) -> None:
-            _check_fit(settings.write, sobject, columns, key_field.name, other)
-            sent[:] = columns
+            sent[:] = _check_fit(settings.write, sobject, columns, key_field, other).made_of(columns)
 
         refs = partition_source(
             rows,
@@ -177,7 +179,7 @@ class Beginning:
         history = history_of(self.audit, load)
         # Where a login does not tell the org's id, each task asks for it; for a floor each asks what is left.
         asks = min(1, self.session.calls_by_kind.get("GET query", 0) + (write.limits.api_floor_pct is not None))
-        path = LOOKUP_PATHS[write.lookup]
+        path = write.lookup_path
         is_without_soap = history is not None and path.without_soap is not None and history.lookup == path.without_soap
         lookup = LOOKUP_PATHS[path.without_soap] if is_without_soap and path.without_soap else path
         policy = read_policy(write.on_duplicate)
@@ -191,6 +193,7 @@ class Beginning:
             asks_rule_states=needs_rule_states(policy),
             asks_reports=write.audit_reports,
             path=WRITE_PATHS[write.api],
+            reads=reads_of(write),
             lookup=lookup,
             max_lookup_calls=write.max_lookup_calls,
             by_soap=not is_without_soap,
@@ -232,7 +235,8 @@ class Beginning:
                 "staging_path": self.staging.recorded(load_id),
                 "salesforce_conn_id": settings.salesforce_conn_id,
                 "audit_conn_id": settings.audit_conn_id,
-                LOOKUP: settings.write.lookup,
+                LOOKUP: settings.write.lookup_path.name,
+                **settings.write.decides,
                 NOTES_BEGINNINGS: True,
                 **({ONE_TASK: True} if settings.one_task else {}),
             },
@@ -243,16 +247,18 @@ def _check_fit(
     settings: WriteSettings,
     described: SObject,
     columns: Iterable[str],
-    key_field: str,
+    key_field: Field,
     others: Callable[[str], SObject],
-) -> None:
+) -> WriteRules:
     """Whether the settings fit a load that is not staged yet.
 
     :param described: the sObject with all its fields.
     :param columns: of the source, as far as they are sent.
     :param others: describes the other sObjects that policies write to, each at most once.
+    :returns: what may be created and overwritten.
     :raises SettingError: as the upsert task would raise it.
     """
-    policy = policy_of(settings.on_duplicate, described, columns, key_field)
-    check_other_fields(policy, described, key_field, others)
-    masked_names(settings.masked_fields, described, key_field)
+    policy = policy_of(settings.on_duplicate, described, columns, key_field.name)
+    check_other_fields(policy, described, key_field.name, others)
+    masked_names(settings.masked_fields, described, key_field.name)
+    return write_rules_of(settings, described, key_field)

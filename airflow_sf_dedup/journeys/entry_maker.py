@@ -11,7 +11,8 @@ from airflow_sf_dedup.core.cautions import cautions
 from airflow_sf_dedup.core.clock import utc_now
 from airflow_sf_dedup.core.decisions import DuplicateCase, MatchedRecord
 from airflow_sf_dedup.core.differences import Difference, field_states
-from airflow_sf_dedup.core.entries import Action, AuditValues, Entry, MatchEntry
+from airflow_sf_dedup.core.entries import WRITTEN, Action, AuditValues, Entry, MatchEntry
+from airflow_sf_dedup.core.field_rules import FIELDS_KEPT
 from airflow_sf_dedup.core.outcomes import Failed, KeyHeldByMany, Match, Saved, Unanswered
 from airflow_sf_dedup.core.record_state import RecordState
 from airflow_sf_dedup.core.records import Record
@@ -213,7 +214,9 @@ class EntryMaker:
         )
 
     def entry(self, record: Record, action: Action, **more: Any) -> Entry:
-        """An entry for a row."""
+        """An entry for a row. What a record kept of its own is told where the row was written to it."""
+        if action in WRITTEN and record.known and record.known.kept:
+            more = {"error_fields": record.known.kept, **more, "reason": more.get("reason") or FIELDS_KEPT}
         return Entry(
             row_number=record.row_number,
             action=action,
@@ -281,13 +284,13 @@ class EntryMaker:
 
     def _kept(self, record: Record, action: Action, matches: tuple[MatchEntry, ...]) -> Mapping[str, Any] | None:
         if action in _KEEPS_VALUES:
-            return record.fields
+            return record.carried
         keeps = self._audit_values is AuditValues.ALL or (
             self._audit_values is AuditValues.DUPLICATES and bool(matches)
         )
         if not keeps:
             return None
-        return {name: MASK if self._is_masked(name) else value for name, value in record.fields.items()}
+        return {name: MASK if self._is_masked(name) else value for name, value in record.carried.items()}
 
     def _is_masked(self, name: str) -> bool:
         return name.lower() in self._masked

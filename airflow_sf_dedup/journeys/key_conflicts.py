@@ -1,7 +1,8 @@
 """Rows that a unique value keeps out: who holds the key, and may the row go there?
 
 A ``DUPLICATE_VALUE`` whose text names no field, or that outlasts all repeats, is told apart by re-reading
-the key. A record that holds it is updated by its id: no path leads from here to a create.
+the key. A record that holds it is updated by its id, with what the load may write to it: no path leads from here to a
+create.
 """
 
 from __future__ import annotations
@@ -9,10 +10,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from airflow_sf_dedup.core.entries import Action
 from airflow_sf_dedup.core.keys import KeyRule
 from airflow_sf_dedup.core.outcomes import Failed, KeyHeldByMany, Saved, Unanswered
 from airflow_sf_dedup.core.records import Record
 from airflow_sf_dedup.journeys.sending.by_calls import ByCalls
+from airflow_sf_dedup.journeys.sending.known import HoldersMet, LeftAlone
 from airflow_sf_dedup.journeys.sending.next_step import Terms
 from airflow_sf_dedup.journeys.sending.senders import Room, Senders
 from airflow_sf_dedup.journeys.sending.under_way import Answered, UnderWay, under_way
@@ -31,6 +34,8 @@ class Conflict:
     holders: tuple[str, ...] = ()
     #: They are in the recycle bin.
     deleted: bool = False
+    #: Why the row is not written to the record that holds its key.
+    left_alone: LeftAlone | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +71,8 @@ class KeyConflicts:
     api: ChunkApi
     reader: RecordReader
     senders: Senders
+    #: Which rows are written to the record that holds their key, and what of them.
+    met: HoldersMet
     #: Rows that are not settled, by number, in case a call fails for good.
     _open: dict[int, Answered[Record]] = field(default_factory=dict)
     _sender: ByCalls[_Held] | None = None
@@ -93,6 +100,9 @@ class KeyConflicts:
         :raises CallError: as :meth:`settle`.
         """
         self._open.update({each.row.row_number: each for each in rows})
+        decided = list(self.met.decide(rows, holders))
+        yield self._closed(_left(each, left) for each, left in decided if left)
+        rows = [each for each, left in decided if left is None]
         several = [each for each in rows if len(holders[each.row.key]) > 1]
         yield self._closed(Conflict(replace(each, outcome=_many(holders[each.row.key]))) for each in several)
         room = Room.of(self.api)
@@ -142,6 +152,13 @@ class KeyConflicts:
         for each in closed:
             self._open.pop(each.answered.row.row_number, None)
         return closed
+
+
+def _left(each: Answered[Record], left: LeftAlone) -> Conflict:
+    """A row that has nothing for the record counts as saved there: who created it, its dates tell."""
+    if left.action is Action.UNCHANGED and left.record_id:
+        each = replace(each, outcome=Saved(left.record_id, None if each.sent.in_doubt else False))
+    return Conflict(each, left.reason, left_alone=left)
 
 
 def _record_of(item: _Held) -> Record:

@@ -30,7 +30,8 @@ from airflow_sf_dedup.journeys.stores import Stores
 from airflow_sf_dedup.journeys.task_run import TaskRun
 from airflow_sf_dedup.journeys.upsert import Upsert
 from airflow_sf_dedup.journeys.workshop import Clocks, Gate, Org, Part, Workshop
-from airflow_sf_dedup.journeys.write_settings import WriteSettings
+from airflow_sf_dedup.journeys.write_rules import write_rules_of
+from airflow_sf_dedup.journeys.write_settings import DECIDES, WriteSettings
 from airflow_sf_dedup.salesforce.calling.call_count import LimitInfo
 from airflow_sf_dedup.salesforce.calling.daily_calls import ask_daily_calls
 from airflow_sf_dedup.salesforce.calling.session import SalesforceSession
@@ -40,7 +41,7 @@ from airflow_sf_dedup.salesforce.ports import ChunkApi, RecordReader
 from airflow_sf_dedup.salesforce.reader import OrgReader, describe
 from airflow_sf_dedup.salesforce.soap_undeletes import SoapUndeletes
 from airflow_sf_dedup.salesforce.wire.rest import WriteOptions
-from airflow_sf_dedup.salesforce.write_paths import LOOKUP_PATHS, WRITE_PATHS, LookupPath, WriteTarget
+from airflow_sf_dedup.salesforce.write_paths import WRITE_PATHS, LookupPath, WriteTarget
 from airflow_sf_dedup.staging.area import StagingArea
 from airflow_sf_dedup.staging.by_reference import read_manifest, read_partition
 from airflow_sf_dedup.staging.descriptions import Descriptions
@@ -101,7 +102,8 @@ def _opened(
     _same_org(meter, ref)
     check_other_fields(workshop.policy, staged.described, ref.external_id_field, described)
     audit.update_load(ref.load_id, policy=repr(workshop.policy), api=settings.api)
-    _note_lookup(audit, ref.load_id, LOOKUP_PATHS[settings.lookup])
+    _note_lookup(audit, ref.load_id, settings.lookup_path)
+    _note_decides(audit, ref.load_id, settings)
     daily_calls.ask_from_now_on()
     return journey
 
@@ -159,6 +161,7 @@ def workshop_of(
         describe=describe,
         staged=partial(staged_rows, StagingArea.of(ref)),
         say=_log.info,
+        write_rules=write_rules_of(settings, staged.described, key_rule.field),
     )
 
 
@@ -173,7 +176,7 @@ def _org_of(
     options = WriteOptions(assignment_rules=settings.assignment_rules, run_as_current_user=settings.run_as_current_user)
     session = session.gated(*gates)
     lookups = Lookups(
-        LOOKUP_PATHS[settings.lookup],
+        settings.lookup_path,
         lambda path: path.open(session, target, options),
         settings.max_lookup_calls,
         on_change=lambda path: _note_lookup(audit, load_id, path),
@@ -202,6 +205,15 @@ def _note_lookup(audit: Audit, load_id: str, path: LookupPath) -> None:
     load = audit.load(load_id)
     if load is not None and load.settings.get(LOOKUP, "") not in (path.name, path.without_soap):
         audit.update_load(load_id, settings={**load.settings, LOOKUP: path.name})
+
+
+def _note_decides(audit: Audit, load_id: str, settings: WriteSettings) -> None:
+    """By which mode and rules the rows are sent, where the partition task was told of others."""
+    load = audit.load(load_id)
+    if load is not None:
+        rest = {name: said for name, said in load.settings.items() if name not in DECIDES}
+        if (noted := {**rest, **settings.decides}) != load.settings:
+            audit.update_load(load_id, settings=noted)
 
 
 def metered(

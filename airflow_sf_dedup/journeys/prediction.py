@@ -14,9 +14,12 @@ from dataclasses import dataclass, field
 
 from airflow_sf_dedup.audit.base import Totals
 from airflow_sf_dedup.core.entries import UNSENT, Action
+from airflow_sf_dedup.core.field_rules import FieldRule
+from airflow_sf_dedup.core.write_modes import KEY_EXISTS, WriteMode
 from airflow_sf_dedup.journeys.limits import CallLimits
 from airflow_sf_dedup.journeys.sending.watermarks import STALE, STALE_IN_DOUBT
 from airflow_sf_dedup.journeys.upsert import SETTLE_TOGETHER
+from airflow_sf_dedup.journeys.write_settings import WriteSettings
 from airflow_sf_dedup.salesforce.calling.call_count import LimitInfo
 from airflow_sf_dedup.salesforce.write_paths import LOOKUP_PATHS, WRITE_PATHS, LookupPath, WritePath
 
@@ -25,6 +28,9 @@ ROWS_A_READ = 2000
 #: Keys of a query in a URL, where they have some twenty characters each.
 KEYS_IN_A_URL = 400
 
+#: Rows of a call that find no room, where new records and updates share no chunk: half a chunk, once or twice.
+_LEFT_OUT = 200
+
 _LOOK_UP = "look up what blocks"
 
 #: What became of rows that a duplicate rule refused; the first two were written again.
@@ -32,7 +38,7 @@ _WRITTEN_AGAIN = (Action.MATCHED_UPDATED, Action.SAVED_ANYWAY)
 _DECIDED = (*_WRITTEN_AGAIN, Action.AWAITING_REVIEW)
 
 #: Reasons of ``skipped`` rows that were never sent.
-_SKIPPED_UNSENT = (STALE, STALE_IN_DOUBT)
+_SKIPPED_UNSENT = (STALE, STALE_IN_DOUBT, KEY_EXISTS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +49,33 @@ class Shares:
     blocked: float
     #: Of the rows that were sent, those that a policy wrote after that.
     settled: float
+
+
+@dataclass(frozen=True, slots=True)
+class Reads:
+    """What is read of the org before each call that writes.
+
+    :ivar values: of the records as well, not only who holds the keys.
+    :ivar rows_left_out: of a call whose rows are written in two ways: they share no chunk, so some are not full.
+    """
+
+    values: bool
+    rows_left_out: int = 0
+
+    def calls(self, rows: int, rows_a_call: int, *, by_soap: bool) -> int:
+        """For so many rows of a partition, of which so many are written at a time."""
+        parts = [rows_a_call] * (rows // rows_a_call) + [rows % rows_a_call]
+        keys = sum(_calls(part, ROWS_A_READ if by_soap else KEYS_IN_A_URL) for part in parts)
+        return keys + self.values * sum(_calls(part, ROWS_A_READ) for part in parts)
+
+
+def reads_of(write: WriteSettings) -> Reads | None:
+    """What a load reads before it writes; ``None``: nothing depends on it."""
+    if not write.asks_first:
+        return None
+    updates, creates = write.mode != WriteMode.CREATE_ONLY, write.mode != WriteMode.UPDATE_ONLY
+    values = updates and FieldRule.ONLY_BLANKS in (write.field_rules or {}).values()
+    return Reads(values, _LEFT_OUT if updates and creates else 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +114,7 @@ def predict_calls(
     lookup: LookupPath = LOOKUP_PATHS["soap_upsert"],
     max_lookup_calls: int | None = None,
     by_soap: bool = True,
+    reads: Reads | None = None,
 ) -> Prediction:
     """Predict the calls of a load.
 
@@ -96,11 +130,17 @@ def predict_calls(
     :param path: by which rows are written; ``lookup``: by which it is asked what blocks them.
     :param max_lookup_calls: after which nothing more is asked, of each of ``rows_per_partition``; ``None``: never.
     :param by_soap: the holders of keys are asked for by SOAP; False: in URLs, which hold fewer keys.
+    :param reads: what is read before each call that writes.
     """
-    writes = sum(_calls(rows, path.rows_a_call) for rows in rows_per_partition)
+    rows_a_call = path.rows_a_call - (reads.rows_left_out if reads else 0)
+    writes = sum(_calls(rows, rows_a_call) for rows in rows_per_partition)
     steps = Counter({"check the org": before, "write": writes})
     if asks_reports:
         steps["ask what rules report"] = sum(_calls(rows, ROWS_A_READ) for rows in rows_per_partition)
+    if reads:
+        steps["read what the org has"] = sum(
+            reads.calls(rows, rows_a_call, by_soap=by_soap) for rows in rows_per_partition
+        )
     least = steps.total()
     if blocked_share is None:
         return Prediction(least, None, dict(steps))

@@ -9,7 +9,7 @@ from itertools import islice
 from airflow_sf_dedup.audit.base import EntryWriter
 from airflow_sf_dedup.core.entries import UNSETTLED, Action, Entry
 from airflow_sf_dedup.core.keys import KeyRule
-from airflow_sf_dedup.core.outcomes import DuplicatesFound, Saved
+from airflow_sf_dedup.core.outcomes import DuplicatesFound, Failed, Saved
 from airflow_sf_dedup.core.records import Record
 from airflow_sf_dedup.errors import CallError
 from airflow_sf_dedup.journeys.collect import BEHIND_A_FAILED_ROW
@@ -18,6 +18,7 @@ from airflow_sf_dedup.journeys.key_conflicts import Conflict
 from airflow_sf_dedup.journeys.progress import Progress
 from airflow_sf_dedup.journeys.sending.claiming import HeldKeys
 from airflow_sf_dedup.journeys.sending.clearance import PutOff
+from airflow_sf_dedup.journeys.sending.known import LeftAlone
 from airflow_sf_dedup.journeys.sending.under_way import Answered, UnderWay
 
 #: Entries of rows that are not sent, written at a time.
@@ -123,6 +124,8 @@ class Recorder:
 
     def _plain_entry(self, answered: Answered[Record], maker: EntryMaker, conflict: Conflict | None) -> Entry:
         outcome = answered.outcome
+        if conflict is not None and conflict.left_alone and _is_left_alone(answered):
+            return maker.entry(answered.row, conflict.left_alone.action, **conflict.left_alone.told)
         assert not isinstance(outcome, DuplicatesFound)  # noqa: S101 - narrows the union
         if isinstance(outcome, Saved):
             return self._saved(answered, outcome, maker, conflict)
@@ -145,6 +148,17 @@ class Recorder:
             return maker.saved(record, outcome, reason="answer_lost")
         return maker.saved(record, outcome)
 
+    def left_alone(self, rows: Iterable[tuple[Record, LeftAlone]]) -> None:
+        """Commit the entries of rows that are not sent, for what the org has of their keys."""
+        self.record([self.entries.entry(row, left.action, **left.told) for row, left in rows])
+
     def _waits_for_key(self, each: PutOff[Record]) -> Entry:
         in_doubt = each.sent.in_doubt or each.holder.load_id == self.load_id
         return self.entries.put_off(each.sent.row, each.holder, in_doubt=in_doubt)
+
+
+def _is_left_alone(answered: Answered[Record]) -> bool:
+    """Whether no earlier call with the row, whose answer was lost, wrote it or may have."""
+    if isinstance(answered.outcome, Saved):
+        return not answered.outcome.created and not answered.sent.in_doubt
+    return isinstance(answered.outcome, Failed)

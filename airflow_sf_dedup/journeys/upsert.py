@@ -28,6 +28,7 @@ from airflow_sf_dedup.journeys.sending.backoff import WaitBudget
 from airflow_sf_dedup.journeys.sending.claiming import HeldKeys
 from airflow_sf_dedup.journeys.sending.clearance import Clearance, PutOff, granted, put_off
 from airflow_sf_dedup.journeys.sending.delivery import Delivery, FinishesJobs, Parked
+from airflow_sf_dedup.journeys.sending.known import AsksFirst, HoldersMet, Vanished, as_far_as_known
 from airflow_sf_dedup.journeys.sending.senders import Senders
 from airflow_sf_dedup.journeys.sending.under_way import Answered, UnderWay, under_way
 from airflow_sf_dedup.journeys.sending.watermarks import WatermarkGuard
@@ -84,6 +85,8 @@ class Upsert:
     #: What rows wait for that go after other rows of the load, and why a parent among these was not found.
     kin_waits: KinWaits
     parents: ParentRows
+    #: What the org has of keys decides how their rows are sent; part of the clearance, where the load asks first.
+    known: AsksFirst
     #: Rows that this very try found ``failed`` before it gave its worker slot back are not sent again in it.
     try_number: int = 1
     #: Rows that an earlier try left ``unknown``: they may be in the org.
@@ -160,7 +163,8 @@ class Upsert:
 
     def conflicts(self) -> KeyConflicts:
         """Settles rows that a unique value kept out."""
-        return KeyConflicts(self.key_rule, self.api, self.reader, self.senders)
+        met = HoldersMet(self.reader, self.known.sobject, self.known.write)
+        return KeyConflicts(self.key_rule, self.api, self.reader, self.senders, met)
 
 
 class _Run:
@@ -183,6 +187,7 @@ class _Run:
         self._conflicting: list[Answered[Record]] = []
         #: Row numbers of those that have been re-read: no row goes round in circles.
         self._re_read: set[int] = set()
+        self._vanished = Vanished()
         self.rows_put_off = 0
         #: Who had their keys in flight, by task.
         self.holders: dict[str, Holder] = {}
@@ -208,10 +213,10 @@ class _Run:
     ) -> Parked | None:
         sender = self._task.deliver()
         try:
-            parked = self._take_in(batches(sender)) or self._re_read_doubtful(sender)
+            parked = self._take_in(batches(sender)) or self._re_read_doubtful(sender) or self._ask_again(sender)
             self._settle_conflicting_rows()
             while not parked and self._is_worth_waiting(sender.put_off) and self._key_wait.wait():
-                parked = self._take_in(sender.send_put_off())
+                parked = self._take_in(sender.send_put_off()) or self._ask_again(sender)
                 self._settle_conflicting_rows()
         except CallError as error:
             self._give_up(sender, error)
@@ -308,6 +313,11 @@ class _Run:
         self._settle_conflicts(conflicts, conflicts.write_to_holders(held, holders))
         return self._take_in(sender.send(each for each in sent if each.row.key not in holders))
 
+    def _ask_again(self, sender: Delivery[Record]) -> Parked | None:
+        """Rows whose record left the org between the question and the write: by what the org has now."""
+        rows = self._vanished.rows()
+        return self._take_in(sender.send(rows)) if rows else None
+
     def _settle_conflicts(self, conflicts: KeyConflicts, batches: Iterable[list[Conflict]]) -> None:
         try:
             for batch in batches:
@@ -327,7 +337,8 @@ class _Run:
 
     def _unsettled(self, sender: Delivery[Record]) -> Iterator[UnderWay[Record]]:
         """The rows that are not in flight and not settled."""
-        return chain((each.sent for each in self._blocked), (each.sent for each in self._conflicting), sender.left())
+        answered = chain(self._conflicting, self._task.known.told())
+        return chain((b.sent for b in self._blocked), (a.sent for a in answered), self._vanished.rows(), sender.left())
 
     def _give_up_rows(self, rows: Iterable[UnderWay[Record]], error: CallError) -> None:
         self._task.recorder.give_up(rows, error)
@@ -369,16 +380,20 @@ class _Run:
         task, key_field = self._task, self._task.key_rule.field.name
         entries: list[Entry] = []
         maker = task.recorder.entries.at_once()
-        told = task.lost_answers.resolved(batch)
-        for answered in told:
+        resolved = task.lost_answers.resolved([*map(as_far_as_known, batch)])
+        for answered in resolved:
             if blocked := kept_out(answered):
                 self._blocked.append(blocked)
+            elif self._vanished.takes(answered):
+                continue
             elif needs_re_read(answered, key_field):
                 self._conflicting.append(answered)
             else:
                 entries.append(task.recorder.entry(answered, maker))
         task.recorder.record(task.parents.explained(told, entries))
         self._account_for_dropped()
+        if told := task.known.told():
+            self._settle_answered(told)
 
     def _settle_conflicting(self, batch: list[Conflict]) -> None:
         recorder = self._task.recorder
@@ -389,12 +404,13 @@ class _Run:
                 self._blocked.append(blocked)
             else:
                 entries.append(recorder.entry(answered, recorder.entries, conflict))
-        recorder.record(self._task.parents.explained(told, entries))
+        recorder.record(self._task.parents.explained(resolved, entries))
 
     def _account_for_dropped(self) -> None:
         """Rows that were kept back: older than what was written of their key, or settled by another process."""
         recorder, stale = self._task.recorder, self._task.guard.stale()
         recorder.record([recorder.entries.entry(row, Action.SKIPPED, reason=why) for row, why in stale])
+        recorder.left_alone(self._task.known.left_alone())
         for record, action in self._task.keys.settled_meanwhile():
             if action in AWAITS_A_PERSON:
                 recorder.hold_back(record, action)

@@ -23,9 +23,11 @@ from airflow_sf_dedup.core.decisions import (
     WaitForRule,
 )
 from airflow_sf_dedup.core.entries import WRITTEN
+from airflow_sf_dedup.core.field_rules import FieldRules
 from airflow_sf_dedup.core.keys import KeyRule
 from airflow_sf_dedup.core.records import Record
 from airflow_sf_dedup.core.sobjects import SObject
+from airflow_sf_dedup.core.write_modes import WriteMode
 from airflow_sf_dedup.errors import CallError
 from airflow_sf_dedup.journeys.entry_maker import EntryMaker
 from airflow_sf_dedup.journeys.entry_sink import SettlingSink
@@ -39,6 +41,7 @@ from airflow_sf_dedup.journeys.sending.backoff import seconds_before_try
 from airflow_sf_dedup.journeys.sending.claiming import HeldKeys
 from airflow_sf_dedup.journeys.sending.clearance import Clearance
 from airflow_sf_dedup.journeys.sending.delivery import Delivery
+from airflow_sf_dedup.journeys.sending.known import AsksFirst, WriteRules
 from airflow_sf_dedup.journeys.sending.next_step import Terms
 from airflow_sf_dedup.journeys.sending.raisers import AuditedRaisers
 from airflow_sf_dedup.journeys.sending.senders import Room, Senders, itself
@@ -139,12 +142,17 @@ def by_calls(workshop: Workshop) -> Delivery[Record]:
     is_grouped = workshop.load is not None and bool(workshop.load.settings.get("group_by"))
     return workshop.senders.by_calls(
         workshop.org.api.upsert,
-        workshop.terms,
+        _terms(workshop.part, workshop.org.api),
         Room.of(workshop.org.api),
         itself,
         clearance=workshop.clearance,
         max_in_flight=1 if is_grouped else workshop.max_in_flight,
     )
+
+
+def _terms(part: Part, api: ChunkApi) -> Terms:
+    """By which key rows are written."""
+    return Terms(part.key_rule.field.name, api.repeatable)
 
 
 @dataclass
@@ -158,6 +166,7 @@ class Workshop:
     :ivar staged: rows of other loads, as far as they are staged.
     :ivar say: takes a line of progress.
     :ivar describe: describes other sObjects; ``None``: the org is asked.
+    :ivar write_rules: what may be created, and what may be overwritten; ``None``: everything.
     :ivar token: under which keys are claimed; another process goes on with it where a job was left on its way.
     """
 
@@ -174,6 +183,7 @@ class Workshop:
     staged: Callable[[Load, Collection[int]], Mapping[int, Record]] = nothing_staged
     say: Callable[[str], None] = lambda line: None
     describe: Callable[[str], SObject] | None = None
+    write_rules: WriteRules | None = None
     token: str = field(default_factory=lambda: str(uuid.uuid4()))
 
     def upsert(self) -> Upsert:
@@ -191,6 +201,7 @@ class Workshop:
             lost_answers=self.lost_answers,
             keys=self.keys,
             guard=self.guard,
+            known=self.asks_first,
             clearance=self.clearance,
             deliver=partial(self.travel, self),
             senders=self.senders,
@@ -239,9 +250,17 @@ class Workshop:
     @cached_property
     def clearance(self) -> Clearance[Record]:
         """A key that is not unique lets one row create two records: its writes are announced before they are made."""
+        cleared: Clearance[Record] = self.asks_first if self.asks_first.write.ask_first else self.guard
         if self.org.api.repeatable:
-            return self.guard
-        return Intents(self.guard, self.stores.audit, self.part.load_id, self.entries)
+            return cleared
+        return Intents(cleared, self.stores.audit, self.part.load_id, self.entries)
+
+    @cached_property
+    def asks_first(self) -> AsksFirst:
+        """What looks for the records that rows are about, where the load's mode or its rules for fields need it."""
+        part = self.part
+        rules = self.write_rules or WriteRules(FieldRules(part.key_rule.field.name))
+        return AsksFirst(self.guard, self.org.reader, part.sobject.name, rules)
 
     @cached_property
     def senders(self) -> Senders:
@@ -286,7 +305,15 @@ class Workshop:
     def naming(self) -> Naming:
         """Which records block rows."""
         org = self.org
-        return Naming(org.lookup, org.api, org.reader, self.terms, self.lost_answers, self.senders, org.lookup_instead)
+        return Naming(
+            org.lookup,
+            org.api,
+            org.reader,
+            _terms(self.part, org.api),
+            self.lost_answers,
+            self.senders,
+            org.lookup_instead,
+        )
 
     @cached_property
     def cases(self) -> Cases:
@@ -300,6 +327,7 @@ class Workshop:
             OtherMatches(reader, part.sobject, self.others, other_fields(self.policy)),
             now=self.clocks.now,
             claimed=self.stamped,
+            only_creates=self.asks_first.write.mode is WriteMode.CREATE_ONLY,
         )
 
     @cached_property
@@ -363,11 +391,6 @@ class Workshop:
         if self.task.try_number <= 1:
             return {}
         return self.stores.record_claims.claimed(self.part.load_id, self.part.org_id)
-
-    @property
-    def terms(self) -> Terms:
-        """By which key rows are written."""
-        return Terms(self.part.key_rule.field.name, self.org.api.repeatable)
 
     def _unknown_since(self) -> datetime:
         """When the load began, by the org's clock: however much that of the workers differs."""

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from airflow_sf_dedup.core.entries import AuditValues
+from airflow_sf_dedup.core.field_rules import FieldRule
 from airflow_sf_dedup.core.numeric_settings import MAX_IN_FLIGHT, MAX_LOOKUP_CALLS
 from airflow_sf_dedup.core.record_ids import is_record_id
 from airflow_sf_dedup.core.setting_values import check_choice, check_flag, check_names
+from airflow_sf_dedup.core.write_modes import WriteMode
 from airflow_sf_dedup.errors import SettingError
+from airflow_sf_dedup.journeys.field_rules import check_field_rules
 from airflow_sf_dedup.journeys.limits import CallLimits
 from airflow_sf_dedup.policies import read_policy
-from airflow_sf_dedup.salesforce.write_paths import LOOKUP_PATHS, WRITE_PATHS
+from airflow_sf_dedup.salesforce.write_paths import LOOKUP_PATHS, WRITE_PATHS, LookupPath
+
+#: The settings that decide which rows are sent, and what of them.
+DECIDES = ("mode", "field_rules")
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +29,10 @@ class WriteSettings:
     on_duplicate: Any = "ask_reviewer"
     api: str = "collections"
     lookup: str = "soap_upsert"
+    #: Whether the load may create records, and update those that there are.
+    mode: str = "upsert"
+    #: Field name, ``*`` for all others, to when it is written to a record that holds a row's key.
+    field_rules: Mapping[str, str] | None = None
     #: Calls of one task that ask what blocks rows; the rows beyond have no match.
     max_lookup_calls: int = 5_000
     assignment_rules: bool | str = False
@@ -43,6 +53,8 @@ class WriteSettings:
         read_policy(self.on_duplicate)
         check_choice("api", self.api, tuple(WRITE_PATHS))
         check_choice("lookup", self.lookup, tuple(LOOKUP_PATHS))
+        check_choice("mode", self.mode, tuple(WriteMode))
+        check_field_rules({} if self.field_rules is None else self.field_rules)
         if not isinstance(self.assignment_rules, bool) and not is_record_id(str(self.assignment_rules)):
             raise SettingError(
                 f"assignment_rules={self.assignment_rules!r} is neither True, False nor the id of a rule",
@@ -54,3 +66,22 @@ class WriteSettings:
         check_flag("audit_reports", self.audit_reports)
         MAX_IN_FLIGHT.read(self.max_in_flight)
         MAX_LOOKUP_CALLS.read(self.max_lookup_calls)
+
+    @property
+    def decides(self) -> dict[str, Any]:
+        """What decides which rows are sent and what of them, where the load says anything of it."""
+        said = {"mode": self.mode} if self.mode != WriteMode.UPSERT else {}
+        return {**said, **({"field_rules": dict(self.field_rules)} if self.field_rules else {})}
+
+    @property
+    def lookup_path(self) -> LookupPath:
+        """The look-up that is asked. One that saves what nothing blocks knows no mode and no rule for a field."""
+        path = LOOKUP_PATHS[self.lookup]
+        return LOOKUP_PATHS[path.without_writing] if self.asks_first and path.without_writing else path
+
+    @property
+    def asks_first(self) -> bool:
+        """Whether the org is asked who holds the keys before rows are sent."""
+        return self.mode != WriteMode.UPSERT or any(
+            rule != FieldRule.ALWAYS for rule in (self.field_rules or {}).values()
+        )

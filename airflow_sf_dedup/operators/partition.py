@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
@@ -48,6 +48,8 @@ class SalesforcePartitionOperator(ChecksParameters, HidesRows, BaseOperator):
     :param on_duplicate: the policy of the upsert tasks, only to be checked before anything is staged: it may name
         fields that the load does not carry. (templated)
     :param masked_fields: of the upsert tasks, likewise.
+    :param mode: of the upsert tasks, to be checked before anything is staged, and to predict what it costs;
+        ``field_rules``: likewise.
     :param lookup: of the upsert tasks, to predict what it will cost; ``max_lookup_calls``: likewise.
     :param audit_reports: likewise, of the upsert tasks.
     :param api_budget: warn when the run will probably need more API calls; the upsert tasks keep the limit.
@@ -86,6 +88,8 @@ class SalesforcePartitionOperator(ChecksParameters, HidesRows, BaseOperator):
         masked_fields: Sequence[str] = (),
         audit_reports: bool = False,
         lookup: str = "soap_upsert",
+        mode: str = "upsert",
+        field_rules: Mapping[str, str] | None = None,
         max_lookup_calls: int = 5_000,
         api_budget: int | None = None,
         api_floor_pct: float | None = None,
@@ -109,6 +113,8 @@ class SalesforcePartitionOperator(ChecksParameters, HidesRows, BaseOperator):
         self.masked_fields = masked_fields
         self.audit_reports = audit_reports
         self.lookup = lookup
+        self.mode = mode
+        self.field_rules = field_rules
         self.max_lookup_calls = max_lookup_calls
         self.api_budget = api_budget
         self.api_floor_pct = api_floor_pct

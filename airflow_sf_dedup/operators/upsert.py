@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -44,6 +44,12 @@ class SalesforceUpsertOperator(ChecksParameters, HidesRows, BaseOperator):
     :param lookup: how blocked rows are traced to what blocked them: ``soap_upsert``, 200 rows a call;
         ``find_duplicates``, 50 rows a call, which writes nothing; where the org refuses SOAP, ``rest`` or ``predupe``,
         one row a call, take their places.
+    :param mode: ``upsert``; ``update_only``, which never creates, so that a row whose key nobody holds ends
+        ``not_found``; ``create_only``, which writes to no record that there is, so that a row whose key is held ends
+        ``skipped``.
+    :param field_rules: field name to when it is written: ``always``, ``only_blanks``, ``on_create_only``, ``never``;
+        ``*`` stands for all other fields. For records that hold a row's key; what policies write to matched records is
+        up to them.
     :param max_lookup_calls: calls of this task that ask what blocks rows, 0 or more; the rows beyond go to the policy
         without a match, as ``not_looked_up``.
     :param assignment_rules: run the org's default assignment rule (True), the rule of an id, or none
@@ -96,6 +102,8 @@ class SalesforceUpsertOperator(ChecksParameters, HidesRows, BaseOperator):
         on_duplicate: Any = "ask_reviewer",
         api: str = "collections",
         lookup: str = "soap_upsert",
+        mode: str = "upsert",
+        field_rules: Mapping[str, str] | None = None,
         max_lookup_calls: int = 5_000,
         assignment_rules: bool | str = False,
         run_as_current_user: bool = False,
@@ -125,6 +133,8 @@ class SalesforceUpsertOperator(ChecksParameters, HidesRows, BaseOperator):
         self.on_duplicate = on_duplicate
         self.api = api
         self.lookup = lookup
+        self.mode = mode
+        self.field_rules = field_rules
         self.max_lookup_calls = max_lookup_calls
         self.assignment_rules = assignment_rules
         self.run_as_current_user = run_as_current_user

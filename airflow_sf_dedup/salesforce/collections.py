@@ -16,7 +16,7 @@ from airflow_sf_dedup.salesforce.calling.session import SalesforceSession
 from airflow_sf_dedup.salesforce.http.retrying import LostSendings
 from airflow_sf_dedup.salesforce.ports import ChunkAnswer, ChunkRefused, RecordUpdate, nobody
 from airflow_sf_dedup.salesforce.wire import rest
-from airflow_sf_dedup.salesforce.wire.rest import WriteOptions
+from airflow_sf_dedup.salesforce.wire.rest import Subrequest, WriteOptions
 
 
 class CollectionsApi:
@@ -45,32 +45,67 @@ class CollectionsApi:
         self._sobject = api_name(sobject, "sobject")
         self._options = options
         base = f"/services/data/v{session.api_version}/composite/sobjects"
-        self._update_url = base
-        self._upsert_url = f"{base}/{self._sobject}/{api_name(external_id_field, 'external_id_field')}"
+        self._base_url = base
+        self._key_field = api_name(external_id_field, "external_id_field")
+        self._upsert_url = f"{base}/{self._sobject}/{self._key_field}"
 
     def upsert(
         self, chunks: Sequence[Sequence[Record]], *, allow_save: bool = False, on_late: Callable[[], None] = nobody
     ) -> list[ChunkAnswer]:
-        """Upsert the chunks in one call, which is not retried when no answer comes in time."""
+        """Write the chunks in one call, which is not retried when no answer comes in time."""
         options = replace(self._options, allow_save=allow_save)
-        bodies = [rest.upsert_body(self._sobject, chunk) for chunk in chunks]
-        request = rest.composite("PATCH", self._upsert_url, bodies, options.headers())
-        answers = self._sent(request, _sizes(chunks), on_late, repeatable=self.repeatable)
-        return [_with_ids(each, lambda _, saved: saved.startswith(self._key_prefix)) for each in answers]
+        request = rest.composite(self._written(chunk, options) for chunk in chunks)
+        told = [_tells_created(chunk) for chunk in chunks]
+        answers = self._sent(request, told, _sizes(chunks), on_late, repeatable=self.repeatable)
+        return [self._of_the_rows(chunk, each) for chunk, each in zip(chunks, answers, strict=True)]
 
     def update(
         self, chunks: Sequence[Sequence[RecordUpdate]], *, on_late: Callable[[], None] = nobody
     ) -> list[ChunkAnswer]:
         """Update records by id in one call; the same values twice do no harm."""
         options = replace(self._options, allow_save=False, assignment_rules=False)
-        bodies = [rest.update_body(self._sobject, chunk) for chunk in chunks]
-        request = rest.composite("PATCH", self._update_url, bodies, options.headers())
-        answers = self._sent(request, _sizes(chunks), on_late)
+        request = rest.composite(self._by_id(chunk, options) for chunk in chunks)
+        answers = self._sent(request, [None] * len(chunks), _sizes(chunks), on_late)
         return [_of_the_records(chunk, each) for chunk, each in zip(chunks, answers, strict=True)]
 
+    def _written(self, chunk: Sequence[Record], options: WriteOptions) -> Subrequest:
+        """By the key, by the ids of the records, or as new records."""
+        if chunk[0].known is None:
+            body = rest.upsert_body(self._sobject, chunk)
+            return Subrequest("PATCH", self._upsert_url, body, options.headers())
+        if chunk[0].known.record_id is None:
+            return Subrequest("POST", self._base_url, rest.upsert_body(self._sobject, chunk), options.headers())
+        return self._by_id(self._updates(chunk), replace(options, assignment_rules=False))
+
+    def _by_id(self, chunk: Sequence[RecordUpdate], options: WriteOptions) -> Subrequest:
+        return Subrequest("PATCH", self._base_url, rest.update_body(self._sobject, chunk), options.headers())
+
+    def _updates(self, chunk: Sequence[Record]) -> list[RecordUpdate]:
+        """The key of a record that is known stays as it is spelled there."""
+        return [
+            RecordUpdate(row.known.record_id, self._without_key(row.fields))
+            for row in chunk
+            if row.known and row.known.record_id
+        ]
+
+    def _without_key(self, fields: Mapping[str, Any]) -> dict[str, Any]:
+        return {name: value for name, value in fields.items() if name.lower() != self._key_field.lower()}
+
+    def _of_the_rows(self, chunk: Sequence[Record], answer: ChunkAnswer) -> ChunkAnswer:
+        if chunk[0].known and chunk[0].known.record_id:
+            return _of_the_records(self._updates(chunk), answer)
+        return _with_ids(answer, lambda _, saved: saved.startswith(self._key_prefix))
+
     def _sent(
-        self, request: Mapping[str, Any], sizes: Sequence[int], on_late: Callable[[], None], *, repeatable: bool = True
+        self,
+        request: Mapping[str, Any],
+        created: Sequence[bool | None],
+        sizes: Sequence[int],
+        on_late: Callable[[], None],
+        *,
+        repeatable: bool = True,
     ) -> list[ChunkAnswer]:
+        """:param created: of each chunk, whether what it saves is created; ``None``: the answer tells, if anything."""
         lost = LostSendings(on_late)
         answers: list[ChunkAnswer] = self._session.rest(
             "POST",
@@ -82,7 +117,18 @@ class CollectionsApi:
             read=lambda answer: rest.read_composite(answer, sizes),
             on_retry=lost,
         )
-        return [rest.after_a_lost_answer(each) for each in answers] if lost.in_doubt else answers
+        if lost.in_doubt:
+            answers = [rest.after_a_lost_answer(each) for each in answers]
+        return [
+            each if is_created is None else rest.told_created(each, created=is_created)
+            for each, is_created in zip(answers, created, strict=True)
+        ]
+
+
+def _tells_created(chunk: Sequence[Record]) -> bool | None:
+    """Whether its rows create records; ``None``: it depends on the org."""
+    known = chunk[0].known
+    return None if known is None else known.record_id is None
 
 
 def _of_the_records(chunk: Sequence[RecordUpdate], answer: ChunkAnswer) -> ChunkAnswer:

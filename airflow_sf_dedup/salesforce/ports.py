@@ -93,6 +93,10 @@ class ChunkApi(Protocol):
     A row that is refused is an outcome; a call that did not do its work raises. What is sent again within a call is
     sent again here; rows that may be sent again later are the caller's business.
 
+    A row is upserted by its key, unless it says what the org has of it (:attr:`.Record.known`): then it is written by
+    the id of that record, which creates nothing, or inserted, which updates nothing. The rows of a chunk are all
+    written in one of these three ways.
+
     Calls take ``on_late``: called when a sending of the call was given up and sent again although it may still be
     carried out; in the thread that sends. Then what is updated now may have been created a moment ago, so that
     ``Saved.created`` is ``None``, and what is refused now may have been saved: it is ``in_doubt``.
@@ -108,7 +112,7 @@ class ChunkApi(Protocol):
     def upsert(
         self, chunks: Sequence[Sequence[Record]], *, allow_save: bool = False, on_late: Callable[[], None] = nobody
     ) -> list[ChunkAnswer]:
-        """Upsert the chunks in one call; an answer a chunk, in the order sent.
+        """Write the chunks in one call, each row in its own way; an answer a chunk, in the order sent.
 
         :param chunks: at most :attr:`chunks_per_call`, each of at most :attr:`rows_per_chunk`. Rows of one key
             go in calls apart.

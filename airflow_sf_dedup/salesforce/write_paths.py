@@ -64,6 +64,7 @@ class LookupPath:
 
     :ivar writes: a row that nothing blocks any more is saved by it.
     :ivar without_soap: by which name it is asked where the org refuses SOAP; ``None``: it needs none.
+    :ivar without_writing: by which name it is asked where nothing may be saved by it; ``None``: it saves nothing.
     """
 
     name: str
@@ -71,6 +72,7 @@ class LookupPath:
     writes: bool
     open: Callable[[SalesforceSession, WriteTarget, WriteOptions], DuplicateLookup]
     without_soap: str | None = None
+    without_writing: str | None = None
 
 
 def _collections(session: SalesforceSession, target: WriteTarget, options: WriteOptions) -> ChunkApi:
@@ -144,8 +146,15 @@ SETTLES = WRITE_PATHS["collections"]
 LOOKUP_PATHS = {
     each.name: each
     for each in (
-        LookupPath("soap_upsert", rows_a_call=200, writes=True, open=_soap_upsert, without_soap="rest"),
-        LookupPath("rest", rows_a_call=1, writes=True, open=_rest),
+        LookupPath(
+            "soap_upsert",
+            rows_a_call=200,
+            writes=True,
+            open=_soap_upsert,
+            without_soap="rest",
+            without_writing="find_duplicates",
+        ),
+        LookupPath("rest", rows_a_call=1, writes=True, open=_rest, without_writing="predupe"),
         LookupPath("find_duplicates", rows_a_call=50, writes=False, open=_find_duplicates, without_soap="predupe"),
         LookupPath("predupe", rows_a_call=1, writes=False, open=_predupe),
     )

@@ -101,6 +101,11 @@ def stored(
     return StoredRecord(record_id, {"Id": record_id, KEY: None, **values})
 
 
+def taken(record_id: str) -> Failed:
+    """What is answered to a row that is inserted although a record holds its key."""
+    return Failed("DUPLICATE_VALUE", f"duplicate value found: {KEY} duplicates value on record with id: {record_id}")
+
+
 #: What collections answer to a row that a duplicate rule refuses: no word of the matches.
 BLOCKED = DuplicatesFound("Use one of these?")
 
@@ -178,12 +183,15 @@ class FakeOrg(NotedCalls):
     rules: dict[str, bool] | None = field(default_factory=lambda: {"Leads_by_mail": True})
     #: Refuses a chunk of keys, or lets it pass.
     refuse: Callable[[list[str]], ChunkRefused | None] = lambda keys: None
+    #: The rows of all upserts, inserts and writes by id, as they came.
+    rows: list[Record] = field(default_factory=list)
 
     def upsert(
         self, chunks: Sequence[Sequence[Record]], *, allow_save: bool = False, on_late: Callable[[], None] = nobody
     ) -> list[ChunkAnswer]:
-        """Save the rows."""
+        """Save the rows, each in its own way."""
         self._call("save_anyway" if allow_save else "upsert", [[r.key for r in chunk] for chunk in chunks])
+        self.rows += [row for chunk in chunks for row in chunk]
 
         def carry_out() -> list[ChunkAnswer]:
             return [
@@ -191,7 +199,8 @@ class FakeOrg(NotedCalls):
                 for chunk in chunks
             ]
 
-        return self._sent(carry_out, on_late, self.repeatable)
+        answers = self._sent(carry_out, on_late, self.repeatable)
+        return [_of_known(chunk, answer) for chunk, answer in zip(chunks, answers, strict=True)]
 
     def update(
         self, chunks: Sequence[Sequence[RecordUpdate]], *, on_late: Callable[[], None] = nobody
@@ -259,10 +268,20 @@ class FakeOrg(NotedCalls):
     def _upserted(self, record: Record, allow_save: bool) -> Outcome:
         found = self.lookups.get(record.key)
         blocked = isinstance(found, DuplicatesFound) and not (allow_save and found.allow_save)
-        return _next(self.answers, record.key) or (BLOCKED if blocked else self._saved(record))
+        return _next(self.answers, record.key) or (BLOCKED if blocked else self._written(record))
 
     def _looked_up(self, record: Record) -> Outcome:
         return self.lookups.get(record.key) or (self._saved(record) if self.writes else NOTHING_BLOCKS)
+
+    def _written(self, record: Record) -> Outcome:
+        """By its key, by the id of a record, or as a new one."""
+        if record.known is None:
+            return self._saved(record)
+        if record.known.record_id:
+            fields = {name: value for name, value in record.fields.items() if name != self.key_rule.field.name}
+            return self._updated(RecordUpdate(record.known.record_id, fields))
+        held = _of_keys(self.key_rule, self.held, [record.key]).get(record.key)
+        return taken(held[0]) if held and self.repeatable else self._saved(record)
 
     def _saved(self, record: Record) -> Saved:
         """What becomes of a row that nothing keeps out."""
@@ -341,6 +360,16 @@ def _of_keys(key_rule: KeyRule, known: Mapping[str, _T], keys: Sequence[str]) ->
     """Of what is known of keys, by the field's own case rule, what is asked for."""
     folded = {key_rule.fold(key): value for key, value in known.items()}
     return {key: folded[fold] for key in keys if (fold := key_rule.fold(key)) in folded}
+
+
+def _of_known(chunk: Sequence[Record], answer: ChunkAnswer) -> ChunkAnswer:
+    """What is written by its id was not created, whatever answer is lost."""
+    if isinstance(answer, ChunkRefused):
+        return answer
+    return [
+        Saved(told.record_id, False) if isinstance(told, Saved) and row.known and row.known.record_id else told
+        for row, told in zip(chunk, answer, strict=True)
+    ]
 
 
 def _next(answers: Mapping[str, list[Outcome]], name: str) -> Outcome | None:

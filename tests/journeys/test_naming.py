@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from sqlalchemy import Engine, delete
 from airflow_sf_dedup.audit.base import Load
 from airflow_sf_dedup.audit.sql import SqlAudit
 from airflow_sf_dedup.core.entries import Action, Entry
-from airflow_sf_dedup.core.outcomes import DuplicatesFound, Failed, Unanswered
+from airflow_sf_dedup.core.outcomes import DuplicatesFound, Failed, Saved, Unanswered
 from airflow_sf_dedup.core.records import Record
 from airflow_sf_dedup.database import tables
 from airflow_sf_dedup.errors import CallError, OutcomeUnknownError, PermissionRefusedError, TransientCallError
@@ -41,8 +42,10 @@ def settle(sql_engine: Engine, new_load: Callable[..., Load], org: FakeOrg) -> C
         connection.execute(delete(tables.record_claim))
     load = new_load()
 
-    def settled(*rows: Record, lookup: Any = None, instead: Any = None, fails: bool = False) -> dict[int, Entry]:
-        made = workshop(sql_engine, load, org, policy=BOTH, lookup=lookup)
+    def settled(
+        *rows: Record, lookup: Any = None, instead: Any = None, fails: bool = False, policy: str = BOTH
+    ) -> dict[int, Entry]:
+        made = workshop(sql_engine, load, org, policy=policy, lookup=lookup)
         if instead is not None:
             made.open_org = lambda gates: Org(org, lookup, org, org, org.by_stamp, org, instead)
         blocked = [Blocked(UnderWay(each, 1), BLOCKED) for each in rows]
@@ -113,6 +116,27 @@ def test_a_row_is_no_duplicate_of_its_own_record(
     assert (entry.action, entry.reason) == (action, reason)
     assert TWO not in entry.matched_ids
     assert org.sent("update") == []
+
+
+@pytest.mark.parametrize(
+    ("own_rule", "all_named", "action"),
+    [
+        ("Leads_by_name", True, Action.SAVED_ANYWAY),
+        ("Leads_by_mail", True, Action.AWAITING_REVIEW),
+        ("Leads_by_name", False, Action.AWAITING_REVIEW),
+    ],
+    ids=["of itself alone", "of another as well", "of some that are hidden"],
+)
+def test_a_rule_that_finds_the_rows_own_record_and_no_other_blocks_nothing(
+    settle: Settle, org: FakeOrg, own_rule: str, all_named: bool, action: Action
+) -> None:
+    """It blocks new records; another rule, which finds another record, only alerts."""
+    alerts = match(ONE, allow_save=own_rule != "Leads_by_mail")
+    found = blocked_by(replace(match(TWO), duplicate_rule=own_rule), alerts, all_named=all_named)
+    assert not found.allow_save
+    org.lookups["A"], org.held["A"], org.records = found, (TWO,), {ONE: stored(ONE), TWO: stored(TWO, Key__c="A")}
+    org.answers["A"] = [Saved(TWO, False)]
+    assert settle(row(1, "A"), policy="save_anyway | ask_reviewer")[1].action == action
 
 
 def _takes_it(org: FakeOrg) -> Any:

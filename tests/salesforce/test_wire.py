@@ -226,7 +226,7 @@ def test_headers_always_say_what_they_mean(options: WriteOptions, duplicates: st
 
 
 def test_every_subrequest_carries_the_headers_and_nothing_is_collated() -> None:
-    request = rest.composite("PATCH", "/url", ["a", "b"], {"H": "1"})
+    request = rest.composite(rest.Subrequest("PATCH", "/url", body, {"H": "1"}) for body in "ab")
     assert (request["allOrNone"], request["collateSubrequests"]) == (False, False)
     assert [part["referenceId"] for part in request["compositeRequest"]] == ["chunk0", "chunk1"]
     assert all(part["httpHeaders"] == {"H": "1"} for part in request["compositeRequest"])

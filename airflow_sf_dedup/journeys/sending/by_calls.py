@@ -9,7 +9,7 @@ row is lost by it: see :meth:`ByCalls.left`.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from datetime import datetime
 from functools import partial
 from itertools import chain
@@ -21,6 +21,7 @@ from airflow_sf_dedup.journeys.sending.answers import Answers, Call
 from airflow_sf_dedup.journeys.sending.backoff import seconds_before_try
 from airflow_sf_dedup.journeys.sending.clearance import Clearance, PutOff, granted, put_off
 from airflow_sf_dedup.journeys.sending.in_flight import InFlight
+from airflow_sf_dedup.journeys.sending.lanes import Lanes
 from airflow_sf_dedup.journeys.sending.next_step import (
     Terms,
 )
@@ -53,6 +54,7 @@ class ByCalls(Generic[T]):
     :param call: carries chunks and answers chunk by chunk; in a thread if several are in flight.
     :param size: bytes of a row's values, roughly.
     :param clearance: asked before each call which of its rows may be sent; ``None``: all.
+    :param way: how a row is written: rows of a chunk are written in one way.
     :param on_late: told the rows of a call of which a sending was given up that may still be carried out; from any
         thread.
     :param max_in_flight: calls at a time.
@@ -69,6 +71,7 @@ class ByCalls(Generic[T]):
         chunks_per_call: int,
         size: Callable[[T], int],
         clearance: Clearance[T] | None = None,
+        way: Callable[[T], Hashable] = lambda row: None,
         on_late: Callable[[Iterable[T]], None] = lambda rows: None,
         max_in_flight: int = 1,
         now: Callable[[], datetime] = utc_now,
@@ -79,6 +82,7 @@ class ByCalls(Generic[T]):
         self._pace = Pace(rows_per_chunk, chunks_per_call)
         self._packing = Packing(size, self._pace)
         self._clearance = clearance
+        self._lanes = Lanes(way)
         self._on_late = on_late
         self._now = now
         self._sleep = sleep
@@ -175,14 +179,18 @@ class ByCalls(Generic[T]):
         :param fresh: False: only rows that are sent again.
         :param last: for the last time, one chunk at a time.
         """
-        chunks = self._packing.next_call(1 if last else self._pace.chunks, fresh=fresh)
+        room = 1 if last else self._pace.chunks
+        chunks = self._packing.next_call(room, fresh=fresh)
         if not chunks:
             return None
-        cleared = self._cleared(chunks)
-        return Call(cleared, Moment(time.monotonic(), self._now()), last)
+        full = [len(chunk) == self._pace.rows for chunk in chunks]
+        apart = self._lanes.apart(self._cleared(chunks), full=full, size=self._pace.rows)
+        # What is cleared and finds no room is cleared anew: what the org has may be another thing by then.
+        self._packing.put_back(apart[room:])
+        return Call(apart[:room], Moment(time.monotonic(), self._now()), last)
 
     def _cleared(self, chunks: list[Chunk[T]]) -> list[Chunk[T]]:
-        """The chunks without the rows that may not be sent."""
+        """The chunks without the rows that may not be sent; some may have none left."""
         if self._clearance is None:
             return chunks
         try:
@@ -192,7 +200,7 @@ class ByCalls(Generic[T]):
             raise
         by_chunk = [[next(answers) for _ in chunk] for chunk in chunks]
         self.put_off += [each for chunk in by_chunk for each in put_off(chunk)]
-        return [kept for chunk in by_chunk if (kept := granted(chunk))]
+        return [granted(chunk) for chunk in by_chunk]
 
     def _carried(self, call: Call[T]) -> list[ChunkAnswer]:
         try:

@@ -23,7 +23,7 @@ from typing import Protocol
 
 from airflow_sf_dedup.audit.base import NEVER_ENDS_AFTER, AuditReader, Load
 from airflow_sf_dedup.core.clock import utc_now
-from airflow_sf_dedup.core.entries import UNSETTLED, WRITTEN, Action
+from airflow_sf_dedup.core.entries import IN_THE_ORG, UNSETTLED, Action
 from airflow_sf_dedup.core.likeness import Likeness
 from airflow_sf_dedup.core.records import Record
 from airflow_sf_dedup.core.sobjects import SObject
@@ -31,9 +31,6 @@ from airflow_sf_dedup.errors import CallError
 from airflow_sf_dedup.journeys.key_holders import KeyHolder, read_holders
 from airflow_sf_dedup.locks.base import Holder, Watermark
 from airflow_sf_dedup.salesforce.ports import RecordReader
-
-#: With these actions a row's state is in the org.
-_IN_THE_ORG = WRITTEN | {Action.UNCHANGED}
 
 
 class Fate(IntEnum):
@@ -185,7 +182,7 @@ def _told(action: Action | None) -> Fate:
     """An entry that is not settled is older than what its row announced: a row that fails takes its state back."""
     if action is None or action in UNSETTLED:
         return Fate.OPEN
-    return Fate.WRITTEN if action in _IN_THE_ORG else Fate.NOT_WRITTEN
+    return Fate.WRITTEN if action in IN_THE_ORG else Fate.NOT_WRITTEN
 
 
 def _holder(mark: Watermark, load: Load | None, is_over: bool) -> Holder:

@@ -15,10 +15,11 @@ from airflow_sf_dedup.salesforce.wire.error_codes import Handling, rule_for
 #: Statuses of a refusal that may be one row's fault; SOAP faults all have 500. Others speak of the resource.
 _OF_A_ROW = frozenset({None, 400, 413, 500})
 
-#: What Salesforce says of a parent's key that no record holds, under ``INVALID_FIELD``, which has other causes as well;
-#: and the codes that say it by themselves.
+#: What Salesforce says of a parent's key that no record holds, under ``INVALID_FIELD``, which has other causes as well.
 _NO_SUCH_KEY = "foreign key external id"
-_NO_SUCH_RECORD = ("INVALID_CROSS_REFERENCE_KEY", "ENTITY_IS_DELETED")
+
+#: A write that fails with one of these names a record that is not there: its own, by its id, or one that it points to.
+_GONE = frozenset({"ENTITY_IS_DELETED", "INVALID_CROSS_REFERENCE_KEY"})
 
 _REFUSED = (Failed, DuplicatesFound, KeyHeldByMany)
 
@@ -43,7 +44,12 @@ def misses_a_record(outcome: Outcome) -> bool:
     if not isinstance(outcome, Failed):
         return False
     by_key = outcome.code == "INVALID_FIELD" and _NO_SUCH_KEY in outcome.message.lower()
-    return by_key or outcome.code in _NO_SUCH_RECORD
+    return by_key or outcome.code in _GONE
+
+
+def says_gone(outcome: Outcome) -> bool:
+    """Whether the record that was written to by its id is gone: of a look-up field of the row, the field is named."""
+    return isinstance(outcome, Failed) and outcome.code in _GONE and not set(outcome.fields) - {"Id", "id"}
 
 
 def may_be_a_row(error: CallError) -> bool:

@@ -13,6 +13,7 @@ from airflow_sf_dedup.core.records import Record
 from airflow_sf_dedup.journeys.sending.backoff import seconds_before_try
 from airflow_sf_dedup.journeys.sending.by_calls import ByCalls, CarriesChunks
 from airflow_sf_dedup.journeys.sending.clearance import Clearance
+from airflow_sf_dedup.journeys.sending.lanes import way_of
 from airflow_sf_dedup.journeys.sending.next_step import Terms
 from airflow_sf_dedup.salesforce.ports import ChunkApi
 
@@ -65,6 +66,7 @@ class Senders:
             chunks_per_call=room.chunks_per_call,
             size=lambda item: size_of(record_of(item)),
             clearance=clearance,
+            way=lambda item: way_of(record_of(item)),
             on_late=lambda items: self.on_late(record_of(item).row_number for item in items),
             max_in_flight=max_in_flight,
             now=self.now,

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Protocol
 
 from airflow_sf_dedup.core.clock import utc_now
-from airflow_sf_dedup.core.entries import WRITTEN, Action, Entry
+from airflow_sf_dedup.core.entries import IN_THE_ORG, Action, Entry
 from airflow_sf_dedup.core.records import Record
 from airflow_sf_dedup.journeys.sending.clearance import Clearance, Cleared, Dropped, PutOff, granted
 from airflow_sf_dedup.journeys.sending.raisers import Fate, Raiser, Raisers
@@ -148,7 +148,7 @@ class WatermarkGuard:
         return rows
 
     def settle(self, entries: Iterable[Entry]) -> None:
-        """Confirm the states of rows that these entries say are written, and take those back that surely are not.
+        """Confirm the states of rows that these entries say are in the org, and take those back that surely are not.
 
         A row whose entry is ``unknown`` leaves its state as it announced it.
         """
@@ -159,7 +159,7 @@ class WatermarkGuard:
                 self._sent.pop(entry.row_number, None)
                 continue
             key, mark = self._sent.pop(entry.row_number)
-            (written if entry.action in WRITTEN else not_written)[key] = mark
+            (written if entry.action in IN_THE_ORG else not_written)[key] = mark
         self._watermarks.confirm(self._scope, written)
         self._watermarks.take_back(self._scope, not_written)
 

@@ -40,6 +40,8 @@ class Cases:
     others: OtherMatches
     now: Callable[[], datetime] = utc_now
     claimed: Mapping[str, str] = field(default_factory=dict)
+    #: The load writes to no record that there is.
+    only_creates: bool = False
 
     def read(self, blocked: Sequence[Blocked]) -> list[DuplicateCase]:
         """A case for each row: two reads for all, one for each merge to follow and each other sObject that matches.
@@ -98,6 +100,7 @@ class Cases:
             rules=row.found.rules,
             described=self.described,
             read_at=read_at,
+            only_creates=self.only_creates,
         )
 
     def _matches(self, row: Blocked, live: Sequence[str], deleted: Sequence[str]) -> list[Match]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 
 from airflow_sf_dedup.core.outcomes import NOTHING_FOUND, DuplicatesFound, Outcome
@@ -116,7 +116,21 @@ def _of_others(outcome: Outcome, own: Collection[str]) -> Outcome:
         return outcome
     matches = tuple(match for match in outcome.matches if match.record_id not in own)
     is_nothing = not matches and outcome.all_named
-    return replace(outcome, matches=matches, why_unnamed=NOTHING_FOUND if is_nothing else outcome.why_unnamed)
+    found = replace(outcome, matches=matches, why_unnamed=NOTHING_FOUND if is_nothing else outcome.why_unnamed)
+    return _by_their_rules(found, {match.duplicate_rule for match in outcome.matches if match.record_id in own})
+
+
+def _by_their_rules(found: DuplicatesFound, of_own: Set[str | None]) -> DuplicatesFound:
+    """No rule compares a record with itself: one that found nothing but the row's own record does not refuse the row.
+
+    :param of_own: the rules that found it.
+    """
+    naming = {match.duplicate_rule: match.allow_save for match in found.matches or ()}
+    rules = tuple(rule for rule in found.rules if rule not in of_own - naming.keys())
+    if not found.all_named or None in of_own or rules == found.rules:
+        return found
+    may_be_saved = bool(rules) and all(naming.get(rule) is True for rule in rules)
+    return replace(found, rules=rules, allow_save=found.allow_save or may_be_saved)
 
 
 def _tells_nothing(answered: Answered[Record]) -> bool:

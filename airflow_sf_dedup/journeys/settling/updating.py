@@ -16,6 +16,7 @@ from airflow_sf_dedup.core.obstacles import Obstacle
 from airflow_sf_dedup.core.outcomes import DuplicatesFound, Failed, Outcome, Saved
 from airflow_sf_dedup.core.records import Record
 from airflow_sf_dedup.journeys.sending.next_step import Terms
+from airflow_sf_dedup.journeys.sending.refusals import says_gone
 from airflow_sf_dedup.journeys.sending.senders import Room
 from airflow_sf_dedup.journeys.sending.under_way import Answered
 from airflow_sf_dedup.journeys.settling.blocked import Settling
@@ -25,9 +26,6 @@ from airflow_sf_dedup.journeys.settling.writing import Writer
 from airflow_sf_dedup.locks.base import RecordClaim, RecordClaims
 from airflow_sf_dedup.salesforce.ports import ChunkAnswer, ChunkApi, RecordUpdate
 from airflow_sf_dedup.salesforce.wire.duplicate_value import DuplicateValue, kind_of
-
-#: An update that fails with one of these may have met a matched record that is gone since it was read.
-_MATCH_GONE = frozenset({"ENTITY_IS_DELETED", "INVALID_CROSS_REFERENCE_KEY"})
 
 
 @dataclass(frozen=True)
@@ -99,7 +97,7 @@ class UpdatesMatch:
             return None
         if outcome.code == Obstacle.KEY_HELD_BY_CONVERTED.code:
             return "match_converted"
-        if outcome.code in _MATCH_GONE and not set(outcome.fields) - {"Id", "id"}:
+        if says_gone(outcome):
             return "match_deleted"
         if outcome.code == "DUPLICATE_VALUE" and kind_of(outcome.message, self.key_field) is DuplicateValue.RACE:
             return "key_already_held"

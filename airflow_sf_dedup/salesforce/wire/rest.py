@@ -71,8 +71,18 @@ def _flag(value: bool) -> str:
     return "true" if value else "false"
 
 
-def composite(method: str, url: str, bodies: Iterable[Any], headers: Mapping[str, str]) -> dict[str, Any]:
-    """A ``POST /composite`` request that carries one collections subrequest a body.
+@dataclass(frozen=True, slots=True)
+class Subrequest:
+    """One collections request of a composite one."""
+
+    method: str
+    url: str
+    body: Any
+    headers: Mapping[str, str]
+
+
+def composite(subrequests: Iterable[Subrequest]) -> dict[str, Any]:
+    """A ``POST /composite`` request that carries collections subrequests, each answered for itself.
 
     Subrequests inherit no header but Accept, Authorization and Content-Type, so each carries its own.
     ``collateSubrequests`` defaults to true since v49, which gives no order: it is switched off.
@@ -82,19 +92,19 @@ def composite(method: str, url: str, bodies: Iterable[Any], headers: Mapping[str
         "collateSubrequests": False,
         "compositeRequest": [
             {
-                "method": method,
-                "url": url,
+                "method": each.method,
+                "url": each.url,
                 "referenceId": f"chunk{index}",
-                "httpHeaders": dict(headers),
-                "body": body,
+                "httpHeaders": dict(each.headers),
+                "body": each.body,
             }
-            for index, body in enumerate(bodies)
+            for index, each in enumerate(subrequests)
         ],
     }
 
 
 def upsert_body(sobject: str, chunk: Sequence[Record]) -> dict[str, Any]:
-    """A collections upsert; here, unlike in a single upsert, the key stands in the record."""
+    """A collections upsert or insert; here, unlike in a single upsert, the key stands in the record."""
     attributes = {"type": sobject}
     return {
         "allOrNone": False,
@@ -164,6 +174,13 @@ def with_right_ids(outcomes: Sequence[Outcome], is_right: Callable[[int, str], b
         else outcome
         for place, outcome in enumerate(outcomes)
     ]
+
+
+def told_created(answer: ChunkAnswer, *, created: bool) -> ChunkAnswer:
+    """The answer to a chunk of inserts, or of updates, which does not say itself whether a record was created."""
+    if isinstance(answer, ChunkRefused):
+        return answer
+    return [Saved(each.record_id, created) if isinstance(each, Saved) else each for each in answer]
 
 
 def after_a_lost_answer(answer: ChunkAnswer) -> ChunkAnswer:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import chain
 from typing import Any, Generic, TypeVar
 
 import pytest
 
+from airflow_sf_dedup.core.known_record import KnownRecord
 from airflow_sf_dedup.core.outcomes import DuplicatesFound, Failed, Outcome, Saved
 from airflow_sf_dedup.core.records import Record
 from airflow_sf_dedup.errors import CallError, OutcomeUnknownError
@@ -93,6 +95,50 @@ class ChunkApiContract(Generic[OrgT]):
         assert [type(each) for each in upserted(api, [alerted, blocked])] == [DuplicatesFound] * 2
         assert [type(each) for each in upserted(api, [alerted, blocked], allow_save=True)] == [Saved, DuplicatesFound]
 
+    def test_a_row_of_a_known_record_is_written_by_its_id_and_creates_nothing(
+        self, org: ArrangedOrg, api: ChunkApi
+    ) -> None:
+        row = org.row()
+        known, gone = org.record(key=row.key), org.record(is_deleted=True)
+        spelled = replace(row, fields={**row.fields, org.key_rule.field.name: row.key.swapcase()})
+        outcomes = upserted(
+            api, [replace(spelled, known=KnownRecord(known)), replace(org.row(), known=KnownRecord(gone))]
+        )
+        assert outcomes[0] == Saved(known, False)
+        assert isinstance(outcomes[1], Failed)
+        held = org.values(known)
+        assert (held["LastName"], held[org.key_rule.field.name]) == (row.fields["LastName"], row.key)
+
+    def test_a_row_that_is_known_to_be_new_is_inserted_and_updates_nothing(
+        self, org: ArrangedOrg, api: ChunkApi
+    ) -> None:
+        fresh, row = org.row(), org.row()
+        holder = org.record(key=row.key)
+        before = dict(org.values(holder))
+        created, refused = upserted(api, [replace(each, known=KnownRecord()) for each in (fresh, row)])
+        assert isinstance(created, Saved)
+        assert created.created is True
+        assert org.values(created.record_id)["LastName"] == fresh.fields["LastName"]
+        assert isinstance(refused, Failed)
+        assert refused.code == "DUPLICATE_VALUE"
+        assert org.values(holder) == before
+
+    def test_each_chunk_of_a_call_is_written_in_its_own_way(self, org: ArrangedOrg, api: ChunkApi) -> None:
+        by_id, new, by_key = org.row(), org.row(), org.row()
+        ways = [KnownRecord(org.record(key=by_id.key)), KnownRecord(), None]
+        chunks = [[replace(row, known=known)] for row, known in zip((by_id, new, by_key), ways, strict=True)]
+        calls = [chunks[start : start + api.chunks_per_call] for start in range(0, 3, api.chunks_per_call)]
+        outcomes = [outcome for call in calls for answer in api.upsert(call) for outcome in _rows(answer)]
+        assert [isinstance(each, Saved) and each.created for each in outcomes] == [False, True, True]
+
+    def test_a_lost_answer_to_an_insert_is_in_doubt_and_doubles_nothing(self, org: ArrangedOrg, api: ChunkApi) -> None:
+        row = replace(org.row(), known=KnownRecord())
+        org.lose_an_answer()
+        [outcome] = upserted(api, [row])
+        assert isinstance(outcome, Failed)
+        assert (outcome.code, outcome.in_doubt) == ("DUPLICATE_VALUE", True)
+        assert org.holds(row.key)
+
     def test_records_are_updated_by_id_each_outcome_in_its_place(self, org: ArrangedOrg, api: ChunkApi) -> None:
         first, gone, last = org.record(), org.record(is_deleted=True), org.record()
         outcomes = updated(api, [RecordUpdate(each, {"LastName": f"New {each}"}) for each in (first, gone, last)])
@@ -126,6 +172,12 @@ class ChunkApiContract(Generic[OrgT]):
         assert isinstance(saved, Saved)
         assert saved.created is None
         assert len(late) == 1, "whoever has the row hears of a sending that may still be carried out"
+
+    def test_after_a_lost_answer_a_row_of_a_known_record_was_not_created(self, org: ArrangedOrg, api: ChunkApi) -> None:
+        row = org.row()
+        known = org.record(key=row.key)
+        org.lose_an_answer()
+        assert upserted(api, [replace(row, known=KnownRecord(known))]) == [Saved(known, False)]
 
     def test_what_is_refused_after_a_lost_answer_is_in_doubt(self, org: ArrangedOrg, api: ChunkApi) -> None:
         row, _ = org.blocked_row()

@@ -1,0 +1,245 @@
+"""What does the org have of these rows' keys, and how is each of them to be sent?
+
+Asked under the claims of the keys, right before a call: nobody else of ours writes the keys meanwhile. A row is written
+by the id of the record that holds its key, or inserted, or not sent at all; see
+:class:`~airflow_sf_dedup.core.known_record.KnownRecord`. It is asked anew each time that a row is sent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from airflow_sf_dedup.core.entries import Action
+from airflow_sf_dedup.core.field_rules import FIELDS_KEPT, FieldRules, Sharing
+from airflow_sf_dedup.core.known_record import KnownRecord
+from airflow_sf_dedup.core.outcomes import Failed, KeyHeldByMany, Saved
+from airflow_sf_dedup.core.records import Record
+from airflow_sf_dedup.core.write_modes import KEY_EXISTS, WriteMode
+from airflow_sf_dedup.journeys.sending.clearance import Clearance, Cleared, Dropped, granted
+from airflow_sf_dedup.journeys.sending.refusals import says_gone
+from airflow_sf_dedup.journeys.sending.under_way import Answered, UnderWay
+from airflow_sf_dedup.salesforce.ports import RecordReader
+
+
+@dataclass(frozen=True, slots=True)
+class LeftAlone:
+    """A row that is not sent, for what the org has."""
+
+    action: Action
+    reason: str | None = None
+    #: Of the record that holds the key, where there is one.
+    record_id: str | None = None
+    #: Fields in which it keeps its own values.
+    kept: tuple[str, ...] = ()
+
+    @property
+    def told(self) -> Mapping[str, Any]:
+        """What the row's entry says of it."""
+        return {"reason": self.reason, "record_id": self.record_id, "error_fields": self.kept}
+
+
+@dataclass(frozen=True, slots=True)
+class Before:
+    """What the org has of keys: who holds them, and of those records the values that were asked for."""
+
+    holders: Mapping[str, tuple[str, ...]]
+    #: Record id to values; a record that cannot be read is absent.
+    values: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+
+def read_before(reader: RecordReader, sobject: str, keys: Collection[str], fields: Collection[str]) -> Before:
+    """One query for the keys, and where fields are asked for one retrieve for the records that hold them.
+
+    :raises CallError: the org does not answer.
+    """
+    return with_values(reader, sobject, reader.holders(list(dict.fromkeys(keys))), fields)
+
+
+def with_values(
+    reader: RecordReader, sobject: str, holders: Mapping[str, tuple[str, ...]], fields: Collection[str]
+) -> Before:
+    """Of keys whose holders are known, what is asked for of those that are the only ones.
+
+    :raises CallError: the org does not answer.
+    """
+    ids = sorted({found[0] for found in holders.values() if len(found) == 1})
+    if not ids or not fields:
+        return Before(holders)
+    stored = reader.by_id(sobject, ids, ["Id", *sorted(fields)])
+    return Before(holders, {each.record_id: each.values for each in stored.values() if not each.is_deleted})
+
+
+@dataclass(frozen=True)
+class WriteRules:
+    """What a load may write, by its mode and by its rules for fields."""
+
+    rules: FieldRules
+    mode: WriteMode = WriteMode.UPSERT
+
+    @property
+    def ask_first(self) -> bool:
+        """Whether how a row is sent depends on what the org has."""
+        return self.mode is not WriteMode.UPSERT or not self.rules.is_plain
+
+    def fields_to_read(self, rows: Sequence[Record]) -> frozenset[str]:
+        """What of the records is asked for."""
+        names = {name for row in rows for name in row.carried} if self.rules.need_values and self._updates else set()
+        return self.rules.fields_to_read(names)
+
+    @property
+    def _updates(self) -> bool:
+        return self.mode is not WriteMode.CREATE_ONLY
+
+    def made_of(self, columns: Iterable[str]) -> list[str]:
+        """The columns of which new records are made; none where the load makes none."""
+        return list(self.rules.on_create(dict.fromkeys(columns)).sent) if self.mode.may_create else []
+
+    def as_new(self, row: Record) -> Record:
+        """The row, to be inserted."""
+        return _known(row, self.rules.on_create(row.carried), None)
+
+    def decide(self, row: Record, before: Before) -> Record | LeftAlone | KeyHeldByMany:
+        """How the row is sent: written to the record or inserted, or why it is not."""
+        holders = before.holders.get(row.key, ())
+        if not holders:
+            return self.as_new(row) if self.mode.may_create else LeftAlone(Action.NOT_FOUND)
+        if not self._updates:
+            return LeftAlone(Action.SKIPPED, KEY_EXISTS, holders[0] if len(holders) == 1 else None)
+        if len(holders) > 1:
+            return KeyHeldByMany(f"{len(holders)} records hold the key", holders)
+        return self._to_holder(row, holders[0], before.values.get(holders[0], {}))
+
+    def _to_holder(self, row: Record, record_id: str, stored: Mapping[str, Any]) -> Record | LeftAlone:
+        shared = self.rules.on_update(row.carried, stored)
+        if set(shared.sent) <= {self.rules.key_field}:
+            return LeftAlone(Action.UNCHANGED, FIELDS_KEPT if shared.kept else None, record_id, shared.kept)
+        return _known(row, shared, record_id)
+
+
+def _known(row: Record, shared: Sharing, record_id: str | None) -> Record:
+    return replace(row, fields=shared.sent, known=KnownRecord(record_id, shared.held_back, shared.kept))
+
+
+@dataclass
+class AsksFirst:
+    """A :class:`~airflow_sf_dedup.journeys.sending.clearance.Clearance` that looks for what rows are about.
+
+    :ivar clearance: claims the keys.
+    :ivar reader: asked once a call; not at all, where nothing depends on it.
+    """
+
+    clearance: Clearance[Record]
+    reader: RecordReader
+    sobject: str
+    write: WriteRules
+    _left: list[tuple[UnderWay[Record], LeftAlone]] = field(default_factory=list, init=False)
+    _told: list[Answered[Record]] = field(default_factory=list, init=False)
+
+    def clear(self, rows: Sequence[UnderWay[Record]]) -> list[Cleared[Record]]:
+        """Claim keys, and say of those that are granted how their rows are sent.
+
+        :raises CallError: the org does not answer.
+        """
+        cleared = self.clearance.clear(rows)
+        asked = [each.row for each in granted(cleared)]
+        if not asked:
+            return cleared
+        fields = self.write.fields_to_read(asked)
+        before = read_before(self.reader, self.sobject, [row.key for row in asked], fields)
+        return [self._decided(each, before) if isinstance(each, UnderWay) else each for each in cleared]
+
+    def _decided(self, each: UnderWay[Record], before: Before) -> Cleared[Record]:
+        decided = self.write.decide(each.row, before)
+        if isinstance(decided, Record):
+            return each.of(self._perhaps_own(decided) if each.in_doubt else decided)
+        if isinstance(decided, KeyHeldByMany):
+            self._told.append(Answered(each, decided))
+        elif each.in_doubt and decided.record_id:
+            self._told.append(self._doubted(each, decided, decided.record_id))
+        else:
+            self._left.append((each, decided))
+        return Dropped.DROPPED
+
+    def _perhaps_own(self, row: Record) -> Record:
+        if row.known is None or row.known.record_id is None or not self.write.mode.may_create:
+            return row
+        return replace(row, known=replace(row.known, may_be_own=True))
+
+    def _doubted(self, each: UnderWay[Record], left: LeftAlone, record_id: str) -> Answered[Record]:
+        """A row that need not be sent, and may have been: a re-read tells whether its own call wrote the record."""
+        if left.reason == KEY_EXISTS:
+            refused = Failed("DUPLICATE_VALUE", "a record holds the key", in_doubt=True)
+            return Answered(each.of(self.write.as_new(each.row)), refused)
+        return Answered(each, Saved(record_id, None))
+
+    def left_alone(self) -> list[tuple[Record, LeftAlone]]:
+        """The rows that are not sent, since this was asked last."""
+        rows, self._left = self._left, []
+        return [(each.row, left) for each, left in rows]
+
+    def told(self) -> list[Answered[Record]]:
+        """The rows of which the org's records tell the outcome, since this was asked last."""
+        rows, self._told = self._told, []
+        return rows
+
+
+def as_far_as_known(answered: Answered[Record]) -> Answered[Record]:
+    """A row that was written to a record which an earlier call with it may have created: its dates tell."""
+    outcome, known = answered.outcome, answered.row.known
+    if isinstance(outcome, Saved) and known is not None and known.may_be_own:
+        return replace(answered, outcome=Saved(outcome.record_id, None))
+    return answered
+
+
+@dataclass(frozen=True)
+class HoldersMet:
+    """How rows go on that a unique value kept out, and whose keys are held by now."""
+
+    reader: RecordReader
+    sobject: str
+    write: WriteRules
+
+    def decide(
+        self, rows: Sequence[Answered[Record]], holders: Mapping[str, tuple[str, ...]]
+    ) -> Iterator[tuple[Answered[Record], LeftAlone | None]]:
+        """Each row as it is written to the holder of its key, or why it is left alone.
+
+        :raises CallError: the org does not answer.
+        """
+        if not self.write.ask_first:
+            yield from ((each, None) for each in rows)
+            return
+        fields = self.write.fields_to_read([each.row for each in rows])
+        before = with_values(self.reader, self.sobject, holders, fields)
+        for each in rows:
+            decided = self.write.decide(each.row, before)
+            if isinstance(decided, Record):
+                yield replace(each, sent=each.sent.of(decided)), None
+            elif isinstance(decided, LeftAlone):
+                yield each, decided
+            else:
+                yield replace(each, outcome=decided), None
+
+
+@dataclass
+class Vanished:
+    """Rows whose record left the org between the question and the write: it is asked once more, each row once."""
+
+    _rows: list[UnderWay[Record]] = field(default_factory=list, init=False)
+    _asked_again: set[int] = field(default_factory=set, init=False)
+
+    def takes(self, answered: Answered[Record]) -> bool:
+        """Whether the row is one of them."""
+        number, known = answered.row.row_number, answered.row.known
+        if known is None or known.record_id is None or number in self._asked_again or not says_gone(answered.outcome):
+            return False
+        self._asked_again.add(number)
+        self._rows.append(answered.sent)
+        return True
+
+    def rows(self) -> list[UnderWay[Record]]:
+        """Those that were taken since this was asked last."""
+        rows, self._rows = self._rows, []
+        return rows

@@ -1,0 +1,28 @@
+"""May this load be written as its settings say? What may be created and overwritten, read against its sObject."""
+
+from __future__ import annotations
+
+from airflow_sf_dedup.core.sobjects import Field, SObject
+from airflow_sf_dedup.core.write_modes import WriteMode
+from airflow_sf_dedup.errors import SettingError
+from airflow_sf_dedup.journeys.field_rules import field_rules_of
+from airflow_sf_dedup.journeys.sending.known import WriteRules
+from airflow_sf_dedup.journeys.write_settings import WriteSettings
+
+
+def write_rules_of(settings: WriteSettings, described: SObject, key_field: Field) -> WriteRules:
+    """The mode and the rules for fields, where they fit the load.
+
+    :param described: the sObject with all its fields.
+    :raises SettingError: a rule fits no field; or an insert by this key would not be refused where the key is held, so
+        that a record could come to stand there twice.
+    """
+    rules = WriteRules(field_rules_of(settings.field_rules or {}, described, key_field.name), WriteMode(settings.mode))
+    if rules.ask_first and rules.mode.may_create and not key_field.unique:
+        setting = "mode" if rules.mode is WriteMode.CREATE_ONLY else "field_rules"
+        raise SettingError(
+            f"{setting}: {key_field.name} is not Unique, so that Salesforce would insert a row whose key a record has "
+            "come to hold; make the field Unique, or use mode='update_only'",
+            setting=setting,
+        )
+    return rules
