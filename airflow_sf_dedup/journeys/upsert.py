@@ -390,7 +390,7 @@ class _Run:
                 self._conflicting.append(answered)
             else:
                 entries.append(task.recorder.entry(answered, maker))
-        task.recorder.record(task.parents.explained(told, entries))
+        task.recorder.record(task.parents.explained(resolved, entries))
         self._account_for_dropped()
         if told := task.known.told():
             self._settle_answered(told)
@@ -404,7 +404,7 @@ class _Run:
                 self._blocked.append(blocked)
             else:
                 entries.append(recorder.entry(answered, recorder.entries, conflict))
-        recorder.record(self._task.parents.explained(resolved, entries))
+        recorder.record(self._task.parents.explained(told, entries))
 
     def _account_for_dropped(self) -> None:
         """Rows that were kept back: older than what was written of their key, or settled by another process."""
