@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from airflow_sf_dedup.core.cautions import cautions
 from airflow_sf_dedup.core.clock import utc_now
-from airflow_sf_dedup.core.decisions import DuplicateCase, MatchedRecord
-from airflow_sf_dedup.core.differences import Difference, field_states
+from airflow_sf_dedup.core.decisions import DuplicateCase
 from airflow_sf_dedup.core.entries import WRITTEN, Action, AuditValues, Entry, MatchEntry
 from airflow_sf_dedup.core.field_rules import FIELDS_KEPT
-from airflow_sf_dedup.core.outcomes import Failed, KeyHeldByMany, Match, Saved, Unanswered
-from airflow_sf_dedup.core.record_state import RecordState
+from airflow_sf_dedup.core.outcomes import Failed, KeyHeldByMany, Saved, Unanswered
 from airflow_sf_dedup.core.records import Record
 from airflow_sf_dedup.errors import CallError
+from airflow_sf_dedup.journeys.match_entries import MatchEntries
 from airflow_sf_dedup.journeys.sending.refusals import fails_for_now, named_fields, own_words
 from airflow_sf_dedup.journeys.values_kept import ValuesKept
 from airflow_sf_dedup.locks.base import Holder
 from airflow_sf_dedup.salesforce.wire.duplicate_value import read_message
-
-MASK = "***"
 
 #: Why a row was not sent: another task had its key in flight.
 KEY_IN_FLIGHT = "key_in_flight"
@@ -64,11 +60,10 @@ class EntryMaker:
         self._mark = mark
         self._sobject = sobject
         self._key_field = key_field
-        self._audit_values = audit_values
-        self._masked = {name.lower() for name in masked_fields}
         self._clock = clock
         #: Whether values of a field are kept.
-        self.keeps = ValuesKept(audit_values, self._masked)
+        self.keeps = ValuesKept(audit_values, frozenset(name.lower() for name in masked_fields))
+        self._matches = MatchEntries(self.keeps)
 
     def at_once(self) -> EntryMaker:
         """The same with the time held: rows that one call settled are settled at one time."""
@@ -77,8 +72,8 @@ class EntryMaker:
             self._mark,
             sobject=self._sobject,
             key_field=self._key_field,
-            audit_values=self._audit_values,
-            masked_fields=self._masked,
+            audit_values=self.keeps.audit_values,
+            masked_fields=self.keeps.masked,
             clock=lambda: now,
         )
 
@@ -111,11 +106,11 @@ class EntryMaker:
                 message = self._told(outcome, record)
             case KeyHeldByMany(said, record_ids):
                 code, reason = "DUPLICATE_EXTERNAL_ID", "key_held_by_many"
-                message = said if self._shows_text else f"{len(record_ids) or 'several'} records hold the key"
+                message = said if self.keeps.allow_text else f"{len(record_ids) or 'several'} records hold the key"
                 matches += self.holders(record, record_ids, deleted=False, besides=matches)
             case Unanswered(said, record_ids):
                 action, code = Action.UNKNOWN, "NO_ANSWER"
-                message = said if self._shows_text else "no answer tells what became of the row"
+                message = said if self.keeps.allow_text else "no answer tells what became of the row"
                 matches += self.holders(record, record_ids, deleted=False, besides=matches)
         return self.entry(
             record,
@@ -135,7 +130,7 @@ class EntryMaker:
 
     def _told(self, refused: Failed, record: Record) -> str:
         """Salesforce's words where they are about this row alone and may quote its values, or else our own."""
-        if self._shows_text and not refused.of_many:
+        if self.keeps.allow_text and not refused.of_many:
             return refused.message
         return own_words(replace(refused, fields=(*refused.fields, *self._taken_field(refused, record))))
 
@@ -145,11 +140,6 @@ class EntryMaker:
             return ()
         named = (read_message(refused.message, self._key_field).field or "").lower()
         return tuple(name for name in record.fields if name.lower() == named)
-
-    @property
-    def _shows_text(self) -> bool:
-        """Whether Salesforce's free text is kept: it may quote any value of a row, in any spelling."""
-        return not self._masked and self._audit_values is not AuditValues.NONE
 
     def _taken(self, message: str, matches: tuple[MatchEntry, ...]) -> tuple[str, tuple[MatchEntry, ...]]:
         """Which unique value was taken, and by which record, as far as the message names them."""
@@ -232,84 +222,13 @@ class EntryMaker:
         )
 
     def matches(self, case: DuplicateCase, *, cautious: bool = False) -> tuple[MatchEntry, ...]:
-        """One entry a match; a record that several rules name stands once a rule, one that is met by its key without.
-
-        Merged-away records stand before the one that they have become.
-
-        :param cautious: with what a person who decides should know of each.
-        """
-        records = (*case.matched, *case.gone_holders)
-        return tuple(
-            entry
-            for record in records
-            for entry in self._of_record(record, case, cautions(case, record) if cautious else ())
-        )
-
-    def _of_record(self, record: MatchedRecord, case: DuplicateCase, told: tuple[str, ...]) -> Iterator[MatchEntry]:
-        for merged_away, into in record.merges:
-            for match in _named(record, merged_away):
-                yield replace(_as_entry(match), is_deleted=True, state=RecordState.MERGED_AWAY, leads_to=into)
-        states = field_states(case.record.fields, record.values, case.described) if record.readable else None
-        differences = None if states is None else self._differences(case.record, record, states)
-        for match in _named(record, record.record_id):
-            yield self._match(match, record, field_differences=differences, field_states=states, cautions=told)
-        if (became := record.became) is not None:
-            # No rule named it.
-            unnamed = replace(became, matches=(Match(became.record_id, became.sobject),))
-            yield from self._of_record(unnamed, case, cautions(case, unnamed) if told else ())
-
-    def _match(self, match: Match, record: MatchedRecord, **compared: Any) -> MatchEntry:
-        return replace(
-            _as_entry(match),
-            is_deleted=record.state.in_recycle_bin,
-            key=record.key,
-            state=record.state,
-            deleted_at=record.deletion.at if record.deletion else None,
-            deleted_by=record.deletion.by if record.deletion else None,
-            leads_to=record.leads_to,
-            **compared,
-        )
-
-    def _differences(
-        self, row: Record, record: MatchedRecord, states: Mapping[str, Difference]
-    ) -> dict[str, Any] | None:
-        """Both values of the fields that the row carries, where they are not the same."""
-        if self._audit_values is AuditValues.NONE:
-            return None
-        differing = (name for name, state in states.items() if name in row.fields and state is not Difference.SAME)
-        return {
-            name: [MASK, MASK] if self._is_masked(name) else [row.fields[name], record.values[name]]
-            for name in differing
-        }
+        """See :meth:`MatchEntries.of`."""
+        return self._matches.of(case, cautious=cautious)
 
     def _kept(self, record: Record, action: Action, matches: tuple[MatchEntry, ...]) -> Mapping[str, Any] | None:
         if action in _KEEPS_VALUES:
             return record.carried
-        keeps = self._audit_values is AuditValues.ALL or (
-            self._audit_values is AuditValues.DUPLICATES and bool(matches)
-        )
-        if not keeps:
+        wanted = self.keeps.audit_values
+        if wanted is not AuditValues.ALL and not (wanted is AuditValues.DUPLICATES and matches):
             return None
-        return {name: MASK if self._is_masked(name) else value for name, value in record.carried.items()}
-
-    def _is_masked(self, name: str) -> bool:
-        return name.lower() in self._masked
-
-
-def _named(record: MatchedRecord, record_id: str) -> list[Match]:
-    """How rules name an id; one that no rule names is named by its id alone."""
-    found = [match for match in record.matches if match.record_id == record_id]
-    return found or [Match(record_id, record.sobject)]
-
-
-def _as_entry(match: Match) -> MatchEntry:
-    """A match of which nothing was read."""
-    return MatchEntry(
-        record_id=match.record_id,
-        sobject=match.sobject,
-        duplicate_rule=match.duplicate_rule,
-        matching_rule=match.matching_rule,
-        engine=match.engine,
-        confidence=match.confidence,
-        allow_save=match.allow_save,
-    )
+        return {name: self.keeps.shown(name, value)[0] for name, value in record.carried.items()}

@@ -17,13 +17,14 @@ from airflow_sf_dedup.core.entries import Action, Entry
 from airflow_sf_dedup.core.keys import KeyRule
 from airflow_sf_dedup.core.outcomes import Unanswered
 from airflow_sf_dedup.core.records import Record
-from airflow_sf_dedup.core.rule_waits import RuleWait, seconds_over
-from airflow_sf_dedup.errors import CallError, KeysInFlightError, LoginRefusedError, PutOffError, RulesStaleError
+from airflow_sf_dedup.core.rule_waits import RuleWait
+from airflow_sf_dedup.errors import CallError, LoginRefusedError, PutOffError
 from airflow_sf_dedup.journeys.key_conflicts import Conflict, KeyConflicts, needs_re_read
 from airflow_sf_dedup.journeys.kin_waits import KinWaits
 from airflow_sf_dedup.journeys.lost_answers import LostAnswers
 from airflow_sf_dedup.journeys.parents import ParentRows
 from airflow_sf_dedup.journeys.recording import AWAITS_A_PERSON, ENTRIES_TOGETHER, Recorder
+from airflow_sf_dedup.journeys.rows_put_off import RowsPutOff
 from airflow_sf_dedup.journeys.sending.backoff import WaitBudget
 from airflow_sf_dedup.journeys.sending.claiming import HeldKeys
 from airflow_sf_dedup.journeys.sending.clearance import Clearance, PutOff, granted, put_off
@@ -35,7 +36,6 @@ from airflow_sf_dedup.journeys.sending.watermarks import WatermarkGuard
 from airflow_sf_dedup.journeys.settling.blocked import Blocked
 from airflow_sf_dedup.journeys.settling.kept_out import kept_out
 from airflow_sf_dedup.journeys.settling.settlement import Settlement
-from airflow_sf_dedup.locks.base import Holder
 from airflow_sf_dedup.salesforce.ports import ChunkApi, RecordReader
 
 #: Blocked rows are settled together, this many at a time: as many as one retrieve can read.
@@ -43,9 +43,6 @@ SETTLE_TOGETHER = 2000
 
 #: Seconds that a task waits, holding its worker slot, for keys that are in flight elsewhere.
 KEY_WAIT = 15.0
-
-#: Holders of keys that an error names.
-MOST_HOLDERS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +174,6 @@ class _Run:
     def __init__(self, task: Upsert, settled: Mapping[int, Action], waiting: Mapping[int, RuleWait]) -> None:
         self._task = task
         self.settled = {**dict.fromkeys(waiting, Action.NOT_SENT), **settled}
-        self._waiting = dict(waiting)
         #: Rows that must not be sent before their keys have been re-read.
         self._in_doubt = frozenset() if task.api.repeatable else task.unknown
         self._doubtful: list[Record] = []
@@ -188,9 +184,7 @@ class _Run:
         #: Row numbers of those that have been re-read: no row goes round in circles.
         self._re_read: set[int] = set()
         self._vanished = Vanished()
-        self.rows_put_off = 0
-        #: Who had their keys in flight, by task.
-        self.holders: dict[str, Holder] = {}
+        self._rows_put_off = RowsPutOff(task.load_id, waiting)
 
     def wave(self, wave: Iterable[Record]) -> Parked | None:
         """Send the rows of one wave; each has its entry when this returns or raises a ``CallError``, unless they are
@@ -215,7 +209,7 @@ class _Run:
         try:
             parked = self._take_in(batches(sender)) or self._re_read_doubtful(sender) or self._ask_again(sender)
             self._settle_conflicting_rows()
-            while not parked and self._is_worth_waiting(sender.put_off) and self._key_wait.wait():
+            while not parked and self._rows_put_off.is_worth_waiting(sender.put_off) and self._key_wait.wait():
                 parked = self._take_in(sender.send_put_off()) or self._ask_again(sender)
                 self._settle_conflicting_rows()
         except CallError as error:
@@ -237,27 +231,7 @@ class _Run:
 
     def put_off(self) -> PutOffError | None:
         """What to say of the rows that are not sent now; ``None``: there are none."""
-        if self.holders:
-            return self._keys_in_flight()
-        if self._waiting:
-            return RulesStaleError(len(self._waiting), max(wait.until for wait in self._waiting.values()))
-        return None
-
-    def _keys_in_flight(self) -> KeysInFlightError:
-        """Of the rows whose keys others had to the end."""
-        holders = list(self.holders.values())
-        named = map(str, holders)
-        own = (each.expires_at for each in holders if each.load_id == self._task.load_id and each.expires_at)
-        return KeysInFlightError(
-            self.rows_put_off,
-            tuple(islice(named, MOST_HOLDERS)),
-            max(own, default=None),
-            waited_besides=seconds_over([*self._task.settlement.stale_rules.waits.values(), *self._waiting.values()]),
-        )
-
-    def _is_worth_waiting(self, rows: Iterable[PutOff[Record]]) -> bool:
-        """What a process of the same load left behind ends minutes later only."""
-        return any(each.holder.load_id != self._task.load_id for each in rows)
+        return self._rows_put_off.error(self._task.settlement.stale_rules.waits.values())
 
     def _take_in(self, batches: Iterable[list[Answered[Record]] | Parked]) -> Parked | None:
         for batch in batches:
@@ -291,7 +265,7 @@ class _Run:
         try:
             entries = self._task.settlement.settle(blocked)
             self._task.recorder.note(entries)
-            self._waiting.update({each.row_number: each.rule_wait for each in entries if each.rule_wait})
+            self._rows_put_off.for_rules(entries)
         finally:
             self._conflicting += self._task.settlement.contested()
 
@@ -370,8 +344,7 @@ class _Run:
 
     def _put_off(self, rows: Sequence[PutOff[Record]]) -> None:
         self._task.recorder.put_off(rows, self._task.unknown)
-        self.rows_put_off += len(rows)
-        self.holders.update({each.holder.task: each.holder for each in rows})
+        self._rows_put_off.in_flight(rows)
 
     # -- rows that were answered ------------------------------------------------------------------
 

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Set
 from dataclasses import dataclass
+from typing import Any
 
 from airflow_sf_dedup.core.entries import AuditValues
+
+MASK = "***"
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,3 +28,17 @@ class ValuesKept:
         """
         is_masked = any(name.lower() in self.masked if name else bool(self.masked) for name in names)
         return self.audit_values is not AuditValues.NONE and not is_masked
+
+    @property
+    def are_none(self) -> bool:
+        """Whether no value of any field is kept."""
+        return self.audit_values is AuditValues.NONE
+
+    @property
+    def allow_text(self) -> bool:
+        """Whether Salesforce's free text is kept: it may quote any value of a row, in any spelling."""
+        return not self.masked and not self.are_none
+
+    def shown(self, name: str, *values: Any) -> list[Any]:
+        """Values of a field as the audit shows them: each ``***`` where the field is masked."""
+        return [MASK] * len(values) if name.lower() in self.masked else list(values)

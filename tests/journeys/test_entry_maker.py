@@ -14,7 +14,8 @@ from airflow_sf_dedup.core.outcomes import Failed, KeyHeldByMany, Saved, Unanswe
 from airflow_sf_dedup.core.record_state import RecordState
 from airflow_sf_dedup.core.sobjects import Field, SObject
 from airflow_sf_dedup.errors import LimitReachedError
-from airflow_sf_dedup.journeys.entry_maker import MASK, AuditValues, EntryMaker, TaskMark
+from airflow_sf_dedup.journeys.entry_maker import AuditValues, EntryMaker, TaskMark
+from airflow_sf_dedup.journeys.values_kept import MASK
 from airflow_sf_dedup.salesforce.http.answers import error_for
 from airflow_sf_dedup.salesforce.wire.error_codes import rule_for
 from airflow_sf_dedup.testing.fake_org import KEY, lead_id, match, row
