@@ -227,8 +227,9 @@ def test_a_record_claimed_by_another_task_goes_to_a_person(settle: Settle, org: 
         (Failed("ENTITY_IS_DELETED", "entity is deleted"), "match_deleted"),
         (Failed("INVALID_CROSS_REFERENCE_KEY", "invalid cross reference id"), "match_deleted"),
         (Failed("DUPLICATE_VALUE", f"duplicate value found: {KEY} duplicates value on record"), "key_already_held"),
+        (Failed("DUPLICATE_VALUE", "duplicate value found: <unknown> duplicates value on record"), "key_already_held"),
     ],
-    ids=["by a rule", "deleted since", "gone since", "key taken since"],
+    ids=["by a rule", "deleted since", "gone since", "key taken since", "masked, and no other value is unique"],
 )
 @pytest.mark.parametrize(
     ("policy", "action"),
@@ -280,14 +281,15 @@ def test_an_update_that_fails_for_the_rows_own_values_is_a_failed_row(
     org.lookups["A"] = blocked_by(match(ONE))
     org.records[ONE] = stored(ONE)
     org.updates[ONE] = [failure]
-    entry = settle("update_existing | skip", row(1, "A"))[1]
+    sent = row(1, "A", Tax_Id__c="12")
+    entry = settle("update_existing | skip", sent)[1]
     assert (entry.action, entry.error_code, entry.reason) == (
         Action.FAILED,
         failure.code,
         "matched_updated_failed",
     )
     assert [m.record_id for m in entry.matches] == [ONE]
-    assert entry.values == row(1, "A").fields, "values of duplicates are kept, also of failed ones"
+    assert entry.values == sent.fields, "values of duplicates are kept, also of failed ones"
     assert settle.holder_of(ONE) == "probe"
 
 

@@ -14,6 +14,7 @@ from airflow_sf_dedup.core.keys import KeyRule
 from airflow_sf_dedup.core.obstacles import Obstacle
 from airflow_sf_dedup.core.outcomes import DuplicatesFound, Failed, Outcome, Saved
 from airflow_sf_dedup.core.records import Record
+from airflow_sf_dedup.core.sobjects import SObject
 from airflow_sf_dedup.journeys.sending.next_step import Terms
 from airflow_sf_dedup.journeys.sending.senders import Room
 from airflow_sf_dedup.journeys.sending.under_way import Answered
@@ -22,7 +23,7 @@ from airflow_sf_dedup.journeys.settling.book import Book
 from airflow_sf_dedup.journeys.settling.writing import Writer
 from airflow_sf_dedup.locks.base import RecordClaim, RecordClaims
 from airflow_sf_dedup.salesforce.ports import ChunkAnswer, ChunkApi, RecordUpdate
-from airflow_sf_dedup.salesforce.wire.duplicate_value import DuplicateValue, kind_of
+from airflow_sf_dedup.salesforce.wire.duplicate_value import DuplicateValue, read_message
 
 #: An update that fails with one of these may have met a matched record that is gone since it was read.
 _MATCH_GONE = frozenset({"ENTITY_IS_DELETED", "INVALID_CROSS_REFERENCE_KEY"})
@@ -34,6 +35,7 @@ class UpdatesMatch:
 
     :ivar key_rule: of the rows.
     :ivar key_field: the records' field that carries the key.
+    :ivar other: their sObject, where it is another than that of the rows.
     """
 
     load_id: str
@@ -45,6 +47,7 @@ class UpdatesMatch:
     writer: Writer
     action: Action = Action.MATCHED_UPDATED
     failed: str = "matched_updated_failed"
+    other: SObject | None = None
 
     def done(self, item: Settling) -> str | None:
         """That the record is another than the one that was named."""
@@ -87,9 +90,19 @@ class UpdatesMatch:
             return "match_converted"
         if outcome.code in _MATCH_GONE and not set(outcome.fields) - {"Id", "id"}:
             return "match_deleted"
-        if outcome.code == "DUPLICATE_VALUE" and kind_of(outcome.message, self.key_field) is DuplicateValue.RACE:
+        if outcome.code == "DUPLICATE_VALUE" and self._is_key_held(item, outcome.message):
             return "key_already_held"
         return None
+
+    def _is_key_held(self, item: Settling, message: str) -> bool:
+        """Whether the value that is taken is the key's; where no field is told, it is if no other one is unique."""
+        sobject = self.other or item.case.described
+        fields = sobject.fields if sobject else ()
+        kind = read_message(message, self.key_field, [field.name for field in fields]).kind
+        if kind is not DuplicateValue.UNCLEAR:
+            return kind is DuplicateValue.RACE
+        written = _update(item).fields
+        return [field.name for field in fields if field.unique and field.name in written] == [self.key_field]
 
     def is_contested(self, answered: Answered[Record]) -> bool:
         """The record is known, whoever holds the key."""
