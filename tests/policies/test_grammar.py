@@ -68,7 +68,7 @@ def test_one_policy_is_a_chain_of_one() -> None:
         "__import__('os').system('true')",
         "update_existing(min_confidence=90, min_confidence=10)",
         "by_rule({'A': 'skip', 'A': 'ask_reviewer'})",
-        "by_confidence({95: 'skip', 95: 'ask_reviewer'})",
+        "by_confidence({95: 'skip', 95.0: 'ask_reviewer'})",
         "skip | by_sobject({'Contact': {'by_rule': {'A': 'skip', 'A': 'ask_reviewer'}}})",
         "update_other(sobject='Contact', fields={'A': 'B', 'A': 'C'}, stamp='Key__c')",
         {"update_existing": {1: 2}},
