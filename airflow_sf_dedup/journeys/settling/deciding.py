@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, get_args
+from typing import get_args
 
 from airflow_sf_dedup.core.decisions import (
     Decision,
@@ -56,7 +56,7 @@ def _may_be_saved(case: DuplicateCase) -> bool:
     return case.allow_save and not any(refused.sent for refused in case.refused)
 
 
-def _why_not(decision: Any, case: DuplicateCase, kinds: tuple[type, ...]) -> str | None:
+def _why_not(decision: Decision, case: DuplicateCase, kinds: tuple[type, ...]) -> str | None:
     """Why a decision is not carried out, in one word; ``None``: it is."""
     if not isinstance(decision, kinds):
         return "policy_decides_nothing"
