@@ -71,15 +71,19 @@ def field_states(
     }
     carried = {name.lower() for name in fields} | _parents(fields, described)
     told_apart = carried | _KEPT_BY_SALESFORCE
-    missing = (name for name, value in stored.items() if name.lower() not in told_apart and not is_blank(value))
+    missing = (name for name, value in stored.items() if name.lower() not in told_apart and not _is_nothing(value))
     return told | dict.fromkeys(missing, Difference.ONLY_IN_RECORD)
 
 
 def _difference(value: Any, stored: Any, field: Field | None) -> Difference:
-    # A checkbox that is blank is false.
-    if is_blank(value) != is_blank(stored) and value is not False and stored is not False:
+    if is_blank(value) != is_blank(stored) and not (_is_nothing(value) and _is_nothing(stored)):
         return Difference.ONLY_IN_ROW if is_blank(stored) else Difference.ONLY_IN_RECORD
     return _BY_LIKENESS[likeness(value, stored, field)]
+
+
+def _is_nothing(value: Any) -> bool:
+    """A checkbox that is blank is false, and one that is false says nothing that a row without it lacks."""
+    return is_blank(value) or value is False
 
 
 def _parents(fields: Mapping[str, Any], described: SObject | None) -> set[str]:

@@ -12,8 +12,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from airflow_sf_dedup.core.api_names import is_api_name
 from airflow_sf_dedup.core.sobjects import Field, SObject
-from airflow_sf_dedup.core.values import is_api_name
 from airflow_sf_dedup.core.wording import nearest
 
 

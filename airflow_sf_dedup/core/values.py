@@ -19,6 +19,7 @@ from numbers import Integral
 from typing import Any, TypeVar
 from uuid import UUID
 
+from airflow_sf_dedup.core.api_names import is_api_name
 from airflow_sf_dedup.core.dates import read_day, read_moment, read_time
 from airflow_sf_dedup.core.record_ids import restored
 from airflow_sf_dedup.core.records import FieldValue
@@ -116,11 +117,6 @@ def read_parent(name: str, value: Any) -> ParentName | None:
     if len(named) != 1 or not is_api_name(named[0]):
         raise MalformedValue(name, f"names a parent by {len(named)} columns: expected one field's API name")
     return ParentName(named[0], value[named[0]], _sobject_of(name, value))
-
-
-def is_api_name(name: Any) -> bool:
-    """Whether ``name`` is spelled as API names of fields are: ASCII letters, digits and underscores."""
-    return isinstance(name, str) and name.isascii() and name.isidentifier()
 
 
 def _sobject_of(name: str, value: Mapping[str, Any]) -> str | None:

@@ -18,6 +18,7 @@ from airflow_sf_dedup.core.entries import Action, Entry, MatchEntry
 from airflow_sf_dedup.core.outcomes import Failed, Outcome, Saved
 from airflow_sf_dedup.core.records import Record, row_hash
 from airflow_sf_dedup.core.sobjects import Field, SObject
+from airflow_sf_dedup.core.values import NUMBER_TYPES, WHOLE_NUMBER_TYPES, to_wire
 from airflow_sf_dedup.core.wording import listed, nearest
 from airflow_sf_dedup.errors import PreflightError, SettingError
 from airflow_sf_dedup.journeys.sending.next_step import Terms
@@ -41,6 +42,9 @@ _BLOCKED = "DUPLICATES_DETECTED"
 
 #: The fact that identifies a record of the mirror.
 AUDIT_KEY = "audit_key"
+
+#: Characters of the longest such key: a load's id, a row's number and a record's id.
+LONGEST_KEY = 36 + 1 + 18 + 1 + 18
 
 _Fact = Callable[[Load, Entry, MatchEntry | None], Any]
 
@@ -70,6 +74,18 @@ FACTS: Mapping[str, _Fact] = {
     "confidence": _of_match("confidence"),
 }
 
+#: Types of fields (DescribeSObjectResult) that hold every fact; what is no text is written as one.
+_TEXTS = frozenset({"string", "textarea", "picklist", "combobox", "phone", "url", "encryptedstring"})
+
+#: Facts to the other types that hold them too.
+_OTHER_TYPES: Mapping[str, frozenset[str]] = {
+    "row_number": NUMBER_TYPES,
+    "confidence": NUMBER_TYPES - WHOLE_NUMBER_TYPES,
+    "decided_at": frozenset({"datetime"}),
+    "written_record_id": frozenset({"reference"}),
+    "matched_record_id": frozenset({"reference"}),
+}
+
 #: As the metadata beside :mod:`airflow_sf_dedup.salesforce.org_metadata` defines them.
 DEFAULT_FIELDS: Mapping[str, str] = {
     "Audit_Key__c": AUDIT_KEY,
@@ -96,7 +112,8 @@ class MirrorSettings:
     """Where the mirror is.
 
     :ivar fields: API name of a field to the fact that it holds; one of them holds the key of the mirror.
-    :raises SettingError: a name is no API name, a fact is not known, or not just one field holds the key.
+    :raises SettingError: a name is no API name or stands there twice, a fact is not known, or not just one field holds
+        the key.
     """
 
     sobject: str = "Duplicate_Audit__c"
@@ -108,8 +125,10 @@ class MirrorSettings:
             raise _unusable("expected a mapping of the mirror's fields to facts of the audit")
         for name, fact in self.fields.items():
             api_name(name, "fields")
-            if fact not in FACTS:
+            if not isinstance(fact, str) or fact not in FACTS:
                 raise _unusable(f"{name} cannot hold {fact!r}{nearest(str(fact), FACTS)}; known: {', '.join(FACTS)}")
+        if len({name.lower() for name in self.fields}) < len(self.fields):
+            raise _unusable(f"a field stands there twice: {listed(self.fields)}")
         if len(self._keys) != 1:
             raise _unusable(f"just one field holds {AUDIT_KEY}, here {listed(self._keys) or 'none'}")
 
@@ -148,7 +167,8 @@ class Mirrored:
 def check_mirror(described: SObject, settings: MirrorSettings) -> Mapping[str, Field]:
     """The fields of the mirror, when it has them all.
 
-    :raises PreflightError: one is missing, or may not be written; or the key is no External ID that is Unique.
+    :raises PreflightError: one is missing, may not be written, or cannot hold what it is to hold; or the key is no
+        External ID that is Unique, or too short for keys.
     """
     found = {name: described.field(name) for name in settings.fields}
     missing = [name for name, each in found.items() if each is None]
@@ -160,10 +180,25 @@ def check_mirror(described: SObject, settings: MirrorSettings) -> Mapping[str, F
     closed = [name for name, each in fields.items() if not (each.createable and each.updateable)]
     if closed:
         raise _unfit(f"this user may not write {listed(closed)} of {described.name}")
-    key = fields[settings.key_field]
+    for name, fact in settings.fields.items():
+        if not _holds(fields[name], fact):
+            raise _unfit(f"{described.name}.{fields[name].name} is of type {fields[name].type}, which holds no {fact}")
+    _check_key(fields[settings.key_field])
+    return fields
+
+
+def _holds(target: Field, fact: str) -> bool:
+    return target.type in _TEXTS | _OTHER_TYPES.get(fact, frozenset())
+
+
+def _check_key(key: Field) -> None:
     if not (key.external_id and key.unique):
         raise _unfit(f"{key.name} holds the key of the mirror: it has to be an External ID that is Unique")
-    return fields
+    if key.length < LONGEST_KEY:
+        raise _unfit(
+            f"{key.name} holds {key.length} characters, and keys of the mirror have up to {LONGEST_KEY}: two records "
+            "would be one"
+        )
 
 
 def records_of(
@@ -211,9 +246,11 @@ def _once(matches: Iterable[MatchEntry]) -> Sequence[MatchEntry | None]:
 
 
 def _fitting(value: Any, target: Field) -> Any:
-    if isinstance(value, str) and 0 < target.length < len(value):
-        return f"{value[: target.length - 1]}…"
-    return value
+    """As the field holds it; texts are cut."""
+    fitting = to_wire(target, value)
+    if isinstance(fitting, str) and 0 < target.length < len(fitting):
+        return f"{fitting[: target.length - 1]}…"
+    return fitting
 
 
 def _unusable(message: str) -> SettingError:

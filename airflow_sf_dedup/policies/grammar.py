@@ -103,6 +103,7 @@ def _read_node(spelling: str, node: ast.expr) -> Iterator[Policy]:
 def _options(spelling: str, call: ast.Call) -> object:
     """What stands in a policy's brackets: keywords, or the one mapping of a combinator."""
     try:
+        _check_names(spelling, call)
         if call.args and not call.keywords:
             [mapping] = call.args
             return ast.literal_eval(mapping)
@@ -111,6 +112,15 @@ def _options(spelling: str, call: ast.Call) -> object:
     except (ValueError, TypeError):
         raise _unreadable(spelling, "an option is not a plain value") from None
     raise _unreadable(spelling, "it is not of the form `policy | policy(option=value)`")
+
+
+def _check_names(spelling: str, call: ast.Call) -> None:
+    """Python takes the last of two options, or of two keys of a mapping, that have one name, and drops the first."""
+    options: list[object] = [keyword.arg for keyword in call.keywords]
+    mappings = (node for node in ast.walk(call) if isinstance(node, ast.Dict))
+    for names in (options, *([ast.literal_eval(key) for key in mapping.keys if key] for mapping in mappings)):
+        if len(set(names)) < len(names):
+            raise _unreadable(spelling, "an option, or a key of a mapping, is there twice")
 
 
 def _make(spelling: object, name: object, options: object) -> Policy:

@@ -41,6 +41,7 @@ LEAD = SObject(
         Field("OwnerId", "Owner", "reference", relationship_name="Owner", reference_to=("User",)),
         Field("IsConverted", "Converted", "boolean"),
         Field("Contact__c", "Contact", "reference", relationship_name="Contact__r", reference_to=("Contact",)),
+        Field("Tax_Id__c", "Tax Id", "string", length=20, unique=True),
     ),
 )
 STAMP = "Lead_Key__c"
@@ -49,7 +50,7 @@ CONTACT = SObject(
     "Contact",
     (
         Field("Id", "Id", "id"),
-        Field(STAMP, "Lead Key", "string", length=255),
+        Field(STAMP, "Lead Key", "string", length=255, unique=True),
         Field("LastName", "Last Name", "string", length=80),
         Field("Phone", "Phone", "phone", length=40),
     ),

@@ -52,6 +52,7 @@ ROW, RECORD, NOT_COMPARED = Difference.ONLY_IN_ROW, Difference.ONLY_IN_RECORD, D
         ("DoNotCall", True, None, ROW),
         ("DoNotCall", False, None, SIMILAR),
         ("DoNotCall", False, True, DIFFERENT),
+        ("DoNotCall", None, True, RECORD),
         ("Topics__c", "b;a", "a;b", SAME),
         ("OwnerId", "005000000000001", "005000000000001AAA", SAME),
         ("Unknown__c", "x", "x", SAME),
@@ -73,10 +74,18 @@ def test_what_only_the_record_has_is_told_of_fields_that_people_fill() -> None:
         "LastName": "Kuhl",
         "Phone": "1",
         "Email": None,
+        "DoNotCall": False,
         "OwnerId": "005000000000001AAA",
         "CreatedDate": "2026-01-01T00:00:00.000+0000",
     }
     assert field_states({"LastName": "Kuhl"}, stored, LEAD) == {"LastName": SAME, "Phone": RECORD}
+
+
+def test_a_ticked_checkbox_that_the_row_does_not_carry_is_told() -> None:
+    assert field_states({"LastName": "Kuhl"}, {"LastName": "Kuhl", "DoNotCall": True}, LEAD) == {
+        "LastName": SAME,
+        "DoNotCall": RECORD,
+    }
 
 
 def test_a_parent_that_the_row_names_by_its_key_is_told_once() -> None:

@@ -237,8 +237,9 @@ def test_a_contact_that_an_earlier_try_stamped_is_the_rows_own_though_a_lead_got
         (blocked_by(as_contact(TWO)), "settle_refused_by_rule"),
         (Failed("ENTITY_IS_DELETED", "entity is deleted"), "match_deleted"),
         (Failed("DUPLICATE_VALUE", f"duplicate value found: {STAMP} duplicates value on record"), "key_already_held"),
+        (Failed("DUPLICATE_VALUE", "duplicate value found: <unknown> duplicates value on record"), "key_already_held"),
     ],
-    ids=["by a rule", "deleted since", "stamped on another since"],
+    ids=["by a rule", "deleted since", "stamped on another since", "the same, masked"],
 )
 def test_a_refused_update_goes_to_the_next_policy_but_never_to_a_save(
     settle: Settle, org: FakeOrg, refusal: Any, reason: str

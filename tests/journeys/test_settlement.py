@@ -11,7 +11,7 @@ from sqlalchemy import Engine
 
 from airflow_sf_dedup.audit.base import Load
 from airflow_sf_dedup.audit.sql import SqlAudit
-from airflow_sf_dedup.core.decisions import DuplicateCase, SaveRow, UpdateMatch
+from airflow_sf_dedup.core.decisions import DuplicateCase, SaveRow, SkipRow, UpdateMatch
 from airflow_sf_dedup.core.entries import Action, Entry
 from airflow_sf_dedup.core.keys import KeyRule
 from airflow_sf_dedup.core.outcomes import DuplicatesFound, Failed, KeyHeldByMany, Saved, Unanswered
@@ -22,7 +22,7 @@ from airflow_sf_dedup.journeys.settling.blocked import Blocked
 from airflow_sf_dedup.journeys.settling.settlement import Settlement
 from airflow_sf_dedup.locks.base import RecordClaim
 from airflow_sf_dedup.locks.record_claims import SqlRecordClaims
-from airflow_sf_dedup.policies import Chain
+from airflow_sf_dedup.policies import Chain, Policy, Skip
 from airflow_sf_dedup.testing.fake_org import (
     BLOCKED,
     KEY,
@@ -227,8 +227,9 @@ def test_a_record_claimed_by_another_task_goes_to_a_person(settle: Settle, org: 
         (Failed("ENTITY_IS_DELETED", "entity is deleted"), "match_deleted"),
         (Failed("INVALID_CROSS_REFERENCE_KEY", "invalid cross reference id"), "match_deleted"),
         (Failed("DUPLICATE_VALUE", f"duplicate value found: {KEY} duplicates value on record"), "key_already_held"),
+        (Failed("DUPLICATE_VALUE", "duplicate value found: <unknown> duplicates value on record"), "key_already_held"),
     ],
-    ids=["by a rule", "deleted since", "gone since", "key taken since"],
+    ids=["by a rule", "deleted since", "gone since", "key taken since", "masked, and no other value is unique"],
 )
 @pytest.mark.parametrize(
     ("policy", "action"),
@@ -280,14 +281,15 @@ def test_an_update_that_fails_for_the_rows_own_values_is_a_failed_row(
     org.lookups["A"] = blocked_by(match(ONE))
     org.records[ONE] = stored(ONE)
     org.updates[ONE] = [failure]
-    entry = settle("update_existing | skip", row(1, "A"))[1]
+    sent = row(1, "A", Tax_Id__c="12")
+    entry = settle("update_existing | skip", sent)[1]
     assert (entry.action, entry.error_code, entry.reason) == (
         Action.FAILED,
         failure.code,
         "matched_updated_failed",
     )
     assert [m.record_id for m in entry.matches] == [ONE]
-    assert entry.values == row(1, "A").fields, "values of duplicates are kept, also of failed ones"
+    assert entry.values == sent.fields, "values of duplicates are kept, also of failed ones"
     assert settle.holder_of(ONE) == "probe"
 
 
@@ -452,10 +454,10 @@ class Rash:
 
     name = "rash"
 
-    def __init__(self, decision: UpdateMatch | SaveRow) -> None:
+    def __init__(self, decision: Any) -> None:
         self.decision = decision
 
-    def decide(self, case: DuplicateCase) -> UpdateMatch | SaveRow:
+    def decide(self, case: DuplicateCase) -> Any:
         return self.decision
 
 
@@ -467,6 +469,19 @@ def test_a_users_policy_cannot_make_us_touch_what_is_not_certain(
     org.records = {ONE: stored(ONE), TWO: stored(TWO)}
     entry = settle(Chain((Rash(decision),)), row(1, "A"))[1]
     assert (entry.action, entry.reason) == (Action.AWAITING_REVIEW, "decision_not_allowed")
+
+
+@pytest.mark.parametrize("answer", [None, "skip", SkipRow, True], ids=["nothing", "a word", "a class", "a flag"])
+@pytest.mark.parametrize(
+    ("behind", "expected"), [((), Action.AWAITING_REVIEW), ((Skip(),), Action.SKIPPED)], ids=["alone", "before another"]
+)
+def test_a_users_policy_that_answers_no_decision_passes_and_the_row_says_so(
+    settle: Settle, org: FakeOrg, answer: Any, behind: tuple[Policy, ...], expected: Action
+) -> None:
+    org.lookups["A"] = blocked_by(match(ONE))
+    org.records = {ONE: stored(ONE)}
+    entry = settle(Chain((Rash(answer), *behind)), row(1, "A"))[1]
+    assert (entry.action, entry.reason) == (expected, "policy_decides_nothing")
 
 
 DOWN = TransientCallError("no connection", code="CONNECT_FAILED")

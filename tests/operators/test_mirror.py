@@ -12,7 +12,7 @@ from airflow.sdk.exceptions import AirflowFailException
 from airflow_sf_dedup import SalesforceDuplicateMirrorOperator, SalesforceUpsertOperator
 from airflow_sf_dedup.emulator import EmulatedOrg
 from airflow_sf_dedup.errors import LoadFailedError
-from airflow_sf_dedup.journeys.mirroring import DEFAULT_FIELDS, FACTS
+from airflow_sf_dedup.journeys.mirroring import DEFAULT_FIELDS, FACTS, LONGEST_KEY
 from airflow_sf_dedup.testing import run_dag
 from dags_examples.mirror_in_org import mirror_in_org
 from tests.operators.conftest import TaskOnce, execute
@@ -41,7 +41,8 @@ def spec(field: dict[str, str]) -> str:
 @pytest.fixture
 def salesforce_org_file() -> dict[str, Any]:
     """An org into which the shipped metadata was deployed."""
-    fields = {"Name": "auto_number name", **{name: spec(field) for name, field in shipped().items()}}
+    own = {"Short_Key__c": "text(40) external_id unique", "Lead__c": "reference(Lead)", "Done__c": "checkbox"}
+    fields = {"Name": "auto_number name", **{name: spec(field) for name, field in shipped().items()}, **own}
     return {"extends": "default", "sobjects": {"Duplicate_Audit__c": {"key_prefix": "a09", "fields": fields}}}
 
 
@@ -121,13 +122,27 @@ def test_the_shipped_metadata_has_a_field_for_each_default() -> None:
     assert set(DEFAULT_FIELDS.values()) <= set(FACTS)
     key = fields["Audit_Key__c"]
     assert (key["externalId"], key["unique"], key["caseSensitive"]) == ("true", "true", "true")
-    assert int(key["length"]) >= 36 + 1 + 18 + 1 + 18, "a load's id, a row's number and a record's id"
+    assert int(key["length"]) >= LONGEST_KEY
 
 
 def test_fields_of_ones_own_hold_what_they_are_told(salesforce_org: EmulatedOrg, audit: Any) -> None:
     mirror(audit, fields={"Audit_Key__c": "audit_key", "Reason__c": "run_id"})
     assert {each["Reason__c"] for each in salesforce_org.records("Duplicate_Audit__c")} == {"manual"}
     assert {each.get("Action__c") for each in salesforce_org.records("Duplicate_Audit__c")} == {None}
+
+
+def test_a_text_field_holds_numbers_and_times_and_a_lookup_field_the_record(
+    salesforce_org: EmulatedOrg, audit: Any, known: list[str]
+) -> None:
+    own = {"Reason__c": "row_number", "Run__c": "confidence", "Dag__c": "decided_at", "Lead__c": "matched_record_id"}
+    mirror(audit, fields={"Audit_Key__c": "audit_key", **own})
+    mirrored = salesforce_org.records("Duplicate_Audit__c")
+    assert {(each["Reason__c"], each["Run__c"], each["Lead__c"]) for each in mirrored} == {
+        ("1", "100", known[0]),
+        ("2", "100", known[1]),
+        ("2", "100", known[2]),
+    }
+    assert all(each["Dag__c"].endswith("Z") for each in mirrored)
 
 
 @pytest.mark.parametrize(
@@ -143,6 +158,23 @@ def test_fields_of_ones_own_hold_what_they_are_told(salesforce_org: EmulatedOrg,
             id="field",
         ),
         pytest.param({"fields": {"Load_Id__c": "audit_key"}}, "an External ID that is Unique", id="no external id"),
+        pytest.param(
+            {"fields": {"Short_Key__c": "audit_key"}}, "holds 40 characters, .* two records would", id="short key"
+        ),
+        pytest.param(
+            {"fields": {"Audit_Key__c": "audit_key", "Done__c": "action"}},
+            r"Done__c is of type boolean, which holds no action",
+            id="type",
+        ),
+        pytest.param(
+            {"fields": {"Audit_Key__c": "audit_key", "Source_Row__c": "key"}},
+            r"Source_Row__c is of type double, which holds no key",
+            id="a text for a number",
+        ),
+        pytest.param(
+            {"fields": {"Audit_Key__c": "audit_key", "audit_key__c": "action"}}, "stands there twice", id="twice"
+        ),
+        pytest.param({"fields": {"Audit_Key__c": ["audit_key"]}}, "cannot hold", id="a list of facts"),
         pytest.param({"sobject": "Nothing__c"}, "the org has no 'Nothing__c'", id="sobject"),
         pytest.param({"audit": {"load_id": "x"}}, "expected the output of an upsert or audit task", id="document"),
     ],

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 from airflow_sf_dedup.core.decisions import (
     Decision,
     DuplicateCase,
@@ -19,11 +21,15 @@ from airflow_sf_dedup.journeys.settling.blocked import Settling
 from airflow_sf_dedup.policies.base import Policy, decide
 
 
-def decide_on(case: DuplicateCase, policy: Policy) -> Settling:
-    """The first decision that may be carried out, whatever a policy of the user's says. Nothing is written."""
+def decide_on(case: DuplicateCase, policy: Policy, kinds: tuple[type, ...] = get_args(Decision)) -> Settling:
+    """The first decision that may be carried out, whatever a policy of the user's says. Nothing is written.
+
+    :param kinds: of decisions that somebody carries out; what a policy answers beside them, such as ``None``, would
+        leave its row without an entry.
+    """
     decided = decide(policy, case)
-    while not may_be_carried_out(decided.decision, case):
-        case = case.without(decided, _why_not(case), sent=False)
+    while why := _why_not(decided.decision, case, kinds):
+        case = case.without(decided, why, sent=False)
         decided = decide(policy, case)
     return Settling(case, decided)
 
@@ -53,7 +59,12 @@ def _may_be_saved(case: DuplicateCase) -> bool:
     return case.allow_save and not any(refused.sent for refused in case.refused)
 
 
-def _why_not(case: DuplicateCase) -> str:
+def _why_not(decision: Decision, case: DuplicateCase, kinds: tuple[type, ...]) -> str | None:
+    """Why a decision is not carried out, in one word; ``None``: it is."""
+    if not isinstance(decision, kinds):
+        return "policy_decides_nothing"
+    if may_be_carried_out(decision, case):
+        return None
     return case.refused[-1].reason if case.refused else "decision_not_allowed"
 
 

@@ -72,7 +72,8 @@ class Settlement:
             cases = {case.record.row_number: case for case in open_cases}
             open_cases = self.stale_rules.told(open_cases)
             while open_cases:
-                open_cases = self._carry_out([decide_on(case, self.policy) for case in open_cases], book)
+                kinds = tuple(self.carries_out)
+                open_cases = self._carry_out([decide_on(case, self.policy, kinds) for case in open_cases], book)
         except CallError as error:
             book.doubt(self.naming.left)
             book.close([self._given_up(row, error, book, cases.get(number)) for number, row in book.open.items()])

@@ -15,6 +15,7 @@ from airflow_sf_dedup.core.keys import KeyRule
 from airflow_sf_dedup.core.obstacles import Obstacle
 from airflow_sf_dedup.core.outcomes import DuplicatesFound, Failed, Outcome, Saved
 from airflow_sf_dedup.core.records import Record
+from airflow_sf_dedup.core.sobjects import SObject
 from airflow_sf_dedup.journeys.sending.next_step import Terms
 from airflow_sf_dedup.journeys.sending.refusals import says_gone
 from airflow_sf_dedup.journeys.sending.senders import Room
@@ -25,7 +26,7 @@ from airflow_sf_dedup.journeys.settling.changing import Told
 from airflow_sf_dedup.journeys.settling.writing import Writer
 from airflow_sf_dedup.locks.base import RecordClaim, RecordClaims
 from airflow_sf_dedup.salesforce.ports import ChunkAnswer, ChunkApi, RecordUpdate
-from airflow_sf_dedup.salesforce.wire.duplicate_value import DuplicateValue, kind_of
+from airflow_sf_dedup.salesforce.wire.duplicate_value import DuplicateValue, read_message
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,7 @@ class UpdatesMatch:
 
     :ivar key_rule: of the rows.
     :ivar key_field: the records' field that carries the key.
+    :ivar other: their sObject, where it is another than that of the rows.
     """
 
     load_id: str
@@ -45,6 +47,7 @@ class UpdatesMatch:
     writer: Writer
     action: Action = Action.MATCHED_UPDATED
     failed: str = "matched_updated_failed"
+    other: SObject | None = None
 
     @property
     def way(self) -> UpdatesMatch:
@@ -99,9 +102,19 @@ class UpdatesMatch:
             return "match_converted"
         if says_gone(outcome):
             return "match_deleted"
-        if outcome.code == "DUPLICATE_VALUE" and kind_of(outcome.message, self.key_field) is DuplicateValue.RACE:
+        if outcome.code == "DUPLICATE_VALUE" and self._is_key_held(item, outcome.message):
             return "key_already_held"
         return None
+
+    def _is_key_held(self, item: Settling, message: str) -> bool:
+        """Whether the value that is taken is the key's; where no field is told, it is if no other one is unique."""
+        sobject = self.other or item.case.described
+        fields = sobject.fields if sobject else ()
+        kind = read_message(message, self.key_field, [field.name for field in fields]).kind
+        if kind is not DuplicateValue.UNCLEAR:
+            return kind is DuplicateValue.RACE
+        written = _update(item).fields
+        return [field.name for field in fields if field.unique and field.name in written] == [self.key_field]
 
     def is_contested(self, answered: Answered[Record]) -> bool:
         """The record is known, whoever holds the key."""

@@ -55,4 +55,4 @@ class UpdatesOthers:
         api, reader = self.by_stamp(other, KeyRule(field))
         lost_answers = ReRead(reader, other, field.name, self.user_id, stamped=self.stamped)
         writer = replace(self.own.writer, lost_answers=lost_answers)
-        return replace(self.own, key_field=field.name, api=api, writer=writer)
+        return replace(self.own, key_field=field.name, other=other, api=api, writer=writer)
