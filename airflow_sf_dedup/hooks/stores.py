@@ -32,17 +32,17 @@ def open_stores(audit_conn_id: str | None, *, upgrade: bool = False) -> Stores:
     """
     from airflow_sf_dedup.journeys.sql_stores import stores_in
 
-    return stores_in(_ready_engine(audit_conn_id, upgrade=upgrade), claim_lifetime=_claim_lifetime)
+    return stores_in(ready_engine(audit_conn_id, upgrade=upgrade), claim_lifetime=_claim_lifetime)
 
 
 def open_audit(audit_conn_id: str | None, *, upgrade: bool = False) -> Audit:
     """The audit alone, for those who claim nothing; otherwise as :func:`open_stores`."""
     from airflow_sf_dedup.audit.sql import SqlAudit
 
-    return SqlAudit(_ready_engine(audit_conn_id, upgrade=upgrade))
+    return SqlAudit(ready_engine(audit_conn_id, upgrade=upgrade))
 
 
-def _ready_engine(audit_conn_id: str | None, *, upgrade: bool) -> Engine:
+def ready_engine(audit_conn_id: str | None, *, upgrade: bool) -> Engine:
     """An engine for a database whose tables are current."""
     from airflow_sf_dedup.database import upgrade as tables
     from airflow_sf_dedup.database.engine import engine_for

@@ -1,7 +1,7 @@
 """How to talk to an org, in the words of a load. Each port is one need, not one API of Salesforce.
 
 What an answer to a port promises is asked of it by a contract: ``airflow_sf_dedup.testing.contracts`` has
-``write_apis``, ``lookups``, ``readers``, ``undeletes``, ``rules`` and ``finders``.
+``write_apis``, ``lookups``, ``readers``, ``undeletes``, ``rules``, ``rule_switches`` and ``finders``.
 """
 
 from __future__ import annotations
