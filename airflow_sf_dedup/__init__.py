@@ -17,6 +17,7 @@ _PLACES = {
     "ByRule": "airflow_sf_dedup.policies",
     "BySobject": "airflow_sf_dedup.policies",
     "duplicate_entries": "airflow_sf_dedup.hooks.audited_rows",
+    "duplicate_rules_off": "airflow_sf_dedup.task_groups",
     "Link": "airflow_sf_dedup.policies",
     "SALESFORCE_RETRY_POLICY": "airflow_sf_dedup.retry_policy",
     "salesforce_upsert": "airflow_sf_dedup.task_groups",
@@ -24,6 +25,9 @@ _PLACES = {
     "SalesforceDuplicateAuditOperator": "airflow_sf_dedup.operators.duplicate_audit",
     "SalesforceDuplicateMirrorOperator": "airflow_sf_dedup.operators.mirror",
     "SalesforceDuplicateRuleReportOperator": "airflow_sf_dedup.operators.rule_report",
+    "SalesforceDuplicateRulesOffOperator": "airflow_sf_dedup.operators.duplicate_rules",
+    "SalesforceDuplicateRulesOnOperator": "airflow_sf_dedup.operators.duplicate_rules",
+    "SalesforceFindDuplicatesOperator": "airflow_sf_dedup.operators.find_duplicates",
     "SalesforcePartitionOperator": "airflow_sf_dedup.operators.partition",
     "SalesforceUpsertOperator": "airflow_sf_dedup.operators.upsert",
     "SaveAnyway": "airflow_sf_dedup.policies",
@@ -44,6 +48,9 @@ __all__ = [
     "SalesforceDuplicateAuditOperator",
     "SalesforceDuplicateMirrorOperator",
     "SalesforceDuplicateRuleReportOperator",
+    "SalesforceDuplicateRulesOffOperator",
+    "SalesforceDuplicateRulesOnOperator",
+    "SalesforceFindDuplicatesOperator",
     "SalesforcePartitionOperator",
     "SalesforceUpsertOperator",
     "SaveAnyway",
@@ -53,6 +60,7 @@ __all__ = [
     "UpdateOther",
     "__version__",
     "duplicate_entries",
+    "duplicate_rules_off",
     "salesforce_upsert",
 ]
 
@@ -60,6 +68,11 @@ if TYPE_CHECKING:
     from airflow_sf_dedup.hooks.audited_rows import duplicate_entries
     from airflow_sf_dedup.hooks.salesforce import SalesforceDedupHook
     from airflow_sf_dedup.operators.duplicate_audit import SalesforceDuplicateAuditOperator
+    from airflow_sf_dedup.operators.duplicate_rules import (
+        SalesforceDuplicateRulesOffOperator,
+        SalesforceDuplicateRulesOnOperator,
+    )
+    from airflow_sf_dedup.operators.find_duplicates import SalesforceFindDuplicatesOperator
     from airflow_sf_dedup.operators.mirror import SalesforceDuplicateMirrorOperator
     from airflow_sf_dedup.operators.partition import SalesforcePartitionOperator
     from airflow_sf_dedup.operators.rule_report import SalesforceDuplicateRuleReportOperator
@@ -77,7 +90,7 @@ if TYPE_CHECKING:
         UpdateOther,
     )
     from airflow_sf_dedup.retry_policy import SALESFORCE_RETRY_POLICY
-    from airflow_sf_dedup.task_groups import salesforce_upsert
+    from airflow_sf_dedup.task_groups import duplicate_rules_off, salesforce_upsert
 
 
 def __getattr__(name: str) -> Any:

@@ -28,9 +28,7 @@ def rule_holds(audit_conn_id: str | None) -> SqlRuleHolds:
     return SqlRuleHolds(ready_engine(audit_conn_id, upgrade=True))
 
 
-def switching_by(
-    session: SalesforceSession, prober: SalesforceSession, holds: SqlRuleHolds
-) -> RuleSwitching:
+def switching_by(session: SalesforceSession, prober: SalesforceSession, holds: SqlRuleHolds) -> RuleSwitching:
     """What switches the rules of an org.
 
     :param session: its user may *Customize Application*.

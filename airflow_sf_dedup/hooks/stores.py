@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine
 
     from airflow_sf_dedup.audit.base import Audit
+    from airflow_sf_dedup.audit.sql.duplicate_jobs import SqlDuplicateJobs
     from airflow_sf_dedup.journeys.stores import Stores
 
 
@@ -40,6 +41,13 @@ def open_audit(audit_conn_id: str | None, *, upgrade: bool = False) -> Audit:
     from airflow_sf_dedup.audit.sql import SqlAudit
 
     return SqlAudit(ready_engine(audit_conn_id, upgrade=upgrade))
+
+
+def duplicate_jobs(audit_conn_id: str | None) -> SqlDuplicateJobs:
+    """What was looked for, and found, after loads; otherwise as :func:`open_stores`."""
+    from airflow_sf_dedup.audit.sql.duplicate_jobs import SqlDuplicateJobs
+
+    return SqlDuplicateJobs(ready_engine(audit_conn_id, upgrade=False))
 
 
 def ready_engine(audit_conn_id: str | None, *, upgrade: bool) -> Engine:

@@ -1,4 +1,4 @@
-"""Duplicate rules off around a load: a setup task, its teardown, and both in one call.
+"""Duplicate rules off around a load: a setup task, and its teardown.
 
 While a rule is off it is off for everybody. A filter of the rule that leaves out the integration user does the same for
 the load alone, and cannot be forgotten.
@@ -26,9 +26,6 @@ if TYPE_CHECKING:
     from airflow_sf_dedup.journeys.rule_switching.switching import GivenBack, RuleSwitching, Wanted
     from airflow_sf_dedup.locks.rule_holds import RuleHold, SqlRuleHolds
     from airflow_sf_dedup.salesforce.calling.session import SalesforceSession
-
-#: Tries after the first, of both tasks.
-RETRIES = 4
 
 
 def holder_of(dag_id: str, run_id: str, off_task_id: str) -> str:
@@ -250,53 +247,6 @@ class SalesforceDuplicateRulesOnOperator(ChecksParameters, BaseOperator):
         holds.forget(given.on)
         _refuse_changed(given)
         return given
-
-
-def duplicate_rules_off(
-    *,
-    sobject: str,
-    rules: Sequence[str],
-    salesforce_conn_id: str = "salesforce_default",
-    rules_conn_id: str | None = None,
-    audit_conn_id: str | None = None,
-    allow_production: bool = False,
-    max_hours_off: float = 12.0,
-    effective_timeout: float = 900.0,
-    settle_seconds: float = 180.0,
-    task_id: str = "duplicate_rules",
-    **kwargs: Any,
-) -> SalesforceDuplicateRulesOnOperator:
-    """Named duplicate rules are off around the tasks of a ``with`` block, and on again after them, whatever they do.
-
-    Answers the teardown task: ``with duplicate_rules_off(…) as …`` puts tasks between it and its setup, and what goes on
-    when the rules are on again comes behind it, ``rules >> …``. A teardown that fails makes the run red.
-
-    :param task_id: begin of the ids of the two tasks, which end in ``_off`` and ``_on``.
-    :param kwargs: any argument of a task, for both; ``retries`` (4) and ``retry_policy`` have defaults of their own.
-    """
-    from airflow_sf_dedup.retry_policy import SALESFORCE_RETRY_POLICY
-
-    common: dict[str, Any] = {
-        "salesforce_conn_id": salesforce_conn_id,
-        "rules_conn_id": rules_conn_id,
-        "audit_conn_id": audit_conn_id,
-        "effective_timeout": effective_timeout,
-        "settle_seconds": settle_seconds,
-        "retries": RETRIES,
-        "retry_policy": SALESFORCE_RETRY_POLICY,
-        **kwargs,
-    }
-    off = SalesforceDuplicateRulesOffOperator(
-        task_id=f"{task_id}_off",
-        sobject=sobject,
-        rules=rules,
-        allow_production=allow_production,
-        max_hours_off=max_hours_off,
-        **common,
-    ).as_setup()
-    on = SalesforceDuplicateRulesOnOperator(task_id=f"{task_id}_on", off_task_id=off.task_id, **common)
-    on.as_teardown(setups=off, on_failure_fail_dagrun=True)
-    return on
 
 
 def _names(rules: Any) -> list[str]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
 
-from airflow_sf_dedup.errors import LoadFailedError, SettingError
+from airflow_sf_dedup.errors import LoadFailedError
 from airflow_sf_dedup.operators.failing import failing_at_once
 from airflow_sf_dedup.operators.parameters import ChecksParameters
 
@@ -63,11 +63,12 @@ class SalesforceDuplicateMirrorOperator(ChecksParameters, BaseOperator):
     def _mirrored(self) -> dict[str, Any]:
         from airflow_sf_dedup.hooks.audited_rows import loads_of
         from airflow_sf_dedup.journeys.mirroring import Mirrored
+        from airflow_sf_dedup.operators.task_context import session_of_load
 
         settings, counts, calls = self._settings(), Mirrored(), 0
         audit, loads = loads_of(self.audit)
         for load in loads:
-            session = self._session(load)
+            session = session_of_load(load, self.salesforce_conn_id)
             self._add(counts, self._of_load(audit, load, settings, session))
             calls += session.api_calls
         self.log.info("%s: %s created, %s updated", settings.sobject, f"{counts.created:,}", f"{counts.updated:,}")
@@ -83,20 +84,6 @@ class SalesforceDuplicateMirrorOperator(ChecksParameters, BaseOperator):
         from airflow_sf_dedup.journeys.mirroring import DEFAULT_FIELDS, MirrorSettings
 
         return MirrorSettings(self.sobject, DEFAULT_FIELDS if self.fields is None else self.fields)
-
-    def _session(self, load: Load) -> SalesforceSession:
-        """A login to the load's own org: the ids in the mirror are ids of its records."""
-        from airflow_sf_dedup.operators.task_context import session_of
-
-        conn_id = self.salesforce_conn_id or load.settings.get("salesforce_conn_id") or "salesforce_default"
-        session = session_of(conn_id)
-        if session.org_id != load.org_id:
-            raise SettingError(
-                f"salesforce_conn_id={conn_id!r} leads to org {session.org_id}, but load {load.load_id} went into "
-                f"{load.org_id}",
-                setting="salesforce_conn_id",
-            )
-        return session
 
     def _of_load(self, audit: Audit, load: Load, settings: MirrorSettings, session: SalesforceSession) -> Mirrored:
         from airflow_sf_dedup.journeys.mirroring import MIRRORED, check_mirror, mirror, records_of

@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from airflow_sf_dedup.core.numeric_settings import STAGING_RETENTION_DAYS
+from airflow_sf_dedup.errors import SettingError
 from airflow_sf_dedup.hooks.configuration import configured
 from airflow_sf_dedup.operators.mapping import most_partitions
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from airflow_sf_dedup.audit.base import Audit
+    from airflow_sf_dedup.audit.base import Audit, Load
     from airflow_sf_dedup.journeys.beginning import Beginning
     from airflow_sf_dedup.journeys.load_settings import LoadSettings
     from airflow_sf_dedup.journeys.task_run import TaskRun
@@ -41,11 +42,28 @@ def session_of(salesforce_conn_id: str) -> SalesforceSession:
     return SalesforceDedupHook(salesforce_conn_id).get_conn()
 
 
+def session_of_load(load: Load, salesforce_conn_id: str | None) -> SalesforceSession:
+    """A login to a load's own org: the ids in its audit are ids of its records.
+
+    :param salesforce_conn_id: ``None``: the load's own connection.
+    :raises SettingError: the connection leads to another org.
+    """
+    conn_id = salesforce_conn_id or load.settings.get("salesforce_conn_id") or "salesforce_default"
+    session = session_of(conn_id)
+    if session.org_id != load.org_id:
+        raise SettingError(
+            f"salesforce_conn_id={conn_id!r} leads to org {session.org_id}, but load {load.load_id} went into "
+            f"{load.org_id}",
+            setting="salesforce_conn_id",
+        )
+    return session
+
+
 def beginning_of(settings: LoadSettings, session: SalesforceSession, context: Context) -> Beginning:
     """What begins a load, in the places that its settings and the configuration name."""
     from airflow_sf_dedup.hooks.places import staging_area
-    from airflow_sf_dedup.hooks.stores import open_stores
     from airflow_sf_dedup.hooks.rule_switching import look_after_rules
+    from airflow_sf_dedup.hooks.stores import open_stores
     from airflow_sf_dedup.journeys.beginning import Beginning
 
     def look_after(org_id: str, sobject: str) -> None:

@@ -1,4 +1,4 @@
-"""Which records of the org are duplicates of each other? SOAP ``findDuplicatesByIds()``: answers ``DuplicateFinder``."""
+"""Which records are duplicates of each other? By SOAP ``findDuplicatesByIds()``: answers the port ``DuplicateFinder``."""
 
 from __future__ import annotations
 

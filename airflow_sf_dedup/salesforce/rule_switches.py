@@ -57,7 +57,9 @@ class MetadataRuleSwitches:
         )
         if refused:
             first = refused[0]
-            raise error_for(first.code, f"{first.full_name} was not switched {'on' if active else 'off'}: {first.message}")
+            raise error_for(
+                first.code, f"{first.full_name} was not switched {'on' if active else 'off'}: {first.message}"
+            )
 
 
 def _refusals(answer: bytes) -> list[Refused]:

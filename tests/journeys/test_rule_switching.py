@@ -294,7 +294,9 @@ def test_a_later_load_that_cannot_put_a_rule_back_says_how_it_can_be(world: Worl
 def test_one_task_at_a_time_switches_rules_of_an_sobject(world: World) -> None:
     switching = world.switching()
     _dying(world, _take, dies="before")
-    with pytest.raises(RulesBusyError, match="the duplicate rules of Lead are being switched by another task: off by a"):
+    with pytest.raises(
+        RulesBusyError, match="the duplicate rules of Lead are being switched by another task: off by a"
+    ):
         raise_busy(world, switching)
 
 
@@ -439,5 +441,7 @@ def test_rules_are_named_as_the_org_spells_them(world: World) -> None:
 
 
 def test_a_rule_that_the_org_has_not_is_named_with_those_that_it_has(world: World) -> None:
-    with pytest.raises(PreflightError, match=r"rules: Lead has no duplicate rule By_mial \(nearest: By_mail\); it has: "):
+    with pytest.raises(
+        PreflightError, match=r"rules: Lead has no duplicate rule By_mial \(nearest: By_mail\); it has: "
+    ):
         rules_named(["By_mial"], "Lead", world.rules)

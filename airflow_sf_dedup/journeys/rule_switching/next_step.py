@@ -65,6 +65,4 @@ def as_it_was(wanted: RuleHold, found: RuleDefinition, there: Iterable[RuleHold]
     earlier = next((each for each in there if each.state is not HoldState.ON and each.was_active), None)
     if earlier is None:
         return replace(wanted, was_active=False, definition=found.elements)
-    return replace(
-        wanted, was_active=True, definition=earlier.definition, seen_running=earlier.seen_running
-    )
+    return replace(wanted, was_active=True, definition=earlier.definition, seen_running=earlier.seen_running)

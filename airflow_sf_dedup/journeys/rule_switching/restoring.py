@@ -37,7 +37,9 @@ class Restored:
             (self.left, "off and changed by somebody meanwhile, so left as they are"),
             ([hold for hold, _ in self.failed], "not put back"),
         ]
-        return "; ".join(f"{listed(sorted({each.full_name for each in holds}))}: {what}" for holds, what in parts if holds)
+        return "; ".join(
+            f"{listed(sorted({each.full_name for each in holds}))}: {what}" for holds, what in parts if holds
+        )
 
 
 def is_due(hold: RuleHold, now: datetime) -> bool:

@@ -117,9 +117,7 @@ class RuleSwitching:
         now, own = self.clock(), set(holds)
         others = [each for each in self.holds.of_rules(self.org_id, holds[0].sobject) if each not in own]
         wanted = {each.rule for each in others if wants_it_off(each, now)}
-        return {
-            hold: step_after(hold, found.get(hold.rule), is_wanted_elsewhere=hold.rule in wanted) for hold in holds
-        }
+        return {hold: step_after(hold, found.get(hold.rule), is_wanted_elsewhere=hold.rule in wanted) for hold in holds}
 
     def _found(self, sobject: str, names: Sequence[str]) -> Mapping[str, RuleDefinition]:
         found = self.switches.definitions(sobject, names)
@@ -130,9 +128,7 @@ class RuleSwitching:
             )
         return found
 
-    def _taken(
-        self, wanted: Wanted, found: RuleDefinition, met: frozenset[str], there: Sequence[RuleHold]
-    ) -> RuleHold:
+    def _taken(self, wanted: Wanted, found: RuleDefinition, met: frozenset[str], there: Sequence[RuleHold]) -> RuleHold:
         now = self.clock()
         hold = RuleHold(
             org_id=self.org_id,
@@ -162,9 +158,7 @@ class RuleSwitching:
             self.lock.release(who, self.org_id, [place])
 
 
-def _corrected(
-    there: Sequence[RuleHold], found: Mapping[str, RuleDefinition], holder: str
-) -> list[RuleHold]:
+def _corrected(there: Sequence[RuleHold], found: Mapping[str, RuleDefinition], holder: str) -> list[RuleHold]:
     """Holds of others of rules that are on although these were written down: what is on now is what was before."""
     return [
         replace(each, was_active=True, definition=found[each.rule].elements)

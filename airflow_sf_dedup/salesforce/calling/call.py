@@ -80,9 +80,7 @@ def rest_call(
 SOAP_APIS: Mapping[str, tuple[str, str]] = {"partner": ("u", "soap"), "metadata": ("m", "metadata")}
 
 
-def soap_call(
-    settings: ConnectionSettings, body: Callable[[str], bytes], action: str, *, api: str = "partner"
-) -> Call:
+def soap_call(settings: ConnectionSettings, body: Callable[[str], bytes], action: str, *, api: str = "partner") -> Call:
     """A call of a SOAP API; see :meth:`.SalesforceSession.soap`."""
     door, kind = SOAP_APIS[api]
     headers = {

@@ -221,7 +221,7 @@ def _found_by_id(result: Element) -> DuplicatesFound | Failed:
 
 
 def rules_run(answer: Element) -> frozenset[str]:
-    """The duplicate rules that ran, of any ``findDuplicates`` answer: each has a result, also one that finds nothing."""
+    """The duplicate rules that ran, of a ``findDuplicates`` answer: each has a result, also one that finds nothing."""
     results = (each for each in answer.iter() if _name(each) == "duplicateResults")
     return frozenset(name for each in results if (name := _child_text(each, "duplicateRule")))
 
