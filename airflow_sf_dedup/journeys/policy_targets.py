@@ -51,12 +51,8 @@ def check_mapped_fields(policy: Policy, described: SObject, columns: Iterable[st
             )
 
 
-def check_other_fields(
-    policy: Policy, described: SObject, key_field: str, describe: Callable[[str], SObject]
-) -> dict[str, SObject]:
+def check_other_fields(policy: Policy, described: SObject, key_field: str, describe: Callable[[str], SObject]) -> None:
     """Every field of another sObject that a policy names is one that the user may write.
-
-    Answers the sObjects, by name.
 
     :param described: the sObject of the rows.
     :param describe: one call for each sObject that a policy names.
@@ -68,7 +64,6 @@ def check_other_fields(
         if named.sobject.lower() == described.name.lower():
             raise _unusable(f"update_other: {named.sobject} is the sObject of the rows: that is update_existing")
         _check_fields(named, ask(named.sobject), key)
-    return {named.sobject: ask(named.sobject) for named in other_fields(policy)}
 
 
 def _described(describe: Callable[[str], SObject], name: str) -> SObject:

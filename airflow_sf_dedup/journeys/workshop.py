@@ -143,7 +143,7 @@ class Workshop:
     :ivar gates: asked last, once the claims hold.
     :ivar staged: rows of other loads, as far as they are staged.
     :ivar say: takes a line of progress.
-    :ivar known: other sObjects that are described already, by name.
+    :ivar describe: describes other sObjects; ``None``: the org is asked.
     :ivar token: under which keys are claimed; another process goes on with it where a job was left on its way.
     """
 
@@ -159,7 +159,7 @@ class Workshop:
     max_in_flight: int = 1
     staged: Callable[[Load, Collection[int]], Mapping[int, Record]] = nothing_staged
     say: Callable[[str], None] = lambda line: None
-    known: Mapping[str, SObject] = field(default_factory=dict)
+    describe: Callable[[str], SObject] | None = None
     token: str = field(default_factory=lambda: str(uuid.uuid4()))
 
     def upsert(self) -> Upsert:
@@ -289,7 +289,7 @@ class Workshop:
     @cached_property
     def others(self) -> OtherSObjects:
         """The other sObjects whose records match."""
-        return OtherSObjects(self.org.reader.describe, {name.lower(): each for name, each in self.known.items()})
+        return OtherSObjects(self.describe or self.org.reader.describe)
 
     @cached_property
     def settlement(self) -> Settlement:

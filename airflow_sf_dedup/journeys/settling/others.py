@@ -27,20 +27,20 @@ _NOT_SEEN = (PreflightError, PermissionRefusedError, RequestRefusedError)
 class OtherSObjects:
     """Other sObjects, each described once, when the first of its records matches.
 
-    :ivar known: those that are described already, by name in lower case; ``None``: the user cannot see it.
+    :ivar describe: raises where the user cannot see it.
     """
 
     describe: Callable[[str], SObject]
-    known: dict[str, SObject | None] = field(default_factory=dict)
+    _known: dict[str, SObject | None] = field(default_factory=dict, init=False)
 
     def get(self, name: str) -> SObject | None:
         """The sObject, if the user can see it.
 
         :raises CallError: the org does not answer.
         """
-        if name.lower() not in self.known:
-            self.known[name.lower()] = self._described(name)
-        return self.known[name.lower()]
+        if name.lower() not in self._known:
+            self._known[name.lower()] = self._described(name)
+        return self._known[name.lower()]
 
     def _described(self, name: str) -> SObject | None:
         try:
