@@ -44,10 +44,12 @@ def _skipped(evidence: Evidence, load: LoadEvidence, entry: Entry, sent: Sent) -
 
 
 def _by_rule(evidence: Evidence, load: LoadEvidence, entry: Entry, sent: Sent) -> str | None:
-    """The row itself met a duplicate rule, or a key that several records hold."""
+    """The row itself met a duplicate rule, or a key that several records hold, or one in the recycle bin."""
     refused = evidence.refused_lines.get(load.plan.marker(entry.row_number), [])
     if any(line.error == "DUPLICATES_DETECTED" for line in refused):
         return "refused by a duplicate rule, and decided about"
+    if any(line.error == "DUPLICATE_VALUE" for line in refused) and evidence.in_bin_before(sent.key):
+        return "refused by a key that is held in the recycle bin, and decided about"
     is_held = entry.error_code == "DUPLICATE_EXTERNAL_ID" and _holders(evidence, sent) > 1
     return "decided about by a key that several records hold" if is_held else None
 

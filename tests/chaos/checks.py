@@ -18,7 +18,7 @@ from airflow_sf_dedup.core.entries import UNSETTLED, Action, Entry
 from airflow_sf_dedup.database.storable import key_hash
 from tests.chaos.accounts import STALE, account_for, newer_line
 from tests.chaos.expected import Expected, Sent, expected_of
-from tests.chaos.scenario import MARKER, LoadPlan, Scenario
+from tests.chaos.scenario import CONTACT_FIELDS, MARKER, LoadPlan, Scenario
 
 SAVED = frozenset({Action.CREATED, Action.UPDATED, Action.MATCHED_UPDATED, Action.SAVED_ANYWAY})
 
@@ -67,6 +67,10 @@ class Line:
     @property
     def saved(self) -> bool:
         return self.verb in ("created", "updated")
+
+    @property
+    def is_contact(self) -> bool:
+        return (self.record_id or "").startswith("003")
 
 
 def line_of(entry: Mapping[str, Any], key_name: str) -> Line:
@@ -183,6 +187,11 @@ class Evidence:
 
     def fold(self, key: str) -> str:
         return self.scenario.key_field.fold(key)
+
+    def in_bin_before(self, key: str) -> bool:
+        """Whether a record in the recycle bin held the key when the run began."""
+        name = self.scenario.key_field.name
+        return any(self.fold(each.get(name) or "") == self.fold(key) for each in self.scenario.deleted_before)
 
     def by_key(self, lines: Iterable[Line]) -> Mapping[str, list[Line]]:
         found: defaultdict[str, list[Line]] = defaultdict(list)
@@ -319,7 +328,11 @@ def _saved_truly(evidence: Evidence, row: str, entry: Entry, sent: Sent | None, 
 
 def _wrote(row: str, line: Line, sent: Sent, key_name: str, evidence: Evidence) -> Iterator[str]:
     for name, value in sent.values.items():
+        if line.is_contact and name not in (key_name, *CONTACT_FIELDS):
+            continue
         written = line.values.get(name)
+        if name == key_name and written is None and evidence.in_bin_before(sent.key):
+            continue
         same = evidence.fold(written or "") == evidence.fold(sent.key) if name == key_name else written == value
         if not same:
             yield f"{row}: line {line.seq} wrote {name}={written!r} instead of {value!r}"
@@ -464,6 +477,9 @@ def no_race_among_ourselves(evidence: Evidence) -> Iterator[str]:
     for line in evidence.lines:
         if line.error != "DUPLICATE_VALUE" or not evidence.is_ours(line):
             continue
+        if evidence.in_bin_before(line.key or ""):
+            evidence.excused["its key is held in the recycle bin"] += 1
+            continue
         others = [each for each in by_key.get(evidence.fold(line.key or ""), []) if each is not line]
         if any(not evidence.is_ours(each) for each in others):
             evidence.excused["lost a race to a stranger"] += 1
@@ -525,6 +541,24 @@ def _calls_may_run_on(scenario: Scenario) -> bool:
     return scenario.late_calls or not breaks.isdisjoint(fault["kind"] for fault in scenario.faults)
 
 
+# -- 11. Nothing comes back unasked ----------------------------------------------------------------
+
+
+def nothing_comes_back_unasked(evidence: Evidence) -> Iterator[str]:
+    """A record leaves the recycle bin only for a row whose policy undeletes, and the row's entry names it."""
+    named = {
+        record_id
+        for load in evidence.loads.values()
+        if "undelete" in load.plan.policy
+        for entry in load.entries
+        if entry.action in SAVED | {Action.FAILED, Action.UNKNOWN}
+        for record_id in (entry.record_id, *(match.record_id for match in entry.matches))
+    }
+    for line in evidence.lines:
+        if line.verb == "undeleted" and line.record_id not in named:
+            yield f"line {line.seq} undeleted {line.record_id}, and no row's entry tells of it"
+
+
 CHECKS: tuple[Callable[[Evidence], Iterator[str]], ...] = (
     no_key_twice,
     each_row_once,
@@ -536,6 +570,7 @@ CHECKS: tuple[Callable[[Evidence], Iterator[str]], ...] = (
     no_race_among_ourselves,
     verdict_is_right,
     nothing_held,
+    nothing_comes_back_unasked,
 )
 
 

@@ -7,6 +7,7 @@ import traceback
 import uuid
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from random import Random
 from typing import Any
@@ -24,6 +25,7 @@ from airflow_sf_dedup.salesforce.reader import describe
 from airflow_sf_dedup.sources.read import source_of
 from airflow_sf_dedup.staging.area import StagingArea
 from tests.chaos.checks import Evidence, Finding, LoadEvidence, Snapshot, findings, line_of, settled_of
+from tests.chaos.decided import decided
 from tests.chaos.processes import Result, run_together, start_stranger
 from tests.chaos.scenario import (
     HANG,
@@ -61,6 +63,9 @@ class Outcome:
     seconds: float = 0.0
 
 
+#: Share of seeds that choose ``decided``.
+_DECIDED = 0.25
+
 #: What loads write to.
 _WRITTEN = (SOBJECT, "Contact")
 
@@ -75,8 +80,12 @@ class _Task:
 
 
 def run_seed(world: World, seed: int, kind: str = "all", *, broken: str | None = None) -> Outcome:
-    """Draw the scenario of a seed, run and check it."""
-    return run_scenario(world, draw(seed, kind), broken=broken)
+    """Draw the scenario of a seed, run and check it.
+
+    :param kind: one of :data:`tests.chaos.scenario.KINDS`; ``all``: the seed chooses.
+    """
+    is_decided = kind == "decided" or (kind == "all" and Random(f"chaos/kind/{seed}").random() < _DECIDED)
+    return run_scenario(world, decided(seed) if is_decided else draw(seed, kind), broken=broken)
 
 
 def run_scenario(world: World, scenario: Scenario, *, broken: str | None = None) -> Outcome:
@@ -146,6 +155,14 @@ class _Run:
             self._org.seed(SOBJECT, self.scenario.held_before)
         if self.scenario.contacts_before:
             self._org.seed("Contact", self.scenario.contacts_before)
+        if self.scenario.deleted_before:
+            self._org.seed(SOBJECT, self.scenario.deleted_before)
+            self._delete([each["Id"] for each in self.scenario.deleted_before])
+
+    def _delete(self, ids: Sequence[str]) -> None:
+        with closing(session_for(self._org.url, 60.0)) as session:
+            for record_id in ids:
+                session.rest("DELETE", f"sobjects/{SOBJECT}/{record_id}")
 
     def _stage_all(self) -> None:
         staging = StagingArea(self._world.staging())

@@ -14,7 +14,7 @@ from airflow_sf_dedup.core.record_ids import to_18
 
 MARKER = "Marker__c"
 ORDER = "Changed_At"
-KINDS = ("plain", "killed", "concurrent", "ordered")
+KINDS = ("plain", "killed", "concurrent", "ordered", "decided")
 
 #: The kinds that a seed chooses among first.
 _FIRST_KINDS = ("plain", "killed", "concurrent")
@@ -32,8 +32,12 @@ HANG = 0.4
 #: Faults after which nobody knows what became of a call.
 LOSE_ANSWERS = ("hang", "reset", "html", "truncate", "drop_results", "unknown_error", "unavailable")
 
-_LONG_AGO = {"CreatedDate": "2020-01-01T00:00:00.000+0000"}
+LONG_AGO = {"CreatedDate": "2020-01-01T00:00:00.000+0000"}
 _FIELDS = ("Title", "City", "FirstName", "NumberOfEmployees")
+
+#: What a policy writes of a row to a contact.
+CONTACT_FIELDS = ("LastName", "Title", "Email", "City", MARKER)
+
 _ON_REPEAT = ("last", "last", "first", "merge_fields", "in_order", "in_order", "in_order")
 _POLICIES = (
     "ask_reviewer",
@@ -146,6 +150,8 @@ class Scenario:
     late_calls: bool = False
     #: Contacts that the org holds before, each with an ``Id`` of its own.
     contacts_before: tuple[Mapping[str, Any], ...] = ()
+    #: Leads that are in the recycle bin before, each with an ``Id`` of its own.
+    deleted_before: tuple[Mapping[str, Any], ...] = ()
 
     @property
     def keys(self) -> list[str]:
@@ -159,16 +165,18 @@ class Scenario:
         return any(fault.get("code") == "DUPLICATE_VALUE" for fault in self.faults)
 
 
-def draw(seed: int, kind: str = "all") -> Scenario:
+def draw(seed: int, kind: str = "all", *, key_field: KeyField | None = None) -> Scenario:
     """The scenario of a seed.
 
-    :param kind: one of :data:`KINDS`; ``all``: the seed chooses.
+    :param kind: one of :data:`KINDS` but ``decided``; ``all``: the seed chooses.
+    :param key_field: by default, the seed chooses.
     """
     random = Random(f"chaos/{seed}")
     chosen = random.choice(_FIRST_KINDS)
     if kind == "all":
         kind = "ordered" if Random(f"chaos/ordered/{seed}").random() < _ORDERED else chosen
-    key_field = random.choices(KEY_FIELDS, (2, 1, 1) if kind == "ordered" else (5, 3, 1))[0]
+    drawn_field = random.choices(KEY_FIELDS, (2, 1, 1) if kind == "ordered" else (5, 3, 1))[0]
+    key_field = key_field or drawn_field
     people = _people(random, key_field, _how_many_keys(random, kind))
     loads = tuple(_loads(random, kind, key_field, people))
     late = random.random() < 0.04
@@ -227,7 +235,7 @@ def _held_before(random: Random, key_field: KeyField, people: list[_Person]) -> 
         for values in _records_of(person, key_field.name, same):
             number += 1
             record_id = to_18(f"00Q5g0000{number:06d}")
-            yield {"Id": record_id, "LastName": f"Held{number}", MARKER: f"before/{number}", **_LONG_AGO, **values}
+            yield {"Id": record_id, "LastName": f"Held{number}", MARKER: f"before/{number}", **LONG_AGO, **values}
 
 
 def _records_of(person: _Person, key_name: str, same: Mapping[str, Any]) -> list[Mapping[str, Any]]:

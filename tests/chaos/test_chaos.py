@@ -15,7 +15,12 @@ from tests.chaos.scenario import HANG, KEY_FIELDS, SHORT_READ_TIMEOUT, Kill, Loa
 from tests.chaos.world import World
 
 #: Seeds of a kind in one test; together some twenty seconds.
-SEEDS = {"plain": range(9000, 9012), "killed": range(9100, 9110), "concurrent": range(9200, 9208)}
+SEEDS = {
+    "plain": range(9000, 9012),
+    "killed": range(9100, 9110),
+    "concurrent": range(9200, 9208),
+    "decided": range(9300, 9310),
+}
 
 
 @pytest.fixture(scope="module")

@@ -115,6 +115,12 @@ def claim(**changes: Any) -> dict[str, Any]:
     return {**claimed, **changes}
 
 
+#: The matched lead leaves the recycle bin.
+UNDELETED = Line(6, 6, NOW, "undeleted", "00Q_held", None, None, {}, {})
+UNDELETING = replace(PLAN, policy="undelete | ask_reviewer")
+
+#: A unique field keeps the key of row 2 for a record in the recycle bin.
+KEPT_IN_BIN = replace(SCENARIO, deleted_before=({**HELD, "Id": "00Q_gone", KEY: "k-2"},))
 LOOSE = replace(KEY_FIELDS[0], unique=False)
 UNSAVED = [each for each in LINES if each.seq != 2]
 
@@ -239,6 +245,15 @@ DOCTORED: dict[str, tuple[int, Callable[[], Evidence]]] = {
     "green with a lost row": (9, lambda: evidence(lines=[each for each in LINES if each.seq != 2])),
     "a key that stays claimed": (10, lambda: evidence(key_claims=[claim()])),
     "a record that stays claimed": (10, lambda: evidence(record_claims=[claim()])),
+    "a record that is undeleted though no policy undeletes": (11, lambda: with_lines(UNDELETED)),
+    "a record that is undeleted and that no entry names": (
+        11,
+        lambda: replace(with_lines(replace(UNDELETED, record_id="00Q_gone")), loads={"load1": load(plan=UNDELETING)}),
+    ),
+    "a row that is called refused by a key that nothing in the recycle bin holds": (
+        3,
+        lambda: unsaved(Action.SKIPPED, refused(6, "K-2", "DUPLICATE_VALUE", "load1/2")),
+    ),
 }
 
 
@@ -248,7 +263,7 @@ def test_a_doctored_run_is_found(check: int, doctored: Callable[[], Evidence]) -
 
 
 def test_every_check_is_doctored() -> None:
-    assert {check for check, _ in DOCTORED.values()} == set(range(1, 11))
+    assert {check for check, _ in DOCTORED.values()} == set(range(1, 12))
 
 
 def test_an_older_state_over_a_newer_one_is_found_across_loads() -> None:
@@ -291,6 +306,7 @@ def test_an_older_state_over_a_newer_one_is_found_across_loads() -> None:
         ),
         with_lines(strangers(6, "updated", "00Q_gone", "K-9"), refused(7, "K-9", "DUPLICATE_VALUE", "load1/9")),
         replace(with_lines(refused(6, "K-2", "DUPLICATE_VALUE", "load1/2")), killed=True, snapshots=()),
+        replace(with_lines(refused(6, "K-2", "DUPLICATE_VALUE", "load1/2")), scenario=KEPT_IN_BIN, snapshots=()),
     ],
     ids=[
         "left behind by a kill",
@@ -303,11 +319,21 @@ def test_an_older_state_over_a_newer_one_is_found_across_loads() -> None:
         "a stranger created a record of a key that is not unique",
         "a stranger was faster",
         "its own call ran on",
+        "a record in the recycle bin holds the key",
     ],
 )
 def test_what_is_documented_is_excused_and_counted(found: Evidence) -> None:
     assert checks_of(found) <= {4, 6}
     assert sum(found.excused.values()) == 1
+
+
+def test_a_row_whose_key_is_held_in_the_recycle_bin_is_decided_about() -> None:
+    found = unsaved(Action.SKIPPED, refused(6, "K-2", "DUPLICATE_VALUE", "load1/2"))
+    assert checks_of(replace(found, scenario=KEPT_IN_BIN)) == set()
+
+
+def test_a_record_that_an_entry_names_may_be_undeleted_by_the_policy_of_that_name() -> None:
+    assert checks_of(replace(with_lines(UNDELETED), loads={"load1": load(plan=UNDELETING)})) == set()
 
 
 def test_a_row_is_stale_once_a_newer_state_of_its_key_was_saved() -> None:
