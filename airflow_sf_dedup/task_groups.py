@@ -97,8 +97,8 @@ def duplicate_rules_off(
 ) -> SalesforceDuplicateRulesOnOperator:
     """Named duplicate rules are off around the tasks of a ``with`` block, and on again after them, whatever they do.
 
-    Answers the teardown task: ``with duplicate_rules_off(…) as …`` puts tasks between it and its setup, and what goes on
-    when the rules are on again comes behind it, ``rules >> …``. A teardown that fails makes the run red.
+    Answers the teardown task: ``with rules:`` puts tasks between it and its setup, and what goes on when the rules are
+    on again comes behind it, ``rules >> …``. A teardown that fails makes the run red.
 
     :param task_id: begin of the ids of the two tasks, which end in ``_off`` and ``_on``.
     :param kwargs: any argument of a task, for both; ``retries`` (4) and ``retry_policy`` have defaults of their own.
@@ -120,7 +120,8 @@ def duplicate_rules_off(
         allow_production=allow_production,
         max_hours_off=max_hours_off,
         **common,
-    ).as_setup()
+    )
+    off.as_setup()  # type: ignore[no-untyped-call]
     on = SalesforceDuplicateRulesOnOperator(task_id=f"{task_id}_on", off_task_id=off.task_id, **common)
     on.as_teardown(setups=off, on_failure_fail_dagrun=True)
     return on

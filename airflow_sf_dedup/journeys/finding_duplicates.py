@@ -47,8 +47,8 @@ def extent_of(written: int, *, ids_per_call: int, max_calls: int, sample: int | 
     calls = ceil(ceil(written / every) / ids_per_call)
     if calls > max_calls:
         raise SettingError(
-            f"max_calls={max_calls:,}: to look at {ceil(written / every):,} records takes {calls:,} calls; allow more, or "
-            f"look at a sample=… of at most {max_calls * ids_per_call:,}",
+            f"max_calls={max_calls:,}: to look at {ceil(written / every):,} records takes {calls:,} calls; allow more, "
+            f"or look at a sample=… of at most {max_calls * ids_per_call:,}",
             setting="max_calls",
         )
     return Extent(written, every, calls)

@@ -65,6 +65,11 @@ class RuleHold:
         return f"{self.sobject}.{self.rule}"
 
 
+def sobject_of(hold: RuleHold) -> str:
+    """By which holds are sorted: the rules of one sObject are switched together."""
+    return hold.sobject
+
+
 class SqlRuleHolds:
     """Keeps holds in ``sf_dedup_rule_switch``. Whoever changes those of an sObject has claimed its rules.
 

@@ -122,9 +122,9 @@ class SalesforceDuplicateRulesOffOperator(ChecksParameters, BaseOperator):
 
         if not self.allow_production and not is_sandbox(session):
             raise PreflightError(
-                f"allow_production: org {session.org_id} does not say that it is a sandbox, and its duplicate rules would be "
-                "off for everybody. A rule filter that leaves out the integration user needs no switching; otherwise "
-                "allow it by allow_production=True",
+                f"allow_production: org {session.org_id} does not say that it is a sandbox, and its duplicate rules "
+                "would be off for everybody. A rule filter that leaves out the integration user needs no switching; "
+                "otherwise allow it by allow_production=True",
                 setting="allow_production",
             )
 
@@ -140,7 +140,7 @@ class SalesforceDuplicateRulesOffOperator(ChecksParameters, BaseOperator):
         from airflow_sf_dedup.operators.rules_in_effect import in_turn, wait_for
 
         try:
-            holds = _off_already(switching.holds, wanted) or in_turn(
+            holds = _off_already(switching.holds, switching.org_id, wanted) or in_turn(
                 lambda: switching.take(wanted), context, self.effective_timeout
             )
             switching.renew(holds, wanted.lease)
@@ -156,7 +156,7 @@ class SalesforceDuplicateRulesOffOperator(ChecksParameters, BaseOperator):
         """The task fails, and its teardown will not come."""
         from airflow_sf_dedup.journeys.rule_switching.restoring import COMMAND
 
-        holds = switching.holds.of_holder(holder)
+        holds = [hold for hold in switching.holds.of_holder(holder) if hold.org_id == switching.org_id]
         try:
             if holds:
                 given = switching.give_back(holds, by=holder)
@@ -235,11 +235,7 @@ class SalesforceDuplicateRulesOnOperator(ChecksParameters, BaseOperator):
         conn_id = self.rules_conn_id or self.salesforce_conn_id
         session = session_of(conn_id)
         prober = session_of(self.salesforce_conn_id) if self.rules_conn_id else session
-        if session.org_id != held[0].org_id:
-            raise WrongOrgError(
-                f"rules_conn_id: {conn_id} leads to org {session.org_id}, but the rules are of {held[0].org_id}",
-                setting="rules_conn_id",
-            )
+        _check_org_of(held, session, conn_id)
         switching = switching_by(session, prober, holds)
         given = in_turn(lambda: switching.give_back(held, by=holder), context, self.effective_timeout)
         effect = _effect(session, switching, self.settle_seconds)
@@ -268,20 +264,32 @@ def _check_one_org(session: SalesforceSession, prober: SalesforceSession, conn_i
         )
 
 
-def _off_already(holds: SqlRuleHolds, wanted: Wanted) -> list[RuleHold]:
+def _check_org_of(held: Sequence[RuleHold], session: SalesforceSession, conn_id: str) -> None:
+    if others := sorted({hold.org_id for hold in held} - {session.org_id}):
+        raise WrongOrgError(
+            f"rules_conn_id: {conn_id} leads to org {session.org_id}, but rules of {', '.join(others)} are off for "
+            "this run",
+            setting="rules_conn_id",
+        )
+
+
+def _off_already(holds: SqlRuleHolds, org_id: str, wanted: Wanted) -> list[RuleHold]:
     """The holds of a task that has switched all its rules off and only waits; none: it has not."""
     from airflow_sf_dedup.locks.rule_holds import HoldState
 
-    held = [each for each in holds.of_holder(wanted.holder) if each.state is HoldState.OFF]
-    return held if {each.rule for each in held} == set(wanted.rules) else []
+    held = [each for each in holds.of_rules(org_id, wanted.sobject) if each.holder == wanted.holder]
+    is_all_off = {each.rule for each in held if each.state is HoldState.OFF} == set(wanted.rules)
+    return held if is_all_off and len(held) == len(wanted.rules) else []
 
 
 def _refuse_changed(given: GivenBack) -> None:
+    from airflow_sf_dedup.journeys.rule_switching.restoring import WHAT_TO_DO
+
     if given.left:
         names = ", ".join(sorted(hold.full_name for hold in given.left))
         raise PreflightError(
-            f"rules: {names} was switched off by this run, and somebody changed or deleted it since; it is left as it is. "
-            "Switch it on in Setup if it is to be on",
+            f"rules: {names} was switched off by this run, and somebody changed or deleted it since; it is left as it "
+            f"is: {WHAT_TO_DO}",
             setting="rules",
         )
 

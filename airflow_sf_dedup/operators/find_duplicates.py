@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
 
 class SalesforceFindDuplicatesOperator(ChecksParameters, BaseOperator):
-    """Ask the org's active duplicate rules about each record that a load wrote, 50 a call; nothing is written to the org.
+    """Ask the org's active duplicate rules about each record that a load wrote. Nothing is written to the org.
 
-    Behind a load whose rules were off, when they are on again. What is found is in ``sf_dedup_found_match``, in groups of
-    records that hang together. A task that dies goes on where it was. Returns counts and some groups.
+    Behind a load whose rules were off, when they are on again. What is found is in ``sf_dedup_found_match``, in groups
+    of records that hang together. A task that dies goes on where it was. Returns counts and some groups.
 
     :param audit: what an upsert or audit task returned. (templated)
     :param salesforce_conn_id: the connection; by default that of the load. It leads to the load's org. (templated)

@@ -1,4 +1,4 @@
-"""Which records are duplicates of each other? By SOAP ``findDuplicatesByIds()``: answers the port ``DuplicateFinder``."""
+"""Which records are duplicates of others? By SOAP ``findDuplicatesByIds()``: answers the port ``DuplicateFinder``."""
 
 from __future__ import annotations
 

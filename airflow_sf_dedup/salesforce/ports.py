@@ -84,8 +84,10 @@ class Origin:
     modified_by: str | None = None
 
 
-#: What an administrator may change of a rule while it is off, and what of it stays as it is found all the same.
-_NO_PART_OF_A_RULE = re.compile(r"<(isActive|sortOrder)>[^<]*</\1>")
+#: An element of a rule with all that is in it; none holds another one of its own name.
+_ELEMENT = re.compile(r"<(\w+)[^>]*?(?:/>|>.*?</\1>)", re.DOTALL)
+#: Whether a rule is on, and its place among the others, are no part of what it does. Elements inside others are.
+_NO_PART_OF_A_RULE = frozenset({"isActive", "sortOrder"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +103,11 @@ class RuleDefinition:
 
     def is_alike(self, elements: str) -> bool:
         """Whether it is the rule that these elements describe, active or not, wherever it stands among the others."""
-        return _NO_PART_OF_A_RULE.sub("", self.elements) == _NO_PART_OF_A_RULE.sub("", elements)
+        return _parts(self.elements) == _parts(elements)
+
+
+def _parts(elements: str) -> list[str]:
+    return [found[0] for found in _ELEMENT.finditer(elements) if found[1] not in _NO_PART_OF_A_RULE]
 
 
 def nobody() -> None:

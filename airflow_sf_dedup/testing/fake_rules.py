@@ -54,9 +54,9 @@ class FakeRules(NotedCalls):
             return
         self._call("on" if active else "off", [[each.name for each in definitions]])
         self._before, self._stale_left = self._active(), self.stale
-        words = str(not active).lower(), str(active).lower()
+        before, after = (f"<isActive>{str(state).lower()}</isActive>" for state in (not active, active))
         for each in definitions:
-            elements = each.elements.replace(*(f"<isActive>{word}</isActive>" for word in words))
+            elements = each.elements.replace(before, after)
             self.rules[each.name] = replace(each, active=active, elements=elements)
 
     def running(self, sobject: str) -> frozenset[str]:

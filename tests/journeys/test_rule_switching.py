@@ -63,13 +63,16 @@ class CrashingHolds(SqlRuleHolds):
 
 
 class CrashingRules(FakeRules):
-    """Dies after a switch, or instead of one."""
+    """Dies after a switch, or instead of one, or is refused after the first rule of several."""
 
     dies: str = ""
 
     def switch(self, definitions: Any, *, active: bool) -> None:
         if definitions and self.dies == "before":
             raise Crash
+        if definitions and self.dies == "in part":
+            super().switch(definitions[:1], active=active)
+            raise RequestRefusedError("the second was not saved", code="FIELD_INTEGRITY_EXCEPTION")
         super().switch(definitions, active=active)
         if definitions and self.dies == "after":
             raise Crash
@@ -332,7 +335,7 @@ def test_a_rule_that_somebody_changed_meanwhile_is_left_as_it_is_and_told(world:
     assert world.give_back() == [MAIL]
     assert not world.active()
     [line] = warnings_of(world.look_after())
-    assert "OFF that a load switched off, and somebody changed them meanwhile: Lead.By_mail" in line
+    assert "OFF that a load switched off, and somebody changed it meanwhile: Lead.By_mail" in line
     world.change(active=True, alert="Please look twice")
     assert str(world.look_after()) == "Lead.By_mail: on again"
     assert world.held() == []
@@ -361,6 +364,17 @@ def test_a_rule_that_somebody_put_in_another_place_is_switched_on_there(world: W
     assert "<sortOrder>3<" in world.rules.rules[MAIL].elements
 
 
+def test_a_rule_whose_filter_somebody_put_in_another_order_is_left(world: World) -> None:
+    """The logic of a filter goes by the numbers of its lines."""
+    items = "<duplicateRuleFilter><booleanFilter>(1 OR 2) AND 3</booleanFilter><sortOrder>{}</sortOrder></duplicateRuleFilter>"
+    rule = world.rules.rules[MAIL]
+    world.rules.rules[MAIL] = replace(rule, elements=rule.elements + items.format(1))
+    world.take()
+    off = world.rules.rules[MAIL]
+    world.rules.rules[MAIL] = replace(off, elements=off.elements.replace(items.format(1), items.format(2)))
+    assert world.give_back() == [MAIL]
+
+
 def test_a_rule_that_somebody_switched_on_is_on_again_after_the_load_that_then_took_it(world: World) -> None:
     """It had been off before the first load came."""
     world.take("a", CITY)
@@ -380,6 +394,40 @@ def test_a_rule_that_is_refused_stays_written_down(world: World) -> None:
     with pytest.raises(RequestRefusedError):
         refusing.give_back(refusing.holds.of_holder("a"), by="a")
     assert (world.active(), world.held()) == (False, [(MAIL, "a", "off")])
+
+
+@pytest.mark.parametrize("by", ["teardown", "later load"])
+def test_rules_of_which_some_were_refused_are_on_again(world: World, by: str) -> None:
+    world.rules.dies = "in part"
+    with pytest.raises(RequestRefusedError):
+        world.take("a", MAIL, PHONE)
+    assert (world.active(MAIL), world.active(PHONE)) == (False, True)
+    world.rules.dies = ""
+    world.clock.now += LEASE
+    world.give_back() if by == "teardown" else world.look_after()
+    assert (world.active(MAIL), world.active(PHONE), world.held()) == (True, True, [])
+
+
+def test_the_other_rules_follow_when_those_that_were_refused_may_be_switched_on(world: World) -> None:
+    world.take("a", MAIL, PHONE)
+    world.rules.dies = "in part"
+    with pytest.raises(RequestRefusedError):
+        world.give_back()
+    assert [world.active(MAIL), world.active(PHONE)].count(False) == 1
+    world.rules.dies = ""
+    world.give_back()
+    assert (world.active(MAIL), world.active(PHONE), world.held()) == (True, True, [])
+
+
+def test_rules_of_several_sobjects_are_given_back_together(world: World) -> None:
+    """As where a setup task was changed between two tries."""
+    switching = world.switching()
+    [lead] = world.take()
+    contact = replace(lead, sobject="Contact", rule="Contact_mail")
+    switching.holds.put([contact])
+    given = switching.give_back([contact, lead], by="a")
+    assert [hold.full_name for hold in given.on] == ["Lead.By_mail"]
+    assert [hold.full_name for hold in given.left] == ["Contact.Contact_mail"], "the org has no such rule"
 
 
 def test_a_call_that_fails_before_anything_is_switched_changes_nothing(world: World) -> None:

@@ -1,8 +1,8 @@
 """What did a load let through? The records of a load that the org's rules take for duplicates, looked for afterwards.
 
 The matches of one call and how far the search has come are committed together, so that a search that dies goes on with
-the next call. Records that hang together, by whatever pairs, have one group; nothing but the pairs of one call is held in
-memory.
+the next call. Records that hang together, by whatever pairs, have one group; nothing but the pairs of one call is held
+in memory.
 """
 
 from __future__ import annotations
@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import Connection, Select, Subquery, delete, func, insert, literal, or_, select, union, update
+from sqlalchemy import Column, Connection, Select, Subquery, delete, func, insert, literal, or_, select, union, update
 
 from airflow_sf_dedup.audit.sql.held_load import hold_load
 from airflow_sf_dedup.audit.sql.part import SqlPart
@@ -101,26 +102,13 @@ class SqlDuplicateJobs(SqlPart):
 
         :param sample: groups that are shown, the largest first; of each at most ``members`` ids.
         """
-        columns = found_match.c
         with reading(self.engine) as connection:
-            records = connection.scalar(
-                select(func.count(columns.record_id.distinct())).where(columns.load_id == load_id)
-            )
-            rules = connection.execute(
-                select(
-                    func.coalesce(columns.duplicate_rule, ""), func.count(columns.record_id.distinct()).label("rows")
-                )
-                .where(columns.load_id == load_id)
-                .group_by(func.coalesce(columns.duplicate_rule, ""))
-                .order_by(func.count(columns.record_id.distinct()).desc(), func.coalesce(columns.duplicate_rule, ""))
-            )
-            by_rule = {str(rule): int(rows) for rule, rows in rules}
-            sizes = connection.execute(_group_sizes(load_id).limit(sample)).all()
-            groups = connection.scalar(
-                select(func.count(columns.group_id.distinct())).where(columns.load_id == load_id)
-            )
+            records = _distinct(connection, load_id, found_match.c.record_id)
+            groups = _distinct(connection, load_id, found_match.c.group_id)
+            rules = {str(row[0]): int(row[1]) for row in connection.execute(_records_by_rule(load_id))}
+            sizes = [(str(row[0]), int(row[1])) for row in connection.execute(_group_sizes(load_id).limit(sample))]
             shown = tuple(_members(connection, load_id, group_id, members) for group_id, _ in sizes)
-        return FoundDuplicates(int(records or 0), int(groups or 0), sizes[0][1] if sizes else 0, by_rule, shown)
+        return FoundDuplicates(records, groups, sizes[0][1] if sizes else 0, rules, shown)
 
     def _remember(self, job: DuplicateJob, found: Sequence[FoundMatch]) -> None:
         with writing(self.engine) as connection:
@@ -191,6 +179,16 @@ def _row(load_id: str, found: FoundMatch, group_id: str) -> dict[str, object]:
     }
 
 
+def _distinct(connection: Connection, load_id: str, column: Column[str]) -> int:
+    query = select(func.count(column.distinct())).where(found_match.c.load_id == load_id)
+    return int(connection.scalar(query) or 0)
+
+
+def _records_by_rule(load_id: str) -> Select[Any, Any]:
+    rule, records = func.coalesce(found_match.c.duplicate_rule, ""), func.count(found_match.c.record_id.distinct())
+    return select(rule, records).where(found_match.c.load_id == load_id).group_by(rule).order_by(records.desc(), rule)
+
+
 def _group_members(load_id: str) -> Subquery:
     columns = found_match.c
     here = columns.load_id == load_id
@@ -200,7 +198,7 @@ def _group_members(load_id: str) -> Subquery:
     ).subquery()
 
 
-def _group_sizes(load_id: str) -> Select[tuple[str, int]]:
+def _group_sizes(load_id: str) -> Select[Any, Any]:
     members = _group_members(load_id)
     size = func.count(literal(1)).label("size")
     return select(members.c.group_id, size).group_by(members.c.group_id).order_by(size.desc(), members.c.group_id)

@@ -1,4 +1,4 @@
-"""Is a switched rule seen as it was switched? Rules are cached: for some minutes the org states one thing and does another.
+"""Is a switched rule in effect? Rules are cached: for some minutes the org states one thing and does another.
 
 The org's statement tells first. Then a probe asks which rules a call met, several times, since calls come to several
 servers. A rule that no probe met while it was on, as its filter leaves this user out, is given time to settle.
@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import groupby
 
 from airflow_sf_dedup.core.clock import utc_now
-from airflow_sf_dedup.locks.rule_holds import RuleHold
+from airflow_sf_dedup.locks.rule_holds import RuleHold, sobject_of
 from airflow_sf_dedup.salesforce.ports import DuplicateRules, RunningRules
 
 #: Probes in a row that have to agree.
@@ -20,7 +21,7 @@ PROBES = 3
 
 @dataclass(frozen=True)
 class Effect:
-    """Tells whether rules of one sObject are in force, or are not.
+    """Tells whether rules are in force, or are not.
 
     :ivar settle_seconds: that a rule is given which cannot be probed.
     """
@@ -35,8 +36,10 @@ class Effect:
 
         :raises CallError: the org does not say.
         """
-        if not holds:
-            return None
+        by_sobject = groupby(sorted(holds, key=sobject_of), key=sobject_of)
+        return next((why for _, each in by_sobject if (why := self._lacking(list(each), active)) is not None), None)
+
+    def _lacking(self, holds: Sequence[RuleHold], active: bool) -> str | None:
         return self._not_stated(holds, active) or self._unsettled(holds) or self._not_met(holds, active)
 
     def _not_stated(self, holds: Sequence[RuleHold], active: bool) -> str | None:

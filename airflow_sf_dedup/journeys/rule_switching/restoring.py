@@ -15,6 +15,12 @@ from airflow_sf_dedup.locks.rule_holds import HoldState, RuleHold
 #: What a person runs.
 COMMAND = "python -m airflow_sf_dedup.audit rules --restore"
 
+#: About a rule that somebody changed while it was off.
+WHAT_TO_DO = (
+    "switch it on in Setup if it is to be on; where it is to stay off, "
+    "`python -m airflow_sf_dedup.audit rules --forget` ends this warning"
+)
+
 #: Opens the way to the org of a hold, by the connection that it names.
 Open = Callable[[RuleHold], RuleSwitching]
 
@@ -78,9 +84,8 @@ def warnings_of(restored: Restored) -> list[str]:
         lines.append(f"duplicate rules that an earlier load left off are on again: {_named(restored.on)}")
     if restored.left:
         lines.append(
-            f"duplicate rules are OFF that a load switched off, and somebody changed them meanwhile: {_named(restored.left)}. "
-            "They are left as they are: switch them on in Setup, or let `python -m airflow_sf_dedup.audit rules --forget` "
-            "forget them"
+            "a duplicate rule is OFF that a load switched off, and somebody changed it meanwhile: "
+            f"{_named(restored.left)}. It is left as it is: {WHAT_TO_DO}"
         )
     lines += [
         f"the duplicate rule {hold.full_name} is OFF: {hold.holder} switched it off and did not put it back, and this "

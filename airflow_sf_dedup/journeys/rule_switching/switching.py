@@ -11,13 +11,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from itertools import groupby
 
 from airflow_sf_dedup.core.clock import utc_now
 from airflow_sf_dedup.core.wording import listed, nearest, shown
 from airflow_sf_dedup.errors import PreflightError, SalesforceDedupError
 from airflow_sf_dedup.journeys.rule_switching.next_step import Step, as_it_was, step_after, wants_it_off
 from airflow_sf_dedup.locks.base import RecordClaim, RecordClaims
-from airflow_sf_dedup.locks.rule_holds import HoldState, RuleHold, SqlRuleHolds
+from airflow_sf_dedup.locks.rule_holds import HoldState, RuleHold, SqlRuleHolds, sobject_of
 from airflow_sf_dedup.salesforce.ports import DuplicateRules, DuplicateRuleSwitches, RuleDefinition, RunningRules
 
 #: How long a process that died keeps others from the rules of an sObject: longer than its calls with all retries.
@@ -91,24 +92,30 @@ class RuleSwitching:
         self.holds.put(replace(hold, expires_at=self.clock() + lease) for hold in holds)
 
     def give_back(self, holds: Sequence[RuleHold], *, by: str) -> GivenBack:
-        """Switch those on that nobody else wants off and that are as they were left; the same again does no harm.
+        """Switch on what nobody else wants off and what is as it was left; the same again does no harm.
 
-        :param holds: of one sObject.
+        :param holds: of this org; the rules of one sObject after those of another.
         :param by: who does it, for others that wait.
         :raises RulesBusyError: as for :meth:`take`.
         :raises CallError: the org refused; the rules that are off are still written down.
         """
-        sobject, given = holds[0].sobject, GivenBack()
-        with self._alone(sobject, f"on by {by}"):
-            found = self.switches.definitions(sobject, sorted({hold.rule for hold in holds}))
-            steps = self._steps(holds, found)
-            on = [hold for hold in holds if steps[hold] is Step.SWITCH_ON]
-            self.switches.switch([found[name] for name in sorted({hold.rule for hold in on})], active=True)
-            given.on = [self._on(hold) for hold in holds if steps[hold] in (Step.SWITCH_ON, Step.WAIT)]
-            given.left = [replace(hold, state=HoldState.LEFT) for hold in holds if steps[hold] is Step.LEAVE]
-            self.holds.put([*given.on, *given.left])
-            self.holds.forget(hold for hold in holds if steps[hold] is Step.FORGET)
+        given = GivenBack()
+        for sobject, of_sobject in groupby(sorted(holds, key=sobject_of), key=sobject_of):
+            with self._alone(sobject, f"on by {by}"):
+                self._give_back(sobject, list(of_sobject), given)
         return given
+
+    def _give_back(self, sobject: str, holds: Sequence[RuleHold], given: GivenBack) -> None:
+        found = self.switches.definitions(sobject, sorted({hold.rule for hold in holds}))
+        steps = self._steps(holds, found)
+        to_switch = sorted({hold.rule for hold in holds if steps[hold] is Step.SWITCH_ON})
+        self.switches.switch([found[name] for name in to_switch], active=True)
+        on = [self._on(hold) for hold in holds if steps[hold] in (Step.SWITCH_ON, Step.WAIT)]
+        left = [replace(hold, state=HoldState.LEFT) for hold in holds if steps[hold] is Step.LEAVE]
+        self.holds.put([*on, *left])
+        self.holds.forget(hold for hold in holds if steps[hold] is Step.FORGET)
+        given.on += on
+        given.left += left
 
     def _on(self, hold: RuleHold) -> RuleHold:
         return hold if hold.state is HoldState.ON else replace(hold, state=HoldState.ON, changed_at=self.clock())
@@ -123,7 +130,8 @@ class RuleSwitching:
         found = self.switches.definitions(sobject, names)
         if missing := [name for name in names if name not in found]:
             raise PreflightError(
-                f"rules: the Metadata API does not show {listed(missing)} of {sobject}, so that nobody could put it back",
+                f"rules: the Metadata API does not show {listed(missing)} of {sobject}, so that nobody could put it "
+                "back",
                 setting="rules",
             )
         return found
