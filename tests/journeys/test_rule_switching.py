@@ -366,9 +366,9 @@ def test_a_rule_that_somebody_put_in_another_place_is_switched_on_there(world: W
 
 def test_a_rule_whose_filter_somebody_put_in_another_order_is_left(world: World) -> None:
     """The logic of a filter goes by the numbers of its lines."""
-    items = "<duplicateRuleFilter><booleanFilter>(1 OR 2) AND 3</booleanFilter><sortOrder>{}</sortOrder></duplicateRuleFilter>"
+    items = "<duplicateRuleFilter><booleanFilter>(1 OR 2) AND 3</booleanFilter><sortOrder>{}</sortOrder>"
     rule = world.rules.rules[MAIL]
-    world.rules.rules[MAIL] = replace(rule, elements=rule.elements + items.format(1))
+    world.rules.rules[MAIL] = replace(rule, elements=rule.elements + items.format(1) + "</duplicateRuleFilter>")
     world.take()
     off = world.rules.rules[MAIL]
     world.rules.rules[MAIL] = replace(off, elements=off.elements.replace(items.format(1), items.format(2)))

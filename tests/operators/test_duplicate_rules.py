@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import sqlite3
@@ -254,7 +253,8 @@ class TestInAnOrgWithAsManyActiveRulesAsItMayHave:
             for field in fields
         }
         sobjects = {"Lead": {"fields": {**dict.fromkeys(fields, "text(80)"), "External_Id__c": KEY_FIELD}}}
-        return {**SANDBOX, "extends": "minimal", "sobjects": sobjects, "duplicate_rules": rules}
+        own = {name: value for name, value in SANDBOX.items() if name != "extends"}
+        return {**own, "sobjects": sobjects, "duplicate_rules": rules}
 
     def test_a_rule_for_which_there_is_no_room_any_more_stays_off_until_there_is(
         self, salesforce_org: EmulatedOrg, tmp_path: Path, caplog: pytest.LogCaptureFixture
