@@ -85,7 +85,9 @@ class DuplicateSearch:
                 yield entry.row_number, entry.record_id
 
     def _ask(self, job: DuplicateJob, rows: list[tuple[int, str]]) -> DuplicateJob:
-        by_record = {record_id: number for number, record_id in reversed(rows)}
+        by_record: dict[str, int] = {}
+        for number, record_id in rows:
+            by_record.setdefault(record_id, number)
         answers = dict(zip(by_record, self._found(list(by_record)), strict=True))
         found = [
             FoundMatch(number, position, record_id, match)
