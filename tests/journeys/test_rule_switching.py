@@ -16,6 +16,7 @@ from airflow_sf_dedup.errors import PreflightError, RequestRefusedError, Transie
 from airflow_sf_dedup.journeys.rule_switching.effect import PROBES, Effect
 from airflow_sf_dedup.journeys.rule_switching.restoring import Restored, is_due, restore, warnings_of
 from airflow_sf_dedup.journeys.rule_switching.switching import RulesBusyError, RuleSwitching, Wanted, rules_named
+from airflow_sf_dedup.locks.base import RecordClaim
 from airflow_sf_dedup.locks.record_claims import SqlRecordClaims
 from airflow_sf_dedup.locks.rule_holds import HoldState, RuleHold, SqlRuleHolds
 from airflow_sf_dedup.testing.fake_org import ORG_ID
@@ -197,13 +198,14 @@ _ON_STEPS = [
 
 
 def _dying(world: World, act: Callable[[RuleSwitching], object], dies: str = "", **writes: set[int]) -> None:
-    """Let a process of its own die at a step, if it comes there."""
+    """Let a process of its own be killed at a step: what it had claimed stays claimed."""
     switching = world.switching()
     world.rules.dies = dies
     for name, numbers in writes.items():
         setattr(world.holds, name, numbers)
     with pytest.raises(Crash):
         act(switching)
+    switching.lock.claim("a", ORG_ID, [RecordClaim("DuplicateRules:Lead", "a")])
     world.rules.dies = ""
 
 
@@ -229,7 +231,6 @@ def test_a_crash_while_rules_go_off_is_mended_by_the_next_try(world: World, step
 @pytest.mark.parametrize("step", _OFF_STEPS)
 def test_a_crash_while_rules_go_off_is_mended_by_the_teardown(world: World, step: dict[str, Any]) -> None:
     _dying(world, _take, **step)
-    world.clock.now += timedelta(minutes=31)
     assert world.give_back() == []
     assert (world.active(), world.active(CITY), world.held()) == (True, False, [])
 
@@ -295,20 +296,13 @@ def test_a_later_load_that_cannot_put_a_rule_back_says_how_it_can_be(world: Worl
 
 
 def test_one_task_at_a_time_switches_rules_of_an_sobject(world: World) -> None:
-    switching = world.switching()
     _dying(world, _take, dies="before")
-    with pytest.raises(
-        RulesBusyError, match="the duplicate rules of Lead are being switched by another task: off by a"
-    ):
-        raise_busy(world, switching)
-
-
-def raise_busy(world: World, switching: RuleSwitching) -> None:
-    """A process that was killed outright leaves its claim behind."""
-    from airflow_sf_dedup.locks.base import RecordClaim
-
-    world.switching().lock.claim("off by a", ORG_ID, [RecordClaim("DuplicateRules:Lead", "off by a")])
-    switching.take(Wanted("Lead", (MAIL,), "b", "rules", LEASE))
+    with pytest.raises(RulesBusyError, match="the duplicate rules of Lead are being switched by another task: a"):
+        world.take("b")
+    with pytest.raises(RulesBusyError):
+        world.switching().give_back(world.holds.of_holder("a"), by="later")
+    world.clock.now += timedelta(minutes=31)
+    world.take("b")
 
 
 def test_a_load_that_comes_while_the_last_one_gives_back_has_its_rule_off(world: World) -> None:

@@ -75,7 +75,7 @@ class RuleSwitching:
         :raises RulesBusyError: another task is at work on the rules of this sObject.
         :raises CallError: the org refused; what is written down says what may be off.
         """
-        with self._alone(wanted.sobject, f"off by {wanted.holder}"):
+        with self._alone(wanted.sobject, wanted.holder):
             found = self._found(wanted.sobject, wanted.rules)
             there = self.holds.of_rules(self.org_id, wanted.sobject)
             is_any_on = any(rule.active for rule in found.values())
@@ -95,13 +95,13 @@ class RuleSwitching:
         """Switch on what nobody else wants off and what is as it was left; the same again does no harm.
 
         :param holds: of this org; the rules of one sObject after those of another.
-        :param by: who does it, for others that wait.
+        :param by: who does it, for others that wait: the holder itself goes on where a process of it died.
         :raises RulesBusyError: as for :meth:`take`.
         :raises CallError: the org refused; the rules that are off are still written down.
         """
         given = GivenBack()
         for sobject, of_sobject in groupby(sorted(holds, key=sobject_of), key=sobject_of):
-            with self._alone(sobject, f"on by {by}"):
+            with self._alone(sobject, by):
                 self._give_back(sobject, list(of_sobject), given)
         return given
 
