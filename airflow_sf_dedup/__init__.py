@@ -19,6 +19,7 @@ _PLACES = {
     "duplicate_entries": "airflow_sf_dedup.hooks.audited_rows",
     "duplicate_rules_off": "airflow_sf_dedup.task_groups",
     "Link": "airflow_sf_dedup.policies",
+    "RetryStaleRule": "airflow_sf_dedup.policies",
     "SALESFORCE_RETRY_POLICY": "airflow_sf_dedup.retry_policy",
     "salesforce_upsert": "airflow_sf_dedup.task_groups",
     "SalesforceDedupHook": "airflow_sf_dedup.hooks.salesforce",
@@ -29,6 +30,7 @@ _PLACES = {
     "SalesforceDuplicateRulesOnOperator": "airflow_sf_dedup.operators.duplicate_rules",
     "SalesforceFindDuplicatesOperator": "airflow_sf_dedup.operators.find_duplicates",
     "SalesforcePartitionOperator": "airflow_sf_dedup.operators.partition",
+    "SalesforceRevertOperator": "airflow_sf_dedup.operators.revert",
     "SalesforceUpsertOperator": "airflow_sf_dedup.operators.upsert",
     "SaveAnyway": "airflow_sf_dedup.policies",
     "Skip": "airflow_sf_dedup.policies",
@@ -44,6 +46,7 @@ __all__ = [
     "ByRule",
     "BySobject",
     "Link",
+    "RetryStaleRule",
     "SalesforceDedupHook",
     "SalesforceDuplicateAuditOperator",
     "SalesforceDuplicateMirrorOperator",
@@ -52,6 +55,7 @@ __all__ = [
     "SalesforceDuplicateRulesOnOperator",
     "SalesforceFindDuplicatesOperator",
     "SalesforcePartitionOperator",
+    "SalesforceRevertOperator",
     "SalesforceUpsertOperator",
     "SaveAnyway",
     "Skip",
@@ -75,6 +79,7 @@ if TYPE_CHECKING:
     from airflow_sf_dedup.operators.find_duplicates import SalesforceFindDuplicatesOperator
     from airflow_sf_dedup.operators.mirror import SalesforceDuplicateMirrorOperator
     from airflow_sf_dedup.operators.partition import SalesforcePartitionOperator
+    from airflow_sf_dedup.operators.revert import SalesforceRevertOperator
     from airflow_sf_dedup.operators.rule_report import SalesforceDuplicateRuleReportOperator
     from airflow_sf_dedup.operators.upsert import SalesforceUpsertOperator
     from airflow_sf_dedup.policies import (
@@ -83,6 +88,7 @@ if TYPE_CHECKING:
         ByRule,
         BySobject,
         Link,
+        RetryStaleRule,
         SaveAnyway,
         Skip,
         Undelete,

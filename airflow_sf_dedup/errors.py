@@ -20,7 +20,9 @@ The tree is named by what the caller does next::
     ├── AuditUnreachableError        the audit's database does not answer
     ├── FileUnreachableError         a file cannot be read or written now; it passes
     ├── LoadMissingError             the audit does not know the load (audit.base)
-    ├── KeysInFlightError            other tasks have keys of the load in flight; it passes
+    ├── PutOffError                  rows were put off, and nothing failed: the same task goes on later
+    │   ├── KeysInFlightError        other tasks have keys of the load in flight; it passes
+    │   └── RulesStaleError          rules refused rows that are switched off already; they are sent again
     ├── StagingError                 a staged partition is gone or is not what was staged
     └── LoadFailedError              the load is over and too many of its rows did not succeed
         └── RepeatsRefusedError      nothing was sent: keys repeat and ``on_repeat`` is ``fail``; mend the source
@@ -139,7 +141,43 @@ class OutcomeUnknownError(TransientCallError):
         self.in_doubt = True
 
 
-class KeysInFlightError(SalesforceDedupError):
+class PutOffError(SalesforceDedupError):
+    """Rows were put off, each with its entry. The same task goes on with them when it runs again.
+
+    :param rows: how many rows were put off.
+    :param not_before: UTC, by the worker's clock: going on earlier helps nobody; ``None``: nobody knows.
+    :param ends_by_itself: it passes for certain, and in a bounded time; False: the task waits as long as it is told.
+    """
+
+    def __init__(
+        self, message: str, *, rows: int, not_before: datetime | None = None, ends_by_itself: bool = False
+    ) -> None:
+        super().__init__(message)
+        self.rows = rows
+        self.not_before = not_before
+        self.ends_by_itself = ends_by_itself
+
+
+class RulesStaleError(PutOffError):
+    """Rows were refused by nothing but duplicate rules that the org has switched off, and are sent again later.
+
+    Each has its entry, ``not_sent``.
+
+    :param rows: how many rows wait.
+    :param not_before: when the last of them is sent again.
+    """
+
+    def __init__(self, rows: int, not_before: datetime) -> None:
+        super().__init__(
+            f"{rows:,} rows were refused by duplicate rules that are switched off and not yet out of the org's caches; "
+            f"they are sent again from {not_before:%H:%M:%S} UTC on",
+            rows=rows,
+            not_before=not_before,
+            ends_by_itself=True,
+        )
+
+
+class KeysInFlightError(PutOffError):
     """Rows were not sent because their keys are in flight elsewhere, or newer rows of them not settled.
 
     Each has its entry: ``not_sent``, or ``unknown`` where an earlier process of the same load may have sent the row.
@@ -148,15 +186,28 @@ class KeysInFlightError(SalesforceDedupError):
     :param holders: the tasks that hold their keys, or have the newer rows, for people.
     :param left_until: UTC; when the last claim ends that an earlier process of the same load left behind; ``None``:
         there is none such.
+    :param waited_besides: seconds that rows of the task have waited for something else, and not for keys.
     """
 
-    def __init__(self, rows: int, holders: tuple[str, ...], left_until: datetime | None = None) -> None:
+    def __init__(
+        self,
+        rows: int,
+        holders: tuple[str, ...],
+        left_until: datetime | None = None,
+        *,
+        waited_besides: float = 0.0,
+    ) -> None:
         own = "; an earlier try of this load left keys behind: it goes on by itself when their claims end"
         where = f"their keys are in flight in {'; '.join(holders)}"
-        super().__init__(f"{rows:,} rows were put off: {where}{own if left_until else ''}")
-        self.rows = rows
+        super().__init__(
+            f"{rows:,} rows were put off: {where}{own if left_until else ''}",
+            rows=rows,
+            not_before=left_until,
+            ends_by_itself=left_until is not None,
+        )
         self.holders = holders
         self.left_until = left_until
+        self.waited_besides = waited_besides
 
 
 class FileUnreachableError(SalesforceDedupError, OSError):

@@ -15,7 +15,7 @@ from airflow_sf_dedup.audit.base import LoadMissingError, Totals
 from airflow_sf_dedup.core.entries import Action
 from airflow_sf_dedup.database.engine import engine_for
 from airflow_sf_dedup.database.upgrade import ensure_current
-from airflow_sf_dedup.errors import KeysInFlightError
+from airflow_sf_dedup.errors import KeysInFlightError, RulesStaleError
 from airflow_sf_dedup.journeys.collect import Thresholds, complaints, warnings_of
 from airflow_sf_dedup.journeys.limits import CallLimits, CallMeter, must_be_told
 from airflow_sf_dedup.operators.instance_states import not_done
@@ -124,6 +124,9 @@ PROVOKED: dict[str, Callable[[Path], object]] = {
     "Gave up after claim_timeout=… s; clear this task and what follows when they are over": waited_in_vain,
     "an earlier try of this load left keys behind: it goes on by itself when their claims end": lambda _: str(
         KeysInFlightError(3, ("a task",), datetime.now(UTC))
+    ),
+    "… rows were refused by duplicate rules that are switched off and not yet out of the org's caches": lambda _: str(
+        RulesStaleError(3, datetime.now(UTC))
     ),
     "… of … rows failed (max_failed=…): …": lambda _: failed(Action.FAILED)[0],
     "… of … rows await a person (…)": lambda _: failed(Action.AWAITING_REVIEW)[0],

@@ -13,7 +13,10 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
+from airflow_sf_dedup.audit.changes import RevertReader
 from airflow_sf_dedup.core.entries import Action, Entry
+from airflow_sf_dedup.core.rule_reports import RuleReport
+from airflow_sf_dedup.core.rule_waits import RuleWait
 from airflow_sf_dedup.errors import SalesforceDedupError
 
 
@@ -99,6 +102,17 @@ class SentAgain:
     most_attempts: int
     #: From the first to the last sending of the row that took longest.
     longest_wait_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class WaitedForRules:
+    """The rows of a load that waited for duplicate rules which were switched off."""
+
+    rows: int
+    #: Of the row that waited most often; 0 where there is none.
+    most_times: int
+    #: From the first putting off to the end of the last wait, of the row that waited longest.
+    longest_seconds: float
 
 
 #: Percent. A match below it may well be somebody else.
@@ -222,7 +236,7 @@ class EntryWriter(Protocol):
 
     def remember(self, load_id: str, entries: Sequence[Entry]) -> None:
         """Write entries with their matches and values, replacing unsettled ones of the same rows; but ``not_sent``
-        does not replace ``failed``.
+        does not replace ``failed`` unless its row waits for a rule. What entries before said of such waits stays.
 
         All of them or none, committed when the call returns; of several entries for one row, the first settled one
         counts, or else the last.
@@ -231,7 +245,19 @@ class EntryWriter(Protocol):
         """
 
 
-class AuditWriter(LoadWriter, CallCounter, EntryWriter, Protocol):
+class ReportWriter(Protocol):
+    """Takes what duplicate rules report of saved rows."""
+
+    def remember_reports(self, load_id: str, reports: Mapping[int, Sequence[RuleReport]]) -> None:
+        """Keep what was found for these rows, by row number, in place of what was found before.
+
+        All of them or none, committed when the call returns. Entries stay as they are.
+
+        :raises LoadMissingError: when the load was not opened.
+        """
+
+
+class AuditWriter(LoadWriter, CallCounter, EntryWriter, ReportWriter, Protocol):
     """Takes all that journeys have to remember."""
 
 
@@ -284,6 +310,12 @@ class RowReader(Protocol):
     def unknown_rows(self, load_id: str, partition: int) -> frozenset[int]:
         """The rows of a partition whose entry says ``unknown``: they may be in the org."""
 
+    def rule_waits(self, load_id: str, partition: int) -> Mapping[int, RuleWait]:
+        """Row number to how the row of a partition waited for a rule that was switched off, whatever became of it.
+
+        Rows that did not are absent.
+        """
+
     def rows_without_entry(self, load_id: str, last: int) -> Iterator[int]:
         """The row numbers from 1 to ``last`` that have no entry, in their order."""
 
@@ -318,11 +350,17 @@ class DetailReader(Protocol):
     def sent_again(self, load_id: str) -> SentAgain:
         """How many rows of a load were sent more than once by their last try, how often and how long."""
 
+    def waited_for_rules(self, load_id: str) -> WaitedForRules:
+        """How many rows of a load waited for rules that were switched off, how often and how long."""
+
     def doubtful_matches(self, load_id: str) -> DoubtfulMatches:
         """The rows of a load that updated a record whose match confidence was low, by the best match of each."""
 
     def rows_by_rule(self, load_id: str) -> Mapping[str, int]:
         """Duplicate rule to the number of rows of a load that it named records for, most first."""
+
+    def rows_by_report(self, load_id: str) -> Mapping[str, int]:
+        """Duplicate rule to the number of rows of a load that were saved and that it reports, most first."""
 
     def rows_by_caution(self, load_id: str) -> Mapping[str, int]:
         """Caution to the number of rows awaiting review one of whose matches has it, most first."""
@@ -341,7 +379,7 @@ class RuleReader(Protocol):
         """
 
 
-class AuditReader(LoadReader, RowReader, EntryReader, TotalsReader, DetailReader, RuleReader, Protocol):
+class AuditReader(LoadReader, RowReader, EntryReader, TotalsReader, DetailReader, RuleReader, RevertReader, Protocol):
     """Answers from the audit."""
 
 

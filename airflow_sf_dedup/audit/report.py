@@ -7,7 +7,7 @@ written by an earlier version, or by hand.
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from io import StringIO
 from pathlib import Path
@@ -16,10 +16,20 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from airflow_sf_dedup.audit.base import DOUBTFUL_BELOW, AuditReader, DoubtfulMatches, Load, SentAgain, Totals
+from airflow_sf_dedup.audit.base import (
+    DOUBTFUL_BELOW,
+    AuditReader,
+    DoubtfulMatches,
+    Load,
+    SentAgain,
+    Totals,
+    WaitedForRules,
+)
+from airflow_sf_dedup.audit.changes import RevertTotals
 from airflow_sf_dedup.audit.latest import counts_instead
 from airflow_sf_dedup.core.entries import COUNTED_AS_FAILED, Action
 from airflow_sf_dedup.core.printable import printable
+from airflow_sf_dedup.core.reverts import RevertState
 
 #: Rules that a report names.
 MOST_RULES = 8
@@ -53,8 +63,13 @@ class Report:
     #: Of a partition, the API calls that its task has made in this try.
     api_calls: int = 0
     doubtful: DoubtfulMatches | None = None
+    waited: WaitedForRules | None = None
+    #: Duplicate rule to the number of rows that were saved and that it reports, most first.
+    reports: Mapping[str, int] = field(default_factory=dict)
     #: The load that counts instead, because the same task read its source again; ``None``: this one counts.
     counts_instead: str | None = None
+    #: Of a whole load, oldest first.
+    reverts: Sequence[RevertTotals] = ()
 
 
 def report_of(audit: AuditReader, load: Load, totals: Totals | None = None) -> Report:
@@ -72,7 +87,10 @@ def report_of(audit: AuditReader, load: Load, totals: Totals | None = None) -> R
         audit.rows_by_rule(load.load_id),
         audit.rows_by_caution(load.load_id),
         doubtful=audit.doubtful_matches(load.load_id),
+        waited=audit.waited_for_rules(load.load_id),
+        reports=audit.rows_by_report(load.load_id),
         counts_instead=newer.load_id if newer else None,
+        reverts=audit.reverts(load.load_id),
     )
 
 
@@ -85,15 +103,19 @@ def lines_of(report: Report, *, width: int = WIDTH, ascii_only: bool = False) ->
     lines = [*_head(report), *_table(report.totals, width, ascii_only)]
     if report.sent_again and report.sent_again.rows:
         lines.append(_repeats(report.sent_again))
+    if report.waited and report.waited.rows:
+        lines.append(_waited(report.waited))
     if report.doubtful and report.doubtful.rows:
         lines.append(_doubtful(report.doubtful, report.totals))
     if report.rules:
         at_each = "; a row counts at each rule that named a record for it" if len(report.rules) > 1 else ""
         lines.append(f"blocked by {_rules(report.rules)}{at_each}")
+    if report.reports:
+        lines.append(f"saved although a duplicate rule reports them: {_rules(report.reports)}")
     if report.cautions:
         told = ", ".join(f"{printable(word, _CELL_LENGTH)} ({rows:,} rows)" for word, rows in report.cautions.items())
         lines.append(f"to look at among the rows that await a person: {told}")
-    return lines
+    return [*lines, *map(_revert, report.reverts)]
 
 
 def next_steps(report: Report, audit_conn_id: str | None, file: Path | None = None) -> list[str]:
@@ -194,12 +216,30 @@ def _repeats(again: SentAgain) -> str:
     )
 
 
+def _waited(waited: WaitedForRules) -> str:
+    return (
+        f"{waited.rows:,} rows waited for duplicate rules that were switched off: "
+        f"at most {waited.most_times} times, over {waited.longest_seconds:.0f} s"
+    )
+
+
 def _doubtful(doubtful: DoubtfulMatches, totals: Totals) -> str:
     updated = totals.actions.get(Action.MATCHED_UPDATED, 0)
     return (
         f"matched_updated {updated:,}, of which {doubtful.rows:,} by a match below {DOUBTFUL_BELOW:g} %, "
         f"lowest {doubtful.lowest:.1f} %; update_existing(min_confidence={DOUBTFUL_BELOW:g}) leaves such rows to the "
         "next policy"
+    )
+
+
+def _revert(revert: RevertTotals) -> str:
+    back, left = revert.count(RevertState.REVERTED), revert.count(RevertState.LEFT)
+    open_ = revert.count(RevertState.ANNOUNCED)
+    untold = f", {open_:,} in a call without an answer" if open_ else ""
+    ended = "" if revert.ended_at else ", not ended"
+    return (
+        f"reverted {revert.started_at:%Y-%m-%d %H:%M:%S} UTC by {printable(revert.task, _CELL_LENGTH)}{ended}: "
+        f"{back:,} fields put back, {left:,} left as they are{untold}"
     )
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from airflow_sf_dedup.core.field_names import carried_as, field_named
@@ -26,6 +26,8 @@ class UpdateMatch:
     #: 18 characters.
     record_id: str
     fields: Mapping[str, Any]
+    #: Of the row's fields, those that are not written to it though they differ, and why in one word.
+    kept_back: Mapping[str, str] = field(default_factory=dict, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +41,10 @@ class UpdateOther:
     fields: Mapping[str, Any]
     #: The field of the record that remembers the row's key.
     stamp: str
+    #: Of the fields of the policy, those that are not written to it though they differ, and why in one word.
+    kept_back: Mapping[str, str] = field(default_factory=dict, compare=False)
+    #: Field of the record to the field of the row, in lower case, whose value it gets, or would get.
+    sources: Mapping[str, str] = field(default_factory=dict, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +54,8 @@ class UndeleteMatch:
     #: 18 characters.
     record_id: str
     fields: Mapping[str, Any]
+    #: Of the row's fields, those that are not written to it though they differ, and why in one word.
+    kept_back: Mapping[str, str] = field(default_factory=dict, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +77,19 @@ class LinkRow:
     record_id: str
     #: The look-up field of the row, in the org's spelling.
     field: str
+
+
+@dataclass(frozen=True, slots=True)
+class WaitForRule:
+    """Send the row again later: the rules that refused it are switched off, and the org has not heard of it everywhere.
+
+    :ivar after: how much later.
+    :ivar times: how often a row waits at most in one load.
+    """
+
+    after: timedelta
+    times: int
+    reason: str = "rule_inactive"
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +120,7 @@ class Pass:
     tells: bool = field(default=True, compare=False)
 
 
-Decision = UpdateMatch | UpdateOther | UndeleteMatch | SaveRow | LinkRow | SkipRow | Ask | Fail
+Decision = UpdateMatch | UpdateOther | UndeleteMatch | SaveRow | LinkRow | WaitForRule | SkipRow | Ask | Fail
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +164,8 @@ class MatchedRecord:
     values: Mapping[str, Any] = field(default_factory=dict)
     #: By the record's own fields, where it is of another sObject.
     own_values: Mapping[str, Any] = field(default_factory=dict)
+    #: Of a converted lead, the contact that it is now, where a policy may write to that and it was read.
+    became: MatchedRecord | None = None
 
     @property
     def record_id(self) -> str:
@@ -207,6 +230,10 @@ class DuplicateCase:
     why_unnamed: str = NO_MATCH_NAMED
     #: Each duplicate rule that refused the row, also one that names no record; ``None``: one whose name is not told.
     rules: tuple[str | None, ...] = ()
+    #: Each duplicate rule of the sObject, in lower case, to whether the org calls it active; ``None``: nobody said.
+    rule_states: Mapping[str, bool] | None = None
+    #: How often the row has waited in this load for rules that were switched off.
+    rule_waits: int = 0
     #: The sObject with the fields that the user sees; ``None``: nobody said.
     described: SObject | None = None
     #: E-mail addresses, in lower case, that people of different names hold among all that is settled together.
@@ -232,6 +259,19 @@ class DuplicateCase:
     def is_refused_only_by(self, rules: frozenset[str]) -> bool:
         """Whether all duplicate rules that refused the row are told, and are among these, in lower case."""
         return bool(self.refused_by) and self.refused_by <= rules
+
+    @property
+    def is_refused_only_by_inactive_rules(self) -> bool:
+        """Whether the org calls every rule inactive that refused the row.
+
+        Where a rule is not told, every rule that the sObject has must be inactive.
+        """
+        if self.obstacle.is_key or not self.rule_states:
+            return False
+        told = self.refused_by - {None}
+        inactive = {name for name, is_active in self.rule_states.items() if not is_active}
+        all_told = bool(told) and None not in self.refused_by
+        return told <= inactive and (all_told or not any(self.rule_states.values()))
 
     def carried_as(self, name: str) -> frozenset[str]:
         """The names, in lower case, under which the row can carry the field that a setting names."""

@@ -10,6 +10,8 @@ from typing import Any
 
 from airflow_sf_dedup.core.outcomes import Match
 from airflow_sf_dedup.core.record_state import RecordState
+from airflow_sf_dedup.core.rule_reports import RuleReport
+from airflow_sf_dedup.core.rule_waits import RuleWait
 
 
 class Action(StrEnum):
@@ -115,6 +117,10 @@ class Entry:
     matches: tuple[MatchEntry, ...] = field(default=())
     #: Field values, kept as ``audit_values`` says; ``None`` where nothing is kept.
     values: Mapping[str, Any] | None = None
+    #: How it waited for a rule that was switched off; an entry that says nothing of it leaves what is known.
+    rule_wait: RuleWait | None = None
+    #: The duplicate record sets in which its record stands, where it was asked for them.
+    reports: tuple[RuleReport, ...] = ()
 
     @property
     def matched_ids(self) -> tuple[str, ...]:

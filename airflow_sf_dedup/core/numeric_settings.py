@@ -151,6 +151,8 @@ API_FLOOR_PCT = _or_none(_percent("api_floor_pct"))
 CLAIM_TIMEOUT = _number("claim_timeout", "a number of seconds", 0, 31_536_000)
 #: Percent below which a match is not acted on.
 MIN_CONFIDENCE = _percent("min_confidence")
+#: How often a row waits for a duplicate rule that was switched off.
+TIMES = _whole("times", 1, 20)
 #: Entries read at a time; each is held in memory.
 PAGE_SIZE = _whole("page_size", 1, 100_000)
 #: Days that a report of the duplicate rules looks back.

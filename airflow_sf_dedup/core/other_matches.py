@@ -1,7 +1,7 @@
 """May something be done about a match of another sObject: may its record be written to, may the row be linked to it?
 
 The certainty is that of :func:`airflow_sf_dedup.core.decisions.uncertainty`: one live match over all rules, all of
-which name what they found.
+which name what they found. Where nothing but converted leads is met, the contact that they have become stands for them.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
+from airflow_sf_dedup.core.conversions import became
 from airflow_sf_dedup.core.decisions import DuplicateCase, LinkRow, MatchedRecord, UpdateOther, no_single_match
 from airflow_sf_dedup.core.keys import KeyRule
 from airflow_sf_dedup.core.likeness import is_blank
@@ -20,12 +21,28 @@ def why_not_updated(case: DuplicateCase, sobject: str, stamp: str) -> str | None
 
     :param stamp: the field of that sObject that remembers the row's key.
     """
-    return no_single_match(case) or _why_not_this_one(live_match(case), case, sobject, stamp)
+    if (contact := became(case)) is not None:
+        return _why_not_this_one(contact, case, sobject, stamp)
+    if (why := no_single_match(case)) == "key_already_held" and _is_begun(case, sobject, stamp):
+        why = no_single_match(replace(case, key_holders=()))
+    return why or _why_not_this_one(live_match(case), case, sobject, stamp)
+
+
+def _is_begun(case: DuplicateCase, sobject: str, stamp: str) -> bool:
+    """Whether an earlier try of the load has claimed the only live match and stamped the row's key on it.
+
+    Another row of the key may have been saved since; what has become of this one is to be told all the same.
+    """
+    live = [record for record in case.matched if not record.is_gone]
+    is_alone = len(live) == 1 and live[0].sobject.lower() == sobject.lower()
+    return is_alone and live[0].is_claimed and is_stamped(live[0], case, stamp)
 
 
 def _why_not_this_one(match: MatchedRecord, case: DuplicateCase, sobject: str, stamp: str) -> str | None:
     if match.sobject.lower() != sobject.lower() or sobject.lower() == case.sobject.lower():
         return "match_is_another_sobject"
+    if match.is_gone:
+        return "match_deleted"
     name = spelled(match, stamp)
     if not match.readable or name is None:
         return "match_unreadable"
@@ -54,7 +71,7 @@ def may_be_stamped(decision: UpdateOther, case: DuplicateCase) -> bool:
     """Whether the decision writes to the one certain record, and stamps the row's key on it."""
     if why_not_updated(case, decision.sobject, decision.stamp) is not None:
         return False
-    return live_match(case).record_id == decision.record_id and is_key(case, decision.fields.get(decision.stamp))
+    return match_to_update(case).record_id == decision.record_id and is_key(case, decision.fields.get(decision.stamp))
 
 
 def may_be_linked(decision: LinkRow, case: DuplicateCase) -> bool:
@@ -63,6 +80,11 @@ def may_be_linked(decision: LinkRow, case: DuplicateCase) -> bool:
     if field is None or why_not_linked(case, field.reference_to) is not None:
         return False
     return live_match(case).record_id == decision.record_id
+
+
+def match_to_update(case: DuplicateCase) -> MatchedRecord:
+    """The one record that may be written to, where :func:`why_not_updated` knows of no reason why not."""
+    return became(case) or live_match(case)
 
 
 def live_match(case: DuplicateCase) -> MatchedRecord:

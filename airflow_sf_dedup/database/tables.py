@@ -130,6 +130,32 @@ payload = Table(
     ),
 )
 
+#: Rows that waited for a rule which was switched off; it outlives the entries that say so.
+rule_wait = Table(
+    "sf_dedup_rule_wait",
+    metadata,
+    Column("load_id", Text, nullable=False),
+    Column("row_number", BigInteger, nullable=False),
+    Column("times", Integer, nullable=False),
+    Column("waiting_since", UtcDateTime, nullable=False),
+    Column("due_at", UtcDateTime, nullable=False),
+    PrimaryKeyConstraint("load_id", "row_number", name="pk_sf_dedup_rule_wait"),
+)
+
+#: The duplicate record sets in which records stand that a load saved.
+rule_report = Table(
+    "sf_dedup_rule_report",
+    metadata,
+    Column("load_id", Text, nullable=False),
+    Column("row_number", BigInteger, nullable=False),
+    Column("record_set_id", Text, nullable=False),
+    Column("duplicate_rule", Text, nullable=False),
+    Column("reported_at", UtcDateTime),
+    Column("records", Integer, nullable=False),
+    Column("other_ids", Text),
+    PrimaryKeyConstraint("load_id", "row_number", "record_set_id", name="pk_sf_dedup_rule_report"),
+)
+
 event = Table(
     "sf_dedup_event",
     metadata,
@@ -258,4 +284,53 @@ found_match = Table(
         Index(f"ix_sf_dedup_found_match_{column}", "load_id", column)
         for column in ("record_id", "matched_record_id", "group_id")
     ),
+)
+
+#: What a row is about to change in a record that was there before. No foreign key to the entry: the change is there
+#: first.
+change = Table(
+    "sf_dedup_change",
+    metadata,
+    Column("load_id", Text, nullable=False),
+    Column("row_number", BigInteger, nullable=False),
+    Column("record_id", Text, nullable=False),
+    Column("field", Text, nullable=False),
+    Column("sobject", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("before", JSON(none_as_null=True)),
+    Column("after", JSON(none_as_null=True)),
+    Column("not_kept", Text),
+    Column("reason", Text),
+    Column("system_modstamp", UtcDateTime),
+    Column("at", UtcDateTime, nullable=False),
+    PrimaryKeyConstraint("load_id", "row_number", "record_id", "field", name="pk_sf_dedup_change"),
+    Index("ix_sf_dedup_change_record", "record_id"),
+)
+
+revert = Table(
+    "sf_dedup_revert",
+    metadata,
+    Column("revert_id", Text, nullable=False),
+    Column("load_id", Text, nullable=False),
+    Column("task", Text, nullable=False),
+    Column("started_at", UtcDateTime, nullable=False),
+    Column("ended_at", UtcDateTime),
+    PrimaryKeyConstraint("load_id", "revert_id", name="pk_sf_dedup_revert"),
+)
+
+#: What a revert did about a change; the change itself stays as it is.
+reverted = Table(
+    "sf_dedup_reverted",
+    metadata,
+    Column("load_id", Text, nullable=False),
+    Column("row_number", BigInteger, nullable=False),
+    Column("record_id", Text, nullable=False),
+    Column("field", Text, nullable=False),
+    Column("revert_id", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("reason", Text),
+    Column("error_code", Text),
+    Column("system_modstamp", UtcDateTime),
+    Column("at", UtcDateTime, nullable=False),
+    PrimaryKeyConstraint("load_id", "row_number", "record_id", "field", "revert_id", name="pk_sf_dedup_reverted"),
 )

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_sf_dedup.core.numeric_settings import PAGE_SIZE
 from airflow_sf_dedup.errors import SettingError
-from airflow_sf_dedup.hooks.stores import open_audit
+from airflow_sf_dedup.hooks.stores import open_audit, open_stores
 
 if TYPE_CHECKING:
     from airflow_sf_dedup.audit.base import Audit, Load, LoadReader
     from airflow_sf_dedup.core.entries import Action, Entry
+    from airflow_sf_dedup.journeys.stores import Stores
 
 
 def duplicate_entries(
@@ -46,10 +47,28 @@ def loads_of(document: Any) -> tuple[Audit, list[Load]]:
     return opened, [load for load in found if load is not None]
 
 
-def _coordinates(document: Any) -> Mapping[str, Any]:
+def audited_loads(load: Any, audit_conn_id: str | None) -> tuple[Stores, list[Load]]:
+    """The loads that an id names, or a ``duplicate_audit`` XCom, with all that is stored of them.
+
+    :param audit_conn_id: where an id is looked for; an XCom says it itself.
+    :raises SettingError: it is neither, or the audit has no such load.
+    """
+    if not isinstance(load, str):
+        coordinates = _coordinates(load, setting="load")
+        stores = open_stores(coordinates["audit_conn_id"], upgrade=True)
+        ids = _load_ids(stores.audit, coordinates)
+    else:
+        stores, ids = open_stores(audit_conn_id, upgrade=True), [load]
+    found = [stores.audit.load(load_id) for load_id in ids]
+    if not found or None in found:
+        raise SettingError(f"load: the audit has no load {load!r}: it was purged, or is elsewhere", setting="load")
+    return stores, [each for each in found if each is not None]
+
+
+def _coordinates(document: Any, *, setting: str = "audit") -> Mapping[str, Any]:
     """Where the audit of a document is, and which loads."""
     if not isinstance(document, Mapping) or "audit" not in document:
-        raise SettingError("audit: expected the output of an upsert or audit task", setting="audit")
+        raise SettingError(f"{setting}: expected the output of an upsert or audit task", setting=setting)
     return document["audit"]  # type: ignore[no-any-return]
 
 

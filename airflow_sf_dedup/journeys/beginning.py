@@ -30,7 +30,7 @@ from airflow_sf_dedup.journeys.rule_names import check_rule_names
 from airflow_sf_dedup.journeys.task_run import TaskRun
 from airflow_sf_dedup.journeys.write_settings import WriteSettings
 from airflow_sf_dedup.policies import read_policy
-from airflow_sf_dedup.policies.base import other_sobjects
+from airflow_sf_dedup.policies.base import needs_rule_states, other_sobjects
 from airflow_sf_dedup.salesforce.calling.daily_calls import ask_daily_calls
 from airflow_sf_dedup.salesforce.calling.session import SalesforceSession
 from airflow_sf_dedup.salesforce.duplicate_rules import OrgRules
@@ -174,13 +174,16 @@ class Beginning:
         path = LOOKUP_PATHS[write.lookup]
         is_without_soap = history is not None and path.without_soap is not None and history.lookup == path.without_soap
         lookup = LOOKUP_PATHS[path.without_soap] if is_without_soap and path.without_soap else path
-        others = len(other_sobjects(read_policy(write.on_duplicate)))
+        policy = read_policy(write.on_duplicate)
+        others = len(other_sobjects(policy))
         prediction = predict_calls(
             rows_together,
             blocked_share=history.shares.blocked if history else None,
             settled_share=history.shares.settled if history else None,
             before=self.session.api_calls + asks * tasks,
             other_sobjects=others,
+            asks_rule_states=needs_rule_states(policy),
+            asks_reports=write.audit_reports,
             path=WRITE_PATHS[write.api],
             lookup=lookup,
             max_lookup_calls=write.max_lookup_calls,

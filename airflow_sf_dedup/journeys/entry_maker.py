@@ -17,6 +17,7 @@ from airflow_sf_dedup.core.record_state import RecordState
 from airflow_sf_dedup.core.records import Record
 from airflow_sf_dedup.errors import CallError
 from airflow_sf_dedup.journeys.sending.refusals import fails_for_now, named_fields, own_words
+from airflow_sf_dedup.journeys.values_kept import ValuesKept
 from airflow_sf_dedup.locks.base import Holder
 from airflow_sf_dedup.salesforce.wire.duplicate_value import read_message
 
@@ -65,6 +66,8 @@ class EntryMaker:
         self._audit_values = audit_values
         self._masked = {name.lower() for name in masked_fields}
         self._clock = clock
+        #: Whether values of a field are kept.
+        self.keeps = ValuesKept(audit_values, self._masked)
 
     def at_once(self) -> EntryMaker:
         """The same with the time held: rows that one call settled are settled at one time."""
@@ -246,6 +249,10 @@ class EntryMaker:
         differences = None if states is None else self._differences(case.record, record, states)
         for match in _named(record, record.record_id):
             yield self._match(match, record, field_differences=differences, field_states=states, cautions=told)
+        if (became := record.became) is not None:
+            # No rule named it.
+            unnamed = replace(became, matches=(Match(became.record_id, became.sobject),))
+            yield from self._of_record(unnamed, case, cautions(case, unnamed) if told else ())
 
     def _match(self, match: Match, record: MatchedRecord, **compared: Any) -> MatchEntry:
         return replace(

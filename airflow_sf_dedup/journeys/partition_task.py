@@ -21,8 +21,10 @@ from airflow_sf_dedup.journeys.field_settings import masked_names, policy_of
 from airflow_sf_dedup.journeys.limits import CallLimits, CallMeter, DailyCalls
 from airflow_sf_dedup.journeys.lookups import Lookups
 from airflow_sf_dedup.journeys.not_begun import NotesBeginning, remember_not_begun
+from airflow_sf_dedup.journeys.overwrite_settings import check_overwriting
 from airflow_sf_dedup.journeys.policy_targets import check_other_fields
 from airflow_sf_dedup.journeys.references import check_manifest
+from airflow_sf_dedup.journeys.rule_reports import NotesReports
 from airflow_sf_dedup.journeys.staged_rows import staged_rows
 from airflow_sf_dedup.journeys.stores import Stores
 from airflow_sf_dedup.journeys.task_run import TaskRun
@@ -32,6 +34,8 @@ from airflow_sf_dedup.journeys.write_settings import WriteSettings
 from airflow_sf_dedup.salesforce.calling.call_count import LimitInfo
 from airflow_sf_dedup.salesforce.calling.daily_calls import ask_daily_calls
 from airflow_sf_dedup.salesforce.calling.session import SalesforceSession
+from airflow_sf_dedup.salesforce.duplicate_rules import OrgRules
+from airflow_sf_dedup.salesforce.duplicate_sets import OrgReports
 from airflow_sf_dedup.salesforce.ports import ChunkApi, RecordReader
 from airflow_sf_dedup.salesforce.reader import OrgReader, describe
 from airflow_sf_dedup.salesforce.soap_undeletes import SoapUndeletes
@@ -57,15 +61,26 @@ def upsert_partition(
 
     :param settings: answers them checked.
     :param session: one login for the whole task. What these two raise, its rows' entries say, as ``not_sent``.
-    :raises KeysInFlightError: other tasks had keys of the partition in flight; the same call later goes on.
+    :raises PutOffError: other tasks had keys of the partition in flight, or rows wait for a stale rule; the same call
+        later goes on.
     """
     if nothing_left(stores.audit, ref):
         _still_same_org(session(), ref)
         _log.info("all %s rows were settled before; nothing is sent", f"{ref.rows:,}")
-        return
-    with _not_sent_if_it_fails(stores.audit, ref, task):
-        journey = _opened(ref, settings(), session(), stores, task)
-    journey.run(read_partition(ref))
+    else:
+        with _not_sent_if_it_fails(stores.audit, ref, task):
+            journey = _opened(ref, settings(), session(), stores, task)
+        journey.run(read_partition(ref))
+    _note_reports(ref, settings(), session(), stores.audit, task)
+
+
+def _note_reports(
+    ref: PartitionRef, settings: WriteSettings, session: SalesforceSession, audit: Audit, task: TaskRun
+) -> None:
+    """All rows have their entries by now: where this fails, the next try asks again and sends nothing."""
+    if settings.audit_reports:
+        meter, _ = _metered(session, settings.limits, audit, ref.load_id, task.round_number)
+        NotesReports(audit, OrgReports(meter).of).note(ref.load_id, ref.partition)
 
 
 def nothing_left(audit: Audit, ref: PartitionRef) -> bool:
@@ -110,6 +125,8 @@ def workshop_of(
     :raises SettingError: a setting does not fit the load.
     """
     key_rule = _key_rule(ref, staged)
+    policy = policy_of(settings.on_duplicate, staged.described, staged.columns, staged.external_id_field)
+    check_overwriting(policy, staged.described, staged.external_id_field, staged.newer_than)
 
     def now() -> datetime:
         return session.org_now() or clocks.now()
@@ -127,7 +144,7 @@ def workshop_of(
         ),
         stores=stores,
         open_org=partial(_org_of, session, WriteTarget(staged.sobject, key_rule), settings, stores.audit, ref.load_id),
-        policy=policy_of(settings.on_duplicate, staged.described, staged.columns, staged.external_id_field),
+        policy=policy,
         entries=EntryMaker(
             task.mark(ref.partition),
             sobject=staged.sobject.name,
@@ -173,6 +190,7 @@ def _org_of(
         lookup_instead=lookups.instead,
         reader=reader,
         by_stamp=written_and_read,
+        rules=OrgRules(session),
         undeletes=SoapUndeletes(session, lookups.soap_access),
         user_id=lambda: session.user_id,
         calls=lambda: session.api_calls,

@@ -75,6 +75,8 @@ def predict_calls(
     settled_share: float | None = None,
     before: int = 1,
     other_sobjects: int = 0,
+    asks_rule_states: bool = False,
+    asks_reports: bool = False,
     path: WritePath = WRITE_PATHS["collections"],
     lookup: LookupPath = LOOKUP_PATHS["soap_upsert"],
     max_lookup_calls: int | None = None,
@@ -89,12 +91,16 @@ def predict_calls(
     :param before: calls for anything but rows: the describe, and the query for the org's id where a login does
         not tell it, which is one for each task.
     :param other_sobjects: to whose records policies write: these are read beside those of the load's own.
+    :param asks_rule_states: a policy decides by which duplicate rules are active; rows that wait for one cost more.
+    :param asks_reports: it is asked which of the saved rows rules report; where they do, that costs more.
     :param path: by which rows are written; ``lookup``: by which it is asked what blocks them.
     :param max_lookup_calls: after which nothing more is asked, of each of ``rows_per_partition``; ``None``: never.
     :param by_soap: the holders of keys are asked for by SOAP; False: in URLs, which hold fewer keys.
     """
     writes = sum(_calls(rows, path.rows_a_call) for rows in rows_per_partition)
     steps = Counter({"check the org": before, "write": writes})
+    if asks_reports:
+        steps["ask what rules report"] = sum(_calls(rows, ROWS_A_READ) for rows in rows_per_partition)
     least = steps.total()
     if blocked_share is None:
         return Prediction(least, None, dict(steps))
@@ -104,6 +110,8 @@ def predict_calls(
         of_partition = _settlement(
             _part(rows, blocked_share), share, 1 + other_sobjects, path.settles(), lookup, by_soap=by_soap
         )
+        if asks_rule_states:
+            of_partition["ask which rules are active"] = _calls(_part(rows, blocked_share), SETTLE_TOGETHER)
         if max_lookup_calls is not None:
             of_partition[_LOOK_UP] = min(of_partition[_LOOK_UP], max_lookup_calls)
         steps.update(of_partition)

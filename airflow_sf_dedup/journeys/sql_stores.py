@@ -20,8 +20,10 @@ def stores_in(engine: Engine, *, claim_lifetime: timedelta | Callable[[], timede
     :param engine: from :func:`airflow_sf_dedup.database.engine.engine_for`.
     :param claim_lifetime: how long a claim on a key holds; or what answers that when a key is to be claimed.
     """
+    audit = SqlAudit(engine)
     return Stores(
-        audit=SqlAudit(engine),
+        audit=audit,
+        changes=audit,
         key_claims=SqlKeyClaims(engine, claim_lifetime),
         record_claims=SqlRecordClaims(engine),
         watermarks=SqlWatermarks(engine),

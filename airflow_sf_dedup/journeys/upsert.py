@@ -17,7 +17,8 @@ from airflow_sf_dedup.core.entries import Action, Entry
 from airflow_sf_dedup.core.keys import KeyRule
 from airflow_sf_dedup.core.outcomes import Unanswered
 from airflow_sf_dedup.core.records import Record
-from airflow_sf_dedup.errors import CallError, KeysInFlightError, LoginRefusedError
+from airflow_sf_dedup.core.rule_waits import RuleWait, seconds_over
+from airflow_sf_dedup.errors import CallError, KeysInFlightError, LoginRefusedError, PutOffError, RulesStaleError
 from airflow_sf_dedup.journeys.key_conflicts import Conflict, KeyConflicts, needs_re_read
 from airflow_sf_dedup.journeys.lost_answers import LostAnswers
 from airflow_sf_dedup.journeys.recording import AWAITS_A_PERSON, ENTRIES_TOGETHER, Recorder
@@ -91,7 +92,8 @@ class Upsert:
         :raises CallError: Salesforce could not be reached or refused the work. Every row has its entry
             by then: a row in a call without an answer is ``unknown``, the others are ``not_sent``. Its message
             is our own: what Salesforce says of a call may quote a row of it.
-        :raises KeysInFlightError: other processes had keys in flight to the end; see there for the rows' entries.
+        :raises PutOffError: other processes had keys in flight to the end, or rows wait for rules that were switched
+            off; see there for the rows' entries.
         """
         run = self._begun()
         self.recorder.progress.begin(len(run.settled))
@@ -109,8 +111,8 @@ class Upsert:
             with suppress(Exception):
                 self.not_sent(rest, _ended(error))
             raise
-        if run.holders:
-            raise run.keys_in_flight()
+        if put_off := run.put_off():
+            raise put_off
         return None
 
     def finish(self, unfinished: Unfinished, records: Iterable[Record]) -> Unfinished | None:
@@ -134,7 +136,8 @@ class Upsert:
 
     def _begun(self) -> _Run:
         settled = self.audit.settled_rows(self.load_id, self.partition, failed_in_try=self.try_number)
-        return _Run(self, {**settled, **self.recorder.unsettled})
+        waiting = {row: wait for row, wait in self.settlement.stale_rules.not_due().items() if row not in settled}
+        return _Run(self, {**settled, **self.recorder.unsettled}, waiting)
 
     def _unfinished(self, parked: Parked, wave: int) -> Unfinished:
         return Unfinished(parked.job, wave, self.keys.claimant.token)
@@ -159,11 +162,13 @@ class _Run:
     """One run of a task over its partition.
 
     :param settled: row number to action, of rows that an earlier try settled.
+    :param waiting: rows that wait for rules that were switched off, and are not sent before.
     """
 
-    def __init__(self, task: Upsert, settled: Mapping[int, Action]) -> None:
+    def __init__(self, task: Upsert, settled: Mapping[int, Action], waiting: Mapping[int, RuleWait]) -> None:
         self._task = task
-        self.settled = settled
+        self.settled = {**dict.fromkeys(waiting, Action.NOT_SENT), **settled}
+        self._waiting = dict(waiting)
         #: Rows that must not be sent before their keys have been re-read.
         self._in_doubt = frozenset() if task.api.repeatable else task.unknown
         self._doubtful: list[Record] = []
@@ -220,12 +225,25 @@ class _Run:
         self._put_off(sender.put_off)
         return parked
 
-    def keys_in_flight(self) -> KeysInFlightError:
-        """What to say of the rows whose keys others had to the end."""
+    def put_off(self) -> PutOffError | None:
+        """What to say of the rows that are not sent now; ``None``: there are none."""
+        if self.holders:
+            return self._keys_in_flight()
+        if self._waiting:
+            return RulesStaleError(len(self._waiting), max(wait.until for wait in self._waiting.values()))
+        return None
+
+    def _keys_in_flight(self) -> KeysInFlightError:
+        """Of the rows whose keys others had to the end."""
         holders = list(self.holders.values())
         named = map(str, holders)
         own = (each.expires_at for each in holders if each.load_id == self._task.load_id and each.expires_at)
-        return KeysInFlightError(self.rows_put_off, tuple(islice(named, MOST_HOLDERS)), max(own, default=None))
+        return KeysInFlightError(
+            self.rows_put_off,
+            tuple(islice(named, MOST_HOLDERS)),
+            max(own, default=None),
+            waited_besides=seconds_over([*self._task.settlement.stale_rules.waits.values(), *self._waiting.values()]),
+        )
 
     def _is_worth_waiting(self, rows: Iterable[PutOff[Record]]) -> bool:
         """What a process of the same load left behind ends minutes later only."""
@@ -261,7 +279,9 @@ class _Run:
         if not blocked:
             return
         try:
-            self._task.recorder.note(self._task.settlement.settle(blocked))
+            entries = self._task.settlement.settle(blocked)
+            self._task.recorder.note(entries)
+            self._waiting.update({each.row_number: each.rule_wait for each in entries if each.rule_wait})
         finally:
             self._conflicting += self._task.settlement.contested()
 

@@ -20,6 +20,7 @@ from airflow_sf_dedup.core.decisions import (
     UndeleteMatch,
     UpdateMatch,
     UpdateOther,
+    WaitForRule,
 )
 from airflow_sf_dedup.core.entries import WRITTEN
 from airflow_sf_dedup.core.keys import KeyRule
@@ -49,16 +50,24 @@ from airflow_sf_dedup.journeys.settling.others import OtherMatches, OtherSObject
 from airflow_sf_dedup.journeys.settling.saving import SavesAnyway
 from airflow_sf_dedup.journeys.settling.settlement import Settlement
 from airflow_sf_dedup.journeys.settling.skipping import Skips
+from airflow_sf_dedup.journeys.settling.stale_rules import StaleRules
 from airflow_sf_dedup.journeys.settling.undeleting import Undeletes, UpdatesUndeleted
 from airflow_sf_dedup.journeys.settling.updating import UpdatesMatch
 from airflow_sf_dedup.journeys.settling.updating_others import UpdatesOthers
+from airflow_sf_dedup.journeys.settling.waiting import WaitsForRule
 from airflow_sf_dedup.journeys.settling.writing import Writer
 from airflow_sf_dedup.journeys.stores import Stores
 from airflow_sf_dedup.journeys.task_run import TaskRun
 from airflow_sf_dedup.journeys.upsert import Upsert
 from airflow_sf_dedup.locks.base import Claimant, KeyScope
-from airflow_sf_dedup.policies.base import Policy, other_fields
-from airflow_sf_dedup.salesforce.ports import ChunkApi, DuplicateLookup, RecordReader, RecordUndeletes
+from airflow_sf_dedup.policies.base import Policy, needs_rule_states, other_fields
+from airflow_sf_dedup.salesforce.ports import (
+    ChunkApi,
+    DuplicateLookup,
+    DuplicateRules,
+    RecordReader,
+    RecordUndeletes,
+)
 
 #: Asked right before each call of a session, from the thread that makes it; what it raises, keeps the call back.
 Gate = Callable[[], None]
@@ -96,6 +105,7 @@ class Org:
     reader: RecordReader
     undeletes: RecordUndeletes
     by_stamp: Callable[[SObject, KeyRule], tuple[ChunkApi, RecordReader]]
+    rules: DuplicateRules
     lookup_instead: Callable[[CallError], DuplicateLookup | None] = nothing_instead
     user_id: Callable[[], str | None] = lambda: None
     calls: Callable[[], int] = lambda: 0
@@ -108,9 +118,11 @@ class Clocks:
     :ivar now: the org's time, UTC.
     :ivar sleep: takes seconds.
     :ivar wait: seconds before a try, from the second one on.
+    :ivar here: the worker's time, UTC, by which Airflow brings tasks back.
     """
 
     now: Callable[[], datetime] = utc_now
+    here: Callable[[], datetime] = utc_now
     sleep: Callable[[float], None] = time.sleep
     wait: Callable[[int], float] = seconds_before_try
 
@@ -295,9 +307,18 @@ class Workshop:
     def settlement(self) -> Settlement:
         """What settles blocked rows by the policy. What writes nothing comes first."""
         part, org = self.part, self.org
-        writer, key_field = Writer(self.senders, self.lost_answers, self.entries), part.key_rule.field.name
+        keep_changes = partial(self.stores.changes.keep_changes, part.load_id)
+        writer = Writer(self.senders, self.lost_answers, self.entries, keep_changes)
+        key_field = part.key_rule.field.name
         by_id = (part.load_id, part.org_id, part.key_rule, key_field, org.api, self.stores.record_claims, writer)
         update = UpdatesMatch(*by_id)
+        stale_rules = StaleRules(
+            org.rules,
+            part.sobject.name,
+            needs_rule_states(self.policy),
+            partial(self.stores.audit.rule_waits, part.load_id, part.partition),
+            self.clocks.here,
+        )
         return Settlement(
             load_id=part.load_id,
             key_field=key_field,
@@ -305,6 +326,7 @@ class Workshop:
             cases=self.cases,
             policy=self.policy,
             carries_out={
+                WaitForRule: WaitsForRule(self.entries, org.api.repeatable, stale_rules),
                 SkipRow: Skips(self.entries),
                 Ask: Asks(self.entries),
                 Fail: Fails(self.entries),
@@ -316,6 +338,7 @@ class Workshop:
             },
             entries=self.entries,
             sink=self.sink,
+            stale_rules=stale_rules,
         )
 
     # -- what earlier tries left ------------------------------------------------------------------------

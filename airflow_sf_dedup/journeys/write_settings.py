@@ -29,6 +29,8 @@ class WriteSettings:
     run_as_current_user: bool = False
     audit_values: str = "duplicates"
     masked_fields: Collection[str] = ()
+    #: Ask which of the saved rows a duplicate rule reports.
+    audit_reports: bool = False
     #: Calls of one task at a time; one where rows are grouped, so that a parent is in one call at a time.
     max_in_flight: int = 2
     limits: CallLimits = field(default_factory=CallLimits)
@@ -49,5 +51,6 @@ class WriteSettings:
         check_flag("run_as_current_user", self.run_as_current_user)
         check_choice("audit_values", self.audit_values, tuple(AuditValues))
         check_names("masked_fields", self.masked_fields)
+        check_flag("audit_reports", self.audit_reports)
         MAX_IN_FLIGHT.read(self.max_in_flight)
         MAX_LOOKUP_CALLS.read(self.max_lookup_calls)

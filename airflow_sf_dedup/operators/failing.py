@@ -10,10 +10,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from airflow_sf_dedup.errors import (
-    KeysInFlightError,
     LoginRefusedError,
     OwnLimitReachedError,
     PermissionRefusedError,
+    PutOffError,
     RepeatsRefusedError,
     SettingError,
     StagingError,
@@ -27,7 +27,7 @@ NEEDS_A_PERSON = (
     PermissionRefusedError,
     StagingError,
     OwnLimitReachedError,
-    KeysInFlightError,
+    PutOffError,
     RepeatsRefusedError,
 )
 

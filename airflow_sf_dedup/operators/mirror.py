@@ -85,6 +85,11 @@ class SalesforceDuplicateMirrorOperator(ChecksParameters, BaseOperator):
 
         return MirrorSettings(self.sobject, DEFAULT_FIELDS if self.fields is None else self.fields)
 
+    def _session(self, load: Load) -> SalesforceSession:
+        from airflow_sf_dedup.operators.task_context import session_of_load
+
+        return session_of_load(load, self.salesforce_conn_id)
+
     def _of_load(self, audit: Audit, load: Load, settings: MirrorSettings, session: SalesforceSession) -> Mirrored:
         from airflow_sf_dedup.journeys.mirroring import MIRRORED, check_mirror, mirror, records_of
         from airflow_sf_dedup.journeys.sending.senders import Senders

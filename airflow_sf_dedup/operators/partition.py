@@ -46,6 +46,7 @@ class SalesforcePartitionOperator(ChecksParameters, HidesRows, BaseOperator):
         fields that the load does not carry. (templated)
     :param masked_fields: of the upsert tasks, likewise.
     :param lookup: of the upsert tasks, to predict what it will cost; ``max_lookup_calls``: likewise.
+    :param audit_reports: likewise, of the upsert tasks.
     :param api_budget: warn when the run will probably need more API calls; the upsert tasks keep the limit.
     :param api_floor_pct: warn when the run will probably leave less than this percentage of the org's daily calls.
     """
@@ -79,6 +80,7 @@ class SalesforcePartitionOperator(ChecksParameters, HidesRows, BaseOperator):
         audit_conn_id: str | None = None,
         on_duplicate: Any = "ask_reviewer",
         masked_fields: Sequence[str] = (),
+        audit_reports: bool = False,
         lookup: str = "soap_upsert",
         max_lookup_calls: int = 5_000,
         api_budget: int | None = None,
@@ -100,6 +102,7 @@ class SalesforcePartitionOperator(ChecksParameters, HidesRows, BaseOperator):
         self.audit_conn_id = audit_conn_id
         self.on_duplicate = on_duplicate
         self.masked_fields = masked_fields
+        self.audit_reports = audit_reports
         self.lookup = lookup
         self.max_lookup_calls = max_lookup_calls
         self.api_budget = api_budget

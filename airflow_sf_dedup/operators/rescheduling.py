@@ -1,4 +1,4 @@
-"""A task that waits, for keys which other tasks have in flight or for the org, gives its worker slot back meanwhile."""
+"""A task that waits, for keys in flight elsewhere or for rules, gives its worker slot back meanwhile."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, NoReturn
 
 from airflow_sf_dedup.core.clock import utc_now
-from airflow_sf_dedup.errors import KeysInFlightError
+from airflow_sf_dedup.errors import KeysInFlightError, PutOffError
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -26,15 +26,26 @@ def has_waited(context: Context, seconds: float) -> bool:
     return now - first >= timedelta(seconds=seconds)
 
 
-def come_back_later(error: KeysInFlightError) -> NoReturn:
-    """Reschedule the task, which costs no retry; not before the claims end that its own load left behind.
+def wait_or_give_up(error: PutOffError, context: Context, claim_timeout: float) -> None:
+    """Reschedule the task for what passes for certain, and for keys of others as long as it is told; then return.
+
+    :param claim_timeout: seconds that the task waits for keys of others; what it waited for besides does not count.
+    :raises AirflowRescheduleException: Airflow runs the task again a little later.
+    """
+    besides = error.waited_besides if isinstance(error, KeysInFlightError) else 0.0
+    if error.ends_by_itself or not has_waited(context, claim_timeout + besides):
+        come_back_later(error)
+
+
+def come_back_later(error: PutOffError) -> NoReturn:
+    """Reschedule the task, which costs no retry; not before the error says that it makes sense.
 
     :raises AirflowRescheduleException: Airflow runs the task again a little later.
     """
     from airflow.sdk.exceptions import AirflowRescheduleException
 
     now = utc_now()
-    earliest = max(now + timedelta(seconds=SHORTEST_WAIT), error.left_until or now)
+    earliest = max(now + timedelta(seconds=SHORTEST_WAIT), error.not_before or now)
     spread = timedelta(seconds=random.uniform(0, SPREAD))  # noqa: S311 - spreads tasks, guards nothing
     raise AirflowRescheduleException(earliest + spread) from error  # type: ignore[no-untyped-call]
 
@@ -50,7 +61,7 @@ def come_back_in(seconds: float) -> NoReturn:
     raise AirflowRescheduleException(when)  # type: ignore[no-untyped-call]
 
 
-def give_up(error: KeysInFlightError, claim_timeout: float) -> NoReturn:
+def give_up(error: PutOffError, claim_timeout: float) -> NoReturn:
     """End the task, which has waited in vain.
 
     :param claim_timeout: seconds.

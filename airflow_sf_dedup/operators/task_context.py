@@ -43,9 +43,9 @@ def session_of(salesforce_conn_id: str) -> SalesforceSession:
 
 
 def session_of_load(load: Load, salesforce_conn_id: str | None) -> SalesforceSession:
-    """A login to a load's own org: the ids in its audit are ids of its records.
+    """A login to the load's own org: the ids in the audit are ids of its records.
 
-    :param salesforce_conn_id: ``None``: the load's own connection.
+    :param salesforce_conn_id: by default that of the load.
     :raises SettingError: the connection leads to another org.
     """
     conn_id = salesforce_conn_id or load.settings.get("salesforce_conn_id") or "salesforce_default"

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import BaseOperator
 
 from airflow_sf_dedup.core.numeric_settings import CLAIM_TIMEOUT
-from airflow_sf_dedup.errors import KeysInFlightError, SettingError
+from airflow_sf_dedup.errors import PutOffError, SettingError
 from airflow_sf_dedup.operators.failing import failing_at_once
 from airflow_sf_dedup.operators.instance_names import MAP_INDEX_TEMPLATE, outcome_label, size_label
 from airflow_sf_dedup.operators.literal_settings import check_literals, write_settings_of
 from airflow_sf_dedup.operators.outcome import Outcome, Work, judge, push_outcome
 from airflow_sf_dedup.operators.parameters import ChecksParameters
-from airflow_sf_dedup.operators.rescheduling import come_back_later, give_up, has_waited
+from airflow_sf_dedup.operators.rescheduling import give_up, wait_or_give_up
 from airflow_sf_dedup.operators.rows import HidesRows, hidden, rows_of
 
 if TYPE_CHECKING:
@@ -55,6 +55,8 @@ class SalesforceUpsertOperator(ChecksParameters, HidesRows, BaseOperator):
     :param audit_values: whose values the audit keeps: ``none``, ``duplicates`` or ``all``. Rows that
         await a person keep theirs until the verdict.
     :param masked_fields: fields whose values the audit shows as ``***``.
+    :param audit_reports: when all rows are sent, ask which of the saved ones a duplicate rule reports, and keep it in
+        the audit; a query for 2,000 of them, and one more where there are any.
     :param max_in_flight: API calls of this task at a time, 1 to 10. Mapped tasks multiply it, and an org
         grants 25 long calls at a time to all its clients.
     :param api_budget: API calls that all tasks of the load may make together; what is not sent by then is
@@ -99,6 +101,7 @@ class SalesforceUpsertOperator(ChecksParameters, HidesRows, BaseOperator):
         max_failed: int | None = None,
         audit_values: str = "duplicates",
         masked_fields: Sequence[str] = (),
+        audit_reports: bool = False,
         max_in_flight: int = 2,
         api_budget: int | None = None,
         api_floor_pct: float | None = None,
@@ -126,6 +129,7 @@ class SalesforceUpsertOperator(ChecksParameters, HidesRows, BaseOperator):
         self.max_failed = max_failed
         self.audit_values = audit_values
         self.masked_fields = masked_fields
+        self.audit_reports = audit_reports
         self.max_in_flight = max_in_flight
         self.api_budget = api_budget
         self.api_floor_pct = api_floor_pct
@@ -159,7 +163,8 @@ class SalesforceUpsertOperator(ChecksParameters, HidesRows, BaseOperator):
         :raises AirflowFailException: a setting, the login or a permission is wrong, or other tasks had keys of
             these rows in flight for all of ``claim_timeout``; a retry cannot help.
         :raises LoadFailedError: more rows failed than ``max_failed``; a retry sends them again.
-        :raises AirflowRescheduleException: other tasks have keys of these rows in flight; Airflow comes again.
+        :raises AirflowRescheduleException: other tasks have keys of these rows in flight, or rows wait for a stale
+            rule; Airflow comes again.
         """
         with failing_at_once():
             return self._execute(context)
@@ -174,11 +179,9 @@ class SalesforceUpsertOperator(ChecksParameters, HidesRows, BaseOperator):
             for ref in work.refs():
                 stores = open_stores(ref.audit_conn_id)
                 upsert_partition(ref, settings=self._write_settings, session=work.session, stores=stores, task=task)
-        except KeysInFlightError as error:
-            # What an earlier try of this load left behind ends for certain, and soon.
-            if error.left_until is not None or not has_waited(context, CLAIM_TIMEOUT.read(self.claim_timeout)):
-                self.log.info("%s", error)
-                come_back_later(error)
+        except PutOffError as error:
+            self.log.info("%s", error)
+            wait_or_give_up(error, context, CLAIM_TIMEOUT.read(self.claim_timeout))
             self._push(context, work)
             give_up(error, CLAIM_TIMEOUT.read(self.claim_timeout))
         except BaseException:

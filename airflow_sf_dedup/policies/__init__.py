@@ -9,6 +9,7 @@ from airflow_sf_dedup.policies.by_rule import ByRule
 from airflow_sf_dedup.policies.by_sobject import BySobject
 from airflow_sf_dedup.policies.grammar import read_policy
 from airflow_sf_dedup.policies.link import Link
+from airflow_sf_dedup.policies.retry_stale_rule import RetryStaleRule
 from airflow_sf_dedup.policies.save_anyway import SaveAnyway
 from airflow_sf_dedup.policies.skip import Skip
 from airflow_sf_dedup.policies.undelete import Undelete
@@ -23,6 +24,7 @@ __all__ = [
     "Chain",
     "Link",
     "Policy",
+    "RetryStaleRule",
     "SaveAnyway",
     "Skip",
     "Undelete",

@@ -24,7 +24,8 @@ class Policy(Protocol):
 
     A combinator has ``policies``, all that it may ask. A policy that names fields of the row has ``named_fields``,
     one that names duplicate rules ``named_rules``, one that writes to records of another sObject ``other_fields``, one
-    that fills in a look-up field of the row ``lookup_field``: they are checked before anything is sent.
+    that fills in a look-up field of the row ``lookup_field``, one that may overwrite some of a record and not all
+    ``overwrites``: they are checked before anything is sent.
     """
 
     #: The word that stands for it in strings and YAML.
@@ -115,12 +116,12 @@ def decide(policy: Policy, case: DuplicateCase) -> Decided:
 
 def named_fields(policy: Policy) -> tuple[str, ...]:
     """The fields that a policy and those below it name; a load has to carry them."""
-    return tuple(name for each in _all(policy) for name in getattr(each, "named_fields", ()))
+    return tuple(name for each in every_policy(policy) for name in getattr(each, "named_fields", ()))
 
 
 def other_fields(policy: Policy) -> tuple[OtherFields, ...]:
     """What a policy and those below it write to records of other sObjects."""
-    return tuple(found for each in _all(policy) if (found := getattr(each, "other_fields", None)) is not None)
+    return tuple(found for each in every_policy(policy) if (found := getattr(each, "other_fields", None)) is not None)
 
 
 def other_sobjects(policy: Policy) -> frozenset[str]:
@@ -130,7 +131,7 @@ def other_sobjects(policy: Policy) -> frozenset[str]:
 
 def lookup_fields(policy: Policy) -> tuple[str, ...]:
     """The look-up fields of the row that a policy and those below it fill in; a load need not carry them."""
-    return tuple(found for each in _all(policy) if (found := getattr(each, "lookup_field", None)) is not None)
+    return tuple(found for each in every_policy(policy) if (found := getattr(each, "lookup_field", None)) is not None)
 
 
 def _tells_more(then: Pass, first: Pass) -> bool:
@@ -142,18 +143,24 @@ def _tells_more(then: Pass, first: Pass) -> bool:
 
 def named_rules(policy: Policy) -> tuple[str, ...]:
     """The duplicate rules that a policy and those below it name; the org has to have them."""
-    return tuple(dict.fromkeys(name for each in _all(policy) for name in getattr(each, "named_rules", ())))
+    return tuple(dict.fromkeys(name for each in every_policy(policy) for name in getattr(each, "named_rules", ())))
 
 
 def needs_fresh_rules(policy: Policy) -> bool:
     """Whether a policy, or one below it, decides by every rule that refuses a row at the moment."""
-    return any(getattr(each, "needs_fresh_rules", False) for each in _all(policy))
+    return any(getattr(each, "needs_fresh_rules", False) for each in every_policy(policy))
 
 
-def _all(policy: Policy) -> Iterator[Policy]:
+def needs_rule_states(policy: Policy) -> bool:
+    """Whether a policy, or one below it, decides by which rules the org calls active."""
+    return any(getattr(each, "needs_rule_states", False) for each in every_policy(policy))
+
+
+def every_policy(policy: Policy) -> Iterator[Policy]:
+    """A policy and all below it."""
     yield policy
     for each in getattr(policy, "policies", ()):
-        yield from _all(each)
+        yield from every_policy(each)
 
 
 def _because(decision: Decision, passed: Pass | None) -> Decision:

@@ -27,6 +27,7 @@ from airflow_sf_dedup.policies.by_confidence import ByConfidence
 from airflow_sf_dedup.policies.by_rule import ByRule
 from airflow_sf_dedup.policies.by_sobject import BySobject
 from airflow_sf_dedup.policies.link import Link
+from airflow_sf_dedup.policies.retry_stale_rule import RetryStaleRule
 from airflow_sf_dedup.policies.save_anyway import SaveAnyway
 from airflow_sf_dedup.policies.skip import Skip
 from airflow_sf_dedup.policies.undelete import Undelete
@@ -41,6 +42,7 @@ POLICIES: Mapping[str, Callable[..., Policy]] = {
         ByRule,
         BySobject,
         Link,
+        RetryStaleRule,
         SaveAnyway,
         Skip,
         Undelete,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Set
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import ClassVar
 
@@ -17,13 +17,12 @@ from airflow_sf_dedup.core.decisions import (
     deleted_match,
     why_not_undeleted,
 )
-from airflow_sf_dedup.core.obstacles import Obstacle
 from airflow_sf_dedup.core.record_ids import to_18
-from airflow_sf_dedup.core.record_state import RecordState
 from airflow_sf_dedup.core.spans import read_span
 from airflow_sf_dedup.errors import SettingError
 from airflow_sf_dedup.policies.base import Composable
-from airflow_sf_dedup.policies.update_existing import UpdateExisting
+from airflow_sf_dedup.policies.overwriting import FieldRules
+from airflow_sf_dedup.policies.update_existing import chosen_update
 
 #: How the ids of users begin.
 _USER = "005"
@@ -40,10 +39,13 @@ class Undelete(Composable):
         which the org does not say when passes on. Salesforce keeps deleted records for 15 days.
     :param deleted_by: a user's id, or several: whose deletions may be taken back. By default anybody's; what the org
         tells is who changed the deleted record last.
+    :param fields: what of the record may be overwritten, as for
+        :class:`~airflow_sf_dedup.policies.update_existing.UpdateExisting`.
     """
 
     deleted_within: str = "30d"
     deleted_by: str | tuple[str, ...] = ()
+    fields: str | tuple[str, ...] | Mapping[str, str] | FieldRules = "all"
     name: ClassVar[str] = "undelete"
 
     def __post_init__(self) -> None:
@@ -53,6 +55,7 @@ class Undelete(Composable):
                 setting="on_duplicate",
             )
         object.__setattr__(self, "deleted_by", _users(self.deleted_by))
+        object.__setattr__(self, "fields", FieldRules.read(self.fields, "undelete: fields"))
 
     def arguments(self) -> dict[str, object]:
         """The parameters that differ from their defaults."""
@@ -61,19 +64,32 @@ class Undelete(Composable):
             given["deleted_within"] = self.deleted_within
         if self.deleted_by:
             given["deleted_by"] = list(self.deleted_by)
+        if self.overwrites != FieldRules():
+            given["fields"] = self.overwrites.as_given()
         return given
+
+    @property
+    def overwrites(self) -> FieldRules:
+        """What may be overwritten."""
+        assert isinstance(self.fields, FieldRules)  # noqa: S101 - read when it was made
+        return self.fields
+
+    @property
+    def named_fields(self) -> tuple[str, ...]:
+        """The fields that are named, in any spelling that a source column may have."""
+        return self.overwrites.names
 
     def decide(self, case: DuplicateCase) -> UndeleteMatch | UpdateMatch | Pass:
         """Claims cases with one deleted record, and those whose record an earlier try of the load has undeleted."""
         if (live := certain_match(case)) and live.is_claimed:
-            return UpdateExisting().decide(case)
+            return chosen_update(case, live, self.overwrites)
         match = deleted_match(case)
         if match is None:
             return Pass(why_not_undeleted(case) or "match_uncertain")
         if why := self._why_not(match, case):
             return Pass(why)
-        update = UpdateExisting().decide(_once_undeleted(case, match))
-        return UndeleteMatch(match.record_id, update.fields) if isinstance(update, UpdateMatch) else update
+        update = chosen_update(case, match, self.overwrites)
+        return UndeleteMatch(match.record_id, update.fields, update.kept_back)
 
     def _why_not(self, match: MatchedRecord, case: DuplicateCase) -> str | None:
         """What is not known of a deletion does not pass a limit."""
@@ -85,12 +101,6 @@ class Undelete(Composable):
         if self.deleted_by and deletion.by not in self.deleted_by:
             return "deleted_by_another_user" if deletion.by else "deletion_untold"
         return None
-
-
-def _once_undeleted(case: DuplicateCase, match: MatchedRecord) -> DuplicateCase:
-    """The case as it is when the record is live: a certain match."""
-    live = replace(match, state=RecordState.LIVE)
-    return replace(case, obstacle=Obstacle.DUPLICATE_RULE, matched=(live,), gone_holders=())
 
 
 def _users(given: object) -> tuple[str, ...]:

@@ -267,7 +267,8 @@ class RecordReader(Protocol):
 
         :param record_ids: any number, of 18 characters each.
         :param fields: those that the values of a live record have at least. Of the load's own sObject a deleted one
-            has its key, as text, and says when and by whom it was deleted, and what it was merged into.
+            has its key, as text, and those of its values that a query tells, and says when and by whom it was deleted,
+            and what it was merged into.
         """
 
     def holders(self, keys: Sequence[str]) -> dict[str, tuple[str, ...]]:

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
 from airflow_sf_dedup.core.api_names import api_name
 from airflow_sf_dedup.core.keys import KeyRule
 from airflow_sf_dedup.core.record_ids import record_id_in
 from airflow_sf_dedup.core.record_state import Deletion
-from airflow_sf_dedup.core.sobjects import SObject
+from airflow_sf_dedup.core.sobjects import Field, SObject
 from airflow_sf_dedup.errors import (
     CallError,
     PermissionRefusedError,
@@ -24,20 +22,24 @@ from airflow_sf_dedup.salesforce.ports import Holders, Origin, StoredRecord
 from airflow_sf_dedup.salesforce.queries import OrgQueries, Row
 from airflow_sf_dedup.salesforce.soap_access import SoapAccess
 from airflow_sf_dedup.salesforce.wire import soap, soql
+from airflow_sf_dedup.salesforce.wire.moments import read_org_moment
 
 #: What the last change of a deleted record says of its deletion.
 _DELETION_FIELDS = ("MasterRecordId", "SystemModstamp", "LastModifiedById")
 
 _ORIGIN_FIELDS = ("Id", "CreatedDate", "CreatedById", "LastModifiedDate", "LastModifiedById")
 
+#: Fields that show others together.
+_IN_PARTS = frozenset({"address", "location", "complexvalue"})
+
+#: How numbers are read from text.
+_NUMBERS: Mapping[str, Callable[[str], float]] = {"int": int, **dict.fromkeys(("double", "currency", "percent"), float)}
+
 #: Most ids of one collections retrieve (REST API guide: "Get Multiple Records with sObject Collections").
 _MOST_IDS = 2000
 
 #: A recycle bin that the user may not look into tells nothing; the records stay unreadable.
 _NOT_ASKED = (RequestRefusedError, PermissionRefusedError)
-
-#: Salesforce writes ``2021-08-31T01:31:16.000+0000``.
-_MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?(Z|[+-]\d\d:?\d\d)")
 
 T = TypeVar("T")
 
@@ -92,20 +94,26 @@ class OrgReader:
             for record in self._retrieve(sobject, ids, fields)
         }
         missing = [record_id for record_id in record_ids if record_id not in found]
-        deleted = (record for ids in _batches(missing, _MOST_IDS) for record in self._deleted(sobject, ids))
+        deleted = (record for ids in _batches(missing, _MOST_IDS) for record in self._deleted(sobject, ids, fields))
         return found | {record.record_id: record for record in deleted}
 
     def _retrieve(self, sobject: str, ids: Sequence[str], fields: Sequence[str]) -> Iterator[StoredRecord]:
         body = {"ids": list(ids), "fields": list(fields)}
         path = f"composite/sobjects/{api_name(sobject, 'sobject')}"
-        documents = self._session.rest("POST", path, body=body, expects=list)
-        for document in documents:
+
+        def read(answered: list[Any]) -> list[Any]:
+            """A record that is not there is a null: less than was asked for is no answer, and tells of none."""
+            if len(answered) < len(ids):
+                raise ValueError(f"{len(ids)} records were asked for, {len(answered)} answered")
+            return answered
+
+        for document in self._session.rest("POST", path, body=body, expects=list, read=read):
             if isinstance(document, dict) and (record_id := _id_of(document)):
                 yield _stored(record_id, document)
 
-    def _deleted(self, sobject: str, ids: Sequence[str]) -> list[StoredRecord]:
+    def _deleted(self, sobject: str, ids: Sequence[str], asked: Sequence[str]) -> list[StoredRecord]:
         """Of ids that retrieve does not answer, those that are in the recycle bin."""
-        name, fields = api_name(sobject, "sobject"), self._told_of_deleted(sobject)
+        name, fields = api_name(sobject, "sobject"), self._told_of_deleted(sobject, asked)
         try:
             rows = self._queries.rows(
                 lambda room: soql.selects_deleted(name, ids, fields, room=room), asked_for=len(ids), deleted=True
@@ -113,26 +121,29 @@ class OrgReader:
         except _NOT_ASKED:
             return []
         return [
-            self._deleted_record(record_id, row)
+            self._deleted_record(record_id, row, fields)
             for row in rows
             if row.get("IsDeleted") == "true" and (record_id := _id_of(row))
         ]
 
-    def _told_of_deleted(self, sobject: str) -> list[str]:
+    def _told_of_deleted(self, sobject: str, asked: Sequence[str]) -> list[str]:
         """What is read of deleted records; of another sObject nobody knows which fields it has."""
         if sobject.lower() != self._sobject.name.lower():
             return []
-        return [self._key_rule.field.name, *(name for name in _DELETION_FIELDS if self._sobject.field(name))]
+        told = (*asked, *_DELETION_FIELDS)
+        return [
+            self._key_rule.field.name,
+            *(name for name in told if (field := self._sobject.field(name)) and _is_told(field)),
+        ]
 
-    def _deleted_record(self, record_id: str, row: Mapping[str, str | None]) -> StoredRecord:
-        key_field = self._key_rule.field.name
-        values = {key_field: row[key_field]} if key_field in row else {}
+    def _deleted_record(self, record_id: str, row: Mapping[str, str | None], fields: Sequence[str]) -> StoredRecord:
         deletion = Deletion(
-            _moment(row.get("SystemModstamp")),
+            read_org_moment(row.get("SystemModstamp")),
             record_id_in(row.get("LastModifiedById")),
             record_id_in(row.get("MasterRecordId")),
         )
-        return StoredRecord(record_id, values, is_deleted=True, deletion=deletion)
+        known = {name: _typed(row[name], self._sobject.field(name)) for name in fields if name in row}
+        return StoredRecord(record_id, known, is_deleted=True, deletion=deletion)
 
     def holders(self, keys: Sequence[str]) -> dict[str, tuple[str, ...]]:
         """Key to the ids of the live records that hold it, by the field's own case rule.
@@ -194,6 +205,23 @@ class OrgReader:
         return self._queries.rows(statements, asked_for=len(keys), deleted=deleted)
 
 
+def _is_told(field: Field) -> bool:
+    """A query answers compound fields in parts only, and each of these stands for itself."""
+    return field.type not in _IN_PARTS
+
+
+def _typed(text: str | None, field: Field | None) -> Any:
+    """A value that a query tells as text, as a retrieve tells it."""
+    if text is None or field is None:
+        return text
+    if field.type == "boolean":
+        return text == "true"
+    try:
+        return _NUMBERS[field.type](text) if field.type in _NUMBERS and not field.external_id else text
+    except ValueError:
+        return text
+
+
 def _ids(
     held: Mapping[str, Sequence[Mapping[str, str | None]]], is_deleted: str | None = None
 ) -> dict[str, tuple[str, ...]]:
@@ -216,21 +244,11 @@ def _id_of(document: Mapping[str, Any]) -> str | None:
 
 def _origin(record: StoredRecord) -> Origin:
     return Origin(
-        _moment(record.values.get("CreatedDate")),
+        read_org_moment(record.values.get("CreatedDate")),
         record_id_in(record.values.get("CreatedById")),
-        _moment(record.values.get("LastModifiedDate")),
+        read_org_moment(record.values.get("LastModifiedDate")),
         record_id_in(record.values.get("LastModifiedById")),
     )
-
-
-def _moment(value: Any) -> datetime | None:
-    """A point in time as Salesforce writes it, in UTC."""
-    if not isinstance(value, str) or not _MOMENT.fullmatch(value):
-        return None
-    try:
-        return datetime.fromisoformat(value).astimezone(UTC)
-    except (ValueError, OverflowError):
-        return None
 
 
 def _stored(record_id: str, document: Mapping[str, Any]) -> StoredRecord:
@@ -238,5 +256,7 @@ def _stored(record_id: str, document: Mapping[str, Any]) -> StoredRecord:
     return StoredRecord(record_id, values, is_deleted=values.get("IsDeleted") is True)
 
 
-def _batches(items: Sequence[T], size: int) -> Iterable[Sequence[T]]:
+def _batches(items: Iterable[T], size: int) -> Iterable[Sequence[T]]:
+    """Each item once."""
+    items = list(dict.fromkeys(items))
     return (items[start : start + size] for start in range(0, len(items), size))

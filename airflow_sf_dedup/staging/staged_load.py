@@ -34,6 +34,8 @@ class StagedLoad:
     #: UTC.
     created_at: datetime
     version: int = STAGED_LOAD_VERSION
+    #: The column that says how new a row is; ``None``: none does.
+    newer_than: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         """As plain JSON values; :meth:`from_json` reads it back."""

@@ -77,7 +77,7 @@ def workshop(
     return Workshop(
         part=Part(load.load_id, org_id, LEAD, key_rule),
         stores=replace(stores_in(engine), key_claims=key_claims or NoClaims()),
-        open_org=lambda gates: Org(org, lookup or org, org, org, org.by_stamp),
+        open_org=lambda gates: Org(org, lookup or org, org, org, org.by_stamp, org),
         policy=read_policy(policy),
         entries=EntryMaker(task.mark(0), key_field=KEY, sobject="Lead"),
         task=task,

@@ -11,6 +11,7 @@ import pytest
 from airflow_sf_dedup.emulator import EmulatedOrg
 from airflow_sf_dedup.testing import run_dag
 from dags_examples.leads_and_contacts import leads_and_contacts
+from tests.emulator.client import Client, results, text
 
 ORG: dict[str, Any] = {
     "extends": "default",
@@ -72,6 +73,26 @@ def test_where_a_rule_only_warns_the_lead_points_to_the_contact(salesforce_org: 
     assert second["actions"] == {"updated": 1}
     [saved] = org.records("Lead")
     assert (saved["Contact__c"], saved["City"]) == (contact, "Paris")
+
+
+def test_the_contact_that_a_lead_was_converted_into_gets_the_rows_that_still_come_for_it(
+    salesforce_org: EmulatedOrg, tmp_path: Path
+) -> None:
+    """Its key is the lead's for ever; the row reaches the contact, morning after morning."""
+    org, client = salesforce_org.state, Client(salesforce_org.url, salesforce_org.access_token)
+    [converted] = org.seed("Lead", [lead(1)])
+    options = "<urn:doNotCreateOpportunity>true</urn:doNotCreateOpportunity>"
+    body = f"<urn:convertedStatus>Closed - Converted</urn:convertedStatus>{options}<urn:leadId>{converted}</urn:leadId>"
+    [result] = results(client.soap(f"<urn:convertLead><urn:leadConverts>{body}</urn:leadConverts></urn:convertLead>"))
+
+    mornings = [load(tmp_path, [lead(1, City=city)]) for city in ("Paris", "Rome")]
+
+    assert [each["actions"] for each in mornings] == [{"matched_updated": 1}] * 2
+    assert mornings[0]["reasons"][0]["reason"] == "followed_conversion"
+    [contact] = org.records("Contact")
+    assert contact["Id"] == text(result, "contactId")
+    assert (contact["Lead_Key__c"], contact["MailingCity"]) == ("CRM-1", "Rome")
+    assert [each["Id"] for each in org.records("Lead")] == [converted]
 
 
 def test_a_contact_that_carries_another_key_is_left_alone(salesforce_org: EmulatedOrg, tmp_path: Path) -> None:

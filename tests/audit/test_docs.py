@@ -10,13 +10,14 @@ from sqlalchemy import text
 
 from airflow_sf_dedup.audit.sql import SqlAudit
 from airflow_sf_dedup.audit.sql.duplicate_jobs import FoundMatch, SqlDuplicateJobs
+from airflow_sf_dedup.core.changes import Change, ChangeKind
 from airflow_sf_dedup.core.entries import Action
 from airflow_sf_dedup.database.engine import engine_for, reading
 from airflow_sf_dedup.database.tables import metadata
 from airflow_sf_dedup.database.upgrade import upgrade
 from airflow_sf_dedup.locks.key_claims import SqlKeyClaims
 from airflow_sf_dedup.locks.rule_holds import HoldState, RuleHold, SqlRuleHolds
-from airflow_sf_dedup.testing.contracts.audit import BEGIN, MATCH, a_load, an_entry
+from airflow_sf_dedup.testing.contracts.audit import A_REPORT, BEGIN, MATCH, a_load, a_wait, an_entry
 from airflow_sf_dedup.testing.contracts.claims import a_claimant, a_scope
 from airflow_sf_dedup.testing.fake_org import lead_id, match
 
@@ -50,10 +51,12 @@ def audited(empty_url):
         "load-1",
         [
             an_entry(1, key="K-1", attempts=2, waited_seconds=3.5),
-            an_entry(2, Action.FAILED, error_code="REQUIRED_FIELD_MISSING"),
+            an_entry(2, Action.FAILED, error_code="REQUIRED_FIELD_MISSING", rule_wait=a_wait(1)),
             an_entry(3, Action.AWAITING_REVIEW, matches=(MATCH,), values={"Email": "a@b.example"}),
         ],
     )
+    audit.remember_reports("load-1", {1: [A_REPORT]})
+    audit.keep_changes("load-1", [Change(1, "00Q", "Lead", ChangeKind.UPDATE_MATCH, "Phone", "old", "new")])
     SqlKeyClaims(engine).claim(a_scope(), a_claimant(), ["K-1", "K-2"])
     jobs = SqlDuplicateJobs(engine)
     jobs.remember(jobs.begin("load-1", 1), [FoundMatch(3, 0, lead_id(1), match(lead_id(2)))])
@@ -63,7 +66,7 @@ def audited(empty_url):
 
 
 def test_every_question_is_answered(audited):
-    assert len(QUESTIONS) == PAGE.count("```sql") == 13
+    assert len(QUESTIONS) == PAGE.count("```sql") == 16
     with reading(audited) as connection:
         answers = {question: connection.execute(text(sql)).all() for question, sql in QUESTIONS}
     assert [question for question, rows in answers.items() if not rows] == []

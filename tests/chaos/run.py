@@ -44,6 +44,9 @@ from tests.chaos.world import SOBJECT, AuditPlace, World
 #: Rounds without faults after which a task that is not done never will be.
 MOST_CLEAN_ROUNDS = 8
 
+#: Seconds for which a rule stays in the org's caches: longer than any run.
+STALE = 600.0
+
 #: Seconds in which the org ends the calls of a client that is gone.
 SETTLING = 0.03
 
@@ -135,10 +138,14 @@ class _Run:
         self._stage_all()
         self._org.set_physics(self.scenario.physics)
         self._org.set_faults(self.scenario.seed, self.scenario.faults)
+        for rule in self.scenario.stale_rules:
+            self._org.switch_off(rule, stale_for=STALE)
         schedule = self.scenario.schedule
         for _ in range(schedule.rounds_with_faults):
             self._round(faulty=True)
         self.faults.update(self._org.clear_faults())
+        for rule in self.scenario.stale_rules:
+            self._org.switch_off(rule, stale_for=0.0)
         if schedule.closed_early:
             self._close_all()
         for _ in range(MOST_CLEAN_ROUNDS):
@@ -210,6 +217,7 @@ class _Run:
         """Start every task that is not done."""
         if self._snapshots and (not faulty or self._random.random() < self.scenario.schedule.claims_expire):
             self._place.let_claims_expire()
+            self._place.let_waits_end()
         self._snapshots.append(self._snapshot())
         self.counts["rounds"] += 1
         stranger = self._stranger() if faulty and len(self._snapshots) == 1 else None

@@ -150,6 +150,8 @@ class Scenario:
     late_calls: bool = False
     #: Contacts that the org holds before, each with an ``Id`` of its own.
     contacts_before: tuple[Mapping[str, Any], ...] = ()
+    #: Rules that are switched off, which the org's saves hear of when nothing goes wrong any more.
+    stale_rules: tuple[str, ...] = ()
     #: Leads that are in the recycle bin before, each with an ``Id`` of its own.
     deleted_before: tuple[Mapping[str, Any], ...] = ()
 

@@ -23,7 +23,7 @@ from airflow_sf_dedup.audit.sql import SqlAudit
 from airflow_sf_dedup.core.entries import Entry
 from airflow_sf_dedup.core.partitioning import PartitionRef
 from airflow_sf_dedup.database.engine import engine_for
-from airflow_sf_dedup.errors import CallError, KeysInFlightError
+from airflow_sf_dedup.errors import CallError, PutOffError
 from airflow_sf_dedup.journeys.partition_task import nothing_left, workshop_of
 from airflow_sf_dedup.journeys.stores import Stores
 from airflow_sf_dedup.journeys.task_run import TaskRun
@@ -77,7 +77,7 @@ class TaskSpec:
 class Ended:
     """How a task ended that was not killed."""
 
-    #: ``done``, ``in_flight``, ``call_error`` or ``broken``.
+    #: ``done``, ``in_flight`` (rows were put off), ``call_error`` or ``broken``.
     how: str
     text: str = ""
     put_off: int = 0
@@ -119,7 +119,7 @@ def run_task(spec: TaskSpec) -> Ended:
 def _ended(spec: TaskSpec, work: Callable[[], None], session: SalesforceSession) -> Ended:
     try:
         work()
-    except KeysInFlightError as error:
+    except PutOffError as error:
         return Ended("in_flight", str(error), error.rows, session.api_calls)
     except CallError as error:
         return Ended("call_error", f"{type(error).__name__}: {error}", 0, session.api_calls)
@@ -130,8 +130,10 @@ def _ended(spec: TaskSpec, work: Callable[[], None], session: SalesforceSession)
 
 def _upsert(spec: TaskSpec, engine: Engine, session: SalesforceSession) -> None:
     ref, wire = spec.ref, Tripwire(spec.kill)
+    audit = _audit_of(spec, engine)
     stores = Stores(
-        _Watched(_audit_of(spec, engine), wire),  # type: ignore[arg-type]
+        _Watched(audit, wire),  # type: ignore[arg-type]
+        audit,
         _claims_of(spec, engine, wire),
         SqlRecordClaims(engine),
         SqlWatermarks(engine),

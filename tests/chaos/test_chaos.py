@@ -158,6 +158,98 @@ def test_answers_that_are_lost_while_contacts_are_updated_double_nothing(world: 
     all_found_their_contact(world, outcome)
 
 
+#: Half of the rows have keys of leads that have become contacts.
+CONVERTED = tuple(
+    {
+        "Id": to_18(f"00Q5g0001{n:06d}"),
+        "LastName": f"Held{n}",
+        "Folded_Key__c": KEYS[n],
+        "IsConverted": True,
+        "ConvertedContactId": CONTACTS[n - 1]["Id"],
+    }
+    for n in range(1, 9, 2)
+)
+
+
+def keys_of_converted_leads(schedule: Schedule, *faults: Mapping[str, Any]) -> Scenario:
+    rows = [{**row(n, KEYS[n], "load1"), "Email": f"q{n}@example.com", "City": f"Town {n}"} for n in range(1, 9)]
+    plan = load("load1", [], rows=tuple(rows), policy=TO_CONTACTS, rows_per_chunk=3)
+    plain = scenario(plan, schedule=schedule)
+    return replace(plain, held_before=CONVERTED, contacts_before=CONTACTS, faults=faults)
+
+
+def the_contacts_have_the_rows(world: World, outcome: Outcome) -> None:
+    assert outcome.actions["matched_updated"] == 4
+    stamped = {each["LastName"]: each.get("Folded_Key__c") for each in world.org.records("Contact")}
+    assert sorted(filter(None, stamped.values())) == KEYS[1:9:2]
+    assert len(world.org.records("Lead")) == 8, "no lead is made for a key that a converted one holds"
+
+
+@pytest.mark.parametrize("nth", [1, 2])
+@pytest.mark.parametrize("event", ["call", "answer", "remember", "remembered", "released"])
+def test_a_process_that_is_killed_while_it_updates_what_leads_became_leaves_a_whole_load_to_its_next_try(
+    world: World, event: str, nth: int
+) -> None:
+    killed = Schedule(own=True, together=1, rounds_with_faults=1, kills=(Kill(event, nth=nth),))
+    outcome = run_scenario(world, keys_of_converted_leads(killed))
+    assert said(outcome) == []
+    assert outcome.counts["kills"] == 1
+    the_contacts_have_the_rows(world, outcome)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_answers_that_are_lost_while_what_leads_became_is_updated_double_nothing(world: World, seed: int) -> None:
+    lost = {"kind": "reset", "after_commit": True, "how": "rst", "on": "write", "rate": 0.5, "times": 6}
+    schedule = Schedule(own=False, together=1, rounds_with_faults=2)
+    outcome = run_scenario(world, replace(keys_of_converted_leads(schedule, lost), seed=seed))
+    assert said(outcome) == []
+    the_contacts_have_the_rows(world, outcome)
+
+
+#: Half of the rows match a lead by their address, by a rule that is switched off.
+KNOWN = tuple(
+    {"Id": to_18(f"00Q5g0000{n:06d}"), "LastName": f"Held{n}", "Email": f"p{n}@example.com"} for n in range(1, 9, 2)
+)
+
+
+def rows_that_wait(schedule: Schedule, *faults: Mapping[str, Any]) -> Scenario:
+    rows = [{**row(n, KEYS[n], "load1"), "Email": f"p{n}@example.com"} for n in range(1, 9)]
+    policy = "retry_stale_rule(times=20, after='1h') | ask_reviewer"
+    plan = load("load1", [], rows=tuple(rows), policy=policy, rows_per_chunk=3)
+    plain = replace(scenario(plan, schedule=schedule), held_before=KNOWN, faults=faults)
+    return replace(plain, stale_rules=("Same_Email",))
+
+
+@pytest.mark.parametrize("event", ["call", "answer", "remember", "remembered", "claimed", "released"])
+@pytest.mark.parametrize("nth", [1, 2, 3])
+def test_a_process_that_is_killed_while_rows_wait_for_a_stale_rule_loses_and_doubles_none(
+    world: World, event: str, nth: int
+) -> None:
+    kills = (Kill(event, nth=nth), Kill(event, nth=1))
+    schedule = Schedule(own=True, together=1, rounds_with_faults=3, kills=kills, seed=nth)
+    outcome = run_scenario(world, rows_that_wait(schedule))
+    assert said(outcome) == []
+    assert outcome.counts["kills"] >= 1
+    assert outcome.actions == {"created": 8}
+
+
+def test_a_load_that_is_closed_and_cleared_while_rows_wait_sends_them_in_the_end(world: World) -> None:
+    schedule = Schedule(own=False, together=1, rounds_with_faults=1, closed_early=True)
+    outcome = run_scenario(world, rows_that_wait(schedule))
+    assert said(outcome) == []
+    assert outcome.counts["put off"] == 4
+    assert outcome.actions == {"created": 8}
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_answers_that_are_lost_while_rows_wait_lose_and_double_none(world: World, seed: int) -> None:
+    lost = {"kind": "reset", "on": "write", "rate": 0.3, "after_commit": True}
+    schedule = Schedule(own=False, together=1, rounds_with_faults=3, seed=seed)
+    outcome = run_scenario(world, replace(rows_that_wait(schedule, lost), seed=seed))
+    assert said(outcome) == []
+    assert outcome.actions == {"created": 8}
+
+
 def test_without_claims_the_checks_find_the_races(world: World) -> None:
     slow = scenario(*SAME_KEYS, schedule=AT_ONCE, window=0.05)
     outcomes = [run_scenario(world, slow, broken="open_claims") for _ in range(3)]

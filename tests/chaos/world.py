@@ -118,6 +118,11 @@ class AuditPlace:
             for table in (tables.key_claim, tables.record_claim):
                 connection.execute(update(table).values(expires_at=_LONG_AGO))
 
+    def let_waits_end(self) -> None:
+        """As if the time of every row had come that waits for a rule."""
+        with writing(self.engine) as connection:
+            connection.execute(update(tables.rule_wait).values(due_at=_LONG_AGO))
+
     def claims_left(self) -> list[Mapping[str, Any]]:
         """Claims on keys that hold."""
         return self._held(tables.key_claim)
@@ -149,6 +154,11 @@ class OrgClient:
 
     def set_physics(self, physics: Mapping[str, Any]) -> None:
         self._post("physics", dict(physics))
+
+    def switch_off(self, rule: str, *, stale_for: float) -> None:
+        """Switches a duplicate rule off; for so many seconds saves do not hear of it."""
+        url = f"{self.url}/_emulator/rules/{rule}"
+        self._http.patch(url, json={"active": False, "stale_for": stale_for}, timeout=60).raise_for_status()
 
     def set_faults(self, seed: int, faults: Sequence[Mapping[str, Any]]) -> None:
         self._post("faults", {"seed": seed, "faults": list(faults)})

@@ -15,6 +15,8 @@ from airflow_sf_dedup.errors import SettingError
 from airflow_sf_dedup.journeys.entry_maker import AuditValues, EntryMaker, TaskMark
 from airflow_sf_dedup.journeys.field_settings import check_policy_fields, masked_names
 from airflow_sf_dedup.policies import UpdateExisting, read_policy
+from airflow_sf_dedup.policies.overwriting import FieldRules
+from airflow_sf_dedup.policies.update_existing import chosen_update
 from airflow_sf_dedup.testing.contracts.policies import CERTAIN
 from airflow_sf_dedup.testing.fake_org import KEY, KEY_FIELD, lead_id
 
@@ -99,7 +101,7 @@ def test_a_policy_may_name_a_parent_in_every_spelling(name: str, column: str) ->
 def test_what_a_policy_names_is_written_however_the_row_carries_it(name: str, row: dict[str, Any]) -> None:
     record = Record(1, "A-1", {CERTAIN.external_id_field: "A-1", "Email": "a@b.c", **row}, "0")
     case = type(CERTAIN)(record, "Contact", CERTAIN.external_id_field, (), described=CONTACT)
-    values = UpdateExisting(fields=[name])._values(case, CERTAIN.matched[0])
+    values = chosen_update(case, CERTAIN.matched[0], FieldRules.read([name], "fields")).fields
     assert values == {CERTAIN.external_id_field: "A-1", **row}
     assert UpdateMatch(lead_id(1), values).fields == values
 

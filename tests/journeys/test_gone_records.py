@@ -18,7 +18,7 @@ from airflow_sf_dedup.core.record_state import Deletion, RecordState
 from airflow_sf_dedup.database import tables
 from airflow_sf_dedup.journeys.settling.merges import MOST_MERGES, living, read_merged
 from airflow_sf_dedup.salesforce.ports import StoredRecord
-from airflow_sf_dedup.testing.fake_org import BLOCKED, KEY, FakeOrg, blocked_by, lead_id, match, row, stored
+from airflow_sf_dedup.testing.fake_org import BLOCKED, KEY, STAMP, FakeOrg, blocked_by, lead_id, match, row, stored
 from airflow_sf_dedup.testing.workshops import workshop
 
 ONE, TWO, THREE = lead_id(1), lead_id(2), lead_id(3)
@@ -242,6 +242,78 @@ def test_who_holds_the_key_is_a_case_for_policies_and_red_where_none_claims_it(
     assert entry.values == row(1, "A").fields
     assert not org.sent("update")
     assert not org.sent("save_anyway")
+
+
+UPDATE_CONTACT = f"update_other(sobject='Contact', fields={{'LastName': 'LastName'}}, stamp='{STAMP}')"
+
+
+def contact(**values: Any) -> StoredRecord:
+    return StoredRecord(CONTACT, {"Id": CONTACT, STAMP: None, "LastName": "Old", **values})
+
+
+def matches_converted(org: FakeOrg) -> None:
+    org.lookups["A"] = blocked_by(match(ONE))
+    org.records[ONE] = stored(ONE, IsConverted=True, ConvertedContactId=CONTACT[:15])
+
+
+@pytest.mark.parametrize("arrange", [held_by_converted, matches_converted])
+def test_the_contact_that_a_lead_became_is_updated_and_stamped_and_again_the_next_morning(
+    settle: Callable[..., Entry], org: FakeOrg, arrange: Callable[[FakeOrg], None]
+) -> None:
+    arrange(org)
+    org.records[CONTACT] = contact()
+    for stamped in (None, "a"):
+        org.records[CONTACT] = contact(**{STAMP: stamped})
+        entry = settle(f"update_existing | {UPDATE_CONTACT} | ask_reviewer")
+        assert (entry.action, entry.reason, entry.record_id) == (
+            Action.MATCHED_UPDATED,
+            "followed_conversion",
+            CONTACT,
+        )
+        told = [(each.record_id, each.sobject, each.state, each.leads_to) for each in entry.matches]
+        assert told == [
+            (ONE, "Lead", RecordState.CONVERTED, org.records[ONE].values["ConvertedContactId"]),
+            (CONTACT, "Contact", RecordState.LIVE, None),
+        ]
+        assert entry.matches[1].duplicate_rule is None, "what a rule did is counted by its names"
+        [[update]] = org.sent("update")[-1]
+        assert (update.record_id, update.fields) == (CONTACT, {"LastName": "Name 1", STAMP: stamped or "A"})
+    assert [ids for kind, ids in org.calls if kind == "by_id"] == [[[ONE]], [[CONTACT]]] * 2
+
+
+@pytest.mark.parametrize("policy", ["update_existing | ask_reviewer", "skip"])
+def test_what_a_lead_became_is_read_only_where_a_policy_writes_to_contacts(
+    settle: Callable[..., Entry], org: FakeOrg, policy: str
+) -> None:
+    held_by_converted(org)
+    settle(policy)
+    assert org.kinds().count("by_id") == 1
+
+
+@pytest.mark.parametrize(
+    ("refusal", "reason"),
+    [(Failed("ENTITY_IS_DELETED", "gone"), "match_deleted"), (BLOCKED, "settle_refused_by_rule")],
+    ids=["it is gone", "a rule of contacts"],
+)
+def test_a_contact_that_cannot_be_updated_leaves_the_row_to_the_next_policy(
+    settle: Callable[..., Entry], org: FakeOrg, refusal: Any, reason: str
+) -> None:
+    held_by_converted(org)
+    org.records[CONTACT], org.updates[CONTACT] = contact(), [refusal]
+    entry = settle(f"{UPDATE_CONTACT} | skip")
+    assert (entry.action, entry.reason) == (Action.SKIPPED, reason)
+
+
+def test_two_keys_whose_leads_became_one_contact_do_not_both_write_to_it(
+    sql_engine: Engine, new_load: Callable[..., Load], settle: Callable[..., Entry], org: FakeOrg
+) -> None:
+    held_by_converted(org)
+    org.answers["B"], org.held["B"], org.records[CONTACT] = [CONVERTED_REFUSED], (TWO,), contact()
+    org.records[TWO] = stored(TWO, Key__c="B", IsConverted=True, ConvertedContactId=CONTACT)
+    load = new_load()
+    workshop(sql_engine, load, org, policy=f"{UPDATE_CONTACT} | skip").upsert().run([row(1, "A"), row(2, "B")])
+    told = [(each.action, each.reason) for each in SqlAudit(sql_engine).entries(load.load_id)]
+    assert told == [(Action.MATCHED_UPDATED, "followed_conversion"), (Action.AWAITING_REVIEW, "match_claimed")]
 
 
 def test_holders_that_the_refusal_does_not_name_are_read(settle: Callable[..., Entry], org: FakeOrg) -> None:

@@ -44,7 +44,7 @@ def settle(sql_engine: Engine, new_load: Callable[..., Load], org: FakeOrg) -> C
     def settled(*rows: Record, lookup: Any = None, instead: Any = None, fails: bool = False) -> dict[int, Entry]:
         made = workshop(sql_engine, load, org, policy=BOTH, lookup=lookup)
         if instead is not None:
-            made.open_org = lambda gates: Org(org, lookup, org, org, org.by_stamp, instead)
+            made.open_org = lambda gates: Org(org, lookup, org, org, org.by_stamp, org, instead)
         blocked = [Blocked(UnderWay(each, 1), BLOCKED) for each in rows]
         if fails:
             with pytest.raises(CallError):

@@ -216,6 +216,22 @@ def test_two_rows_that_want_one_contact_do_not_both_get_it(settle: Settle, org: 
 
 
 @pytest.mark.parametrize(
+    ("is_begun", "action", "reason"),
+    [(True, Action.MATCHED_UPDATED, None), (False, Action.SKIPPED, "key_already_held")],
+    ids=["by an earlier try", "by an earlier load"],
+)
+def test_a_contact_that_an_earlier_try_stamped_is_the_rows_own_though_a_lead_got_its_key_since(
+    settle: Settle, org: FakeOrg, is_begun: bool, action: Action, reason: str | None
+) -> None:
+    org.records[ONE] = contact(**{STAMP: "A"})
+    org.held["A"] = (lead_id(9),)
+    if is_begun:
+        settle.claims.claim(settle.load.load_id, ORG_ID, [RecordClaim(ONE, "a")])
+    entry = settle(f"{UPDATE} | skip", try_number=2)[1]
+    assert (entry.action, entry.reason) == (action, reason)
+
+
+@pytest.mark.parametrize(
     ("refusal", "reason"),
     [
         (blocked_by(as_contact(TWO)), "settle_refused_by_rule"),

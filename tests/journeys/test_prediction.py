@@ -36,6 +36,14 @@ from tests.journeys.conftest import NOW
 # The arithmetic
 
 
+def test_the_states_of_rules_are_asked_for_once_a_settlement_where_a_policy_goes_by_them() -> None:
+    asked = predict_calls([5000, 40], blocked_share=0.5, asks_rule_states=True)
+    plain = predict_calls([5000, 40], blocked_share=0.5)
+    assert asked.steps["ask which rules are active"] == 3
+    assert (asked.likely or 0) - (plain.likely or 0) == 3
+    assert predict_calls([5000], blocked_share=0.0, asks_rule_states=True).steps["ask which rules are active"] == 0
+
+
 @pytest.mark.parametrize(
     ("partitions", "calls"), [([5000], 16), ([1250] * 4, 29), ([625] * 8, 41)], ids=["one", "four", "eight"]
 )
@@ -77,6 +85,13 @@ def test_a_prediction_says_what_the_calls_are_for() -> None:
 )
 def test_each_step_rounds_up(rows: int, blocked: float, settled: float | None, calls: int) -> None:
     assert predict_calls([rows], blocked_share=blocked, settled_share=settled, before=0).likely == calls
+
+
+@pytest.mark.parametrize("blocked", [None, 0.0, 0.5])
+def test_what_rules_report_is_asked_once_for_two_thousand_rows_of_each_partition(blocked: float | None) -> None:
+    plain = predict_calls([2001, 10, 0], blocked_share=blocked)
+    asking = predict_calls([2001, 10, 0], blocked_share=blocked, asks_reports=True)
+    assert (asking.calls - plain.calls, asking.least - plain.least) == (3, 3)
 
 
 @given(

@@ -201,9 +201,11 @@ def test_a_lock_that_lasts_leaves_the_row_failed_for_a_later_try(task: Task, org
 def test_a_record_that_is_live_but_could_not_be_updated_is_told(
     task: Task, org: FakeOrg, refusal: Outcome, action: Action, reason: str
 ) -> None:
+    """It stays the load's own: a later try goes on with it."""
     org.updates[ONE] = [refusal]
     entry = task(BOTH, row(1, "A"))[1]
     assert (entry.action, entry.reason) == (action, reason)
+    assert task.holder_of(ONE) == "a"
 
 
 @pytest.mark.parametrize("number", [5, 6], ids=["its undelete was lost", "its update was not made"])

@@ -82,7 +82,7 @@ def test_what_cannot_be_read_is_refused_by_its_setting(spelling: Any) -> None:
 
 
 def test_the_error_names_what_there_is() -> None:
-    known = "ask_reviewer, by_confidence, by_rule, by_sobject, link, save_anyway, skip, undelete, update_existing"
+    known = "ask_reviewer, by_confidence, by_rule, by_sobject, link, retry_stale_rule, save_anyway, skip, undelete"
     with pytest.raises(SettingError, match=known):
         read_policy("merge")
 

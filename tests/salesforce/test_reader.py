@@ -11,7 +11,7 @@ from airflow_sf_dedup.core.keys import KeyRule
 from airflow_sf_dedup.core.record_ids import to_18
 from airflow_sf_dedup.core.sobjects import Field, SObject
 from airflow_sf_dedup.emulator import EmulatedOrg
-from airflow_sf_dedup.errors import PermissionRefusedError, PreflightError, TransientCallError
+from airflow_sf_dedup.errors import OutcomeUnknownError, PermissionRefusedError, PreflightError, TransientCallError
 from airflow_sf_dedup.salesforce.calling.session import SalesforceSession
 from airflow_sf_dedup.salesforce.connecting.fields import from_parts
 from airflow_sf_dedup.salesforce.ports import Origin
@@ -91,11 +91,20 @@ def test_what_is_no_record_is_not_read_as_one(canned_org: Any, reply: Any, sessi
 def test_many_ids_are_asked_for_in_statements_that_are_not_too_long(
     canned_org: Any, reply: Any, session: SalesforceSession
 ) -> None:
-    canned_org.answers(reply(body=[]), path="composite/sobjects")
+    canned_org.answers(reply(body=[None] * 2000), path="composite/sobjects")
     canned_org.answers(reply(body=page(), headers=XML), path="Soap")
     reader(session).by_id("Lead", [to_18(f"00Q{n:012d}") for n in range(4500)], ["Id"])
     assert [len(seen.json["ids"]) for seen in canned_org.sent_to("composite/sobjects")] == [2000, 2000, 500]
     assert all(len(seen.body) < 100_000 for seen in canned_org.sent_to("Soap"))
+
+
+def test_an_answer_of_fewer_records_than_were_asked_for_says_of_none_that_it_is_not_there(
+    canned_org: Any, reply: Any, session: SalesforceSession
+) -> None:
+    canned_org.answers(reply(body=[{"Id": ONE}]), path="composite/sobjects")
+    with pytest.raises(OutcomeUnknownError, match="cannot be read"):
+        reader(session).by_id("Lead", [ONE, TWO], ["Id"])
+    assert list(reader(session).by_id("Lead", [ONE, ONE], ["Id"])) == [ONE]
 
 
 @pytest.mark.parametrize(
@@ -177,7 +186,7 @@ def test_fields_that_the_sobject_does_not_have_are_not_asked_for(
 
 
 def test_many_origins_are_asked_for_2000_at_a_time(canned_org: Any, reply: Any, session: SalesforceSession) -> None:
-    canned_org.answers(reply(body=[]))
+    canned_org.answers(reply(body=[None] * 2000))
     assert origins(session, *(to_18(f"00Q{n:012d}") for n in range(4001))) == {}
     assert [len(seen.json["ids"]) for seen in canned_org.requests] == [2000, 2000, 1]
     assert origins(session) == {}

@@ -1,18 +1,21 @@
 """The audit in a SQL database: PostgreSQL for real deployments, a SQLite file on one machine.
 
-Each port of :mod:`airflow_sf_dedup.audit.base` is answered by the file of its name, in the tables of
-:mod:`airflow_sf_dedup.database.tables`; they must be there and current.
+Each port of :mod:`airflow_sf_dedup.audit.base` and :mod:`airflow_sf_dedup.audit.changes` is answered by the file of its
+name, in the tables of :mod:`airflow_sf_dedup.database.tables`; they must be there and current.
 """
 
 from __future__ import annotations
 
 from airflow_sf_dedup.audit.sql.call_counter import SqlCallCounter
+from airflow_sf_dedup.audit.sql.changes import SqlChanges
 from airflow_sf_dedup.audit.sql.detail_reader import SqlDetailReader
 from airflow_sf_dedup.audit.sql.entry_reader import SqlEntryReader
 from airflow_sf_dedup.audit.sql.entry_writer import SqlEntryWriter
 from airflow_sf_dedup.audit.sql.keeper import SqlKeeper
 from airflow_sf_dedup.audit.sql.load_reader import SqlLoadReader
 from airflow_sf_dedup.audit.sql.load_writer import SqlLoadWriter
+from airflow_sf_dedup.audit.sql.report_writer import SqlReportWriter
+from airflow_sf_dedup.audit.sql.reverts import SqlReverts
 from airflow_sf_dedup.audit.sql.row_reader import SqlRowReader
 from airflow_sf_dedup.audit.sql.rule_reader import SqlRuleReader
 from airflow_sf_dedup.audit.sql.totals_reader import SqlTotalsReader
@@ -23,6 +26,9 @@ class SqlAudit(
     SqlLoadWriter,
     SqlCallCounter,
     SqlEntryWriter,
+    SqlReportWriter,
+    SqlChanges,
+    SqlReverts,
     SqlLoadReader,
     SqlRowReader,
     SqlEntryReader,

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 
-from sqlalchemy import and_, func, select
+from sqlalchemy import Table, and_, func, select
 
-from airflow_sf_dedup.audit.base import DOUBTFUL_BELOW, DoubtfulMatches, SentAgain
+from airflow_sf_dedup.audit.base import DOUBTFUL_BELOW, DoubtfulMatches, SentAgain, WaitedForRules
 from airflow_sf_dedup.audit.sql.part import SqlPart
-from airflow_sf_dedup.audit.sql.rows import words_in
+from airflow_sf_dedup.audit.sql.rows import rule_wait_from, words_in
 from airflow_sf_dedup.core.entries import Action
 from airflow_sf_dedup.database import tables
 from airflow_sf_dedup.database.engine import reading
@@ -27,6 +27,15 @@ class SqlDetailReader(SqlPart):
         )
         with reading(self.engine) as connection:
             return SentAgain(*connection.execute(query).one())
+
+    def waited_for_rules(self, load_id: str) -> WaitedForRules:
+        """How many rows of a load waited for rules that were switched off, how often and how long."""
+        columns = tables.rule_wait.c
+        query = select(tables.rule_wait).where(columns.load_id == load_id)
+        with reading(self.engine) as connection:
+            waits = [rule_wait_from(row) for row in connection.execute(query).mappings()]
+        most, longest = (max(each, default=0) for each in ((w.times for w in waits), (w.seconds for w in waits)))
+        return WaitedForRules(len(waits), int(most), float(longest))
 
     def doubtful_matches(self, load_id: str) -> DoubtfulMatches:
         """The rows of a load that updated a record whose match confidence was low, by the best match of each."""
@@ -47,7 +56,14 @@ class SqlDetailReader(SqlPart):
 
     def rows_by_rule(self, load_id: str) -> Mapping[str, int]:
         """Duplicate rule to the number of rows of a load that it named records for, most first."""
-        columns, rows = tables.match.c, func.count(tables.match.c.row_number.distinct())
+        return self._rows_by_rule(tables.match, load_id)
+
+    def rows_by_report(self, load_id: str) -> Mapping[str, int]:
+        """Duplicate rule to the number of rows of a load that were saved and that it reports, most first."""
+        return self._rows_by_rule(tables.rule_report, load_id)
+
+    def _rows_by_rule(self, table: Table, load_id: str) -> Mapping[str, int]:
+        columns, rows = table.c, func.count(table.c.row_number.distinct())
         query = (
             select(columns.duplicate_rule, rows)
             .where(columns.load_id == load_id, columns.duplicate_rule.is_not(None))

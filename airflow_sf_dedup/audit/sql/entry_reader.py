@@ -10,8 +10,10 @@ from sqlalchemy import ColumnElement, Connection, Select, select
 
 from airflow_sf_dedup.audit.sql.conditions import entries_of
 from airflow_sf_dedup.audit.sql.part import SqlPart
-from airflow_sf_dedup.audit.sql.rows import entry_from, match_from
+from airflow_sf_dedup.audit.sql.rows import entry_from, match_from, rule_report_from, rule_wait_from
 from airflow_sf_dedup.core.entries import Action, Entry, MatchEntry
+from airflow_sf_dedup.core.rule_reports import RuleReport
+from airflow_sf_dedup.core.rule_waits import RuleWait
 from airflow_sf_dedup.database import tables
 from airflow_sf_dedup.database.bulk import among
 from airflow_sf_dedup.database.engine import reading
@@ -53,7 +55,12 @@ class SqlEntryReader(SqlPart):
             load_id, numbers = rows[0]["load_id"], [row["row_number"] for row in rows]
             matches = _matches(connection, load_id, numbers)
             values = _values(connection, load_id, numbers)
-        return [entry_from(row, matches[row["row_number"]], values.get(row["row_number"])) for row in rows]
+            waits = _waits(connection, load_id, numbers)
+            reports = _reports(connection, load_id, numbers)
+        return [
+            entry_from(row, matches[number], values.get(number), waits.get(number), reports.get(number, ()))
+            for number, row in zip(numbers, rows, strict=True)
+        ]
 
 
 def _of_rows(connection: Connection, query: Select[Any], load_id: str, rows: list[int]) -> Select[Any]:
@@ -72,3 +79,16 @@ def _matches(connection: Connection, load_id: str, rows: list[int]) -> Mapping[i
 def _values(connection: Connection, load_id: str, rows: list[int]) -> Mapping[int, Mapping[str, Any]]:
     query = _of_rows(connection, select(tables.payload), load_id, rows)
     return {row.row_number: row.field_values for row in connection.execute(query)}
+
+
+def _waits(connection: Connection, load_id: str, rows: list[int]) -> Mapping[int, RuleWait]:
+    query = _of_rows(connection, select(tables.rule_wait), load_id, rows)
+    return {row["row_number"]: rule_wait_from(row) for row in connection.execute(query).mappings()}
+
+
+def _reports(connection: Connection, load_id: str, rows: list[int]) -> Mapping[int, list[RuleReport]]:
+    query = _of_rows(connection, select(tables.rule_report), load_id, rows)
+    reports: defaultdict[int, list[RuleReport]] = defaultdict(list)
+    for row in connection.execute(query.order_by(tables.rule_report.c.record_set_id)).mappings():
+        reports[row["row_number"]].append(rule_report_from(row))
+    return reports

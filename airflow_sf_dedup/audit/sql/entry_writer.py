@@ -10,7 +10,14 @@ from tenacity import Retrying, retry_if_exception_type, stop_after_attempt
 
 from airflow_sf_dedup.audit.sql.held_load import hold_load
 from airflow_sf_dedup.audit.sql.part import SqlPart
-from airflow_sf_dedup.audit.sql.rows import entry_row, first_decisions, match_rows, may_be_replaced, payload_rows
+from airflow_sf_dedup.audit.sql.rows import (
+    entry_row,
+    first_decisions,
+    match_rows,
+    may_be_replaced,
+    payload_rows,
+    rule_wait_rows,
+)
 from airflow_sf_dedup.core.entries import Action, Entry
 from airflow_sf_dedup.database import tables
 from airflow_sf_dedup.database.bulk import among, insert_rows
@@ -18,7 +25,7 @@ from airflow_sf_dedup.database.engine import writing
 
 
 class SqlEntryWriter(SqlPart):
-    """Writes entries with what hangs on them, in ``sf_dedup_entry``, ``sf_dedup_match`` and ``sf_dedup_payload``."""
+    """Writes entries with what hangs on them, in tables of their own."""
 
     def remember(self, load_id: str, entries: Sequence[Entry]) -> None:
         """Write entries, in one transaction; settled entries of the same rows stay as they are.
@@ -60,3 +67,14 @@ def _insert(connection: Connection, load_id: str, entries: Sequence[Entry]) -> N
     insert_rows(connection, tables.entry, (entry_row(load_id, entry) for entry in entries))
     insert_rows(connection, tables.match, (row for entry in entries for row in match_rows(load_id, entry)))
     insert_rows(connection, tables.payload, (row for entry in entries for row in payload_rows(load_id, entry)))
+    _insert_waits(connection, load_id, [entry for entry in entries if entry.rule_wait is not None])
+
+
+def _insert_waits(connection: Connection, load_id: str, entries: Sequence[Entry]) -> None:
+    """Each in place of what was known of the row's waits before."""
+    if not entries:
+        return
+    columns = tables.rule_wait.c
+    numbers = among(connection.dialect, columns.row_number, [entry.row_number for entry in entries])
+    connection.execute(delete(tables.rule_wait).where(columns.load_id == load_id, numbers))
+    insert_rows(connection, tables.rule_wait, (row for entry in entries for row in rule_wait_rows(load_id, entry)))

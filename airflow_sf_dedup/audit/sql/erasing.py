@@ -9,7 +9,21 @@ from hashlib import blake2b
 from secrets import token_hex
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Engine, Table, delete, func, insert, or_, select, tuple_, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Engine,
+    Table,
+    Text,
+    cast,
+    delete,
+    func,
+    insert,
+    or_,
+    select,
+    tuple_,
+    update,
+)
 
 from airflow_sf_dedup.core.entries import ERASED
 from airflow_sf_dedup.core.keys import KeyRule
@@ -18,14 +32,14 @@ from airflow_sf_dedup.database import tables
 from airflow_sf_dedup.database.bulk import among
 from airflow_sf_dedup.database.engine import writing
 from airflow_sf_dedup.database.erasure import empty_wal
-from airflow_sf_dedup.database.storable import key_hash, stored_key
+from airflow_sf_dedup.database.storable import json_text, key_hash, stored_key
 
 #: Folds as broadly as claims do; that is the same for every field.
 _ANY_KEY = KeyRule(Field(name="", label="", type="string"))
 
 
 def erase(engine: Engine, key: str, *, sobject: str | None, external_id_field: str | None, now: datetime) -> int:
-    """Remove key, row hash, values, field differences and messages of every entry with this very key.
+    """Remove key, row hash, values, field differences, changes and messages of every entry with this very key.
 
     The key also goes from matches of other rows, from record claims and from the journal, and its digest from
     watermarks and from key claims that have expired, whoever made them. What stays is
@@ -83,6 +97,7 @@ def _erase_parts(connection: Connection, key: str, loads: list[ColumnElement[boo
         .where(or_(of_rows, carries_key), *_within(tables.match, loads))
         .values(key=None, field_differences=None, field_states=None, cautions=None)
     )
+    _erase_changes(connection, key, rows, loads)
     spellings = {key, key.lower(), key.upper(), key.casefold()}
     connection.execute(
         delete(tables.record_claim).where(
@@ -90,6 +105,14 @@ def _erase_parts(connection: Connection, key: str, loads: list[ColumnElement[boo
             *_within(tables.record_claim, loads),
         )
     )
+
+
+def _erase_changes(connection: Connection, key: str, rows: Any, loads: list[ColumnElement[bool]]) -> None:
+    """What rows of the key changed, and whatever else had the key in a field before or after."""
+    change = tables.change.c
+    of_rows = tuple_(change.load_id, change.row_number).in_(rows)
+    carries_key = or_(*(cast(value, Text) == json_text(key) for value in (change.before, change.after)))
+    connection.execute(delete(tables.change).where(or_(of_rows, carries_key), *_within(tables.change, loads)))
 
 
 def _erase_from_journal(connection: Connection, keys: set[str], loads: list[ColumnElement[bool]]) -> None:

@@ -17,13 +17,18 @@ from airflow_sf_dedup.database.erasure import empty_wal
 #: Rows that still wait for a person, or behind one who does: their values are needed whole.
 _WAITING = sorted(action.value for action in (Action.AWAITING_REVIEW, Action.HELD))
 
-#: What hangs on a load, beside its entries.
-_OF_LOADS = (
+#: What hangs on a load beside its entries.
+_OF_A_LOAD = (
     tables.match,
     tables.payload,
+    tables.rule_wait,
+    tables.rule_report,
     tables.event,
     tables.call_count,
     tables.key_doubt,
+    tables.change,
+    tables.revert,
+    tables.reverted,
     tables.duplicate_job,
     tables.found_match,
 )
@@ -93,6 +98,6 @@ def _with_waiting_rows(engine: Engine, load_ids: list[str]) -> list[str]:
 def _delete_load(engine: Engine, load_id: str) -> int:
     with writing(engine) as connection:
         connection.execute(delete(tables.load).where(tables.load.c.load_id == load_id))
-        for table in _OF_LOADS:
+        for table in _OF_A_LOAD:
             connection.execute(delete(table).where(table.c.load_id == load_id))
         return connection.execute(delete(tables.entry).where(tables.entry.c.load_id == load_id)).rowcount

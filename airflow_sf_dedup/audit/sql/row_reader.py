@@ -8,7 +8,9 @@ from sqlalchemy import ColumnElement, and_, or_, select
 
 from airflow_sf_dedup.audit.sql.conditions import entries_of
 from airflow_sf_dedup.audit.sql.part import SqlPart
+from airflow_sf_dedup.audit.sql.rows import rule_wait_from
 from airflow_sf_dedup.core.entries import UNSETTLED, Action
+from airflow_sf_dedup.core.rule_waits import RuleWait
 from airflow_sf_dedup.database import tables
 from airflow_sf_dedup.database.bulk import among
 from airflow_sf_dedup.database.engine import reading
@@ -47,6 +49,15 @@ class SqlRowReader(SqlPart):
     def unknown_rows(self, load_id: str, partition: int) -> frozenset[int]:
         """The rows of a partition whose entry says ``unknown``."""
         return frozenset(self._numbers(*entries_of(load_id, [Action.UNKNOWN], partition)))
+
+    def rule_waits(self, load_id: str, partition: int) -> Mapping[int, RuleWait]:
+        """Row number to how the row waited for a rule that was switched off; rows that did not are absent."""
+        entry, wait = tables.entry.c, tables.rule_wait.c
+        same_row = and_(wait.load_id == entry.load_id, wait.row_number == entry.row_number)
+        query = select(tables.rule_wait).join_from(tables.rule_wait, tables.entry, same_row)
+        with reading(self.engine) as connection:
+            rows = connection.execute(query.where(*entries_of(load_id, partition=partition))).mappings()
+            return {row["row_number"]: rule_wait_from(row) for row in rows}
 
     def rows_without_entry(self, load_id: str, last: int) -> Iterator[int]:
         """The row numbers from 1 to ``last`` that have no entry; numbers of entries are read page by page."""

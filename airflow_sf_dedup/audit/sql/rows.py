@@ -11,6 +11,8 @@ from sqlalchemy import RowMapping
 from airflow_sf_dedup.audit.base import Load
 from airflow_sf_dedup.core.entries import UNSETTLED, Action, Entry, MatchEntry
 from airflow_sf_dedup.core.record_state import RecordState
+from airflow_sf_dedup.core.rule_reports import RuleReport
+from airflow_sf_dedup.core.rule_waits import RuleWait
 from airflow_sf_dedup.database.columns import utc_text
 from airflow_sf_dedup.database.storable import (
     json_text,
@@ -37,8 +39,12 @@ def first_decisions(entries: Iterable[Entry]) -> dict[int, Entry]:
 
 
 def may_be_replaced(action: Action, entry: Entry) -> bool:
-    """Whether an entry of that action makes room: that a row was not sent again says nothing of why it failed."""
-    return action in UNSETTLED and not (action is Action.FAILED and entry.action is Action.NOT_SENT)
+    """Whether an entry of that action makes room: that a row was not sent again says nothing of why it failed.
+
+    One that waits for a rule was sent again, and refused for another reason.
+    """
+    is_unsent = entry.action is Action.NOT_SENT and entry.rule_wait is None
+    return action in UNSETTLED and not (action is Action.FAILED and is_unsent)
 
 
 def entry_row(load_id: str, entry: Entry) -> Row:
@@ -94,12 +100,48 @@ def payload_rows(load_id: str, entry: Entry) -> Iterator[Row]:
         yield (load_id, entry.row_number, json_text(entry.values))
 
 
-def entry_from(row: RowMapping, matches: Sequence[MatchEntry], values: Mapping[str, Any] | None) -> Entry:
-    """An entry from its row, its matches and its kept values."""
+def rule_wait_rows(load_id: str, entry: Entry) -> Iterator[Row]:
+    """The row of ``sf_dedup_rule_wait``, where the entry says that its row waited."""
+    if (wait := entry.rule_wait) is not None:
+        yield (load_id, entry.row_number, wait.times, utc_text(wait.since), utc_text(wait.until))
+
+
+def rule_wait_from(row: RowMapping) -> RuleWait:
+    """The waits of a row from their line."""
+    return RuleWait(row["times"], row["waiting_since"], row["due_at"])
+
+
+def rule_report_row(load_id: str, row_number: int, report: RuleReport) -> Row:
+    """The columns of ``sf_dedup_rule_report``, in the table's order."""
+    return (
+        load_id,
+        row_number,
+        report.record_set_id,
+        report.duplicate_rule,
+        report.reported_at and utc_text(report.reported_at),
+        report.records,
+        ",".join(report.others) or None,
+    )
+
+
+def rule_report_from(row: RowMapping) -> RuleReport:
+    """A report from its line."""
+    others = words_in(row["other_ids"])
+    return RuleReport(row["record_set_id"], row["duplicate_rule"], row["reported_at"], row["records"], others)
+
+
+def entry_from(
+    row: RowMapping,
+    matches: Sequence[MatchEntry],
+    values: Mapping[str, Any] | None,
+    rule_wait: RuleWait | None = None,
+    reports: Sequence[RuleReport] = (),
+) -> Entry:
+    """An entry from its row, its matches, its kept values, its waits and what rules report of it."""
     fields = {name: value for name, value in row.items() if name != "load_id"}
     fields["action"] = Action(fields["action"])
     fields["error_fields"] = words_in(fields["error_fields"])
-    return Entry(**fields, matches=tuple(matches), values=values)
+    return Entry(**fields, matches=tuple(matches), values=values, rule_wait=rule_wait, reports=tuple(reports))
 
 
 def words_in(text: str | None) -> tuple[str, ...]:

@@ -8,8 +8,11 @@ from typing import Any
 from airflow_sf_dedup.emulator.errors import SettingError, not_found
 from airflow_sf_dedup.emulator.http import Request
 from airflow_sf_dedup.emulator.rules.duplicate_rules import DuplicateRule
-from airflow_sf_dedup.emulator.setting_values import Reader, choice, flag, optional, text
+from airflow_sf_dedup.emulator.setting_values import Reader, choice, flag, number, optional, text
 from airflow_sf_dedup.emulator.state.org import Org
+
+#: Seconds in which saves still run the rules as they were before the change.
+STALE_FOR = "stale_for"
 
 
 def _operations(given: Any) -> frozenset[str]:
@@ -28,6 +31,7 @@ _READERS: dict[str, Reader] = {
     "label": text,
     "security": choice("enforce_sharing", "bypass_sharing"),
     "description": optional(text),
+    STALE_FOR: number(0),
 }
 
 
@@ -42,9 +46,11 @@ def _one(org: Org, request: Request, name: str) -> Any:
 def _change(org: Org, request: Request, name: str) -> Any:
     """:raises SettingError: a setting that cannot be changed, or not to this."""
     rule = _named(org, name)
-    changes = {each: _read(each, value) for each, value in request.json_object().items()}
+    given = dict(request.json_object())
+    stale_for = _read(STALE_FOR, given.pop(STALE_FOR, 0.0))
+    changes = {each: _read(each, value) for each, value in given.items()}
     with org.lock:
-        org.rules.change_rule(rule.full_name, changes)
+        org.rules.change_rule(rule.full_name, changes, stale_for=stale_for)
     return _shown(org.rules.book.duplicate[rule.full_name])
 
 
@@ -75,5 +81,5 @@ def _shown(rule: DuplicateRule) -> dict[str, Any]:
 CONTROLS = (
     ("GET", "rules", _all, "the duplicate rules"),
     ("GET", "rules/{name}", _one, "one of them, as it is now"),
-    ("PATCH", "rules/{name}", _change, "changes it until the reset: active, action_on_insert, alert_text …"),
+    ("PATCH", "rules/{name}", _change, "changes it until the reset: active, stale_for, action_on_insert …"),
 )

@@ -55,10 +55,11 @@ class LiveRules:
             found = self._active[sobject] = self.book.active(sobject)
         return found
 
-    def change_rule(self, name: str, changes: Mapping[str, Any]) -> None:
+    def change_rule(self, name: str, changes: Mapping[str, Any], *, stale_for: float = 0.0) -> None:
         """Changes attributes of a duplicate rule, for every call from now on.
 
         :param name: its developer name, or ``Lead.Lead_Email`` where several sobjects have one of that name.
+        :param stale_for: seconds in which saves still run the rules as they were, as after a deployment.
         :raises SettingError: no such rule, or more active ones than an org may have.
         """
         rule = self.book.named(name)
@@ -67,7 +68,7 @@ class LiveRules:
         book = self.book.with_rule(replace(rule, **changes))
         if len(book.active(rule.sobject)) > MOST_ACTIVE:
             raise SettingError(f"rules.{name}", f"more than {MOST_ACTIVE} active rules for {rule.sobject}")
-        self.change(book)
+        self.change(book, cached_for=stale_for)
 
     def _known_to_this_call(self, cached: _Cached) -> RuleBook:
         if self._clock() >= cached.until:

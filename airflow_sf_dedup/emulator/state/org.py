@@ -200,14 +200,15 @@ class Org:
             self.physics = self.physics.changed(settings)
             self.accounting.bear(self.definition.daily_api_requests, self.physics.daily_api_requests)
 
-    def switch_rule(self, name: str, *, active: bool) -> None:
+    def switch_rule(self, name: str, *, active: bool, stale_for: float = 0.0) -> None:
         """Switches a duplicate rule on or off, for every call from now on.
 
         :param name: its developer name, or ``Lead.Lead_Email`` where several sobjects have one of that name.
+        :param stale_for: seconds in which saves still run the rules as they were, as after a deployment.
         :raises SettingError: no such rule, or more active ones than an org may have.
         """
         with self.lock:
-            self.rules.change_rule(name, {"active": active})
+            self.rules.change_rule(name, {"active": active}, stale_for=stale_for)
 
     def expire_sessions(self) -> int:
         """Makes every access token invalid; returns how many there were."""

@@ -48,6 +48,7 @@ def manifest_of(load: Load, settings: PartitionSettings, describe: SObject, fit:
         columns=tuple(fit.columns),
         allow_non_unique_key=settings.allow_non_unique_key,
         created_at=now,
+        newer_than=settings.newer_than,
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -50,7 +50,8 @@ class Cases:
             return []
         holders = self.reader.all_holders([row.record.key for row in blocked])
         stored = read_merged(self._read, self._ids(blocked, holders))
-        stored |= self.others.read(m for row in blocked for m in row.found.matches or () if not self._is_own(m))
+        others = (m for row in blocked for m in row.found.matches or () if not self._is_own(m))
+        stored |= self.others.read((*others, *self.others.conversions(stored.values())))
         read_at = self.now()
         return [self._case(row, holders, stored, read_at) for row in blocked]
 
@@ -120,10 +121,11 @@ class Cases:
             record_id, trail = living(match.record_id, stored) if self._is_own(match) else (match.record_id, ())
             by_id[record_id].append(match)
             merges[record_id].update(dict.fromkeys(trail))
-        return tuple(
+        records = (
             self._matched(tuple(some), stored.get(record_id), tuple(merges[record_id]), row)
             for record_id, some in by_id.items()
         )
+        return tuple(self.others.followed(record, stored, row) for record in records)
 
     def _matched(
         self,
@@ -135,7 +137,7 @@ class Cases:
         if stored is None:
             return MatchedRecord(matches, merges=merges)
         if not self._is_own(matches[0]):
-            return self.others.matched(matches, stored, row)
+            return replace(self.others.matched(matches, stored, row), is_claimed=self._is_claimed(stored, row))
         carried = stored.values.get(self.key_rule.field.name)
         is_blank = carried is None or not str(carried).strip()
         return MatchedRecord(
@@ -145,9 +147,12 @@ class Cases:
             merges=merges,
             key=None if carried is None else str(carried),
             carries_another_key=not is_blank and self.key_rule.fold_stored(carried) != self.key_rule.fold(row.key),
-            is_claimed=self.claimed.get(stored.record_id) == self.key_rule.fold(row.key),
+            is_claimed=self._is_claimed(stored, row),
             values={**stored.values, **self._parents(stored.values, row)},
         )
+
+    def _is_claimed(self, stored: StoredRecord, row: Record) -> bool:
+        return self.claimed.get(stored.record_id) == self.key_rule.fold(row.key)
 
     def _state(self, stored: StoredRecord) -> RecordState:
         is_told = stored.state is not RecordState.LIVE or self.key_rule.field.name in stored.values

@@ -10,6 +10,7 @@ from airflow_sf_dedup.core.decisions import (
     UndeleteMatch,
     UpdateMatch,
     UpdateOther,
+    WaitForRule,
     certain_match,
     deleted_match,
 )
@@ -42,6 +43,8 @@ def may_be_carried_out(decision: Decision, case: DuplicateCase) -> bool:
             return _may_be_saved(case) and (not rules or case.is_refused_only_by(rules))
         case LinkRow():
             return _may_be_saved(case) and may_be_linked(decision, case)
+        case WaitForRule():
+            return case.is_refused_only_by_inactive_rules and case.rule_waits < decision.times
         case _:
             return True
 

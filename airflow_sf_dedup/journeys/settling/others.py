@@ -5,12 +5,15 @@ from __future__ import annotations
 import logging
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+from airflow_sf_dedup.core.conversions import CONTACT
 from airflow_sf_dedup.core.correspondence import counterpart
 from airflow_sf_dedup.core.decisions import MatchedRecord
 from airflow_sf_dedup.core.outcomes import Match
+from airflow_sf_dedup.core.record_ids import record_id_in
+from airflow_sf_dedup.core.record_state import RecordState
 from airflow_sf_dedup.core.records import Record
 from airflow_sf_dedup.core.sobjects import Field, SObject
 from airflow_sf_dedup.errors import CallError, PermissionRefusedError, PreflightError, RequestRefusedError
@@ -74,6 +77,21 @@ class OtherMatches:
             ids[name][match.record_id] = None
         return {record.record_id: record for name, of_it in ids.items() for record in self._read(name, of_it)}
 
+    def conversions(self, records: Iterable[StoredRecord]) -> list[Match]:
+        """The contacts that converted leads among these have become, where a policy may write to contacts."""
+        if not any(each.sobject.lower() == CONTACT.lower() for each in self.named):
+            return []
+        found = (record.values.get("ConvertedContactId") for record in records if record.state is RecordState.CONVERTED)
+        return [Match(contact, CONTACT) for contact in map(record_id_in, found) if contact]
+
+    def followed(self, record: MatchedRecord, stored: Mapping[str, StoredRecord], row: Record) -> MatchedRecord:
+        """The same; a converted lead with the contact that it has become, if that was read."""
+        contact = record_id_in(record.leads_to) if record.state is RecordState.CONVERTED else None
+        if contact is None or contact not in stored:
+            return record
+        matches = tuple(replace(match, record_id=contact, sobject=CONTACT) for match in record.matches)
+        return replace(record, became=self.matched(matches, stored[contact], row))
+
     def matched(self, matches: tuple[Match, ...], stored: StoredRecord, row: Record) -> MatchedRecord:
         """A record that was read, held against a row."""
         other = self.others.get(matches[0].sobject)
@@ -103,7 +121,7 @@ class OtherMatches:
     def _fields(self, other: SObject) -> list[str]:
         twins = (counterpart(self.sobject, field, other) for field in self.sobject.fields)
         named = (other.field(name) for each in self._named(other) for name in (each.stamp, *each.fields))
-        found = (other.field("IsConverted"), *twins, *named)
+        found = (*(other.field(name) for name in ("IsConverted", "LastModifiedDate", "SystemModstamp")), *twins, *named)
         return list(dict.fromkeys(["Id", *(field.name for field in found if field is not None)]))
 
     def _named(self, other: SObject) -> Iterator[OtherFields]:

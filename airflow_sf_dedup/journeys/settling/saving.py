@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
+from airflow_sf_dedup.core.changes import Change
 from airflow_sf_dedup.core.decisions import DuplicateCase
 from airflow_sf_dedup.core.entries import Action
 from airflow_sf_dedup.core.outcomes import DuplicatesFound, Outcome, Saved
@@ -51,6 +52,10 @@ class SavesAnyway:
         """One upsert for each."""
         rows = [[self.as_sent(each) for each in chunk] for chunk in chunks]
         return self.api.upsert(rows, allow_save=True, on_late=on_late)
+
+    def changes(self, item: Settling) -> Iterable[Change]:
+        """No matched record is touched."""
+        return ()
 
     def as_sent(self, item: Settling) -> Record:
         """As it is."""

@@ -23,6 +23,7 @@ from airflow_sf_dedup.journeys.settling.book import Book
 from airflow_sf_dedup.journeys.settling.cases import Cases
 from airflow_sf_dedup.journeys.settling.deciding import decide_on
 from airflow_sf_dedup.journeys.settling.naming import Naming, named, still_blocked, unnamed
+from airflow_sf_dedup.journeys.settling.stale_rules import StaleRules
 from airflow_sf_dedup.policies.base import Policy, needs_fresh_rules
 
 
@@ -51,6 +52,7 @@ class Settlement:
     carries_out: Mapping[type[Decision], CarriesOut]
     entries: EntryMaker
     sink: EntryWriter
+    stale_rules: StaleRules
     _contested: list[Answered[Record]] = field(default_factory=list, init=False)
 
     def settle(self, blocked: Sequence[Blocked]) -> list[Entry]:
@@ -65,6 +67,7 @@ class Settlement:
             book.read_at = utc_now()
             open_cases = with_shared_mailboxes(self.cases.read(rows))
             cases = {case.record.row_number: case for case in open_cases}
+            open_cases = self.stale_rules.told(open_cases)
             while open_cases:
                 open_cases = self._carry_out([decide_on(case, self.policy) for case in open_cases], book)
         except CallError as error:

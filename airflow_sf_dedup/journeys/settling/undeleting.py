@@ -7,7 +7,7 @@ bin is refused, and a re-read tells whether it is live.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from airflow_sf_dedup.core.decisions import DuplicateCase, UndeleteMatch
@@ -32,6 +32,13 @@ class UpdatesUndeleted(UpdatesMatch):
     """Updates records that have just left the recycle bin; the audit says so, whatever becomes of the update."""
 
     failed: str = "undeleted_update_failed"
+
+    def release(self, items: Iterable[Settling]) -> None:
+        """Nothing: by its claim a later try knows that the load has brought the record back, and goes on with it."""
+
+    def not_undeleted(self, items: Iterable[Settling]) -> None:
+        """Give up the claims on records that stayed where they were."""
+        super().release(items)
 
     def done(self, item: Settling) -> str:
         """Where the record was."""
@@ -64,7 +71,7 @@ class Undeletes:
         except CallError:
             left = list(sender.left())
             book.doubt(each.of(each.row.record) for each in left)
-            self.update.release(each.row for each in left if not each.in_doubt)
+            self.update.not_undeleted(each.row for each in left if not each.in_doubt)
             raise
         return reopened
 
@@ -76,7 +83,7 @@ class Undeletes:
         stored = self._re_read([each for each in batch if not isinstance(each.outcome, Saved)])
         live = [each.row for each in batch if isinstance(each.outcome, Saved) or _is_live(each.row, stored)]
         rest = [each for each in batch if not isinstance(each.outcome, Saved) and not _is_live(each.row, stored)]
-        self.update.release(each.row for each in rest if not is_in_doubt(each.outcome))
+        self.update.not_undeleted(each.row for each in rest if not is_in_doubt(each.outcome))
         over = [each for each in rest if is_in_doubt(each.outcome) or fails_for_now(each.outcome, None)]
         book.close([self._entry(each) for each in over])
         return live, [each.row.refused(_why(each, stored)) for each in rest if each not in over]

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
+from airflow_sf_dedup.core.changes import Change
 from airflow_sf_dedup.core.decisions import DuplicateCase, MatchedRecord, UndeleteMatch, UpdateMatch, UpdateOther
 from airflow_sf_dedup.core.entries import Action
 from airflow_sf_dedup.core.keys import KeyRule
@@ -19,6 +20,7 @@ from airflow_sf_dedup.journeys.sending.senders import Room
 from airflow_sf_dedup.journeys.sending.under_way import Answered
 from airflow_sf_dedup.journeys.settling.blocked import Settling
 from airflow_sf_dedup.journeys.settling.book import Book
+from airflow_sf_dedup.journeys.settling.changing import Told
 from airflow_sf_dedup.journeys.settling.writing import Writer
 from airflow_sf_dedup.locks.base import RecordClaim, RecordClaims
 from airflow_sf_dedup.salesforce.ports import ChunkAnswer, ChunkApi, RecordUpdate
@@ -49,6 +51,8 @@ class UpdatesMatch:
     def done(self, item: Settling) -> str | None:
         """That the record is another than the one that was named."""
         found = _match(item)
+        if found is None and isinstance(item.decided.decision, UpdateOther):
+            return "followed_conversion"
         return "followed_merge" if found and found.merges else None
 
     @property
@@ -68,6 +72,11 @@ class UpdatesMatch:
     def call(self, chunks: Sequence[Sequence[Settling]], /, *, on_late: Callable[[], None]) -> list[ChunkAnswer]:
         """One update for each."""
         return self.api.update([[_update(item) for item in chunk] for chunk in chunks], on_late=on_late)
+
+    def changes(self, item: Settling) -> Iterable[Change]:
+        """The fields of the matched record that will differ."""
+        record = _match(item)
+        return Told(self.writer.entries.keeps).of_update(item, record, _update(item)) if record else ()
 
     def as_sent(self, item: Settling) -> Record:
         """With the fields that the decision chose."""

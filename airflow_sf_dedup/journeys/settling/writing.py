@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from airflow_sf_dedup.core.changes import Change
 from airflow_sf_dedup.core.decisions import DuplicateCase
 from airflow_sf_dedup.core.entries import Action, Entry
 from airflow_sf_dedup.core.outcomes import DuplicatesFound, Outcome, Saved
@@ -47,6 +48,9 @@ class Way(Protocol):
     def call(self, chunks: Sequence[Sequence[Settling]], /, *, on_late: Callable[[], None]) -> list[ChunkAnswer]:
         """Write what was decided."""
 
+    def changes(self, item: Settling) -> Iterable[Change]:
+        """What it changes in a record that was there before."""
+
     def as_sent(self, item: Settling) -> Record:
         """The row with the values that are written."""
 
@@ -68,17 +72,24 @@ class Way(Protocol):
 
 @dataclass(frozen=True)
 class Writer:
-    """Writes decisions of any kind."""
+    """Writes decisions of any kind.
+
+    :ivar keep_changes: commits what is about to be changed.
+    """
 
     senders: Senders
     lost_answers: LostAnswers
     entries: EntryMaker
+    keep_changes: Callable[[Sequence[Change]], None]
 
     def write(self, items: Sequence[Settling], way: Way, book: Book) -> list[DuplicateCase]:
         """Every row is closed in the book, handed back by it, or answered: its decision was refused.
 
+        What is to be changed is committed before the first call.
+
         :raises CallError: a call failed for good; the book knows which of the rows may be in the org.
         """
+        self.keep_changes([change for item in items for change in way.changes(item)])
         sender = self.senders.by_calls(way.call, way.terms, way.room, record_of)
         reopened: list[DuplicateCase] = []
         try:

@@ -241,11 +241,16 @@ def read_query(document: Mapping[str, Any]) -> tuple[list[dict[str, str | None]]
         raise TransientCallError("the answer to a query does not say whether it is done", code="UNREADABLE_ANSWER")
     if not done and not (isinstance(more, str) and more.startswith("/services/data/")):
         raise TransientCallError("a query's answer is not done and leads no further", code="UNREADABLE_ANSWER")
-    rows = [
-        {name: _as_text(value) for name, value in record.items() if not isinstance(value, Mapping | list)}
-        for record in _mappings(records)
-    ]
-    return rows, None if done else more
+    return [dict(_texts(record)) for record in _mappings(records)], None if done else more
+
+
+def _texts(record: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str | None]]:
+    """Field name to text; those of a parent by its relationship: ``Account.Name``."""
+    for name, value in record.items():
+        if isinstance(value, Mapping):
+            yield from _texts(value, f"{prefix}{name}.") if name != "attributes" else ()
+        elif not isinstance(value, list):
+            yield prefix + name, _as_text(value)
 
 
 def _as_text(value: Any) -> str | None:

@@ -301,11 +301,17 @@ def read_query(answer: Element) -> tuple[list[dict[str, str | None]], str | None
 
 
 def _read_record(record: Element) -> dict[str, str | None]:
-    """Field name to text. ``Id`` stands twice: first of itself, then as a field, which may be nil."""
+    """Field name to text. ``Id`` stands twice: first of itself, then as a field, which may be nil.
+
+    The fields of a parent stand by its relationship: ``Account.Name``.
+    """
     values: dict[str, str | None] = {}
     for field in record:
         name = _name(field)
-        values[name] = values.get(name) or (None if field.get(_NIL) == "true" else field.text or None)
+        if len(field):
+            values.update((f"{name}.{of_parent}", text) for of_parent, text in _read_record(field).items())
+        else:
+            values[name] = values.get(name) or (None if field.get(_NIL) == "true" else field.text or None)
     return values
 
 

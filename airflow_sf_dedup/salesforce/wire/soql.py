@@ -73,6 +73,17 @@ def selects_deleted(
     return _with_lists(head, (f"'{each}'" for each in ids), ")", room, most_ids)
 
 
+def selects_referring(
+    sobject: str, field: str, ids: Sequence[str], fields: Iterable[str], *, room: Room = IN_A_BODY, most_ids: int = 2000
+) -> Iterator[str]:
+    """The statements that find the records whose field has one of the ids.
+
+    :param fields: to read of each.
+    """
+    head = f"SELECT {_names('Id', *fields)} FROM {sobject} WHERE {field} IN ("
+    return _with_lists(head, (f"'{each}'" for each in ids), ")", room, most_ids)
+
+
 def _names(*fields: str) -> str:
     return ", ".join(dict.fromkeys(fields))
 

@@ -21,8 +21,11 @@ from airflow_sf_dedup.audit.base import (
     LoadMissingError,
     Period,
     SentAgain,
+    WaitedForRules,
 )
 from airflow_sf_dedup.core.entries import UNSETTLED, Action, Entry, MatchEntry
+from airflow_sf_dedup.core.rule_reports import RuleReport
+from airflow_sf_dedup.core.rule_waits import RuleWait
 
 # ruff: noqa: S101
 
@@ -55,6 +58,11 @@ def an_entry(row_number: int, action: Action = Action.CREATED, **changes: Any) -
     return replace(Entry(row_number=row_number, action=action, at=BEGIN, key=f"key-{row_number}"), **changes)
 
 
+def a_wait(times: int) -> RuleWait:
+    """A row that was put off first when the load began, and for the last time five minutes long."""
+    return RuleWait(times, since=BEGIN, until=BEGIN + timedelta(minutes=5))
+
+
 MATCH = MatchEntry(
     record_id="00Q000000000001EAA",
     sobject="Lead",
@@ -69,6 +77,8 @@ MATCH = MatchEntry(
     field_states={"Email": "different", "LastName": "same"},
     cautions=("names_disagree", "shared_mailbox"),
 )
+
+A_REPORT = RuleReport("0GK000000000001AAA", "Leads_by_mail", BEGIN, 2, ("00Q000000000002EAA",))
 
 
 class AuditContract:
@@ -103,6 +113,47 @@ class AuditContract:
         audit.remember(load.load_id, [Entry(number, Action.NOT_SENT, BEGIN) for number in (1, 2, 3)])
         kept = {entry.row_number: entry.action for entry in audit.entries(load.load_id)}
         assert kept == {1: Action.FAILED, 2: Action.NOT_SENT, 3: Action.NOT_SENT}
+
+    def test_a_row_that_waits_for_a_rule_was_sent_again_and_says_so(self, audit: KeptAudit, load: Load) -> None:
+        audit.remember(load.load_id, [Entry(1, Action.FAILED, BEGIN, error_code="STRING_TOO_LONG")])
+        audit.remember(load.load_id, [Entry(1, Action.NOT_SENT, BEGIN, reason="rule_inactive", rule_wait=a_wait(1))])
+        [entry] = audit.entries(load.load_id)
+        assert (entry.action, entry.rule_wait) == (Action.NOT_SENT, a_wait(1))
+
+    def test_how_a_row_waited_outlives_the_entries_that_say_so(self, audit: KeptAudit, load: Load) -> None:
+        """Whoever writes the last entry need not know of it."""
+        for times in (1, 2):
+            audit.remember(load.load_id, [an_entry(1, Action.NOT_SENT, partition=3, rule_wait=a_wait(times))])
+        audit.remember(load.load_id, [an_entry(2, partition=3)])
+        assert audit.rule_waits(load.load_id, 3) == {1: a_wait(2)}
+        audit.remember(load.load_id, [an_entry(1, Action.CREATED, partition=3)])
+        assert {e.row_number: e.rule_wait for e in audit.entries(load.load_id)} == {1: a_wait(2), 2: None}
+        assert audit.rule_waits(load.load_id, 4) == {}
+        assert audit.waited_for_rules(load.load_id) == WaitedForRules(1, 2, 300.0)
+
+    def test_a_settled_row_waits_for_nothing_any_more(self, audit: KeptAudit, load: Load) -> None:
+        audit.remember(load.load_id, [an_entry(1)])
+        audit.remember(load.load_id, [an_entry(1, Action.NOT_SENT, rule_wait=a_wait(1))])
+        assert audit.rule_waits(load.load_id, -1) == {}
+
+    def test_what_rules_report_of_a_row_is_kept_beside_its_entry(self, audit: KeptAudit, load: Load) -> None:
+        audit.remember(load.load_id, [an_entry(1), an_entry(2)])
+        many = RuleReport("0GK000000000002AAA", "Leads_by_phone", None, 700)
+        audit.remember_reports(load.load_id, {1: [A_REPORT, many], 2: [A_REPORT]})
+        assert [entry.reports for entry in audit.entries(load.load_id)] == [(A_REPORT, many), (A_REPORT,)]
+        assert audit.rows_by_report(load.load_id) == {"Leads_by_mail": 2, "Leads_by_phone": 1}
+
+    def test_what_is_found_later_takes_the_place_of_what_was_found(self, audit: KeptAudit, load: Load) -> None:
+        """Of the rows that were asked for again, and of no other."""
+        audit.remember(load.load_id, [an_entry(1), an_entry(2)])
+        audit.remember_reports(load.load_id, {1: [A_REPORT], 2: [A_REPORT]})
+        audit.remember_reports(load.load_id, {1: [A_REPORT]})
+        audit.remember_reports(load.load_id, {2: []})
+        assert [entry.reports for entry in audit.entries(load.load_id)] == [(A_REPORT,), ()]
+
+    def test_nothing_is_reported_of_a_load_that_was_not_opened(self, audit: KeptAudit) -> None:
+        with pytest.raises(LoadMissingError):
+            audit.remember_reports("no such load", {1: [A_REPORT]})
 
     def test_an_unknown_load_is_none(self, audit: KeptAudit) -> None:
         assert audit.load("no such load") is None

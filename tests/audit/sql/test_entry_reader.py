@@ -15,4 +15,4 @@ def test_a_page_takes_one_query_a_table(audit, engine):
     event.listen(engine, "before_cursor_execute", listener)
     list(audit.entries(load.load_id, page_size=500))
     event.remove(engine, "before_cursor_execute", listener)
-    assert sum(statement.startswith("SELECT") and "sf_dedup" in statement for statement in statements) == 7
+    assert sum(statement.startswith("SELECT") and "sf_dedup" in statement for statement in statements) == 11
