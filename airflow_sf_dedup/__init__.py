@@ -30,6 +30,7 @@ _PLACES = {
     "SalesforceDuplicateRulesOnOperator": "airflow_sf_dedup.operators.duplicate_rules",
     "SalesforceFindDuplicatesOperator": "airflow_sf_dedup.operators.find_duplicates",
     "SalesforcePartitionOperator": "airflow_sf_dedup.operators.partition",
+    "SalesforcePlanOperator": "airflow_sf_dedup.operators.plan",
     "SalesforceRevertOperator": "airflow_sf_dedup.operators.revert",
     "SalesforceUpsertOperator": "airflow_sf_dedup.operators.upsert",
     "SaveAnyway": "airflow_sf_dedup.policies",
@@ -55,6 +56,7 @@ __all__ = [
     "SalesforceDuplicateRulesOnOperator",
     "SalesforceFindDuplicatesOperator",
     "SalesforcePartitionOperator",
+    "SalesforcePlanOperator",
     "SalesforceRevertOperator",
     "SalesforceUpsertOperator",
     "SaveAnyway",
@@ -79,6 +81,7 @@ if TYPE_CHECKING:
     from airflow_sf_dedup.operators.find_duplicates import SalesforceFindDuplicatesOperator
     from airflow_sf_dedup.operators.mirror import SalesforceDuplicateMirrorOperator
     from airflow_sf_dedup.operators.partition import SalesforcePartitionOperator
+    from airflow_sf_dedup.operators.plan import SalesforcePlanOperator
     from airflow_sf_dedup.operators.revert import SalesforceRevertOperator
     from airflow_sf_dedup.operators.rule_report import SalesforceDuplicateRuleReportOperator
     from airflow_sf_dedup.operators.upsert import SalesforceUpsertOperator

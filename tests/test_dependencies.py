@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 
 #: Part of the package to the extra that brings what it needs beside the dependencies.
-EXTRAS = {"emulator": ("emulator",), "testing": ("emulator", "testing")}
+EXTRAS = {"journeys": ("fuzzy",), "emulator": ("emulator",), "testing": ("emulator", "testing")}
 
 
 def names(requirements: list[str]) -> set[str]:

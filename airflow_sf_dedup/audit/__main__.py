@@ -19,7 +19,7 @@ from rich.console import Console
 from sqlalchemy import URL, Engine
 from sqlalchemy.exc import DBAPIError
 
-from airflow_sf_dedup.audit.base import Load
+from airflow_sf_dedup.audit.base import Load, LoadKind
 from airflow_sf_dedup.audit.report import WIDTH, lines_of, report_of, show_run
 from airflow_sf_dedup.audit.sql import SqlAudit
 from airflow_sf_dedup.core.printable import printable
@@ -60,6 +60,7 @@ def _parser() -> argparse.ArgumentParser:
     show.add_argument("--load", metavar="LOAD_ID", help="that load")
     show.add_argument("--dag", metavar="DAG_ID", help="the latest load of that Dag")
     show.add_argument("--run", metavar="RUN_ID", help="with --dag, all loads of that run")
+    show.add_argument("--plans", action="store_true", help="the latest plan, or the plans of the run, instead of loads")
     rules = commands.add_parser(
         "rules", parents=[place], help="which duplicate rules are off for a load; put them back"
     )
@@ -108,7 +109,8 @@ def _purge(audit: SqlAudit, args: argparse.Namespace, console: Console) -> int:
 
     forgotten = purge(audit, datetime.now(UTC) - args.older_than, force=args.force)
     purged = forgotten.audit
-    console.print(f"{purged.loads} loads with {purged.entries} entries purged{':' if purged.named else '.'}")
+    plans = f" and {purged.plans} plans" if purged.plans else ""
+    console.print(f"{purged.loads} loads{plans} with {purged.entries} entries purged{':' if purged.named else '.'}")
     for load in purged.named:
         console.print(printable(load))
     if purged.kept:
@@ -168,7 +170,7 @@ def _show(audit: SqlAudit, args: argparse.Namespace, console: Console) -> int:
 
 def _lead_to_run(audit: SqlAudit, load: Load, audit_conn_id: str | None, console: Console) -> None:
     """Say how to see the other loads of a load's run, where there are any."""
-    if len(audit.loads_of_run(load.dag_id, load.run_id)) > 1:
+    if load.kind is LoadKind.LOAD and len(audit.loads_of_run(load.dag_id, load.run_id)) > 1:
         console.print(printable(f"All loads of its run: {show_run(load.dag_id, load.run_id, audit_conn_id)}"))
 
 
@@ -176,6 +178,8 @@ def _nothing(args: argparse.Namespace) -> str:
     """What there is none of, and what that may mean."""
     if args.load:
         return f"no load {args.load}: it was purged, or is in another database"
+    if args.plans:
+        return "no such plan"
     if not args.dag:
         return "no load yet"
     run = f" in run {args.run}" if args.run else ""
@@ -202,11 +206,12 @@ def _loads(audit: SqlAudit, args: argparse.Namespace) -> list[Load]:
     if args.load:
         load = audit.load(args.load)
         return [load] if load else []
+    kind = LoadKind.PLAN if args.plans else LoadKind.LOAD
     if args.run and not args.dag:
         raise SettingError("show --run needs --dag: the runs of several Dags may have one name.", setting="dag")
     if args.run:
-        return audit.loads_of_run(args.dag, args.run)
-    latest = audit.latest_load(args.dag)
+        return audit.loads_of_run(args.dag, args.run, kind=kind)
+    latest = audit.latest_load(args.dag, kind=kind)
     return [latest] if latest else []
 
 

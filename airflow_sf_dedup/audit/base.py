@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from enum import StrEnum
 from typing import Any, Protocol
 
 from airflow_sf_dedup.audit.changes import RevertReader
@@ -31,9 +32,18 @@ class LoadMissingError(SalesforceDedupError):
         self.load_id = load_id
 
 
+class LoadKind(StrEnum):
+    """Whether rows were sent. Readers of several loads answer for those of kind ``load`` unless told otherwise."""
+
+    #: Its rows were sent to the org.
+    LOAD = "load"
+    #: Nothing was written: its entries say what a load would have done.
+    PLAN = "plan"
+
+
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What is the same for all rows of one load: one execution of a partition task."""
+    """What is the same for all rows of one load: one execution of a partition task, or of a plan."""
 
     load_id: str
     #: 18 characters.
@@ -59,6 +69,9 @@ class Load:
     api_calls: int = 0
     #: What the load was expected to cost in calls, before anything was written.
     predicted_calls: int | None = None
+    kind: LoadKind = LoadKind.LOAD
+    #: Of a plan, over the rows that were read and the settings that decide on them, 32 hex digits.
+    digest: str | None = None
 
 
 #: Setting of a load that is one task's, which was given its rows and sends them.
@@ -141,6 +154,7 @@ class Period:
     org_id: str | None = None
     #: In any case; ``None``: any.
     sobject: str | None = None
+    kind: LoadKind = LoadKind.LOAD
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +196,7 @@ class Purged:
 
     #: Loads deleted.
     loads: int
-    #: Entries deleted with them.
+    #: Entries deleted with them, and with the plans.
     entries: int
     #: Ids of loads old enough to go, kept because rows of theirs still wait.
     kept: tuple[str, ...] = ()
@@ -190,6 +204,8 @@ class Purged:
     load_ids: tuple[str, ...] = ()
     #: The same in words for people: each with its Dag, its run and when it began.
     named: tuple[str, ...] = ()
+    #: Plans deleted; nobody waits for a row of theirs. Their ids are among :attr:`load_ids`.
+    plans: int = 0
 
 
 class LoadWriter(Protocol):
@@ -267,10 +283,10 @@ class LoadReader(Protocol):
     def load(self, load_id: str) -> Load | None:
         """The load of that id."""
 
-    def loads_of_run(self, dag_id: str, run_id: str) -> list[Load]:
+    def loads_of_run(self, dag_id: str, run_id: str, *, kind: LoadKind = LoadKind.LOAD) -> list[Load]:
         """The loads of one DAG run, oldest first."""
 
-    def latest_load(self, dag_id: str | None = None) -> Load | None:
+    def latest_load(self, dag_id: str | None = None, *, kind: LoadKind = LoadKind.LOAD) -> Load | None:
         """The load that began last, of a Dag or of all; ``None``: there is none."""
 
     def latest_sent(
@@ -278,7 +294,7 @@ class LoadReader(Protocol):
     ) -> Load | None:
         """The latest load of that org, sObject and field that has ended and sent rows; ``None``: there is none.
 
-        Names of sObjects and fields are alike in any case.
+        Plans send none. Names of sObjects and fields are alike in any case.
 
         :param made_by: only loads of this Dag and task; ``None``: of any.
         """
@@ -367,7 +383,7 @@ class DetailReader(Protocol):
 
 
 class RuleReader(Protocol):
-    """What did the duplicate rules do, over many loads?"""
+    """What did the duplicate rules do, over many loads of one kind?"""
 
     def loads_in(self, period: Period) -> int:
         """How many loads there are."""
@@ -396,7 +412,7 @@ class AuditKeeper(Protocol):
         """Delete the loads that were over before this time, with all that hangs on them.
 
         One without an end may be going on: it is over a day (:data:`NEVER_ENDS_AFTER`) after it began.
-        Loads with rows that wait (``awaiting_review``, ``held``) are kept unless ``force``.
+        Loads with rows that wait (``awaiting_review``, ``held``) are kept unless ``force``; plans never are.
         """
 
     def going_on(self, moment: datetime) -> frozenset[str]:

@@ -21,6 +21,7 @@ from airflow_sf_dedup.audit.base import (
     AuditReader,
     DoubtfulMatches,
     Load,
+    LoadKind,
     SentAgain,
     Totals,
     WaitedForRules,
@@ -78,7 +79,7 @@ def report_of(audit: AuditReader, load: Load, totals: Totals | None = None) -> R
     :param totals: where they are counted already.
     """
     counted = audit.totals(load.load_id) if totals is None else totals
-    newer = counts_instead(load, audit.loads_of_run(load.dag_id, load.run_id))
+    newer = counts_instead(load, audit.loads_of_run(load.dag_id, load.run_id, kind=load.kind))
     return Report(
         # As it is now: its end, and its calls.
         audit.load(load.load_id) or load,
@@ -167,7 +168,10 @@ def _head(report: Report) -> list[str]:
         part = f", partition {report.partition + 1} of {load.settings.get('partitions', '?')}"
     names = (load.load_id, load.sobject, load.external_id_field, load.org_id, load.dag_id, load.run_id)
     load_id, sobject, field_, org_id, dag_id, run_id = (printable(name, _CELL_LENGTH) for name in names)
-    head = [f"Load {load_id}{part}: {sobject} by {field_} into org {org_id}, {dag_id} {run_id}"]
+    kind = "Plan" if load.kind is LoadKind.PLAN else "Load"
+    head = [f"{kind} {load_id}{part}: {sobject} by {field_} into org {org_id}, {dag_id} {run_id}"]
+    if load.kind is LoadKind.PLAN:
+        head.append("Nothing was written: each row stands with what a load would do with it")
     if report.partition is not None:
         head.append(f"entries {report.totals.rows:,}, API calls of this try {report.api_calls:,}")
     else:

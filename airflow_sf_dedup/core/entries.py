@@ -114,6 +114,9 @@ class Entry:
     attempts: int = 1
     #: Seconds from its first to its last sending.
     waited_seconds: float = 0.0
+    #: The row of the load that goes first among those that this one may be a twin of, which all have this number.
+    #: ``None``: it has no suspected twin.
+    twin_group: int | None = None
     matches: tuple[MatchEntry, ...] = field(default=())
     #: Field values, kept as ``audit_values`` says; ``None`` where nothing is kept.
     values: Mapping[str, Any] | None = None

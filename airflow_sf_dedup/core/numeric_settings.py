@@ -155,6 +155,8 @@ MIN_CONFIDENCE = _percent("min_confidence")
 TIMES = _whole("times", 1, 20)
 #: Entries read at a time; each is held in memory.
 PAGE_SIZE = _whole("page_size", 1, 100_000)
+#: Rows that a plan looks at.
+SAMPLE = _or_none(_whole("sample", 1))
 #: Days that a report of the duplicate rules looks back.
 DAYS = _whole("days", 1, 3660)
 #: Rows that stand for a rule in it.

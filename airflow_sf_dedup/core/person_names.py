@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Mapping
 from typing import Any
+
+from airflow_sf_dedup.core.spelling import plain_spelling
 
 #: Parts of a person's name, in the fields of Salesforce's own sObjects.
 _NAME_FIELDS = ("firstname", "middlename", "lastname")
 
 #: Words beside a name.
 _TITLES = frozenset({"dr", "prof", "ing", "mr", "mrs", "ms", "miss", "sir", "jr", "sr", "phd", "md"})
-
-#: Letters that have no decomposition, and two letters that stand for one.
-_LETTERS = str.maketrans({"ø": "o", "ł": "l", "đ": "d", "ð": "d", "æ": "a", "œ": "o", "þ": "th", "ı": "i"})
-_TWO_FOR_ONE = re.compile("(?<=[aou])e")
 
 _WORD = re.compile(r"[^\W\d_]+")
 
@@ -24,7 +21,7 @@ def person_name(fields: Mapping[str, Any]) -> tuple[str, ...]:
     """The words of the name in a row's or a record's fields, without case, accents and titles; empty: it has none."""
     parts = {name.lower(): value for name, value in fields.items()}
     text = " ".join(str(parts[name]) for name in _NAME_FIELDS if isinstance(parts.get(name), str))
-    words = tuple(_WORD.findall(_plain(text)))
+    words = tuple(_WORD.findall(plain_spelling(text)))
     return tuple(word for word in words if word not in _TITLES) or words
 
 
@@ -55,9 +52,3 @@ def _is_initial(short: str, word: str) -> bool:
 def _written(words: tuple[str, ...]) -> set[str]:
     """The name in one word, whichever of its words comes first."""
     return {"".join(words[start:] + words[:start]) for start in range(len(words))}
-
-
-def _plain(text: str) -> str:
-    """Lower case, without accents; ``ue`` and ``ü`` are one."""
-    decomposed = unicodedata.normalize("NFKD", text.casefold())
-    return _TWO_FOR_ONE.sub("", "".join(c for c in decomposed if not unicodedata.combining(c)).translate(_LETTERS))

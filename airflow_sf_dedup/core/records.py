@@ -14,6 +14,18 @@ FieldValue = str | int | float | bool | None | Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
+class Kin:
+    """The other rows of its load that a row has to do with, by their numbers."""
+
+    #: Of the row that goes first among suspected twins, this one among them: the name of their group (``twin_fields``).
+    twin_group: int | None = None
+    #: Of the suspected twin that goes right before it; the first row of a group has none.
+    twin_before: int | None = None
+    #: Of the first rows of the keys that it names as its parents, as far as these are rows of the load.
+    parents: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Record:
     """A row with a usable key, typed and named as Salesforce wants it.
 
@@ -28,10 +40,18 @@ class Record:
     fields: Mapping[str, Any]
     #: Digest of the fields, to tell a changed row from the same row.
     row_hash: str
-    #: How many rows of the same key come before it (``on_repeat="in_order"`` only).
+    #: Rows of a wave go together, after those of the waves before. There are the rows of its key before it
+    #: (``on_repeat="in_order"``), those that may be its twins and come before it, and its parents.
     wave: int = 0
     #: How new the row's state is, from :func:`core.ordering.order_of` (``newer_than`` only).
     order: str | None = None
+    #: ``None``: it has to do with no other row but those of its key.
+    kin: Kin | None = None
+
+    @property
+    def twin_group(self) -> int | None:
+        """The group of rows that may be twins of this one; ``None``: there is none."""
+        return self.kin.twin_group if self.kin else None
 
 
 _canonical = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=str).encode

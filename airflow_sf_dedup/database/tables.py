@@ -52,6 +52,8 @@ load = Table(
     Column("ended_at", UtcDateTime),
     Column("api_calls", BigInteger, nullable=False, server_default="0"),
     Column("predicted_calls", BigInteger),
+    Column("kind", Text, nullable=False, server_default="load"),
+    Column("digest", Text),
     Index("ix_sf_dedup_load_run", "dag_id", "run_id"),
     Index("ix_sf_dedup_load_sobject", "org_id", "sobject", "external_id_field"),
 )
@@ -76,6 +78,7 @@ entry = Table(
     Column("attempts", Integer, nullable=False, server_default="1"),
     Column("waited_seconds", Float(53), nullable=False, server_default="0"),
     Column("error_fields", Text),
+    Column("twin_group", BigInteger),
     PrimaryKeyConstraint("load_id", "row_number", name="pk_sf_dedup_entry"),
     Index("ix_sf_dedup_entry_action", "load_id", "action", "row_number"),
     Index("ix_sf_dedup_entry_key", "key"),

@@ -39,12 +39,19 @@ def duplicate_entries(
 def loads_of(document: Any) -> tuple[Audit, list[Load]]:
     """The loads behind a ``duplicate_audit`` XCom, and the audit that has them.
 
-    :raises SettingError: it is no such document.
+    :raises SettingError: it is no such document, or that of a plan, which wrote nothing.
     """
+    from airflow_sf_dedup.audit.base import LoadKind
+
     coordinates = _coordinates(document)
     opened = open_audit(coordinates["audit_conn_id"])
     found = (opened.load(load_id) for load_id in _load_ids(opened, coordinates))
-    return opened, [load for load in found if load is not None]
+    loads = [load for load in found if load is not None]
+    if plan := next((load for load in loads if load.kind is LoadKind.PLAN), None):
+        raise SettingError(
+            f"audit: {plan.load_id} is a plan, which wrote nothing; give a load's output", setting="audit"
+        )
+    return opened, loads
 
 
 def audited_loads(load: Any, audit_conn_id: str | None) -> tuple[Stores, list[Load]]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Any
 
-from airflow_sf_dedup.audit.base import LOOKUP, NOTES_BEGINNINGS, ONE_TASK, Audit, Load
+from airflow_sf_dedup.audit.base import LOOKUP, NOTES_BEGINNINGS, ONE_TASK, Audit, Load, LoadKind
 from airflow_sf_dedup.audit.report import what_was_read
 from airflow_sf_dedup.core.clock import utc_now
 from airflow_sf_dedup.core.identity import digest_of
@@ -23,6 +23,7 @@ from airflow_sf_dedup.journeys.load_settings import LoadSettings
 from airflow_sf_dedup.journeys.partition import partition_source
 from airflow_sf_dedup.journeys.partition_settings import PartitionSettings
 from airflow_sf_dedup.journeys.partitioning.listeners import Listeners
+from airflow_sf_dedup.journeys.planning.digest import RowsDigest
 from airflow_sf_dedup.journeys.policy_targets import check_other_fields
 from airflow_sf_dedup.journeys.prediction import one_call_a_row, predict_calls, warnings_of
 from airflow_sf_dedup.journeys.required import lacking
@@ -113,6 +114,7 @@ class Beginning:
         rejected = RejectedRows()
         rows_together, sent = list[int](), list[str]()
         others: dict[str, SObject] = {}
+        digest = RowsDigest(settings, load.org_id) if load.kind is LoadKind.PLAN else None
 
         def other(name: str) -> SObject:
             if name.lower() not in others:
@@ -132,6 +134,7 @@ class Beginning:
                 on_repeat=settings.on_repeat,
                 group_by=settings.group_by,
                 newer_than=settings.newer_than,
+                twin_fields=settings.twin_fields,
                 allow_non_unique_key=settings.allow_non_unique_key,
                 salesforce_conn_id=settings.salesforce_conn_id,
                 audit_conn_id=settings.audit_conn_id,
@@ -142,12 +145,18 @@ class Beginning:
             staging=self.staging,
             audit=self.audit,
             clock=utc_now,
-            listeners=Listeners(check_load=fits, on_rejected=rejected, on_staged=rows_together.extend),
+            listeners=Listeners(
+                check_load=fits,
+                on_rejected=rejected,
+                on_staged=rows_together.extend,
+                on_kin=_log.info,
+                **({} if digest is None else {"on_read": digest.add}),
+            ),
         )
         for each in others.values() if refs else ():
             keep_description(self.staging.folder(load.load_id), each)
         # An earlier try of the same load may have staged elsewhere.
-        self.audit.update_load(load.load_id, settings=load.settings)
+        self.audit.update_load(load.load_id, settings=load.settings, digest=digest.hex() if digest else None)
         _log.info("%s", what_was_read(sum(ref.rows for ref in refs), len(refs), self.audit.totals(load.load_id)))
         if not refs and (doubt := doubt_of(rows, rejected)) is not None:
             raise doubt
@@ -215,12 +224,14 @@ class Beginning:
             run_id=self.task.run_id,
             task_id=self.task.task_id,
             started_at=utc_now(),
+            kind=settings.kind,
             settings={
                 "map_index": self.task.map_index,
                 "partitions": settings.partitions,
                 "on_repeat": settings.on_repeat,
                 "group_by": settings.group_by,
                 "newer_than": settings.newer_than,
+                **({"twin_fields": settings.twin_fields} if settings.twin_fields else {}),
                 "staging_path": self.staging.recorded(load_id),
                 "salesforce_conn_id": settings.salesforce_conn_id,
                 "audit_conn_id": settings.audit_conn_id,

@@ -223,6 +223,7 @@ class EntryMaker:
             partition=self._mark.partition,
             map_index=self._mark.map_index,
             try_number=self._mark.try_number,
+            twin_group=record.twin_group,
             values=self._kept(record, action, more.get("matches", ())),
             **more,
         )

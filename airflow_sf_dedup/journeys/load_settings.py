@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
+from airflow_sf_dedup.audit.base import LoadKind
 from airflow_sf_dedup.core.setting_values import check_text
 from airflow_sf_dedup.journeys.write_settings import WriteSettings
 
@@ -21,12 +23,15 @@ class LoadSettings:
     on_repeat: str = "last"
     group_by: str | None = None
     newer_than: str | None = None
+    twin_fields: Any = None
     staging_path: str | None = None
     allow_non_unique_key: bool = False
     salesforce_conn_id: str = "salesforce_default"
     audit_conn_id: str | None = None
     #: The task that stages the rows sends them too.
     one_task: bool = False
+    #: Whether the rows are sent, or only looked at.
+    kind: LoadKind = LoadKind.LOAD
     #: Only to be checked before anything is staged, and for a warning: the upsert tasks go by them.
     write: WriteSettings = field(default_factory=WriteSettings)
 

@@ -90,4 +90,5 @@ def _not_sent(record: Record, code: str, message: str, mark: TaskMark, at: datet
         partition=mark.partition,
         map_index=mark.map_index,
         try_number=mark.try_number,
+        twin_group=record.twin_group,
     )

@@ -14,14 +14,17 @@ from pathlib import Path
 from airflow_sf_dedup.audit.base import AuditWriter, Load
 from airflow_sf_dedup.core.partitioning import PartitionRef
 from airflow_sf_dedup.core.sobjects import SObject
+from airflow_sf_dedup.core.twins import read_twin_fields
 from airflow_sf_dedup.journeys.columns import DescribesParent, no_parents
 from airflow_sf_dedup.journeys.partition_settings import PartitionSettings
 from airflow_sf_dedup.journeys.partitioning.grouping import Grouping, grouping_of, regrouped
 from airflow_sf_dedup.journeys.partitioning.journal import Journal
+from airflow_sf_dedup.journeys.partitioning.kin import gathered, kinship_of
 from airflow_sf_dedup.journeys.partitioning.listeners import NOBODY, Listeners
 from airflow_sf_dedup.journeys.partitioning.reading import Reading
 from airflow_sf_dedup.journeys.partitioning.repeats import settled
 from airflow_sf_dedup.journeys.partitioning.staging import manifest_of, refer, stage
+from airflow_sf_dedup.journeys.partitioning.twin_criteria import TwinCriteria, twin_criteria
 from airflow_sf_dedup.journeys.preflight import Fit, check_sobject
 from airflow_sf_dedup.sources.base import Source
 from airflow_sf_dedup.sources.renamed import own_names
@@ -53,18 +56,22 @@ def partition_source(
     """
     fit = _fit(source, settings, describe, parents)
     grouping = grouping_of(settings.group_by, describe, fit)
+    twins = twin_criteria(read_twin_fields(settings.twin_fields), describe, fit)
     listeners.check(fit)
     audit.open_load(load)
     reading = Reading(source, fit, settings, Journal(audit, load.load_id, clock), listeners)
     with _nothing_stays_staged_if_it_fails(staging, load.load_id):
         with staging.workspace(load.load_id) as folder:
             rows = _in_partitions(reading, grouping, folder)
+            rows = _with_kin_together(rows, reading, twins, describe, folder)
             manifest = manifest_of(load, settings, describe, reading.fit, clock())
             staged = stage(rows, manifest, grouping, staging, listeners.on_staged)
             refs = refer(staged, manifest, load, settings)
             if refs:
                 staging.write_refs(load.load_id, refs)
         reading.journal.close(reading.rows_read, staged)
+    for words in reading.journal.kin.words():
+        listeners.on_kin(words)
     return refs
 
 
@@ -91,6 +98,18 @@ def _in_partitions(reading: Reading, grouping: Grouping | None, folder: Path) ->
         return rows
     grouping.check_read(reading.fit, reading.rows_read)
     return regrouped(rows, grouping, rule, Spool(folder / "by_group", partitions), partitions)
+
+
+def _with_kin_together(
+    rows: Iterable[Compartment], reading: Reading, twins: TwinCriteria | None, describe: SObject, folder: Path
+) -> Iterable[Compartment]:
+    """The same, where rows have to do with each other beside their keys."""
+    if twins is not None:
+        twins.check_carried(reading.fit, f"none of the {reading.rows_read} rows has a column")
+    kinship = kinship_of(twins, describe, reading.fit)
+    if kinship is None:
+        return rows
+    return gathered(rows, kinship, folder, reading.settings.partitions, reading.journal.kin)
 
 
 @contextmanager

@@ -79,7 +79,7 @@ def _note_reports(
 ) -> None:
     """All rows have their entries by now: where this fails, the next try asks again and sends nothing."""
     if settings.audit_reports:
-        meter, _ = _metered(session, settings.limits, audit, ref.load_id, task.round_number)
+        meter, _ = metered(session, settings.limits, audit, ref.load_id, task.round_number)
         NotesReports(audit, OrgReports(meter).of).note(ref.load_id, ref.partition)
 
 
@@ -93,7 +93,7 @@ def _opened(
 ) -> Upsert:
     """The journey, ready to make its first call."""
     audit = stores.audit
-    meter, daily_calls = _metered(session, settings.limits, audit, ref.load_id, task.round_number)
+    meter, daily_calls = metered(session, settings.limits, audit, ref.load_id, task.round_number)
     staged = check_manifest(ref, read_manifest(ref))
     described = Descriptions(StagingArea.of(ref).folder(ref.load_id), partial(describe, meter))
     workshop = workshop_of(ref, staged, settings, session=meter, stores=stores, task=task, describe=described)
@@ -204,20 +204,23 @@ def _note_lookup(audit: Audit, load_id: str, path: LookupPath) -> None:
         audit.update_load(load_id, settings={**load.settings, LOOKUP: path.name})
 
 
-def _metered(
+def metered(
     session: SalesforceSession, limits: CallLimits, audit: Audit, load_id: str, round_number: int
 ) -> tuple[SalesforceSession, DailyCalls]:
-    """The session, within the limits; asking what is left of the org's daily calls is a call as well."""
+    """The session, within the limits, each of whose calls counts in the load.
+
+    Asking what is left of the org's daily calls is a call as well.
+    """
 
     def ask() -> LimitInfo | None:
-        return ask_daily_calls(metered)
+        return ask_daily_calls(within)
 
     def count() -> bool:
         return audit.count_call(load_id, round_number=round_number, budget=limits.api_budget)
 
     daily_calls = DailyCalls(lambda: session.limit_info, ask, lambda: session.api_calls)
-    metered = session.gated(CallMeter(limits, count, daily_calls))
-    return metered, daily_calls
+    within = session.gated(CallMeter(limits, count, daily_calls))
+    return within, daily_calls
 
 
 def _key_rule(ref: PartitionRef, staged: StagedLoad) -> KeyRule:

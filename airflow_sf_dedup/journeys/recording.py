@@ -90,6 +90,7 @@ class Recorder:
         """
         for each in rows:
             self._behind.setdefault(self.key_rule.fold(each.sent.row.key), Action.NOT_SENT)
+            self.unsettled.setdefault(each.sent.row.row_number, Action.NOT_SENT)
         self.record([self._waits_for_key(each) for each in rows if each.sent.row.row_number not in unknown])
 
     # -- later rows of a key ----------------------------------------------------------------------

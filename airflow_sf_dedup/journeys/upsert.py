@@ -20,7 +20,9 @@ from airflow_sf_dedup.core.records import Record
 from airflow_sf_dedup.core.rule_waits import RuleWait, seconds_over
 from airflow_sf_dedup.errors import CallError, KeysInFlightError, LoginRefusedError, PutOffError, RulesStaleError
 from airflow_sf_dedup.journeys.key_conflicts import Conflict, KeyConflicts, needs_re_read
+from airflow_sf_dedup.journeys.kin_waits import KinWaits
 from airflow_sf_dedup.journeys.lost_answers import LostAnswers
+from airflow_sf_dedup.journeys.parents import ParentRows
 from airflow_sf_dedup.journeys.recording import AWAITS_A_PERSON, ENTRIES_TOGETHER, Recorder
 from airflow_sf_dedup.journeys.sending.backoff import WaitBudget
 from airflow_sf_dedup.journeys.sending.claiming import HeldKeys
@@ -79,6 +81,9 @@ class Upsert:
     senders: Senders
     #: What keeps older rows back, where the load has an order.
     guard: WatermarkGuard
+    #: What rows wait for that go after other rows of the load, and why a parent among these was not found.
+    kin_waits: KinWaits
+    parents: ParentRows
     #: Rows that this very try found ``failed`` before it gave its worker slot back are not sent again in it.
     try_number: int = 1
     #: Rows that an earlier try left ``unknown``: they may be in the org.
@@ -337,7 +342,7 @@ class _Run:
             action = self.settled.get(record.row_number)
             if action is not None:
                 recorder.hold_back(record, action)
-            elif entry := recorder.waiting(record):
+            elif entry := recorder.waiting(record) or self._waits_for_kin(record):
                 waiting.append(entry)
                 if len(waiting) >= ENTRIES_TOGETHER:
                     recorder.record(waiting)
@@ -347,6 +352,10 @@ class _Run:
             else:
                 yield record
         recorder.record(waiting)
+
+    def _waits_for_kin(self, record: Record) -> Entry | None:
+        """One that may be in the org is sent all the same: what is known of it must not be lost."""
+        return None if record.row_number in self._task.unknown else self._task.kin_waits.waiting(record)
 
     def _put_off(self, rows: Sequence[PutOff[Record]]) -> None:
         self._task.recorder.put_off(rows, self._task.unknown)
@@ -360,14 +369,15 @@ class _Run:
         task, key_field = self._task, self._task.key_rule.field.name
         entries: list[Entry] = []
         maker = task.recorder.entries.at_once()
-        for answered in task.lost_answers.resolved(batch):
+        told = task.lost_answers.resolved(batch)
+        for answered in told:
             if blocked := kept_out(answered):
                 self._blocked.append(blocked)
             elif needs_re_read(answered, key_field):
                 self._conflicting.append(answered)
             else:
                 entries.append(task.recorder.entry(answered, maker))
-        task.recorder.record(entries)
+        task.recorder.record(task.parents.explained(told, entries))
         self._account_for_dropped()
 
     def _settle_conflicting(self, batch: list[Conflict]) -> None:
@@ -379,7 +389,7 @@ class _Run:
                 self._blocked.append(blocked)
             else:
                 entries.append(recorder.entry(answered, recorder.entries, conflict))
-        recorder.record(entries)
+        recorder.record(self._task.parents.explained(told, entries))
 
     def _account_for_dropped(self) -> None:
         """Rows that were kept back: older than what was written of their key, or settled by another process."""

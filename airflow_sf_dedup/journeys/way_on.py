@@ -20,6 +20,7 @@ from airflow_sf_dedup.journeys.collect import (
     too_many_waiting,
 )
 from airflow_sf_dedup.journeys.entry_maker import KEY_IN_FLIGHT, TRIES_USED_UP
+from airflow_sf_dedup.journeys.parents import PARENT_NOT_SAVED
 from airflow_sf_dedup.salesforce.wire.error_codes import Handling, Remedy, rule_for
 
 #: Ways that a sentence names; a run may have a thousand loads.
@@ -40,6 +41,7 @@ class Cause(Enum):
         "mend the source and clear {read}, since clearing {send} would send the same values again; "
         "or, where the org has to change, mend that and clear {send}"
     )
+    PARENT = "mend what keeps the rows that they name as their parents, then clear {send}"
     ORG = "mend it in the org and clear {send}"
     PASSES = "it passes by itself: clear {send}"
     IN_FLIGHT = "when the task that has the keys is over, clear {send}"
@@ -104,6 +106,8 @@ def _cause(action: Action, code: str, reason: str | None) -> Cause | None:
 def _of_refused(code: str, reason: str | None) -> Cause:
     if reason == TRIES_USED_UP:
         return Cause.PASSES
+    if reason == PARENT_NOT_SAVED:
+        return Cause.PARENT
     by_rule = rule_for(code).remedy is Remedy.ADMINISTRATION
     return Cause.ORG if by_rule or reason in _OF_THE_ORG else Cause.SOURCE_OR_ORG
 

@@ -30,7 +30,9 @@ from airflow_sf_dedup.errors import CallError
 from airflow_sf_dedup.journeys.entry_maker import EntryMaker
 from airflow_sf_dedup.journeys.entry_sink import SettlingSink
 from airflow_sf_dedup.journeys.intents import Intents
+from airflow_sf_dedup.journeys.kin_waits import KinWaits
 from airflow_sf_dedup.journeys.lost_answers import ReRead
+from airflow_sf_dedup.journeys.parents import ParentRows
 from airflow_sf_dedup.journeys.progress import Progress
 from airflow_sf_dedup.journeys.recording import Recorder
 from airflow_sf_dedup.journeys.sending.backoff import seconds_before_try
@@ -194,6 +196,8 @@ class Workshop:
             senders=self.senders,
             try_number=self.task.try_number,
             unknown=self.unknown,
+            kin_waits=KinWaits(self.entries, self.recorder.unsettled),
+            parents=ParentRows(part.load_id, self.stores.audit),
         )
 
     # -- the org, and who may write -----------------------------------------------------------------

@@ -154,11 +154,13 @@ class SalesforceDuplicateAuditOperator(ChecksParameters, HidesRows, BaseOperator
 
     def _loads(self, audit: Audit, context: Context) -> list[Load]:
         """The newest load of each task instance that this one judges, and those that results name."""
+        from airflow_sf_dedup.audit.base import LoadKind
         from airflow_sf_dedup.audit.latest import latest_loads
 
         ti, judgement = context["ti"], self._judgement()
         named = {result["load_id"] for result in self._results()}
-        found = {load.load_id: load for load_id in named if (load := audit.load(load_id))}
+        by_name = [load for load_id in named if (load := audit.load(load_id))]
+        found = {load.load_id: load for load in by_name if load.kind is LoadKind.LOAD}
         found |= {
             load.load_id: load
             for load in audit.loads_of_run(ti.dag_id, ti.run_id)

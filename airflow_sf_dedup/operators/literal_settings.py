@@ -10,6 +10,7 @@ from airflow_sf_dedup.core.numeric_settings import check_numbers
 from airflow_sf_dedup.core.partitioning import check_partitions
 from airflow_sf_dedup.core.repeats import check_on_repeat
 from airflow_sf_dedup.core.setting_values import check_column, check_flag
+from airflow_sf_dedup.core.twins import read_twin_fields
 from airflow_sf_dedup.journeys.limits import CallLimits
 from airflow_sf_dedup.journeys.write_settings import WriteSettings
 from airflow_sf_dedup.operators.mapping import most_partitions
@@ -60,6 +61,7 @@ _CHECKS: Mapping[str, Callable[[Any], object]] = {
     "on_repeat": check_on_repeat,
     "newer_than": lambda value: check_column("newer_than", value),
     "group_by": lambda value: check_column("group_by", value),
+    "twin_fields": read_twin_fields,
     "allow_non_unique_key": lambda value: check_flag("allow_non_unique_key", value),
 }
 

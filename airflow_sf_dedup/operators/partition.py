@@ -37,6 +37,9 @@ class SalesforcePartitionOperator(ChecksParameters, HidesRows, BaseOperator):
     :param newer_than: a column that says how new a row is, a time or a number that grows: a row that is older
         than what was written of its key is not sent, and ``on_repeat`` goes by it. The column need be no
         field of the sObject; a row without it is ``invalid``. (templated)
+    :param twin_fields: fields by which rows with different keys may be one person, ``["Email"]`` or
+        ``[["Email"], ["PostalCode", "LastName~85"]]``: such rows meet one task and go one after the other, so that the
+        org's duplicate rules compare them; the audit names them. ``~85``: alike by 85 percent, which needs rapidfuzz.
     :param staging_path: folder or URL for the staged rows; by default ``[sf_dedup] staging_path``. (templated)
     :param allow_non_unique_key: accept an External ID that is not Unique, although two upserts of the
         same new key at once then create two records.
@@ -74,6 +77,7 @@ class SalesforcePartitionOperator(ChecksParameters, HidesRows, BaseOperator):
         on_repeat: str = "last",
         group_by: str | None = None,
         newer_than: str | None = None,
+        twin_fields: Sequence[str] | Sequence[Sequence[str]] | None = None,
         staging_path: str | None = None,
         allow_non_unique_key: bool = False,
         salesforce_conn_id: str = "salesforce_default",
@@ -96,6 +100,7 @@ class SalesforcePartitionOperator(ChecksParameters, HidesRows, BaseOperator):
         self.on_repeat = on_repeat
         self.group_by = group_by
         self.newer_than = newer_than
+        self.twin_fields = twin_fields
         self.staging_path = staging_path
         self.allow_non_unique_key = allow_non_unique_key
         self.salesforce_conn_id = salesforce_conn_id
@@ -133,6 +138,7 @@ class SalesforcePartitionOperator(ChecksParameters, HidesRows, BaseOperator):
             on_repeat=self.on_repeat,
             group_by=self.group_by,
             newer_than=self.newer_than,
+            twin_fields=self.twin_fields,
             staging_path=self.staging_path,
             allow_non_unique_key=self.allow_non_unique_key,
             salesforce_conn_id=self.salesforce_conn_id,

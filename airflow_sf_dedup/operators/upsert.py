@@ -72,6 +72,7 @@ class SalesforceUpsertOperator(ChecksParameters, HidesRows, BaseOperator):
     :param allow_non_unique_key: with ``records``, accept an External ID that is not Unique.
     :param newer_than: with ``records``, a column that says how new a row is; see
         :class:`~airflow_sf_dedup.operators.partition.SalesforcePartitionOperator`.
+    :param twin_fields: with ``records``, fields by which rows with different keys may be one person; likewise.
     :param staging_path: with ``records``, where the rows wait for a retry. (templated)
     """
 
@@ -112,6 +113,7 @@ class SalesforceUpsertOperator(ChecksParameters, HidesRows, BaseOperator):
         audit_conn_id: str | None = None,
         on_repeat: str = "last",
         newer_than: str | None = None,
+        twin_fields: Sequence[str] | Sequence[Sequence[str]] | None = None,
         allow_non_unique_key: bool = False,
         staging_path: str | None = None,
         **kwargs: Any,
@@ -140,6 +142,7 @@ class SalesforceUpsertOperator(ChecksParameters, HidesRows, BaseOperator):
         self.audit_conn_id = audit_conn_id
         self.on_repeat = on_repeat
         self.newer_than = newer_than
+        self.twin_fields = twin_fields
         self.allow_non_unique_key = allow_non_unique_key
         self.staging_path = staging_path
         #: Of a mapped task, what its name ends with once it has run.
@@ -253,6 +256,7 @@ class SalesforceUpsertOperator(ChecksParameters, HidesRows, BaseOperator):
             partitions=1,
             on_repeat=self.on_repeat,
             newer_than=self.newer_than,
+            twin_fields=self.twin_fields,
             staging_path=self.staging_path,
             allow_non_unique_key=self.allow_non_unique_key,
             # A template that became empty does not lead to another org.

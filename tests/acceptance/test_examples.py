@@ -21,6 +21,7 @@ from airflow_sf_dedup.testing.airflow_runs import ensure_metadata_database
 from dags_examples.by_case import by_case
 from dags_examples.leads_and_contacts import leads_and_contacts
 from dags_examples.parents_first import parents_first
+from dags_examples.plan_first import plan_first
 from dags_examples.rule_report import rule_report
 from dags_examples.small_records import small_records
 from dags_examples.upsert_leads import upsert_leads
@@ -54,6 +55,7 @@ def test_airflow_finds_the_dags_and_nothing_else(bag: DagBag) -> None:
         "upsert_leads",
         "small_records",
         "parents_first",
+        "hierarchy",
         "rule_report",
         "mirror_in_org",
         "revert_load",
@@ -63,12 +65,13 @@ def test_airflow_finds_the_dags_and_nothing_else(bag: DagBag) -> None:
         "migration",
         "stale_rules",
         "reported_leads",
+        "plan_first",
     }
 
 
 def test_every_task_that_talks_to_the_org_is_retried_as_its_error_says(bag: DagBag) -> None:
     ours = [task for dag in bag.dags.values() for task in dag.tasks if task.task_type.startswith("Salesforce")]
-    assert len(ours) == 40
+    assert len(ours) == 44
     assert {(task.task_id, task.retry_policy) for task in ours} == {
         (task.task_id, SALESFORCE_RETRY_POLICY) for task in ours
     }
@@ -131,6 +134,19 @@ def test_each_kind_of_duplicate_goes_its_own_way(salesforce_org: EmulatedOrg, tm
     }
     keys = {record["Id"]: record.get("External_Id__c") for record in org.records("Lead")}
     assert (keys[same], keys[both]) == ("CRM-0", None)
+
+
+def test_a_file_is_planned_and_nothing_is_written(salesforce_org: EmulatedOrg, tmp_path: Path) -> None:
+    salesforce_org.seed("Lead", [lead(0)])
+    source = write_ndjson(tmp_path / "leads.ndjson", [lead(n, External_Id__c=f"CRM-{n}") for n in range(3)])
+    before = salesforce_org.records("Lead")
+
+    run = run_dag(plan_first(), run_conf={"leads": source})
+
+    assert run.state == "success"
+    [planned] = [ti.xcom_pull(task_ids="plan") for ti in run.get_task_instances()]
+    assert planned["actions"] == {"created": 2, "matched_updated": 1}
+    assert salesforce_org.records("Lead") == before
 
 
 def test_no_report_is_written_when_nothing_waits(salesforce_org: EmulatedOrg, tmp_path: Path) -> None:

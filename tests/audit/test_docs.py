@@ -50,7 +50,7 @@ def audited(empty_url):
     audit.remember(
         "load-1",
         [
-            an_entry(1, key="K-1", attempts=2, waited_seconds=3.5),
+            an_entry(1, key="K-1", attempts=2, waited_seconds=3.5, twin_group=1),
             an_entry(2, Action.FAILED, error_code="REQUIRED_FIELD_MISSING", rule_wait=a_wait(1)),
             an_entry(3, Action.AWAITING_REVIEW, matches=(MATCH,), values={"Email": "a@b.example"}),
         ],
@@ -66,7 +66,7 @@ def audited(empty_url):
 
 
 def test_every_question_is_answered(audited):
-    assert len(QUESTIONS) == PAGE.count("```sql") == 16
+    assert len(QUESTIONS) == PAGE.count("```sql") == 17
     with reading(audited) as connection:
         answers = {question: connection.execute(text(sql)).all() for question, sql in QUESTIONS}
     assert [question for question, rows in answers.items() if not rows] == []

@@ -98,7 +98,9 @@ class Partitioned:
         self.audit = changes.pop("audit", None) or Remembered()
         self.staging = folder / "staging"
         asked: dict[str, Any] = {"external_id_field": "Key__c", "partitions": 4, "salesforce_conn_id": "sf"}
-        heard = {name: changes.pop(name) for name in ("check_load", "on_rejected", "on_staged") if name in changes}
+        heard = {
+            name: changes.pop(name) for name in ("check_load", "on_rejected", "on_staged", "on_kin") if name in changes
+        }
         self.refs: list[PartitionRef] = partition_source(
             source_of(source),
             PartitionSettings(**{**asked, **changes}),

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from sqlalchemy import ColumnElement, exists, func, select
 
-from airflow_sf_dedup.audit.base import Load
+from airflow_sf_dedup.audit.base import Load, LoadKind
 from airflow_sf_dedup.audit.sql.part import SqlPart
-from airflow_sf_dedup.audit.sql.rows import BEGUN
+from airflow_sf_dedup.audit.sql.rows import BEGUN, load_from
 from airflow_sf_dedup.core.entries import UNSENT
 from airflow_sf_dedup.database import tables
 from airflow_sf_dedup.database.engine import reading
@@ -22,15 +22,17 @@ class SqlLoadReader(SqlPart):
         found = self._loads(tables.load.c.load_id == load_id)
         return found[0] if found else None
 
-    def loads_of_run(self, dag_id: str, run_id: str) -> list[Load]:
+    def loads_of_run(self, dag_id: str, run_id: str, *, kind: LoadKind = LoadKind.LOAD) -> list[Load]:
         """The loads of one DAG run, oldest first."""
-        return self._loads(tables.load.c.dag_id == dag_id, tables.load.c.run_id == run_id)
+        columns = tables.load.c
+        return self._loads(columns.dag_id == dag_id, columns.run_id == run_id, columns.kind == kind.value)
 
-    def latest_load(self, dag_id: str | None = None) -> Load | None:
+    def latest_load(self, dag_id: str | None = None, *, kind: LoadKind = LoadKind.LOAD) -> Load | None:
         """The load that began last, of a Dag or of all; ``None``: there is none."""
         columns = tables.load.c
         of_dag = [] if dag_id is None else [columns.dag_id == dag_id]
-        query = select(columns.load_id).where(*of_dag).order_by(columns.started_at.desc(), columns.load_id).limit(1)
+        wanted = (columns.kind == kind.value, *of_dag)
+        query = select(columns.load_id).where(*wanted).order_by(columns.started_at.desc(), columns.load_id).limit(1)
         with reading(self.engine) as connection:
             found = connection.scalar(query)
         return None if found is None else self.load(found)
@@ -46,6 +48,7 @@ class SqlLoadReader(SqlPart):
         sent = exists().where(entry.load_id == columns.load_id, entry.action.not_in(_UNSENT))
         of_task = [] if made_by is None else [columns.dag_id == made_by[0], columns.task_id == made_by[1]]
         query = select(columns.load_id).where(
+            columns.kind == LoadKind.LOAD.value,
             columns.org_id == org_id,
             func.lower(columns.sobject) == sobject.lower(),
             func.lower(columns.external_id_field) == external_id_field.lower(),
@@ -69,4 +72,4 @@ class SqlLoadReader(SqlPart):
         query = select(tables.load).where(*conditions)
         with reading(self.engine) as connection:
             rows = connection.execute(query.order_by(tables.load.c.started_at, tables.load.c.load_id))
-            return [Load(**row) for row in rows.mappings()]
+            return [load_from(row) for row in rows.mappings()]

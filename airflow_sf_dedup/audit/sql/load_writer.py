@@ -18,7 +18,7 @@ from airflow_sf_dedup.database.storable import storable, stored_word
 
 #: Columns of a load that :meth:`SqlLoadWriter.update_load` may set.
 CHANGEABLE = frozenset(
-    {"policy", "api", "settings", "rows_read", "partitions", "ended_at", "api_calls", "predicted_calls"}
+    {"policy", "api", "settings", "rows_read", "partitions", "ended_at", "api_calls", "predicted_calls", "digest"}
 )
 
 

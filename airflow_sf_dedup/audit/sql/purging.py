@@ -6,7 +6,7 @@ from datetime import datetime
 
 from sqlalchemy import Engine, and_, delete, insert, or_, select
 
-from airflow_sf_dedup.audit.base import NEVER_ENDS_AFTER, Purged
+from airflow_sf_dedup.audit.base import NEVER_ENDS_AFTER, LoadKind, Purged
 from airflow_sf_dedup.core.entries import Action
 from airflow_sf_dedup.database import tables
 from airflow_sf_dedup.database.bulk import among
@@ -41,12 +41,13 @@ def purge(engine: Engine, older_than: datetime, *, force: bool, now: datetime) -
 
     Claims that expired before this time go too. Watermarks stay: without them an old row could win over a newer one.
 
-    :param force: deletes also loads with rows that wait: ``awaiting_review`` or ``held``.
+    :param force: deletes also loads with rows that wait: ``awaiting_review`` or ``held``. For those of a plan nobody
+        waits.
     """
-    named = _old_loads(engine, older_than)
-    old = list(named)
-    kept = [] if force else _with_waiting_rows(engine, old)
-    gone = [load_id for load_id in old if load_id not in set(kept)]
+    plans, named = (_old_loads(engine, older_than, kind) for kind in (LoadKind.PLAN, LoadKind.LOAD))
+    kept = [] if force else _with_waiting_rows(engine, list(named))
+    gone_loads = [load_id for load_id in named if load_id not in set(kept)]
+    gone = [*gone_loads, *plans]
     entries = sum(_delete_load(engine, load_id) for load_id in gone)
     with writing(engine) as connection:
         for claim in (tables.record_claim, tables.key_claim):
@@ -54,12 +55,17 @@ def purge(engine: Engine, older_than: datetime, *, force: bool, now: datetime) -
             expired = in_key_order(claim, claim.c.expires_at < older_than, skip_locked=True)
             connection.execute(delete(claim).where(expired))
         if gone:
-            detail = {"loads": len(gone), "entries": entries, "older_than": older_than.isoformat()}
+            detail = {
+                "loads": len(gone_loads),
+                "plans": len(plans),
+                "entries": entries,
+                "older_than": older_than.isoformat(),
+            }
             row = {"load_id": None, "at": now, "event": "purged", "detail": detail}
             connection.execute(insert(tables.event).values(row))
     empty_wal(engine)
-    words = tuple(named[load_id] for load_id in gone)
-    return Purged(loads=len(gone), entries=entries, kept=tuple(kept), load_ids=tuple(gone), named=words)
+    words = tuple(named[load_id] for load_id in gone_loads)
+    return Purged(len(gone_loads), entries, tuple(kept), tuple(gone), words, len(plans))
 
 
 def going_on(engine: Engine, moment: datetime) -> frozenset[str]:
@@ -73,12 +79,13 @@ def going_on(engine: Engine, moment: datetime) -> frozenset[str]:
         return frozenset(connection.scalars(select(columns.load_id).where(*not_over)))
 
 
-def _old_loads(engine: Engine, older_than: datetime) -> dict[str, str]:
-    """The loads that were over before then, oldest first, each in words."""
+def _old_loads(engine: Engine, older_than: datetime, kind: LoadKind) -> dict[str, str]:
+    """The loads of a kind that were over before then, oldest first, each in words."""
     columns = tables.load.c
     never_ended = and_(columns.ended_at.is_(None), columns.started_at < older_than - NEVER_ENDS_AFTER)
     query = select(columns.load_id, columns.dag_id, columns.run_id, columns.started_at)
-    over = query.where(or_(columns.ended_at < older_than, never_ended)).order_by(columns.started_at, columns.load_id)
+    is_over = or_(columns.ended_at < older_than, never_ended)
+    over = query.where(columns.kind == kind.value, is_over).order_by(columns.started_at, columns.load_id)
     with reading(engine) as connection:
         return {
             load_id: f"{load_id}: {dag_id} {run_id}, began {started_at:%Y-%m-%d %H:%M:%S} UTC"

@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import RowMapping
 
-from airflow_sf_dedup.audit.base import Load
+from airflow_sf_dedup.audit.base import Load, LoadKind
 from airflow_sf_dedup.core.entries import UNSETTLED, Action, Entry, MatchEntry
 from airflow_sf_dedup.core.record_state import RecordState
 from airflow_sf_dedup.core.rule_reports import RuleReport
@@ -66,6 +66,7 @@ def entry_row(load_id: str, entry: Entry) -> Row:
         entry.attempts,
         entry.waited_seconds,
         stored_word(",".join(entry.error_fields) or None),
+        entry.twin_group,
     )
 
 
@@ -162,8 +163,15 @@ def load_row(load: Load) -> dict[str, Any]:
     return {name: load_value(name, value) for name, value in asdict(load).items()}
 
 
+def load_from(row: RowMapping) -> Load:
+    """A load from its row."""
+    return Load(**{**row, "kind": LoadKind(row["kind"])})
+
+
 def load_value(name: str, value: Any) -> Any:
     """One column of ``sf_dedup_load``."""
+    if isinstance(value, LoadKind):
+        return value.value
     if name == "settings":
         return storable(value)
     return stored_message(value) if isinstance(value, str) else value

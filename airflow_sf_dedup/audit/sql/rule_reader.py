@@ -63,7 +63,11 @@ class SqlRuleReader(SqlPart):
 
 
 def _began_in(period: Period) -> list[ColumnElement[bool]]:
-    conditions = [_load.started_at >= period.since, _load.started_at < period.until]
+    conditions = [
+        _load.kind == period.kind.value,
+        _load.started_at >= period.since,
+        _load.started_at < period.until,
+    ]
     if period.org_id is not None:
         conditions.append(_load.org_id == period.org_id)
     if period.sobject is not None:

@@ -9,6 +9,7 @@ from datetime import datetime
 from airflow_sf_dedup.audit.base import AuditWriter
 from airflow_sf_dedup.core.entries import Action, Entry
 from airflow_sf_dedup.core.repeats import Superseded
+from airflow_sf_dedup.journeys.partitioning.kin_found import KinFound
 from airflow_sf_dedup.sources.reading import RejectedRow
 from airflow_sf_dedup.staging.area import StagedPartition
 
@@ -23,6 +24,8 @@ class Journal:
     audit: AuditWriter
     load_id: str
     clock: Callable[[], datetime]
+    #: What the rows that go on have to do with each other.
+    kin: KinFound = field(default_factory=KinFound)
     _waiting: list[Entry] = field(default_factory=list)
     _counts: dict[Action, int] = field(default_factory=dict)
 
@@ -69,6 +72,7 @@ class Journal:
                 "staged": sum(part.rows for part in staged.values()),
                 "partitions": len(staged),
                 **{action.value: count for action, count in self._counts.items()},
+                **self.kin.counts(),
             },
         )
         self.audit.update_load(self.load_id, rows_read=rows_read, partitions=len(staged))

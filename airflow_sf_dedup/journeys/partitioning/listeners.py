@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from airflow_sf_dedup.core.records import Record
 from airflow_sf_dedup.core.sobjects import Field
 from airflow_sf_dedup.journeys.preflight import Fit
 from airflow_sf_dedup.sources.reading import RejectedRow
@@ -23,9 +24,13 @@ class Listeners:
     check_load: Callable[[Sequence[str], Field], None] = _nobody
     #: Told each row that cannot be sent, which is audited as ``invalid``.
     on_rejected: Callable[[RejectedRow], None] = _nobody
+    #: Told each row that can be sent, in the order of the source, repeats among them.
+    on_read: Callable[[Record], None] = _nobody
     #: Told, partition by partition, how many rows are sent together: all its rows, or with ``in_order`` those of one
     #: wave.
     on_staged: Callable[[list[int]], None] = _nobody
+    #: Told in words what the rows have to do with each other, once they are staged.
+    on_kin: Callable[[str], None] = _nobody
 
     def check(self, fit: Fit) -> None:
         """Ask whether a load may go on whose columns are known by now.

@@ -51,6 +51,7 @@ class Reading:
                 self.listeners.on_rejected(read)
                 self.journal.invalid(read)
             else:
+                self.listeners.on_read(read)
                 spool.add(partition_of(rule.partition_fold(read.key), partitions), read)
         if self.fit.columns:
             check_order_column(self.fit, newer_than)

@@ -15,6 +15,11 @@ from airflow_sf_dedup.salesforce.wire.error_codes import Handling, rule_for
 #: Statuses of a refusal that may be one row's fault; SOAP faults all have 500. Others speak of the resource.
 _OF_A_ROW = frozenset({None, 400, 413, 500})
 
+#: What Salesforce says of a parent's key that no record holds, under ``INVALID_FIELD``, which has other causes as well;
+#: and the codes that say it by themselves.
+_NO_SUCH_KEY = "foreign key external id"
+_NO_SUCH_RECORD = ("INVALID_CROSS_REFERENCE_KEY", "ENTITY_IS_DELETED")
+
 _REFUSED = (Failed, DuplicatesFound, KeyHeldByMany)
 
 #: A repeat of the key in one call passes once its rows are sent apart.
@@ -31,6 +36,14 @@ def fails_for_now(outcome: Outcome, external_id_field: str | None) -> bool:
     if outcome.code == "DUPLICATE_VALUE":
         return external_id_field is not None and kind_of(outcome.message, external_id_field) in _PASSING_KINDS
     return rule_for(outcome.code, outcome.message).handling in (Handling.RETRY_ROW, Handling.RETRY_CALL)
+
+
+def misses_a_record(outcome: Outcome) -> bool:
+    """Whether the row names a record that is not there, by its key or its id."""
+    if not isinstance(outcome, Failed):
+        return False
+    by_key = outcome.code == "INVALID_FIELD" and _NO_SUCH_KEY in outcome.message.lower()
+    return by_key or outcome.code in _NO_SUCH_RECORD
 
 
 def may_be_a_row(error: CallError) -> bool:

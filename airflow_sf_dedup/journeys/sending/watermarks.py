@@ -94,7 +94,7 @@ class WatermarkGuard:
         newer: list[tuple[Record, Watermark]] = []
         for row in rows:
             known = standing.get(self._key_of(row.key), Standing())
-            if _is_older(row, known.confirmed):
+            if is_older(row, known.confirmed):
                 found[row.row_number] = None
             else:
                 newer += [(row, mark) for mark in known.provisional if self._is_held_up(row, mark)]
@@ -109,7 +109,7 @@ class WatermarkGuard:
 
     def _is_held_up(self, row: Record, mark: Watermark) -> bool:
         """A later row of its own load is sent after it, and holds it up no more than it does itself."""
-        return _is_older(row, mark.order) and mark.raised_by.rpartition("/")[0] != self._load_id
+        return is_older(row, mark.order) and mark.raised_by.rpartition("/")[0] != self._load_id
 
     def _learn(self, newer: Sequence[tuple[Record, Watermark]], raisers: Mapping[str, Raiser]) -> None:
         """What the audit or the org says of a row need not be asked again."""
@@ -175,8 +175,11 @@ def _one_a_key(marks: Iterable[tuple[str, Watermark]]) -> Iterable[Mapping[str, 
     return parts
 
 
-def _is_older(row: Record, order: str | None) -> bool:
-    """Orders of two kinds, as after the source's column became a date, say nothing of each other."""
+def is_older(row: Record, order: str | None) -> bool:
+    """Whether a row is older than a state of its key.
+
+    Orders of two kinds, as after the source's column became a date, say nothing of each other.
+    """
     if row.order is None or order is None:
         return False
     return row.order.partition(":")[0] == order.partition(":")[0] and row.order < order

@@ -55,6 +55,17 @@ class Naming:
         else:
             yield from self._named_or_sent_again(batches, self._holders(unnamed))
 
+    def found_for(self, rows: Sequence[Record], own: Mapping[int, str]) -> Iterator[list[Answered[Record]]]:
+        """What a look-up that writes nothing finds for rows, blocked or not, call by call; nothing is sent again.
+
+        :param own: row number to the row's own record, which is left out of what is found.
+        :raises CallError: a call failed for good.
+        """
+        for batch in self._looked_up(under_way(rows)):
+            yield [
+                replace(each, outcome=_of_others(each.outcome, _one(own.get(each.row.row_number)))) for each in batch
+            ]
+
     def _looked_up(self, rows: Iterable[UnderWay[Record]]) -> Iterator[list[Answered[Record]]]:
         """By the one look-up, or by the one that takes its place."""
         try:
@@ -93,6 +104,10 @@ class Naming:
 
     def _call(self, chunks: Sequence[Sequence[Record]], *, on_late: Callable[[], None]) -> list[ChunkAnswer]:
         return [self.lookup.look_up(chunk, on_late=on_late) for chunk in chunks]
+
+
+def _one(record_id: str | None) -> tuple[str, ...]:
+    return () if record_id is None else (record_id,)
 
 
 def _of_others(outcome: Outcome, own: Collection[str]) -> Outcome:

@@ -30,6 +30,11 @@ class SavesAnyway:
     action: Action = Action.SAVED_ANYWAY
     failed: str = "saved_anyway_failed"
 
+    @property
+    def way(self) -> SavesAnyway:
+        """Itself."""
+        return self
+
     def done(self, item: Settling) -> str | None:
         """The action says it all."""
         return None

@@ -42,6 +42,7 @@ class Settlement:
     """Settles blocked rows of one load by one policy.
 
     :ivar carries_out: kind of decision to what carries it out, in this order: what writes nothing comes first.
+    :ivar is_fresh: what rules found was asked a moment ago, and is not asked anew.
     """
 
     load_id: str
@@ -53,6 +54,7 @@ class Settlement:
     entries: EntryMaker
     sink: EntryWriter
     stale_rules: StaleRules
+    is_fresh: bool = False
     _contested: list[Answered[Record]] = field(default_factory=list, init=False)
 
     def settle(self, blocked: Sequence[Blocked]) -> list[Entry]:
@@ -63,7 +65,8 @@ class Settlement:
         book = Book(blocked, partial(self.sink.remember, self.load_id))
         cases: dict[int, DuplicateCase] = {}
         try:
-            rows = self._name(unnamed(blocked) if needs_fresh_rules(self.policy) else blocked, book)
+            asks_anew = needs_fresh_rules(self.policy) and not self.is_fresh
+            rows = self._name(unnamed(blocked) if asks_anew else blocked, book)
             book.read_at = utc_now()
             open_cases = with_shared_mailboxes(self.cases.read(rows))
             cases = {case.record.row_number: case for case in open_cases}

@@ -57,6 +57,11 @@ class Undeletes:
     reader: RecordReader
     update: UpdatesUndeleted
 
+    @property
+    def way(self) -> UpdatesUndeleted:
+        """As the records are updated once they are live."""
+        return self.update
+
     def carry_out(self, items: Sequence[Settling], book: Book) -> list[DuplicateCase]:
         """Call by call, so that a record is live without its values no longer than it takes."""
         writer = self.update.writer

@@ -48,6 +48,11 @@ class UpdatesMatch:
     action: Action = Action.MATCHED_UPDATED
     failed: str = "matched_updated_failed"
 
+    @property
+    def way(self) -> UpdatesMatch:
+        """Itself."""
+        return self
+
     def done(self, item: Settling) -> str | None:
         """That the record is another than the one that was named."""
         found = _match(item)

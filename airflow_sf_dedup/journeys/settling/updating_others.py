@@ -33,6 +33,11 @@ class UpdatesOthers:
     user_id: Callable[[], str | None] = lambda: None
     stamped: Container[str] = ()
 
+    @property
+    def way(self) -> UpdatesMatch:
+        """As matches of the row's own sObject are."""
+        return self.own
+
     def carry_out(self, items: Sequence[Settling], book: Book) -> list[DuplicateCase]:
         """As matches of the row's own sObject are updated: claimed, written by id, re-read where no answer came."""
         ways: dict[tuple[str, str], list[Settling]] = defaultdict(list)

@@ -18,6 +18,7 @@ from airflow_sf_dedup.audit.base import (
     AuditKeeper,
     DoubtfulMatches,
     Load,
+    LoadKind,
     LoadMissingError,
     Period,
     SentAgain,
@@ -241,6 +242,7 @@ class AuditContract:
             try_number=2,
             attempts=4,
             waited_seconds=31.25,
+            twin_group=1,
             matches=(MATCH, replace(MATCH, record_id="00Q000000000002EAA", field_differences=None)),
             values={"Email": "a@new.example", "Score__c": 1.5, "Fax": None, "Optout": True},
         )
@@ -466,6 +468,47 @@ class AuditContract:
         assert audit.latest_load(dag_id) == latest
         assert audit.latest_load(uuid4().hex) is None
         assert audit.latest_load() is not None
+
+    def test_a_plan_is_no_load_unless_it_is_asked_for(self, audit: KeptAudit) -> None:
+        """It stands in the same tables, and is in no history, no run, no count of rules."""
+        dag_id, org_id = uuid4().hex, uuid4().hex[:18]
+        load = a_load(dag_id=dag_id, org_id=org_id, rows_read=1, ended_at=BEGIN)
+        plan = replace(
+            load, load_id=str(uuid4()), kind=LoadKind.PLAN, started_at=BEGIN + timedelta(hours=1), digest="f" * 32
+        )
+        other = replace(load, load_id=str(uuid4()), run_id="other")
+        for each in (load, plan, other):
+            audit.open_load(each)
+            audit.remember(each.load_id, [an_entry(1, Action.AWAITING_REVIEW, matches=(MATCH,))])
+        period = Period(BEGIN, BEGIN + timedelta(days=1), org_id, "Lead")
+
+        assert [audit.load(each.load_id) for each in (load, plan, other)] == [load, plan, other]
+        assert audit.loads_of_run(dag_id, load.run_id) == [load]
+        assert audit.loads_of_run(dag_id, load.run_id, kind=LoadKind.PLAN) == [plan]
+        latest = audit.latest_load(dag_id)
+        assert latest is not None
+        assert latest.kind is LoadKind.LOAD
+        assert audit.latest_load(dag_id, kind=LoadKind.PLAN) == plan
+        sent = audit.latest_sent(org_id, "Lead", load.external_id_field)
+        assert sent is not None
+        assert sent.kind is LoadKind.LOAD
+        plans = replace(period, kind=LoadKind.PLAN)
+        assert [audit.loads_in(each) for each in (period, plans)] == [2, 1]
+        counts = [sum(audit.rule_uses(each)[0].actions.values()) for each in (period, plans)]
+        assert counts == [2, 1]
+
+    def test_nobody_waits_for_the_rows_of_a_plan(self, audit: KeptAudit) -> None:
+        moment = BEGIN - timedelta(days=700)
+        old = moment - timedelta(hours=2)
+        plan = a_load(kind=LoadKind.PLAN, started_at=old, ended_at=old)
+        load = a_load(started_at=old, ended_at=old)
+        for each in (plan, load):
+            audit.open_load(each)
+            audit.remember(each.load_id, [an_entry(1, Action.AWAITING_REVIEW)])
+        purged = audit.purge(moment)
+        assert (purged.plans, purged.loads, purged.kept) == (1, 0, (load.load_id,))
+        assert purged.load_ids == (plan.load_id,)
+        assert not list(audit.entries(plan.load_id))
 
     def test_rows_without_an_entry_are_told_in_their_order(self, audit: KeptAudit, load: Load) -> None:
         audit.remember(load.load_id, [an_entry(4), an_entry(2, Action.UNKNOWN, partition=3)])

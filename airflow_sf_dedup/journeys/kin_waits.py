@@ -1,0 +1,48 @@
+"""Must a row wait, because of another row of its load, for another try?
+
+A row has its turn after its parents and after the suspected twin before it. Where nobody knows yet what became of one
+of them, it waits: a child would fail for nothing, and a twin would be compared with a row that may get into the org a
+moment later. Whatever else became of them, the row goes: a parent may be in the org from an earlier load, and a twin
+has a key of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from airflow_sf_dedup.core.entries import Action, Entry
+from airflow_sf_dedup.core.records import Kin, Record
+from airflow_sf_dedup.journeys.entry_maker import EntryMaker
+from airflow_sf_dedup.journeys.parents import PARENT_NOT_SAVED, words_of_parent
+
+#: Why a row is not sent: it may be a twin of one of which nobody knows yet whether it is saved.
+TWIN_NOT_SETTLED = "twin_not_settled"
+
+#: With these a row may be sent later in the same try of its task, or be in the org already.
+_OPEN = (Action.NOT_SENT, Action.UNKNOWN)
+
+
+@dataclass(frozen=True)
+class KinWaits:
+    """Looks at the rows that a row goes after.
+
+    :ivar unsettled: rows without a settled entry, each with its action: those that this process gave one.
+    """
+
+    entries: EntryMaker
+    unsettled: Mapping[int, Action]
+
+    def waiting(self, record: Record) -> Entry | None:
+        """The entry of a row that waits; ``None``: it need not."""
+        for reason, words in self._open(record.kin) if record.kin else ():
+            return self.entries.entry(record, Action.NOT_SENT, reason=reason, error_message=words)
+        return None
+
+    def _open(self, kin: Kin) -> Iterator[tuple[str, str]]:
+        """Why it waits: a reason, and the row that it waits for."""
+        for parent in kin.parents:
+            if (action := self.unsettled.get(parent)) in _OPEN:
+                yield PARENT_NOT_SAVED, words_of_parent(parent, action)
+        if kin.twin_before is not None and (action := self.unsettled.get(kin.twin_before)) in _OPEN:
+            yield TWIN_NOT_SETTLED, f"row {kin.twin_before} of this load, which may be its twin, is {action}"

@@ -1,0 +1,131 @@
+"""What a plan task does: begin as a load does, look at the rows instead of sending them, and say what it saw."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+from airflow_sf_dedup.audit.base import Load, LoadKind, Totals
+from airflow_sf_dedup.core.clock import utc_now
+from airflow_sf_dedup.core.entries import Action
+from airflow_sf_dedup.core.numeric_settings import SAMPLE
+from airflow_sf_dedup.core.partitioning import PartitionRef
+from airflow_sf_dedup.core.setting_values import check_choice
+from airflow_sf_dedup.errors import CallError, LoginRefusedError
+from airflow_sf_dedup.journeys.beginning import Beginning
+from airflow_sf_dedup.journeys.limits import CallLimits
+from airflow_sf_dedup.journeys.load_settings import LoadSettings
+from airflow_sf_dedup.journeys.partition_task import metered, workshop_of
+from airflow_sf_dedup.journeys.planning.cost import check_budget
+from airflow_sf_dedup.journeys.planning.plan import NOT_IN_SAMPLE, plan_of
+from airflow_sf_dedup.journeys.policy_targets import check_other_fields
+from airflow_sf_dedup.journeys.prediction import predict_calls, shares_of
+from airflow_sf_dedup.journeys.stores import Stores
+from airflow_sf_dedup.policies import read_policy
+from airflow_sf_dedup.policies.base import other_sobjects
+from airflow_sf_dedup.salesforce.reader import describe
+from airflow_sf_dedup.salesforce.write_paths import LOOKUP_PATHS
+from airflow_sf_dedup.staging.area import StagingArea
+from airflow_sf_dedup.staging.by_reference import read_manifest, read_partition
+from airflow_sf_dedup.staging.descriptions import Descriptions
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class PlanSettings:
+    """How a plan is made, beside what it has in common with its load.
+
+    :ivar load: of the load; its look-up is the plan's.
+    :ivar limits: of the plan's own calls.
+    :ivar sample: rows to look at; ``None``: all.
+    """
+
+    load: LoadSettings
+    limits: CallLimits = CallLimits()  # noqa: RUF009 - a frozen value
+    sample: int | None = None
+
+    def __post_init__(self) -> None:
+        """:raises SettingError: ``sample`` is no number that it may be, or the look-up writes."""
+        object.__setattr__(self, "sample", SAMPLE.read(self.sample))
+        readers = tuple(name for name, path in LOOKUP_PATHS.items() if not path.writes)
+        check_choice("lookup", self.load.write.lookup, readers)
+
+
+def make_plan(
+    source: Any, settings: PlanSettings, plan_id: str, beginning: Beginning, stores: Callable[[], Stores]
+) -> Load:
+    """Plan a load; answers the plan as the audit has it. Nothing of it stays staged.
+
+    :raises SettingError: a setting, the source, the org or the budget does not fit.
+    :raises CallError: the org did not answer; the plan is not whole, and no load can be given it.
+    """
+    # The plan is one task's: all of its rows are in one partition.
+    load = replace(settings.load, partitions=1, kind=LoadKind.PLAN)
+    try:
+        for ref in beginning.begin(source, load, plan_id):
+            _plan_partition(ref, settings, beginning, stores())
+    except CallError as error:
+        if not isinstance(error, LoginRefusedError):
+            error.in_own_words()
+        raise
+    finally:
+        with suppress(Exception):
+            beginning.staging.remove(plan_id)
+    return _ended(settings, plan_id, beginning, stores())
+
+
+def _plan_partition(ref: PartitionRef, settings: PlanSettings, beginning: Beginning, stores: Stores) -> None:
+    write, lookup = settings.load.write, LOOKUP_PATHS[settings.load.write.lookup]
+    together = [ref.rows if settings.sample is None else min(settings.sample, ref.rows)]
+    before = beginning.session.api_calls
+    calls = check_budget(together, lookup, before=before, budget=settings.limits.api_budget)
+    _log.info("the plan looks at %s of %s rows; up to %s API calls", f"{together[0]:,}", f"{ref.rows:,}", f"{calls:,}")
+    session, daily_calls = metered(
+        beginning.session, settings.limits, stores.audit, ref.load_id, beginning.task.round_number
+    )
+    staged = read_manifest(ref)
+    described = Descriptions(StagingArea.of(ref).folder(ref.load_id), partial(describe, session))
+    workshop = workshop_of(ref, staged, write, session=session, stores=stores, task=beginning.task, describe=described)
+    journey = plan_of(workshop, sample=settings.sample)
+    check_other_fields(workshop.policy, staged.described, ref.external_id_field, described)
+    stores.audit.update_load(ref.load_id, policy=repr(workshop.policy), api=write.api)
+    daily_calls.ask_from_now_on()
+    journey.run(read_partition(ref))
+
+
+def _ended(settings: PlanSettings, plan_id: str, beginning: Beginning, stores: Stores) -> Load:
+    """The plan is whole: what its load would cost is told by what the plan found."""
+    totals = stores.audit.totals(plan_id)
+    calls = _calls_of_load(totals, settings, before=1)
+    stores.audit.update_load(plan_id, ended_at=utc_now(), predicted_calls=calls)
+    plan = stores.audit.load(plan_id)
+    assert plan is not None  # noqa: S101 - it was updated a moment ago
+    return plan
+
+
+def _calls_of_load(totals: Totals, settings: PlanSettings, *, before: int) -> int:
+    """What the load would cost, in as many partitions as it is to have."""
+    left = _rows(totals, Action.NOT_SENT, NOT_IN_SAMPLE)
+    shares = shares_of(replace(totals, actions={**totals.actions, Action.NOT_SENT: 0}) if left else totals)
+    unsent = sum(totals.actions.get(action, 0) for action in (Action.INVALID, Action.SUPERSEDED))
+    return predict_calls(
+        _parts(totals.rows - unsent, settings.load.partitions),
+        blocked_share=shares.blocked if shares else 0.0,
+        settled_share=shares.settled if shares else None,
+        before=before,
+        other_sobjects=len(other_sobjects(read_policy(settings.load.write.on_duplicate))),
+    ).calls
+
+
+def _rows(totals: Totals, action: Action, reason: str) -> int:
+    return sum(rows for (of, _, why), rows in totals.reasons.items() if of is action and why == reason)
+
+
+def _parts(rows: int, partitions: int) -> Sequence[int]:
+    """Rows of each partition, as even as keys are spread."""
+    return [rows // partitions + (each < rows % partitions) for each in range(partitions)]

@@ -1,0 +1,61 @@
+"""What does a plan cost in API calls, and may it cost that? Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from airflow_sf_dedup.errors import SettingError
+from airflow_sf_dedup.journeys.prediction import KEYS_IN_A_URL, ROWS_A_READ
+from airflow_sf_dedup.journeys.upsert import SETTLE_TOGETHER
+from airflow_sf_dedup.salesforce.write_paths import LookupPath
+
+
+def calls_of_plan(rows_together: Sequence[int], lookup: LookupPath, *, before: int, by_soap: bool = True) -> int:
+    """The calls for looking at rows: keys, the records that hold them, rules, and what these find.
+
+    It is the most where no row is blocked by an edit of its record, which is asked about once more, and where no match
+    was merged or is of another sObject.
+
+    :param rows_together: rows of each wave.
+    :param before: calls that were made for anything but rows.
+    :param by_soap: keys are asked for by SOAP; False: in URLs, which hold fewer of them.
+    """
+    keys_a_call = ROWS_A_READ if by_soap else KEYS_IN_A_URL
+    calls = before
+    for rows in rows_together:
+        while rows > 0:
+            together = min(rows, SETTLE_TOGETHER)
+            # Once for all rows, and once more for those that are blocked.
+            calls += 2 * (_calls(together, keys_a_call) + _calls(together, ROWS_A_READ))
+            calls += _calls(together, lookup.rows_a_call)
+            rows -= together
+    return calls
+
+
+def check_budget(
+    rows_together: Sequence[int], lookup: LookupPath, *, before: int, budget: int | None, by_soap: bool = True
+) -> int:
+    """The calls of a plan that its budget allows.
+
+    :raises SettingError: it does not; the message says how many rows would fit.
+    """
+    calls = calls_of_plan(rows_together, lookup, before=before, by_soap=by_soap)
+    if budget is None or calls <= budget:
+        return calls
+    rows, fitting = sum(rows_together), 0
+    step = max(1, rows)
+    while step:
+        if calls_of_plan([fitting + step], lookup, before=before, by_soap=by_soap) <= budget:
+            fitting += step
+        else:
+            step //= 2
+    part = f", or plan a part of the rows: sample={fitting}" if fitting else ""
+    raise SettingError(
+        f"api_budget={budget:,} does not do for a plan of {rows:,} rows, which costs up to {calls:,} API calls; "
+        f"let it make more{part}",
+        setting="api_budget",
+    )
+
+
+def _calls(rows: int, rows_a_call: int) -> int:
+    return -(-rows // rows_a_call)
