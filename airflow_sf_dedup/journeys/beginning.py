@@ -91,7 +91,8 @@ class Beginning:
         if warning := check_rule_names(read_policy(settings.write.on_duplicate), sobject.name, OrgRules(self.session)):
             _log.warning("%s", warning)
         self._know_daily_calls(settings.write.limits)
-        self.look_after_rules(self.session.org_id, sobject.name)
+        if settings.kind is LoadKind.LOAD:
+            self.look_after_rules(self.session.org_id, sobject.name)
         sweep(self.staging, now=utc_now())
         self.staging.remove_older_than(self.retention_days, now=utc_now())
         load = self._load(load_id, sobject, settings)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from itertools import count
 from math import ceil
 
-from airflow_sf_dedup.audit.base import Audit, Load
+from airflow_sf_dedup.audit.base import Audit, Load, LoadKind
 from airflow_sf_dedup.audit.sql.duplicate_jobs import DuplicateJob, FoundMatch, SqlDuplicateJobs
 from airflow_sf_dedup.core.entries import WRITTEN
 from airflow_sf_dedup.core.outcomes import DuplicatesFound, Failed
@@ -66,10 +66,13 @@ class DuplicateSearch:
         """Look at the records of a load, call by call; one that died goes on where it was.
 
         :param every: see :class:`Extent`.
+        :raises SettingError: it is a plan.
         :raises PreflightError: the org answers no SOAP.
         :raises LoadFailedError: no rule of the sObject is active.
         :raises CallError: a call failed for good; the next search goes on with it.
         """
+        if load.kind is LoadKind.PLAN:
+            raise SettingError(f"audit: {load.load_id} is a plan, which wrote no record", setting="audit")
         job = self.jobs.begin(load.load_id, every)
         for rows in _batches(self._rows(load, sobject, job), self.finder.ids_per_call):
             job = self._ask(job, rows)

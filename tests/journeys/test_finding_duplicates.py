@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from sqlalchemy import Engine
 
-from airflow_sf_dedup.audit.base import Load
+from airflow_sf_dedup.audit.base import Load, LoadKind
 from airflow_sf_dedup.audit.sql import SqlAudit
 from airflow_sf_dedup.audit.sql.duplicate_jobs import DuplicateJob, SqlDuplicateJobs
 from airflow_sf_dedup.core.entries import Action
@@ -97,6 +97,13 @@ def test_a_sample_that_dies_goes_on_with_the_same_records(world: World) -> None:
         world.search(every=3)
     world.search(every=3)
     assert world.asked() == [lead_id(n) for n in (1, 4, 4, 7)]
+
+
+def test_a_plan_wrote_nothing_to_look_for(world: World) -> None:
+    world.load = replace(world.load, kind=LoadKind.PLAN)
+    with pytest.raises(SettingError, match="is a plan, which wrote no record"):
+        world.search()
+    assert world.asked() == []
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowRescheduleExcept
 from airflow_sf_dedup import (
     SalesforceDuplicateRulesOffOperator,
     SalesforceDuplicateRulesOnOperator,
+    SalesforcePlanOperator,
     SalesforceUpsertOperator,
     duplicate_rules_off,
 )
@@ -356,6 +357,17 @@ def test_a_later_load_switches_on_what_an_earlier_one_left_off(
     assert "Lead_Email" in rules_on(salesforce_org)
     assert "on again: Lead.Lead_Email (of by_hand.off, run manual)" in caplog.text
     assert len(salesforce_org.records("Lead")) == 1, "the row met the rule"
+
+
+def test_a_plan_switches_nothing_on(salesforce_org: EmulatedOrg, tmp_path: Path) -> None:
+    row = blocked_lead(salesforce_org)
+    off()
+    lease_ends(tmp_path)
+    plan = SalesforcePlanOperator(
+        task_id="plan", source=[row], sobject="Lead", external_id_field="External_Id__c", on_duplicate="skip"
+    )
+    execute(plan, TaskOnce("plan", run_id="later"))
+    assert "Lead_Email" not in rules_on(salesforce_org)
 
 
 def test_a_load_within_the_lease_meets_no_rule(salesforce_org: EmulatedOrg) -> None:
