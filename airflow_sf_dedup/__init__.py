@@ -17,6 +17,7 @@ _PLACES = {
     "ByRule": "airflow_sf_dedup.policies",
     "BySobject": "airflow_sf_dedup.policies",
     "duplicate_entries": "airflow_sf_dedup.hooks.audited_rows",
+    "duplicate_rules_off": "airflow_sf_dedup.task_groups",
     "Link": "airflow_sf_dedup.policies",
     "RetryStaleRule": "airflow_sf_dedup.policies",
     "SALESFORCE_RETRY_POLICY": "airflow_sf_dedup.retry_policy",
@@ -25,6 +26,9 @@ _PLACES = {
     "SalesforceDuplicateAuditOperator": "airflow_sf_dedup.operators.duplicate_audit",
     "SalesforceDuplicateMirrorOperator": "airflow_sf_dedup.operators.mirror",
     "SalesforceDuplicateRuleReportOperator": "airflow_sf_dedup.operators.rule_report",
+    "SalesforceDuplicateRulesOffOperator": "airflow_sf_dedup.operators.duplicate_rules",
+    "SalesforceDuplicateRulesOnOperator": "airflow_sf_dedup.operators.duplicate_rules",
+    "SalesforceFindDuplicatesOperator": "airflow_sf_dedup.operators.find_duplicates",
     "SalesforcePartitionOperator": "airflow_sf_dedup.operators.partition",
     "SalesforcePlanOperator": "airflow_sf_dedup.operators.plan",
     "SalesforceRevertOperator": "airflow_sf_dedup.operators.revert",
@@ -48,6 +52,9 @@ __all__ = [
     "SalesforceDuplicateAuditOperator",
     "SalesforceDuplicateMirrorOperator",
     "SalesforceDuplicateRuleReportOperator",
+    "SalesforceDuplicateRulesOffOperator",
+    "SalesforceDuplicateRulesOnOperator",
+    "SalesforceFindDuplicatesOperator",
     "SalesforcePartitionOperator",
     "SalesforcePlanOperator",
     "SalesforceRevertOperator",
@@ -59,6 +66,7 @@ __all__ = [
     "UpdateOther",
     "__version__",
     "duplicate_entries",
+    "duplicate_rules_off",
     "salesforce_upsert",
 ]
 
@@ -66,6 +74,11 @@ if TYPE_CHECKING:
     from airflow_sf_dedup.hooks.audited_rows import duplicate_entries
     from airflow_sf_dedup.hooks.salesforce import SalesforceDedupHook
     from airflow_sf_dedup.operators.duplicate_audit import SalesforceDuplicateAuditOperator
+    from airflow_sf_dedup.operators.duplicate_rules import (
+        SalesforceDuplicateRulesOffOperator,
+        SalesforceDuplicateRulesOnOperator,
+    )
+    from airflow_sf_dedup.operators.find_duplicates import SalesforceFindDuplicatesOperator
     from airflow_sf_dedup.operators.mirror import SalesforceDuplicateMirrorOperator
     from airflow_sf_dedup.operators.partition import SalesforcePartitionOperator
     from airflow_sf_dedup.operators.plan import SalesforcePlanOperator
@@ -86,7 +99,7 @@ if TYPE_CHECKING:
         UpdateOther,
     )
     from airflow_sf_dedup.retry_policy import SALESFORCE_RETRY_POLICY
-    from airflow_sf_dedup.task_groups import salesforce_upsert
+    from airflow_sf_dedup.task_groups import duplicate_rules_off, salesforce_upsert
 
 
 def __getattr__(name: str) -> Any:

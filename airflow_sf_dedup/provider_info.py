@@ -32,6 +32,8 @@ def get_provider_info() -> dict[str, Any]:
                     "airflow_sf_dedup.operators.duplicate_audit",
                     "airflow_sf_dedup.operators.rule_report",
                     "airflow_sf_dedup.operators.mirror",
+                    "airflow_sf_dedup.operators.duplicate_rules",
+                    "airflow_sf_dedup.operators.find_duplicates",
                     "airflow_sf_dedup.operators.revert",
                     "airflow_sf_dedup.operators.plan",
                 ],

@@ -1,13 +1,17 @@
-"""The common case in one call: partition, mapped upsert, audit."""
+"""Several tasks in one call: a load, and duplicate rules that are off around it."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import TaskGroup
 
 from airflow_sf_dedup.operators.duplicate_audit import SalesforceDuplicateAuditOperator
+from airflow_sf_dedup.operators.duplicate_rules import (
+    SalesforceDuplicateRulesOffOperator,
+    SalesforceDuplicateRulesOnOperator,
+)
 from airflow_sf_dedup.operators.literal_settings import check_literals
 from airflow_sf_dedup.operators.load_output import LoadOutput
 from airflow_sf_dedup.operators.partition import SalesforcePartitionOperator
@@ -20,6 +24,9 @@ if TYPE_CHECKING:
 
 #: Tries after the first, where neither the call nor the Dag nor Airflow's configuration says how many.
 RETRIES = 2
+
+#: The same of the tasks that switch duplicate rules: rules that stay off are worse than a task that waits.
+RETRIES_OF_RULES = 4
 
 
 def salesforce_upsert(
@@ -72,3 +79,49 @@ def _retries() -> Mapping[str, Any]:
 
     configured = conf.getint("core", "default_task_retries", fallback=0)
     return {"retries": configured or RETRIES, "retry_policy": SALESFORCE_RETRY_POLICY}
+
+
+def duplicate_rules_off(
+    *,
+    sobject: str,
+    rules: Sequence[str],
+    salesforce_conn_id: str = "salesforce_default",
+    rules_conn_id: str | None = None,
+    audit_conn_id: str | None = None,
+    allow_production: bool = False,
+    max_hours_off: float = 12.0,
+    effective_timeout: float = 900.0,
+    settle_seconds: float = 180.0,
+    task_id: str = "duplicate_rules",
+    **kwargs: Any,
+) -> SalesforceDuplicateRulesOnOperator:
+    """Named duplicate rules are off around the tasks of a ``with`` block, and on again after them, whatever they do.
+
+    Answers the teardown task: ``with rules:`` puts tasks between it and its setup, and what goes on when the rules are
+    on again comes behind it, ``rules >> …``. A teardown that fails makes the run red.
+
+    :param task_id: begin of the ids of the two tasks, which end in ``_off`` and ``_on``.
+    :param kwargs: any argument of a task, for both; ``retries`` (4) and ``retry_policy`` have defaults of their own.
+    """
+    common: dict[str, Any] = {
+        "salesforce_conn_id": salesforce_conn_id,
+        "rules_conn_id": rules_conn_id,
+        "audit_conn_id": audit_conn_id,
+        "effective_timeout": effective_timeout,
+        "settle_seconds": settle_seconds,
+        "retries": RETRIES_OF_RULES,
+        "retry_policy": SALESFORCE_RETRY_POLICY,
+        **kwargs,
+    }
+    off = SalesforceDuplicateRulesOffOperator(
+        task_id=f"{task_id}_off",
+        sobject=sobject,
+        rules=rules,
+        allow_production=allow_production,
+        max_hours_off=max_hours_off,
+        **common,
+    )
+    off.as_setup()  # type: ignore[no-untyped-call]
+    on = SalesforceDuplicateRulesOnOperator(task_id=f"{task_id}_on", off_task_id=off.task_id, **common)
+    on.as_teardown(setups=off, on_failure_fail_dagrun=True)
+    return on

@@ -1,9 +1,9 @@
-"""``python -m airflow_sf_dedup.audit``: upgrade, purge, erase and show the audit.
+"""``python -m airflow_sf_dedup.audit``: upgrade, purge, erase and show the audit, and put duplicate rules back.
 
 What it prints is printable, whoever wrote it into the database: no escape sequence of an org reaches a terminal.
 
-Exit codes: 0 done; 1 nothing was found to show or erase; 2 a parameter, connection or database is unusable, or staged
-rows could not be looked for everywhere.
+Exit codes: 0 done; 1 nothing was found to show or erase; 2 a parameter, connection or database is unusable, staged
+rows could not be looked for everywhere, or a duplicate rule could not be put back.
 """
 
 from __future__ import annotations
@@ -61,6 +61,14 @@ def _parser() -> argparse.ArgumentParser:
     show.add_argument("--dag", metavar="DAG_ID", help="the latest load of that Dag")
     show.add_argument("--run", metavar="RUN_ID", help="with --dag, all loads of that run")
     show.add_argument("--plans", action="store_true", help="the latest plan, or the plans of the run, instead of loads")
+    rules = commands.add_parser(
+        "rules", parents=[place], help="which duplicate rules are off for a load; put them back"
+    )
+    what = rules.add_mutually_exclusive_group()
+    what.add_argument("--restore", action="store_true", help="switch on what loads left off whose lease is over")
+    what.add_argument("--forget", action="store_true", help="no longer tell of rules that somebody changed meanwhile")
+    rules.add_argument("--now", action="store_true", help="with --restore, also those whose lease is not over")
+    rules.add_argument("--salesforce-conn-id", help="with --restore, instead of the connection that is noted")
     return parser
 
 
@@ -186,6 +194,14 @@ def _writable(text: str, console: Console) -> str:
     return text.encode(console.encoding, "replace").decode(console.encoding)
 
 
+def _rules(engine: Engine, args: argparse.Namespace, console: Console) -> int:
+    from airflow_sf_dedup.hooks.rules_command import run
+
+    if args.restore:
+        os.environ.setdefault(_CONTEXT, _SERVER)
+    return run(engine, args, console)
+
+
 def _loads(audit: SqlAudit, args: argparse.Namespace) -> list[Load]:
     if args.load:
         load = audit.load(args.load)
@@ -209,6 +225,8 @@ def _run(args: argparse.Namespace, console: Console) -> int:
         return _upgrade(engine_for(_url(args)), console)
     engine = engine_for(_url(args), create=False)
     ensure_current(engine)
+    if args.command == "rules":
+        return _rules(engine, args, console)
     return _COMMANDS[args.command](SqlAudit(engine), args, console)
 
 

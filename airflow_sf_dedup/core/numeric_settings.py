@@ -161,6 +161,16 @@ SAMPLE = _or_none(_whole("sample", 1))
 DAYS = _whole("days", 1, 3660)
 #: Rows that stand for a rule in it.
 EXAMPLES = _whole("examples", 0, 100)
+#: Hours after which rules that a load switched off are switched on by whoever comes by; at most four weeks.
+MAX_HOURS_OFF = _number("max_hours_off", "a number of hours", 0, 672, exclusive=True)
+#: Seconds that a switched rule has until calls meet it as it was switched; at most a day.
+EFFECTIVE_TIMEOUT = _number("effective_timeout", "a number of seconds", 0, 86_400)
+#: Seconds that a rule is given which no probe can meet.
+SETTLE_SECONDS = _number("settle_seconds", "a number of seconds", 0, 86_400)
+#: Calls of one task that looks for duplicates among what was written.
+MAX_CALLS = _whole("max_calls", 1, 1_000_000)
+#: Records that such a task looks at, instead of all.
+SAMPLE = _or_none(_whole("sample", 1))
 #: ``[sf_dedup]``: days that staged rows are kept; 0 would remove those of the loads that run.
 STAGING_RETENTION_DAYS = _whole("staging_retention_days", 1, 36_500)
 #: ``[sf_dedup]``: seconds for which a dead task's keys stay claimed; at most a week.

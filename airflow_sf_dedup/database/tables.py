@@ -232,6 +232,63 @@ call_count = Table(
     PrimaryKeyConstraint("load_id", "round_number", name="pk_sf_dedup_call_count"),
 )
 
+#: A duplicate rule that a load wants switched off, one line for each that does; it outlives the load.
+rule_switch = Table(
+    "sf_dedup_rule_switch",
+    metadata,
+    Column("org_id", Text, nullable=False),
+    Column("sobject", Text, nullable=False),
+    Column("rule", Text, nullable=False),
+    Column("holder", Text, nullable=False),
+    Column("conn_id", Text, nullable=False),
+    Column("was_active", Boolean, nullable=False),
+    Column("definition", Text, nullable=False),
+    Column("seen_running", Boolean, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("taken_at", UtcDateTime, nullable=False),
+    Column("changed_at", UtcDateTime, nullable=False),
+    Column("expires_at", UtcDateTime, nullable=False),
+    PrimaryKeyConstraint("org_id", "sobject", "rule", "holder", name="pk_sf_dedup_rule_switch"),
+    Index("ix_sf_dedup_rule_switch_holder", "holder"),
+)
+
+#: How far the search for what a load let through has come.
+duplicate_job = Table(
+    "sf_dedup_duplicate_job",
+    metadata,
+    Column("load_id", Text, nullable=False),
+    Column("every", BigInteger, nullable=False),
+    Column("through_row", BigInteger, nullable=False),
+    Column("checked", BigInteger, nullable=False),
+    Column("unchecked", BigInteger, nullable=False),
+    Column("calls", BigInteger, nullable=False),
+    Column("started_at", UtcDateTime, nullable=False),
+    Column("ended_at", UtcDateTime),
+    PrimaryKeyConstraint("load_id", name="pk_sf_dedup_duplicate_job"),
+)
+
+#: What it found. Records that hang together have one ``group_id``, the smallest id among them.
+found_match = Table(
+    "sf_dedup_found_match",
+    metadata,
+    Column("load_id", Text, nullable=False),
+    Column("row_number", BigInteger, nullable=False),
+    Column("position", Integer, nullable=False),
+    Column("record_id", Text, nullable=False),
+    Column("matched_record_id", Text, nullable=False),
+    Column("matched_sobject", Text, nullable=False),
+    Column("group_id", Text, nullable=False),
+    Column("duplicate_rule", Text),
+    Column("matching_rule", Text),
+    Column("engine", Text),
+    Column("confidence", Float(53)),
+    PrimaryKeyConstraint("load_id", "row_number", "position", name="pk_sf_dedup_found_match"),
+    *(
+        Index(f"ix_sf_dedup_found_match_{column}", "load_id", column)
+        for column in ("record_id", "matched_record_id", "group_id")
+    ),
+)
+
 #: What a row is about to change in a record that was there before. No foreign key to the entry: the change is there
 #: first.
 change = Table(

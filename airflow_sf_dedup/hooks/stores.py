@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine
 
     from airflow_sf_dedup.audit.base import Audit
+    from airflow_sf_dedup.audit.sql.duplicate_jobs import SqlDuplicateJobs
     from airflow_sf_dedup.journeys.stores import Stores
 
 
@@ -32,17 +33,24 @@ def open_stores(audit_conn_id: str | None, *, upgrade: bool = False) -> Stores:
     """
     from airflow_sf_dedup.journeys.sql_stores import stores_in
 
-    return stores_in(_ready_engine(audit_conn_id, upgrade=upgrade), claim_lifetime=_claim_lifetime)
+    return stores_in(ready_engine(audit_conn_id, upgrade=upgrade), claim_lifetime=_claim_lifetime)
 
 
 def open_audit(audit_conn_id: str | None, *, upgrade: bool = False) -> Audit:
     """The audit alone, for those who claim nothing; otherwise as :func:`open_stores`."""
     from airflow_sf_dedup.audit.sql import SqlAudit
 
-    return SqlAudit(_ready_engine(audit_conn_id, upgrade=upgrade))
+    return SqlAudit(ready_engine(audit_conn_id, upgrade=upgrade))
 
 
-def _ready_engine(audit_conn_id: str | None, *, upgrade: bool) -> Engine:
+def duplicate_jobs(audit_conn_id: str | None) -> SqlDuplicateJobs:
+    """What was looked for, and found, after loads; otherwise as :func:`open_stores`."""
+    from airflow_sf_dedup.audit.sql.duplicate_jobs import SqlDuplicateJobs
+
+    return SqlDuplicateJobs(ready_engine(audit_conn_id, upgrade=False))
+
+
+def ready_engine(audit_conn_id: str | None, *, upgrade: bool) -> Engine:
     """An engine for a database whose tables are current."""
     from airflow_sf_dedup.database import upgrade as tables
     from airflow_sf_dedup.database.engine import engine_for

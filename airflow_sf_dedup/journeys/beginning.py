@@ -72,6 +72,7 @@ class Beginning:
 
     :ivar retention_days: after which what other loads left staged is removed.
     :ivar most_partitions: that a load may have.
+    :ivar look_after_rules: puts back what other loads of an org's sObject left switched off.
     """
 
     session: SalesforceSession
@@ -80,6 +81,7 @@ class Beginning:
     task: TaskRun
     retention_days: int
     most_partitions: int
+    look_after_rules: Callable[[str, str], None] = lambda org_id, sobject: None
 
     def begin(self, source: Any, settings: LoadSettings, load_id: str) -> list[PartitionRef]:
         """Check the org and stage the source in partitions.
@@ -92,6 +94,8 @@ class Beginning:
         if warning := check_rule_names(read_policy(settings.write.on_duplicate), sobject.name, OrgRules(self.session)):
             _log.warning("%s", warning)
         self._know_daily_calls(settings.write.limits)
+        if settings.kind is LoadKind.LOAD:
+            self.look_after_rules(self.session.org_id, sobject.name)
         sweep(self.staging, now=utc_now())
         self.staging.remove_older_than(self.retention_days, now=utc_now())
         load = self._load(load_id, sobject, settings)

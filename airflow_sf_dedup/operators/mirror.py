@@ -63,11 +63,12 @@ class SalesforceDuplicateMirrorOperator(ChecksParameters, BaseOperator):
     def _mirrored(self) -> dict[str, Any]:
         from airflow_sf_dedup.hooks.audited_rows import loads_of
         from airflow_sf_dedup.journeys.mirroring import Mirrored
+        from airflow_sf_dedup.operators.task_context import session_of_load
 
         settings, counts, calls = self._settings(), Mirrored(), 0
         audit, loads = loads_of(self.audit)
         for load in loads:
-            session = self._session(load)
+            session = session_of_load(load, self.salesforce_conn_id)
             self._add(counts, self._of_load(audit, load, settings, session))
             calls += session.api_calls
         self.log.info("%s: %s created, %s updated", settings.sobject, f"{counts.created:,}", f"{counts.updated:,}")

@@ -1,4 +1,4 @@
-"""A task that waits, for keys in flight elsewhere or for a stale rule, gives its worker slot back meanwhile."""
+"""A task that waits, for keys in flight elsewhere or for rules, gives its worker slot back meanwhile."""
 
 from __future__ import annotations
 
@@ -48,6 +48,17 @@ def come_back_later(error: PutOffError) -> NoReturn:
     earliest = max(now + timedelta(seconds=SHORTEST_WAIT), error.not_before or now)
     spread = timedelta(seconds=random.uniform(0, SPREAD))  # noqa: S311 - spreads tasks, guards nothing
     raise AirflowRescheduleException(earliest + spread) from error  # type: ignore[no-untyped-call]
+
+
+def come_back_in(seconds: float) -> NoReturn:
+    """Reschedule the task, which costs no retry; not sooner than Airflow bears.
+
+    :raises AirflowRescheduleException: Airflow runs the task again then.
+    """
+    from airflow.sdk.exceptions import AirflowRescheduleException
+
+    when = utc_now() + timedelta(seconds=max(seconds, SHORTEST_WAIT) + random.uniform(0, SPREAD))  # noqa: S311 - as above
+    raise AirflowRescheduleException(when)  # type: ignore[no-untyped-call]
 
 
 def give_up(error: PutOffError, claim_timeout: float) -> NoReturn:

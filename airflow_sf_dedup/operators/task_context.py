@@ -62,8 +62,12 @@ def session_of_load(load: Load, salesforce_conn_id: str | None) -> SalesforceSes
 def beginning_of(settings: LoadSettings, session: SalesforceSession, context: Context) -> Beginning:
     """What begins a load, in the places that its settings and the configuration name."""
     from airflow_sf_dedup.hooks.places import staging_area
+    from airflow_sf_dedup.hooks.rule_switching import look_after_rules
     from airflow_sf_dedup.hooks.stores import open_stores
     from airflow_sf_dedup.journeys.beginning import Beginning
+
+    def look_after(org_id: str, sobject: str) -> None:
+        look_after_rules(org_id, sobject, settings.audit_conn_id, by=str(task_run(context)))
 
     def audit() -> Audit:
         return open_stores(settings.audit_conn_id, upgrade=True).audit
@@ -78,4 +82,5 @@ def beginning_of(settings: LoadSettings, session: SalesforceSession, context: Co
         task_run(context),
         retention_days=configured(STAGING_RETENTION_DAYS, 7),
         most_partitions=most_partitions(),
+        look_after_rules=look_after,
     )

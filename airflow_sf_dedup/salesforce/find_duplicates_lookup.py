@@ -16,10 +16,7 @@ from airflow_sf_dedup.salesforce.calling.session import SalesforceSession
 from airflow_sf_dedup.salesforce.http.answers import root_of
 from airflow_sf_dedup.salesforce.ports import ChunkAnswer, nobody
 from airflow_sf_dedup.salesforce.wire import rest, soap
-from airflow_sf_dedup.salesforce.writing_nothing import writing_nothing
-
-#: The last rule was switched off meanwhile.
-_NO_RULE = "NO_ACTIVE_DUPLICATE_RULE"
+from airflow_sf_dedup.salesforce.writing_nothing import NO_RULE, writing_nothing
 
 
 class FindDuplicatesLookup:
@@ -50,6 +47,6 @@ class FindDuplicatesLookup:
                 )
             return found
         except RequestRefusedError as error:
-            if error.code != _NO_RULE:
+            if error.code != NO_RULE:
                 raise
             return [rest.NOTHING_BLOCKS] * len(records)

@@ -1,17 +1,18 @@
 """How to talk to an org, in the words of a load. Each port is one need, not one API of Salesforce.
 
 What an answer to a port promises is asked of it by a contract: ``airflow_sf_dedup.testing.contracts`` has
-``write_apis``, ``lookups``, ``readers`` and ``undeletes``.
+``write_apis``, ``lookups``, ``readers``, ``undeletes``, ``rules``, ``rule_switches`` and ``finders``.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
-from airflow_sf_dedup.core.outcomes import Outcome
+from airflow_sf_dedup.core.outcomes import DuplicatesFound, Failed, Outcome
 from airflow_sf_dedup.core.record_state import Deletion, RecordState
 from airflow_sf_dedup.core.records import Record
 from airflow_sf_dedup.core.sobjects import SObject
@@ -81,6 +82,32 @@ class Origin:
     created_by: str | None
     modified_at: datetime | None = None
     modified_by: str | None = None
+
+
+#: An element of a rule with all that is in it; none holds another one of its own name.
+_ELEMENT = re.compile(r"<(\w+)[^>]*?(?:/>|>.*?</\1>)", re.DOTALL)
+#: Whether a rule is on, and its place among the others, are no part of what it does. Elements inside others are.
+_NO_PART_OF_A_RULE = frozenset({"isActive", "sortOrder"})
+
+
+@dataclass(frozen=True, slots=True)
+class RuleDefinition:
+    """A duplicate rule with all that it is."""
+
+    sobject: str
+    #: DeveloperName.
+    name: str
+    active: bool
+    #: Its elements in the Metadata API but for its name, in their order, as text.
+    elements: str
+
+    def is_alike(self, elements: str) -> bool:
+        """Whether it is the rule that these elements describe, active or not, wherever it stands among the others."""
+        return _parts(self.elements) == _parts(elements)
+
+
+def _parts(elements: str) -> list[str]:
+    return [found[0] for found in _ELEMENT.finditer(elements) if found[1] not in _NO_PART_OF_A_RULE]
 
 
 def nobody() -> None:
@@ -173,6 +200,57 @@ class DuplicateRules(Protocol):
         Rules are cached: for some minutes an inactive one may still block rows. ``None``: this user may not know.
 
         :raises CallError: the org does not answer.
+        """
+
+
+class DuplicateRuleSwitches(Protocol):
+    """Switches duplicate rules on and off, for all users of an org. Answered by :class:`.MetadataRuleSwitches`."""
+
+    def definitions(self, sobject: str, names: Sequence[str]) -> Mapping[str, RuleDefinition]:
+        """DeveloperName to the rule as the org has it now; one that it has not is absent.
+
+        :param names: as the org spells them; none: no call.
+        :raises CallError: the org does not say, as where the user may not *Customize Application*.
+        """
+
+    def switch(self, definitions: Sequence[RuleDefinition], *, active: bool) -> None:
+        """Write the rules back as they were read, but active, or inactive. The same once more does no harm.
+
+        Whatever somebody changed since they were read is lost: the API knows no condition. So read right before.
+
+        :param definitions: of one sObject; none: no call.
+        :raises CallError: one was not saved, whose name it says; others may have been.
+        """
+
+
+class RunningRules(Protocol):
+    """Says which duplicate rules calls of this user meet now. Answered by :class:`.ProbedRules`.
+
+    Rules are cached: for some minutes that is not what the org states (``DuplicateRules``).
+    """
+
+    def running(self, sobject: str) -> frozenset[str]:
+        """DeveloperNames of the rules that one call met. Another one may come to a server that knows others.
+
+        A rule whose filter leaves this user out need not be among them. Nothing is written.
+
+        :raises CallError: the org does not say.
+        """
+
+
+class DuplicateFinder(Protocol):
+    """Says which records are duplicates of records of the org. Answered by :class:`.SoapDuplicateFinder`."""
+
+    #: Records of one call.
+    ids_per_call: int
+
+    def find(self, record_ids: Sequence[str]) -> list[DuplicatesFound | Failed]:
+        """One answer a record, in the order asked for; without matches where no active rule finds another record.
+
+        ``Failed``: the record cannot be asked about, as one that was deleted. Nothing is written.
+
+        :param record_ids: at most :attr:`ids_per_call`, of one sObject, of 18 characters each; none: no call.
+        :raises CallError: the call as a whole did not do its work: no rule is active, or the org answers no SOAP.
         """
 
 

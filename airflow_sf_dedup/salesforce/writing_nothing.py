@@ -7,6 +7,9 @@ from contextlib import contextmanager
 
 from airflow_sf_dedup.errors import OutcomeUnknownError, TransientCallError
 
+#: What the org says where no duplicate rule of the sObject is active (SOAP guide, "findDuplicates()").
+NO_RULE = "NO_ACTIVE_DUPLICATE_RULE"
+
 
 @contextmanager
 def writing_nothing() -> Iterator[None]:

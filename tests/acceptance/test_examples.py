@@ -64,6 +64,7 @@ def test_airflow_finds_the_dags_and_nothing_else(bag: DagBag) -> None:
         "fill_blanks",
         "enrich_leads",
         "leads_and_contacts",
+        "migration",
         "stale_rules",
         "reported_leads",
         "plan_first",

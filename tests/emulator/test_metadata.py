@@ -1,4 +1,4 @@
-"""Duplicate rules through the Metadata and Tooling API, with clients that other people wrote and by hand."""
+"""Duplicate rules through the Metadata API, with clients that other people wrote and by hand."""
 
 from __future__ import annotations
 
@@ -151,7 +151,6 @@ def test_simple_salesforce_reads_and_switches_a_rule(salesforce: Any, tls: Emula
     assert again.isActive is False
     described = salesforce.mdapi.describe_metadata()
     assert {each.xmlName: each.directoryName for each in described.metadataObjects} == {
-        "CustomObject": "objects",
         "DuplicateRule": "duplicateRules",
         "MatchingRules": "matchingRules",
     }
@@ -265,14 +264,10 @@ def test_a_deployment_takes_its_time_and_can_be_cancelled(client: Client, org: E
     assert is_active(client)
 
 
-def test_a_check_changes_nothing_until_it_is_deployed(client: Client, quick: EmulatedOrg) -> None:
+def test_a_check_changes_nothing(client: Client, quick: EmulatedOrg) -> None:
     status = deploy(client, package_of(), checkOnly="true")
     assert found(status, "success")[-1] == "true"
     assert is_active(client)
-    job_id = next(each for each in found(status, "id") if each and each.startswith("0Af"))
-    answer = client.send("POST", "/metadata/deployRequest", json={"validatedDeployRequestId": job_id})
-    assert answer.status_code == 201
-    assert not is_active(client)
 
 
 # --- refusals ---------------------------------------------------------------------------------------------
@@ -353,32 +348,6 @@ def test_a_package_that_cannot_be_deployed_says_why(
     assert found(status, "status") == ["Failed"]
     assert any((each or "").startswith(problem) for each in found(status, "problem")), status.text
     assert is_active(client)
-
-
-def test_objects_and_fields_can_be_looked_at(salesforce: Any, client: Client) -> None:
-    service = salesforce.mdapi
-    names = [each.fullName for each in service.list_metadata([service.ListMetadataQuery(type="CustomObject")])]
-    assert {"Lead", "Invoice__c"} <= set(names)
-    invoice = service.CustomObject.read(["Invoice__c"])
-    assert (invoice.label, invoice.pluralLabel, invoice.nameField.type) == ("Invoice", "Invoices", "AutoNumber")
-    number = next(each for each in invoice.fields if each.fullName == "Invoice_Number__c")
-    assert (number.type, number.length, number.externalId, number.unique) == ("Text", 40, True, True)
-    nobody = call(client, "readMetadata", "<type>CustomField</type><fullNames>Lead.Nothing__c</fullNames>")
-    assert found(nobody, "records") == [None]
-
-
-def test_the_status_of_a_converted_lead_is_among_the_values_of_its_field(client: Client) -> None:
-    body = "<type>CustomField</type><fullNames>Lead.Status</fullNames>"
-    answer = call(client, "readMetadata", body, version="37.0")
-    values = zip(found(answer, "fullName")[1:], found(answer, "converted"), strict=True)
-    assert [name for name, converted in values if converted == "true"] == ["Closed - Converted"]
-    assert found(call(client, "readMetadata", body), "picklistValues") == []
-
-
-def test_objects_are_not_changed(client: Client) -> None:
-    component = '<metadata xsi:type="CustomObject"><fullName>New__c</fullName></metadata>'
-    answer = call(client, "createMetadata", component)
-    assert (answer.status_code, found(answer, "faultcode")) == (500, ["sf:INSUFFICIENT_ACCESS"])
 
 
 def test_what_is_not_there_is_refused(client: Client) -> None:
@@ -503,18 +472,6 @@ def test_a_matching_rule_in_use_stays_active(client: Client, quick: EmulatedOrg)
     assert row["RuleStatus"] == "Inactive"
 
 
-def test_an_active_rule_is_deleted_after_it_was_deactivated(client: Client, quick: EmulatedOrg) -> None:
-    body = "<type>DuplicateRule</type><fullNames>Lead.Lead_Email</fullNames>"
-    assert found(call(client, "deleteMetadata", body), "statusCode") == ["DELETE_FAILED"]
-    deploy(client, package_of())
-    destructive = {
-        "package.xml": manifest(),
-        "destructiveChanges.xml": manifest(DuplicateRule="Lead.Lead_Email"),
-    }
-    assert found(deploy(client, zipped(dict(destructive))), "status") == ["Succeeded"]
-    assert not client.query("SELECT Id FROM DuplicateRule WHERE DeveloperName = 'Lead_Email'")
-
-
 def test_a_filter_lets_the_loader_through(client: Client, quick: EmulatedOrg) -> None:
     quick.state.seed("Lead", [JANE])
     condition = (
@@ -528,7 +485,7 @@ def test_a_filter_lets_the_loader_through(client: Client, quick: EmulatedOrg) ->
     assert blocked(Client(quick.url, "queue"))
 
 
-# --- REST and tooling -------------------------------------------------------------------------------------
+# --- REST -------------------------------------------------------------------------------------
 
 
 def test_a_package_is_deployed_by_rest(client: Client, quick: EmulatedOrg) -> None:
@@ -547,30 +504,6 @@ def test_a_package_is_deployed_by_rest(client: Client, quick: EmulatedOrg) -> No
     assert result["details"]["componentSuccesses"][1]["fullName"] == "Lead.Lead_Email"
     assert not is_active(client)
     assert client.send("GET", "/metadata/deployRequest/0Af000000000001").status_code == 404
-
-
-def test_the_tooling_api_shows_matching_rules(client: Client) -> None:
-    answer = client.send("GET", "/tooling/query", params={"q": "SELECT Id, DeveloperName FROM MatchingRule"})
-    assert answer.json()["entityTypeName"] == "MatchingRule"
-    row = answer.json()["records"][0]
-    assert row["attributes"]["url"] == f"/services/data/v60.0/tooling/sobjects/MatchingRule/{row['Id']}"
-    assert client.session.get(client.url + row["attributes"]["url"], timeout=10).json()["Id"] == row["Id"]
-    names = [each["name"] for each in client.send("GET", "/tooling/sobjects").json()["sobjects"]]
-    assert "MatchingRule" in names
-    assert client.send("GET", "/tooling/sobjects/MatchingRule/describe").json()["name"] == "MatchingRule"
-
-
-@pytest.mark.parametrize(("quirk", "status"), [(True, 200), (False, 400)])
-def test_whether_tooling_knows_duplicate_rules_is_a_quirk(started: Any, quirk: bool, status: int) -> None:
-    _, client = started({"quirks": {"tooling_has_duplicate_rules": quirk}})
-    answer = client.send("GET", "/tooling/query", params={"q": "SELECT IsActive FROM DuplicateRule"})
-    assert answer.status_code == status
-
-
-def test_apex_is_not_said_to_have_run(client: Client) -> None:
-    answer = client.send("GET", "/tooling/executeAnonymous", params={"anonymousBody": "System.debug('a');"})
-    assert (answer.json()["compiled"], answer.json()["success"]) == (False, False)
-    assert answer.json()["compileProblem"]
 
 
 # --- control ----------------------------------------------------------------------------------------------

@@ -16,7 +16,7 @@ def test_every_resource_that_is_listed_is_there(client: Client, org: EmulatedOrg
     assert identity == f"{org.url}/id/{org.org_id}/{org.state.default_user.user_id}"
     for name, path in found.items():
         assert path == f"/services/data/v60.0/{name}"
-        if name not in ("jobs", "metadata", "tooling"):
+        if name not in ("jobs", "metadata"):
             assert client.send("GET", f"/{name}").status_code != 404, name
 
 

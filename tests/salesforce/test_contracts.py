@@ -13,17 +13,22 @@ from airflow_sf_dedup.core.outcomes import DuplicatesFound
 from airflow_sf_dedup.emulator import EmulatedOrg
 from airflow_sf_dedup.errors import PermissionRefusedError
 from airflow_sf_dedup.salesforce.collections import CollectionsApi
+from airflow_sf_dedup.salesforce.duplicate_finder import SoapDuplicateFinder
 from airflow_sf_dedup.salesforce.duplicate_rules import OrgRules
 from airflow_sf_dedup.salesforce.ports import DuplicateLookup
 from airflow_sf_dedup.salesforce.reader import OrgReader
+from airflow_sf_dedup.salesforce.rule_switches import MetadataRuleSwitches
+from airflow_sf_dedup.salesforce.running_rules import ProbedRules
 from airflow_sf_dedup.salesforce.soap_access import SoapAccess
 from airflow_sf_dedup.salesforce.soap_lookup import SoapUpsertLookup
 from airflow_sf_dedup.salesforce.soap_undeletes import SoapUndeletes
 from airflow_sf_dedup.salesforce.wire.rest import WriteOptions
 from airflow_sf_dedup.salesforce.write_paths import LOOKUP_PATHS, WriteTarget
+from airflow_sf_dedup.testing.contracts.finders import DuplicateFinderContract
 from airflow_sf_dedup.testing.contracts.lookups import DuplicateLookupContract
 from airflow_sf_dedup.testing.contracts.orgs import OnEmulator, OrgOnEmulator
 from airflow_sf_dedup.testing.contracts.readers import RecordReaderContract
+from airflow_sf_dedup.testing.contracts.rule_switches import DuplicateRuleSwitchesContract
 from airflow_sf_dedup.testing.contracts.rules import DuplicateRulesContract
 from airflow_sf_dedup.testing.contracts.undeletes import RecordUndeletesContract
 from airflow_sf_dedup.testing.contracts.write_apis import ChunkApiContract
@@ -132,3 +137,39 @@ class TestOrgRules(OnEmulator, DuplicateRulesContract[OrgOnEmulator]):
 class TestSoapUndeletes(OnEmulator, RecordUndeletesContract[OrgOnEmulator]):
     def make_undeletes(self, org: OrgOnEmulator) -> SoapUndeletes:
         return SoapUndeletes(org.session)
+
+
+class TestMetadataRuleSwitches(OnEmulator, DuplicateRuleSwitchesContract[OrgOnEmulator]):
+    def make_switches(self, org: OrgOnEmulator) -> MetadataRuleSwitches:
+        return MetadataRuleSwitches(org.session)
+
+    def make_rules(self, org: OrgOnEmulator) -> OrgRules:
+        return OrgRules(org.session)
+
+    def make_running(self, org: OrgOnEmulator) -> ProbedRules:
+        return ProbedRules(org.session)
+
+    def test_a_call_is_sent_again_where_its_answer_is_lost(self, org: OrgOnEmulator) -> None:
+        switches = MetadataRuleSwitches(org.session)
+        rules = list(switches.definitions("Lead", ["Lead_Phone"]).values())
+        org.lose_an_answer()
+        switches.switch(rules, active=False)
+        assert (OrgRules(org.session).states("Lead") or {})["Lead_Phone"] is False
+
+
+@pytest.mark.parametrize("shows_nil", [False, True], ids=["left out", "nil"])
+def test_rules_of_every_kind_go_back_as_they_were_read(shows_nil: bool) -> None:
+    """With fields mapped to another sObject, alerts, reports and blocks."""
+    with EmulatedOrg.start({"extends": "default", "quirks": {"read_metadata_shows_nil": shows_nil}}) as emulated:
+        org = OrgOnEmulator(emulated)
+        switches = MetadataRuleSwitches(org.session)
+        before = switches.definitions("Lead", list(OrgRules(org.session).states("Lead") or {}))
+        switches.switch(list(before.values()), active=False)
+        switches.switch(list(switches.definitions("Lead", list(before)).values()), active=True)
+        assert switches.definitions("Lead", list(before)) == before
+        org.session.close()
+
+
+class TestSoapDuplicateFinder(OnEmulator, DuplicateFinderContract[OrgOnEmulator]):
+    def make_finder(self, org: OrgOnEmulator) -> SoapDuplicateFinder:
+        return SoapDuplicateFinder(org.session)

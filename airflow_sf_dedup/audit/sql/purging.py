@@ -29,6 +29,8 @@ _OF_A_LOAD = (
     tables.change,
     tables.revert,
     tables.reverted,
+    tables.duplicate_job,
+    tables.found_match,
 )
 
 

@@ -73,6 +73,8 @@ class Definition:
     daily_api_requests: int
     #: The org answers SOAP calls.
     soap_api: bool
+    #: What the org says of itself in ``Organization.IsSandbox``.
+    sandbox: bool
     schema: Schema
     users: tuple[User, ...]
     clients: tuple[Client, ...]
@@ -149,7 +151,7 @@ def define(settings: Mapping[str, Any], folder: Path, read: tuple[Path, ...] = (
     """
     settings = _with_base(settings, folder, read)
     organization = section(settings, "organization")
-    _check_names(organization, "organization", ("id", "name", "daily_api_requests", "soap_api"))
+    _check_names(organization, "organization", ("id", "name", "daily_api_requests", "soap_api", "sandbox"))
     quirks = Quirks.read(section(settings, "quirks"))
     schema = read_schema({**section(_system(), "sobjects")}, _own_sobjects(settings, quirks))
     users = _read_users(settings.get("users") or [{"username": "admin@example.com", "password": "password"}])
@@ -158,6 +160,7 @@ def define(settings: Mapping[str, Any], folder: Path, read: tuple[Path, ...] = (
         org_name=str(organization.get("name", "Emulated Org")),
         daily_api_requests=_read_daily_calls(organization.get("daily_api_requests", 15_000)),
         soap_api=_read_flag(organization.get("soap_api", True), "organization.soap_api"),
+        sandbox=_read_flag(organization.get("sandbox", False), "organization.sandbox"),
         schema=schema,
         users=users,
         clients=_read_clients(settings.get("clients") or [], users, folder),

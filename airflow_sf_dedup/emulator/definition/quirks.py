@@ -55,8 +55,6 @@ class Quirks:
     report_sees_rows_of_one_save: bool = True
     #: What a record has in common with several sets of one rule becomes one set.
     report_joins_sets: bool = True
-    #: The Tooling API knows DuplicateRule, as the data API does.
-    tooling_has_duplicate_rules: bool = False
     #: readMetadata shows ``objectMapping`` and ``duplicateRuleFilter`` as nil where there is none, as retrieved files
     #: do. zeep and jsforce read nil as an empty mapping or filter, which they then cannot send back.
     read_metadata_shows_nil: bool = False

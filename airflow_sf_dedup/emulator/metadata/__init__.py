@@ -1,1 +1,1 @@
-"""The Metadata API and the Tooling API, as far as duplicate management goes."""
+"""The Metadata API, as far as finding, reading and switching duplicate rules goes."""

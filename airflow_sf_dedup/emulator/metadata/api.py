@@ -1,4 +1,4 @@
-"""The calls of the Metadata API, as far as duplicate and matching rules go; sObjects and fields can be looked at."""
+"""The calls of the Metadata API by which a client finds, reads and switches duplicate and matching rules."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from xml.etree.ElementTree import Element
 from airflow_sf_dedup.core.record_ids import to_18
 from airflow_sf_dedup.emulator.errors import ApiError
 from airflow_sf_dedup.emulator.http import Response
-from airflow_sf_dedup.emulator.metadata import schema as schema_metadata
 from airflow_sf_dedup.emulator.metadata import shapes
 from airflow_sf_dedup.emulator.metadata.deploying import cancel, change_rules, start_deployment, start_retrieval
 from airflow_sf_dedup.emulator.metadata.rule_changes import KINDS, MATCHING_RULE, Kind, record_id_of
@@ -87,16 +86,6 @@ def _describe(context: Context) -> str:
         for kind in KINDS.values()
         if kind.name != MATCHING_RULE
     ]
-    kinds.append(
-        {
-            "childXmlNames": [schema_metadata.CUSTOM_FIELD],
-            "directoryName": "objects",
-            "inFolder": False,
-            "metaFile": False,
-            "suffix": "object",
-            "xmlName": schema_metadata.CUSTOM_OBJECT,
-        }
-    )
     result = {
         "metadataObjects": kinds,
         "organizationNamespace": "",
@@ -114,27 +103,18 @@ def _list(context: Context) -> str:
     found: list[dict[str, Any]] = []
     for query in queries:
         name = text(query, "type") or ""
-        files = _schema_files(org, name) if name in schema_metadata.SHOWN else _rule_files(org, _kind(name))
-        found += [shapes.file_properties(org, file, org.default_user.user_id) for file in files]
+        found += [shapes.file_properties(org, file, org.default_user.user_id) for file in _files(org, _kind(name))]
     return "".join(f"<result>{shapes.elements(each)}</result>" for each in found)
 
 
-def _rule_files(org: Org, kind: Kind) -> Iterator[RetrievedFile]:
+def _files(org: Org, kind: Kind) -> Iterator[RetrievedFile]:
     for full_name in kind.names(org.rules.book):
         record_id = record_id_of(org.rules.book, kind.name, full_name)
         yield RetrievedFile(kind.file_name(full_name), full_name, kind.name, record_id)
 
 
-def _schema_files(org: Org, kind: str) -> Iterator[RetrievedFile]:
-    """SObjects and fields have no id in the org."""
-    for full_name in schema_metadata.names(org.schema, kind):
-        yield RetrievedFile(f"objects/{full_name.partition('.')[0]}.object", full_name, kind, "")
-
-
 def _kind(name: str) -> Kind:
     kind = KINDS.get(name)
-    if name in schema_metadata.SHOWN:
-        raise ApiError("INSUFFICIENT_ACCESS", f"{name} can only be read: the org's sObjects are those of its org file")
     if kind is None:
         raise ApiError("INVALID_TYPE", f"Unknown type: {name}")
     return kind
@@ -144,8 +124,6 @@ def _read(context: Context) -> str:
     body = context.call.body
     type_name = text(body, "type") or text(body, "metadataType") or ""
     names = _limited(texts(body, "fullNames"))
-    if type_name in schema_metadata.SHOWN:
-        return f"<result>{''.join(_schema_record(context, type_name, name) for name in names)}</result>"
     kind = _kind(type_name)
     book = context.org.rules.book
     records = (
@@ -156,13 +134,6 @@ def _read(context: Context) -> str:
         for name in names
     )
     return f"<result>{''.join(records)}</result>"
-
-
-def _schema_record(context: Context, kind: str, name: str) -> str:
-    found = schema_metadata.shown(context.org.schema, kind, name, float(context.version))
-    if found is None:
-        return '<records xsi:nil="true"/>'
-    return f'<records xsi:type="{kind}">{shapes.elements(found)}</records>'
 
 
 def _as_read(context: Context, content: str) -> str:
@@ -185,22 +156,20 @@ def _limited(components: list[Any]) -> list[Any]:
 Attempt = Callable[[RuleBook], tuple[RuleBook, bool]]
 
 
-def _create(context: Context) -> str:
-    return _save(context, exists=False)
-
-
 def _update(context: Context) -> str:
-    return _save(context, exists=True)
+    return _save(context, may_create=False)
 
 
 def _upsert(context: Context) -> str:
-    return _save(context, exists=None)
+    return _save(context, may_create=True)
 
 
-def _save(context: Context, *, exists: bool | None) -> str:
-    """:param exists: whether a component has to be there already; None: either will do."""
-    attempts = [(text(each, "fullName") or "", _saving(context, each, exists=exists)) for each in _components(context)]
-    return _attempt_all(context, attempts, shows_created=exists is None)
+def _save(context: Context, *, may_create: bool) -> str:
+    """:param may_create: a component need not be there already."""
+    attempts = [
+        (text(each, "fullName") or "", _saving(context, each, may_create=may_create)) for each in _components(context)
+    ]
+    return _attempt_all(context, attempts, shows_created=may_create)
 
 
 def _components(context: Context) -> list[Element]:
@@ -214,7 +183,7 @@ def _type_of(component: Element) -> str:
     return component.get(_TYPE, "").rpartition(":")[2]
 
 
-def _saving(context: Context, component: Element, *, exists: bool | None) -> Attempt:
+def _saving(context: Context, component: Element, *, may_create: bool) -> Attempt:
     name = _type_of(component)
     if not name:
         raise SoapClientFault("metadata has no xsi:type")
@@ -225,25 +194,11 @@ def _saving(context: Context, component: Element, *, exists: bool | None) -> Att
         there = kind.has(book, full_name)
         if not full_name:
             raise MetadataProblem("REQUIRED_FIELD_MISSING", "Required field is missing: fullName")
-        if exists is True and not there:
+        if not (there or may_create):
             raise missing_component(kind.name, full_name)
-        if exists is False and there:
-            message = f"This {kind.name} already exists or has been previously used: {full_name}"
-            raise MetadataProblem("DUPLICATE_DEVELOPER_NAME", message)
         return kind.save(book, context.org.schema, full_name, component)[0], not there
 
     return attempt
-
-
-def _delete(context: Context) -> str:
-    kind = _kind(text(context.call.body, "type") or text(context.call.body, "metadataType") or "")
-    names = _limited(texts(context.call.body, "fullNames"))
-    attempts: list[tuple[str, Attempt]] = [(name, _deleting(kind, name)) for name in names]
-    return _attempt_all(context, attempts, shows_created=False)
-
-
-def _deleting(kind: Kind, full_name: str) -> Attempt:
-    return lambda book: (kind.delete(book, full_name), False)
 
 
 def _attempt_all(context: Context, attempts: list[tuple[str, Attempt]], *, shows_created: bool) -> str:
@@ -290,7 +245,6 @@ def read_options(found: Element) -> DeployOptions:
         rollback_on_error=flag(found, "rollbackOnError", default=True),
         single_package=flag(found, "singlePackage"),
         allow_missing_files=flag(found, "allowMissingFiles"),
-        purge_on_delete=flag(found, "purgeOnDelete"),
         test_level=text(found, "testLevel"),
     )
 
@@ -331,23 +285,6 @@ def _cancel_deploy(context: Context) -> str:
     return f"<result>{shapes.elements({'done': job.done, 'id': job.job_id})}</result>"
 
 
-def _deploy_recent_validation(context: Context) -> str:
-    job = deploy_validated(context.org, text(context.call.body, "validationId"), context.user_id)
-    return f"<result>{job.job_id}</result>"
-
-
-def deploy_validated(org: Org, given: str | None, user_id: str) -> Deployment:
-    """Carries out a deployment that was only checked.
-
-    :raises ApiError: there is none such, or its check did not succeed.
-    """
-    checked = found_deployment(org, given)
-    if not (checked.options.check_only and checked.succeeded):
-        raise ApiError("INVALID_ID_FIELD", f"{checked.job_id} is no recent validation that can be deployed")
-    options = DeployOptions(single_package=checked.options.single_package)
-    return start_deployment(org, checked.package, options, user_id, validated=checked.job_id)
-
-
 def _retrieve(context: Context) -> str:
     request = next((each for each in context.call.body if len(each)), context.call.body)
     unpackaged = next(iter(children(request, "unpackaged")), None)
@@ -378,14 +315,11 @@ OPERATIONS: dict[str, Callable[[Context], str]] = {
     "describeMetadata": _describe,
     "listMetadata": _list,
     "readMetadata": _read,
-    "createMetadata": _create,
     "updateMetadata": _update,
     "upsertMetadata": _upsert,
-    "deleteMetadata": _delete,
     "deploy": _deploy,
     "checkDeployStatus": _check_deploy_status,
     "cancelDeploy": _cancel_deploy,
-    "deployRecentValidation": _deploy_recent_validation,
     "retrieve": _retrieve,
     "checkRetrieveStatus": _check_retrieve_status,
 }

@@ -60,9 +60,7 @@ def _activate(org: Org, names: list[str]) -> None:
 # --- deploy -----------------------------------------------------------------------------------------------
 
 
-def start_deployment(
-    org: Org, package: bytes, options: DeployOptions, user_id: str, *, validated: str | None = None
-) -> Deployment:
+def start_deployment(org: Org, package: bytes, options: DeployOptions, user_id: str) -> Deployment:
     with org.lock:
         now = org.clock()
         takes = org.physics.deploy
@@ -73,7 +71,6 @@ def start_deployment(
             package,
             created=now,
             starts=now + timedelta(seconds=takes / 2),
-            validated=validated,
         )
         org.metadata_jobs.add_deployment(job)
         org.agenda.add(now + timedelta(seconds=takes), lambda: _deploy(org, job))
@@ -122,15 +119,11 @@ def _changed(org: Org, package: Package, options: DeployOptions) -> tuple[RuleBo
     messages += _strangers(package)
     if not options.allow_missing_files:
         messages += _missing(package, messages)
-    for name, members in package.destructive.items():
-        for full_name in members:
-            book, message = _delete(book, name, full_name)
-            messages.append(message)
     return book, [DeployMessage(MANIFEST, MANIFEST), *messages]
 
 
 def _unknown_types(package: Package) -> Iterator[DeployMessage]:
-    for name in (*package.members, *package.destructive):
+    for name in package.members:
         if name not in KINDS:
             problem = f"Unknown type name '{name}' specified in package.xml"
             yield DeployMessage(MANIFEST, MANIFEST, problem=problem)
@@ -209,19 +202,6 @@ def _failed(messages: list[DeployMessage], full_name: str) -> bool:
     """Whether the file that a matching rule would be in has failed as a whole."""
     stem = full_name.partition(".")[0]
     return any(each.kind == MATCHING_RULES and each.full_name == stem and not each.success for each in messages)
-
-
-def _delete(book: RuleBook, name: str, full_name: str) -> tuple[RuleBook, DeployMessage]:
-    kind = KINDS.get(name)
-    if kind is None:
-        return book, DeployMessage(MANIFEST, full_name, name, problem=f"Unknown type name '{name}'")
-    record_id = record_id_of(book, name, full_name)
-    try:
-        changed = kind.delete(book, full_name)
-    except MetadataProblem as problem:
-        return book, DeployMessage("destructiveChanges.xml", full_name, name, problem=problem.message)
-    message = DeployMessage("destructiveChanges.xml", full_name, name, record_id or None, changed=True, deleted=True)
-    return changed, message
 
 
 # --- retrieve ---------------------------------------------------------------------------------------------

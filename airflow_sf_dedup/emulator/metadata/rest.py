@@ -10,7 +10,7 @@ import msgspec
 from airflow_sf_dedup.emulator.errors import ApiError
 from airflow_sf_dedup.emulator.http import Call, Response
 from airflow_sf_dedup.emulator.metadata import shapes
-from airflow_sf_dedup.emulator.metadata.api import deploy_validated, found_deployment
+from airflow_sf_dedup.emulator.metadata.api import found_deployment
 from airflow_sf_dedup.emulator.metadata.deploying import cancel, start_deployment
 from airflow_sf_dedup.emulator.state.metadata_jobs import Deployment, DeployOptions
 
@@ -22,24 +22,16 @@ _FLAGS = {
     "rollbackOnError": "rollback_on_error",
     "singlePackage": "single_package",
     "allowMissingFiles": "allow_missing_files",
-    "purgeOnDelete": "purge_on_delete",
 }
 
 
 def deploy(call: Call) -> Response:
-    content_type = call.request.headers.get("content-type", "")
-    if "multipart" in content_type.lower():
-        parts = _parts(call.request.body, content_type)
-        package = parts.get("file")
-        if package is None:
-            raise ApiError("MISSING_ARGUMENT", "The request has no part 'file'")
-        options = _options(parts.get("entity_content", parts.get("json", b"{}")))
-        job = start_deployment(call.org, package, options, call.user_id)
-    else:
-        validated = call.request.json_object().get("validatedDeployRequestId")
-        if not isinstance(validated, str):
-            raise ApiError("MISSING_ARGUMENT", "validatedDeployRequestId")
-        job = deploy_validated(call.org, validated, call.user_id)
+    parts = _parts(call.request.body, call.request.headers.get("content-type", ""))
+    package = parts.get("file")
+    if package is None:
+        raise ApiError("MISSING_ARGUMENT", "The request has no part 'file'")
+    options = _options(parts.get("entity_content", parts.get("json", b"{}")))
+    job = start_deployment(call.org, package, options, call.user_id)
     return Response(201, _shown(call, job, details=False))
 
 
@@ -71,7 +63,7 @@ def _shown(call: Call, job: Deployment, *, details: bool) -> dict[str, Any]:
     return {
         "id": job.job_id,
         "url": f"{call.root}/metadata/deployRequest/{job.job_id}",
-        "validatedDeployRequestId": job.validated,
+        "validatedDeployRequestId": None,
         "deployOptions": shapes.deploy_options(job.options),
         "deployResult": shapes.jsonable(result),
     }

@@ -53,7 +53,6 @@ class Kind:
     names: Callable[[RuleBook], list[str]]
     #: The content of a component's element behind its full name.
     xml: Callable[[RuleBook, str], str]
-    delete: Callable[[RuleBook, str], RuleBook]
     child: str | None = None
 
     def has(self, book: RuleBook, full_name: str) -> bool:
@@ -76,15 +75,6 @@ def _save_duplicate_rule(book: RuleBook, schema: Schema, full_name: str, found: 
     old = book.duplicate.get(rule.full_name)
     done = Done(DUPLICATE_RULE, rule.full_name, saved.record_id, created=old is None, changed=saved != old)
     return changed, [done]
-
-
-def _delete_duplicate_rule(book: RuleBook, full_name: str) -> RuleBook:
-    rule = book.duplicate.get(full_name)
-    if rule is None:
-        raise missing_component(DUPLICATE_RULE, full_name)
-    if rule.active:
-        raise MetadataProblem("DELETE_FAILED", "You can't delete an active duplicate rule. Deactivate it first.")
-    return book.without_rule(full_name)
 
 
 # --- matching rules ---------------------------------------------------------------------------------------
@@ -116,16 +106,6 @@ def _check_change(book: RuleBook, old: MatchingDefinition, new: MatchingDefiniti
         raise MetadataProblem("FIELD_INTEGRITY_EXCEPTION", message)
 
 
-def _delete_matching_rule(book: RuleBook, full_name: str) -> RuleBook:
-    matching = book.matching.get(full_name)
-    if matching is None:
-        raise missing_component(MATCHING_RULE, full_name)
-    if matching.status != INACTIVE or book.users_of(matching):
-        message = "You can't delete a matching rule that is active or that a duplicate rule uses."
-        raise MetadataProblem("DELETE_FAILED", message)
-    return book.without_matching(full_name)
-
-
 def _own(book: RuleBook) -> Iterator[MatchingDefinition]:
     return (each for each in book.matching.values() if not _STANDARD.match(each.name))
 
@@ -150,10 +130,6 @@ def _matching_rules_xml(book: RuleBook, full_name: str) -> str:
     )
 
 
-def _delete_matching_rules(book: RuleBook, full_name: str) -> RuleBook:
-    raise MetadataProblem("DELETE_FAILED", "MatchingRules cannot be deleted; delete each MatchingRule")
-
-
 KINDS: dict[str, Kind] = {
     each.name: each
     for each in (
@@ -164,7 +140,6 @@ KINDS: dict[str, Kind] = {
             _save_duplicate_rule,
             lambda book: list(book.duplicate),
             lambda book, name: duplicate_rule_xml(book.duplicate[name]),
-            _delete_duplicate_rule,
         ),
         Kind(
             MATCHING_RULES,
@@ -173,7 +148,6 @@ KINDS: dict[str, Kind] = {
             _save_matching_rules,
             lambda book: list(dict.fromkeys(each.sobject for each in _own(book))),
             _matching_rules_xml,
-            _delete_matching_rules,
             child=MATCHING_RULE,
         ),
         Kind(
@@ -183,7 +157,6 @@ KINDS: dict[str, Kind] = {
             _save_matching_rule,
             lambda book: [each.full_name for each in _own(book)],
             lambda book, name: matching_rule_xml(book.matching[name]),
-            _delete_matching_rule,
         ),
     )
 }

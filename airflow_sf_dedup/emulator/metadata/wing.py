@@ -1,11 +1,11 @@
-"""The Metadata API by SOAP and by REST, and the Tooling API."""
+"""The Metadata API by SOAP and by REST."""
 
 from __future__ import annotations
 
 from airflow_sf_dedup.emulator.call_names import Identity
 from airflow_sf_dedup.emulator.errors import OF_HTTP, ApiError
 from airflow_sf_dedup.emulator.http import Request, Response
-from airflow_sf_dedup.emulator.metadata import api, rest, shapes, tooling
+from airflow_sf_dedup.emulator.metadata import api, rest, shapes
 from airflow_sf_dedup.emulator.state.org import Org
 from airflow_sf_dedup.emulator.wire.routes import route
 from airflow_sf_dedup.emulator.wire.soap_calls import CONTENT_TYPE, identity_of, version_of
@@ -34,12 +34,5 @@ METADATA = Wing(
         route("POST", "metadata/deployRequest", rest.deploy, any_media_type=True),
         route("GET", "metadata/deployRequest/{id}", rest.status, any_media_type=True),
         route("PATCH", "metadata/deployRequest/{id}", rest.change, any_media_type=True),
-        route("GET", "tooling", tooling.resources),
-        route("GET", "tooling/query", tooling.query),
-        route("GET", "tooling/executeAnonymous", tooling.execute_anonymous),
-        route("GET", "tooling/sobjects", tooling.list_sobjects),
-        route("GET", "tooling/sobjects/{sobject}", tooling.basic_info),
-        route("GET", "tooling/sobjects/{sobject}/describe", tooling.describe),
-        route("GET", "tooling/sobjects/{sobject}/{id}", tooling.get),
     ),
 )

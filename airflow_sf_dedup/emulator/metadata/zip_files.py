@@ -10,7 +10,7 @@ import struct
 import zipfile
 import zlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from xml.etree.ElementTree import Element
 from xml.sax.saxutils import escape
 
@@ -18,7 +18,6 @@ from airflow_sf_dedup.emulator.xml_reading import children, parse, text, texts
 
 MANIFEST = "package.xml"
 NAMESPACE = "http://soap.sforce.com/2006/04/metadata"
-_DESTRUCTIVE = ("destructiveChangesPre.xml", "destructiveChanges.xml", "destructiveChangesPost.xml")
 #: Salesforce: 10,000 files and 400 MB in a package (Metadata API Developer Guide, "Metadata Limits").
 _MOST_FILES = 10_000
 _MOST_BYTES = 400 * 1024 * 1024
@@ -45,8 +44,6 @@ class Package:
     members: Members
     #: Contents by path below the package's folder, without its manifests; None for one that is too large.
     files: Mapping[str, bytes | None]
-    #: What to delete, by type.
-    destructive: Members = field(default_factory=dict)
 
 
 def read_package(data: bytes, *, single: bool) -> Package:
@@ -73,11 +70,6 @@ def _read(opened: zipfile.ZipFile, *, single: bool) -> Package:
     manifest = contents.pop(MANIFEST, None)
     if manifest is None:
         raise PackageProblem(MANIFEST, "No package.xml found")
-    destructive: dict[str, list[str]] = {}
-    for name in _DESTRUCTIVE:
-        if name in contents:
-            for kind, members in _manifest(_content(opened, contents.pop(name)), name).items():
-                destructive.setdefault(kind, []).extend(members)
     left = _MOST_BYTES
     files: dict[str, bytes | None] = {}
     for name, info in contents.items():
@@ -86,7 +78,7 @@ def _read(opened: zipfile.ZipFile, *, single: bool) -> Package:
         if left < 0:
             raise PackageProblem("", f"Maximum size of a package exceeded: {_MOST_BYTES} bytes uncompressed")
         files[name] = found
-    return Package(_manifest(_content(opened, manifest), MANIFEST), files, destructive)
+    return Package(_manifest(_content(opened, manifest), MANIFEST), files)
 
 
 def _folder(infos: Iterable[zipfile.ZipInfo]) -> str:

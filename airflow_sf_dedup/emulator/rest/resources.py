@@ -12,7 +12,6 @@ _RESOURCES = (
     "query",
     "queryAll",
     "sobjects",
-    "tooling",
 )
 
 

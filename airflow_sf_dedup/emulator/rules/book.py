@@ -121,11 +121,6 @@ class RuleBook:
         rules = {**self.duplicate, rule.full_name: replace(rule, record_id=record_id)}
         return RuleBook(_placed(rules, rule), self.matching, number)
 
-    def without_rule(self, full_name: str) -> RuleBook:
-        rules = {name: rule for name, rule in self.duplicate.items() if name != full_name}
-        gone = self.duplicate[full_name]
-        return RuleBook(_placed(rules, gone), self.matching, self.next_number)
-
     def with_matching(self, matching: MatchingDefinition) -> RuleBook:
         """With a matching rule added or replaced, in the duplicate rules that use it too.
 
@@ -148,10 +143,6 @@ class RuleBook:
             for name, each in self.matching.items()
         }
         return RuleBook(self.duplicate, done, self.next_number)
-
-    def without_matching(self, full_name: str) -> RuleBook:
-        matching = {name: each for name, each in self.matching.items() if name != full_name}
-        return RuleBook(self.duplicate, matching, self.next_number)
 
 
 def _definition(rule: MatchingRule, record_id: str) -> MatchingDefinition:

@@ -21,7 +21,6 @@ class DeployOptions:
     rollback_on_error: bool = True
     single_package: bool = False
     allow_missing_files: bool = False
-    purge_on_delete: bool = False
     test_level: str | None = None
 
 
@@ -35,7 +34,6 @@ class DeployMessage:
     record_id: str | None = None
     created: bool = False
     changed: bool = False
-    deleted: bool = False
     problem: str | None = None
 
     @property
@@ -55,8 +53,6 @@ class Deployment:
     completed: datetime | None = None
     status: str = PENDING
     messages: list[DeployMessage] = field(default_factory=list)
-    #: The deployment that was only checked and is now carried out.
-    validated: str | None = None
 
     @property
     def done(self) -> bool:

@@ -198,7 +198,7 @@ def _organization(definition: Definition) -> Record:
         "Name": definition.org_name,
         "OrganizationType": "Developer Edition",
         "InstanceName": "EMU1",
-        "IsSandbox": False,
+        "IsSandbox": definition.sandbox,
         "TimeZoneSidKey": "GMT",
     }
 

@@ -76,8 +76,13 @@ def rest_call(
     )
 
 
-def soap_call(settings: ConnectionSettings, body: Callable[[str], bytes], action: str) -> Call:
-    """A call of the SOAP Partner API; see :meth:`.SalesforceSession.soap`."""
+#: A SOAP API to the letter of its door, and to what its calls are counted as.
+SOAP_APIS: Mapping[str, tuple[str, str]] = {"partner": ("u", "soap"), "metadata": ("m", "metadata")}
+
+
+def soap_call(settings: ConnectionSettings, body: Callable[[str], bytes], action: str, *, api: str = "partner") -> Call:
+    """A call of a SOAP API; see :meth:`.SalesforceSession.soap`."""
+    door, kind = SOAP_APIS[api]
     headers = {
         "Content-Type": "text/xml; charset=UTF-8",
         "SOAPAction": f'"{action}"',
@@ -85,8 +90,8 @@ def soap_call(settings: ConnectionSettings, body: Callable[[str], bytes], action
     }
     return Call(
         method="POST",
-        path=f"/services/Soap/u/{settings.api_version}",
-        kind=f"soap {action}".strip(),
+        path=f"/services/Soap/{door}/{settings.api_version}",
+        kind=f"{kind} {action}".strip(),
         headers=lambda login: headers,
         body=lambda login: body(login.access_token),
     )

@@ -190,21 +190,23 @@ class SalesforceSession:
         body: Callable[[str], bytes],
         *,
         action: str = "",
+        api: str = "partner",
         read: Callable[[bytes], Any] = as_it_is,
         repeatable: bool = True,
         retry_timeouts: bool = True,
         on_retry: Callable[[CallError], None] | None = None,
     ) -> Any:
-        """One call of the SOAP Partner API; the answer's envelope, as bytes.
+        """One call of a SOAP API; the answer's envelope, as bytes.
 
         :param body: builds the envelope around an access token; called again after a new login.
         :param action: the operation, such as ``upsert``; named in the counts.
+        :param api: ``partner`` or ``metadata``.
         :param repeatable: as for :meth:`rest`; ``read``, ``retry_timeouts`` and ``on_retry`` likewise.
         :raises CallError: the call did not do its work; faults are read into the same errors as REST's.
         """
         with self._errors_without_secrets():
             return self._caller.answer(
-                soap_call(self.settings, body, action),
+                soap_call(self.settings, body, action, api=api),
                 lambda answer: read(read_soap(answer, now=self._now)),
                 repeatable=repeatable,
                 retry_timeouts=retry_timeouts,

@@ -12,7 +12,7 @@ from typing import Any
 from xml.etree.ElementTree import Element
 from xml.sax import saxutils
 
-from airflow_sf_dedup.core.outcomes import DuplicatesFound, Outcome, Saved, Unanswered
+from airflow_sf_dedup.core.outcomes import DuplicatesFound, Failed, Outcome, Saved, Unanswered
 from airflow_sf_dedup.core.record_ids import record_id_in
 from airflow_sf_dedup.core.records import Record
 from airflow_sf_dedup.core.sobjects import SObject
@@ -108,6 +108,12 @@ def find_duplicates_body(records: Sequence[Record], sobject: SObject) -> str:
     return f"<urn:findDuplicates>{rows}</urn:findDuplicates>"
 
 
+def find_duplicates_by_ids_body(record_ids: Sequence[str]) -> str:
+    """``findDuplicatesByIds()`` of up to 50 records."""
+    ids = "".join(f"<urn:ids>{escape(each)}</urn:ids>" for each in record_ids)
+    return f"<urn:findDuplicatesByIds>{ids}</urn:findDuplicatesByIds>"
+
+
 def undelete_body(record_ids: Sequence[str]) -> str:
     """``undelete()`` of up to 200 records."""
     return f"<urn:undelete>{''.join(f'<urn:ids>{escape(each)}</urn:ids>' for each in record_ids)}</urn:undelete>"
@@ -195,11 +201,37 @@ def read_find_duplicates(answer: Element, size: int) -> list[DuplicatesFound]:
 
     :raises OutcomeUnknownError: there is not one result a row.
     """
-    response = next((element for element in answer.iter() if _name(element) == "findDuplicatesResponse"), None)
+    results = _found_results(answer, "findDuplicatesResponse", size)
+    return [rest.read_found(map(_duplicate_result, _children(result, "duplicateResults"))) for result in results]
+
+
+def read_find_duplicates_by_ids(answer: Element, size: int) -> list[DuplicatesFound | Failed]:
+    """The same of a ``findDuplicatesByIdsResponse``: one answer a record, or why it could not be asked about.
+
+    :raises OutcomeUnknownError: there is not one result a record.
+    """
+    return [_found_by_id(result) for result in _found_results(answer, "findDuplicatesByIdsResponse", size)]
+
+
+def _found_by_id(result: Element) -> DuplicatesFound | Failed:
+    if _child_text(result, "success") == "true":
+        return rest.read_found(map(_duplicate_result, _children(result, "duplicateResults")))
+    error = next(_children(result, "errors"), result)
+    return Failed(_child_text(error, "statusCode") or "UNKNOWN_EXCEPTION", _child_text(error, "message"))
+
+
+def rules_run(answer: Element) -> frozenset[str]:
+    """The duplicate rules that ran, of a ``findDuplicates`` answer: each has a result, also one that finds nothing."""
+    results = (each for each in answer.iter() if _name(each) == "duplicateResults")
+    return frozenset(name for each in results if (name := _child_text(each, "duplicateRule")))
+
+
+def _found_results(answer: Element, name: str, size: int) -> list[Element]:
+    response = next((element for element in answer.iter() if _name(element) == name), None)
     results = [] if response is None else list(_children(response, "result"))
     if len(results) != size:
         raise OutcomeUnknownError(f"{size} rows asked for, {len(results)} answered", code="UNREADABLE_ANSWER")
-    return [rest.read_found(map(_duplicate_result, _children(result, "duplicateResults"))) for result in results]
+    return results
 
 
 def _error(error: Element) -> dict[str, Any]:

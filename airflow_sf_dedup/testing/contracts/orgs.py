@@ -146,6 +146,12 @@ class OrgOnEmulator:
         field = self.key_rule.field.name
         return any(record[field] == key for record in self._org.records("Lead"))
 
+    def duplicates(self) -> tuple[str, str]:
+        """Two of one e-mail address."""
+        mail = f"pair-{next(self._numbers)}@example.com"
+        one, two = self._org.seed("Lead", [{**_lead(next(self._numbers)), "Email": mail} for _ in range(2)])
+        return one, two
+
     def inactive_rule(self) -> str:
         """From the org file."""
         return "Lead_City"

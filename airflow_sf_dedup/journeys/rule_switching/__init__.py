@@ -1,0 +1,1 @@
+"""Switching duplicate rules off around a load, and surely on again."""
