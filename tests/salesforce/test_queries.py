@@ -80,7 +80,7 @@ def test_a_number_is_the_key_that_it_is(
 
 
 def test_the_recycle_bin_is_asked_by_queryall(canned_org: Any, reply: Any, session: SalesforceSession) -> None:
-    canned_org.answers(reply(body=[None]), path="composite/sobjects")
+    canned_org.answers(reply(body=[None, None]), path="composite/sobjects")
     canned_org.answers(
         reply(body=page({"Id": ONE, "IsDeleted": True}, {"Id": TWO, "IsDeleted": False})), path="queryAll"
     )
