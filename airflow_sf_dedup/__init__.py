@@ -24,6 +24,7 @@ _PLACES = {
     "SalesforceDedupHook": "airflow_sf_dedup.hooks.salesforce",
     "SalesforceDuplicateAuditOperator": "airflow_sf_dedup.operators.duplicate_audit",
     "SalesforceDuplicateMirrorOperator": "airflow_sf_dedup.operators.mirror",
+    "SalesforceDuplicateRecordSetsOperator": "airflow_sf_dedup.operators.record_sets",
     "SalesforceDuplicateRuleReportOperator": "airflow_sf_dedup.operators.rule_report",
     "SalesforcePartitionOperator": "airflow_sf_dedup.operators.partition",
     "SalesforcePlanOperator": "airflow_sf_dedup.operators.plan",
@@ -47,6 +48,7 @@ __all__ = [
     "SalesforceDedupHook",
     "SalesforceDuplicateAuditOperator",
     "SalesforceDuplicateMirrorOperator",
+    "SalesforceDuplicateRecordSetsOperator",
     "SalesforceDuplicateRuleReportOperator",
     "SalesforcePartitionOperator",
     "SalesforcePlanOperator",
@@ -69,6 +71,7 @@ if TYPE_CHECKING:
     from airflow_sf_dedup.operators.mirror import SalesforceDuplicateMirrorOperator
     from airflow_sf_dedup.operators.partition import SalesforcePartitionOperator
     from airflow_sf_dedup.operators.plan import SalesforcePlanOperator
+    from airflow_sf_dedup.operators.record_sets import SalesforceDuplicateRecordSetsOperator
     from airflow_sf_dedup.operators.revert import SalesforceRevertOperator
     from airflow_sf_dedup.operators.rule_report import SalesforceDuplicateRuleReportOperator
     from airflow_sf_dedup.operators.upsert import SalesforceUpsertOperator

@@ -32,6 +32,7 @@ def get_provider_info() -> dict[str, Any]:
                     "airflow_sf_dedup.operators.duplicate_audit",
                     "airflow_sf_dedup.operators.rule_report",
                     "airflow_sf_dedup.operators.mirror",
+                    "airflow_sf_dedup.operators.record_sets",
                     "airflow_sf_dedup.operators.revert",
                     "airflow_sf_dedup.operators.plan",
                 ],
