@@ -164,5 +164,6 @@ def _check_holds(items: SObject, sobject: str) -> None:
 
 
 def _unfit(message: str) -> PreflightError:
-    hint = "give the user Create on duplicate record sets and duplicate record items"
-    return PreflightError(f"audit: {message}; {hint}", setting="audit")
+    return PreflightError(
+        f"audit: {message}; give the user Create on duplicate record sets and duplicate record items", setting="audit"
+    )

@@ -232,9 +232,7 @@ def audit(salesforce_org: EmulatedOrg) -> Any:
 def test_an_answer_that_is_lost_leaves_nothing_doubled_and_nothing_empty(
     salesforce_org: EmulatedOrg, audit: Any, claim_ends: Callable[[], None], call: int, after_commit: bool
 ) -> None:
-    salesforce_org.add_faults(
-        {"kind": "reset", "on": "POST /composite", "calls": [call], "after_commit": after_commit}
-    )
+    salesforce_org.add_faults({"kind": "reset", "on": "POST /composite", "calls": [call], "after_commit": after_commit})
     with pytest.raises(OutcomeUnknownError):
         show(audit)
     with pytest.raises(TransientCallError, match=r"being made by by_hand\.sets") as refused:
@@ -291,7 +289,7 @@ def test_what_is_refused_makes_the_task_red_and_a_retry_adds_it(
             "code": "FIELD_CUSTOM_VALIDATION_EXCEPTION",
         }
     )
-    with pytest.raises(LoadFailedError, match="duplicate record sets and items were not saved: .* FIELD_CUSTOM"):
+    with pytest.raises(LoadFailedError, match=r"duplicate record sets and items were not saved: .* FIELD_CUSTOM"):
         show(audit)
     show(audit)
     assert [len(each) for each in sets(salesforce_org).values()] == [2, 2]
@@ -317,7 +315,7 @@ def test_rules_that_cannot_be_seen_leave_sets_without_a_rule(
 
 def test_another_org_is_refused(salesforce_org: EmulatedOrg, audit: Any, other_org: EmulatedOrg, lead_to: Any) -> None:
     lead_to(other_org)
-    with pytest.raises(AirflowFailException, match="but load .* went into"):
+    with pytest.raises(AirflowFailException, match=r"but load .* went into"):
         show(audit)
     assert sets(other_org) == {}
 
