@@ -25,6 +25,7 @@ _PLACES = {
     "SalesforceDedupHook": "airflow_sf_dedup.hooks.salesforce",
     "SalesforceDuplicateAuditOperator": "airflow_sf_dedup.operators.duplicate_audit",
     "SalesforceDuplicateMirrorOperator": "airflow_sf_dedup.operators.mirror",
+    "SalesforceDuplicateRecordSetsOperator": "airflow_sf_dedup.operators.record_sets",
     "SalesforceDuplicateRuleReportOperator": "airflow_sf_dedup.operators.rule_report",
     "SalesforceDuplicateRulesOffOperator": "airflow_sf_dedup.operators.duplicate_rules",
     "SalesforceDuplicateRulesOnOperator": "airflow_sf_dedup.operators.duplicate_rules",
@@ -51,6 +52,7 @@ __all__ = [
     "SalesforceDedupHook",
     "SalesforceDuplicateAuditOperator",
     "SalesforceDuplicateMirrorOperator",
+    "SalesforceDuplicateRecordSetsOperator",
     "SalesforceDuplicateRuleReportOperator",
     "SalesforceDuplicateRulesOffOperator",
     "SalesforceDuplicateRulesOnOperator",
@@ -82,6 +84,7 @@ if TYPE_CHECKING:
     from airflow_sf_dedup.operators.mirror import SalesforceDuplicateMirrorOperator
     from airflow_sf_dedup.operators.partition import SalesforcePartitionOperator
     from airflow_sf_dedup.operators.plan import SalesforcePlanOperator
+    from airflow_sf_dedup.operators.record_sets import SalesforceDuplicateRecordSetsOperator
     from airflow_sf_dedup.operators.revert import SalesforceRevertOperator
     from airflow_sf_dedup.operators.rule_report import SalesforceDuplicateRuleReportOperator
     from airflow_sf_dedup.operators.upsert import SalesforceUpsertOperator

@@ -34,6 +34,7 @@ def get_provider_info() -> dict[str, Any]:
                     "airflow_sf_dedup.operators.mirror",
                     "airflow_sf_dedup.operators.duplicate_rules",
                     "airflow_sf_dedup.operators.find_duplicates",
+                    "airflow_sf_dedup.operators.record_sets",
                     "airflow_sf_dedup.operators.revert",
                     "airflow_sf_dedup.operators.plan",
                 ],

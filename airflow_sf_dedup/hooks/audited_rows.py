@@ -54,6 +54,14 @@ def loads_of(document: Any) -> tuple[Audit, list[Load]]:
     return opened, loads
 
 
+def stores_of(document: Any) -> Stores:
+    """All that is stored of the loads behind a ``duplicate_audit`` XCom.
+
+    :raises SettingError: it is no such document.
+    """
+    return open_stores(_coordinates(document)["audit_conn_id"])
+
+
 def audited_loads(load: Any, audit_conn_id: str | None) -> tuple[Stores, list[Load]]:
     """The loads that an id names, or a ``duplicate_audit`` XCom, with all that is stored of them.
 

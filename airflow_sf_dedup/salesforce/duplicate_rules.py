@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
+from airflow_sf_dedup.core.record_ids import record_id_in
 from airflow_sf_dedup.errors import PermissionRefusedError, RequestRefusedError
 from airflow_sf_dedup.salesforce.calling.session import SalesforceSession
 
@@ -28,6 +29,8 @@ class OrgRule:
     #: For people.
     label: str
     active: bool
+    #: 18 characters; ``None``: the org does not say.
+    record_id: str | None = None
 
 
 def duplicate_rules(session: SalesforceSession) -> list[OrgRule]:
@@ -35,13 +38,13 @@ def duplicate_rules(session: SalesforceSession) -> list[OrgRule]:
 
     :raises CallError: the org does not say, as where the user may not view its setup.
     """
-    rows = _query(session, "SELECT DeveloperName, MasterLabel, SobjectType, IsActive FROM DuplicateRule")
+    rows = _query(session, "SELECT Id, DeveloperName, MasterLabel, SobjectType, IsActive FROM DuplicateRule")
     return sorted((_rule(row, active=row.get("IsActive") is True) for row in rows), key=_order)
 
 
 def matching_rules(session: SalesforceSession) -> list[OrgRule]:
     """All matching rules; as :func:`duplicate_rules`."""
-    rows = _query(session, "SELECT DeveloperName, MasterLabel, SobjectType, RuleStatus FROM MatchingRule")
+    rows = _query(session, "SELECT Id, DeveloperName, MasterLabel, SobjectType, RuleStatus FROM MatchingRule")
     return sorted((_rule(row, active=row.get("RuleStatus") == "Active") for row in rows), key=_order)
 
 
@@ -74,7 +77,8 @@ def _query(session: SalesforceSession, statement: str) -> list[Mapping[str, Any]
 
 def _rule(row: Mapping[str, Any], *, active: bool) -> OrgRule:
     name = str(row.get("DeveloperName") or "")
-    return OrgRule(str(row.get("SobjectType") or ""), name, str(row.get("MasterLabel") or name), active)
+    label = str(row.get("MasterLabel") or name)
+    return OrgRule(str(row.get("SobjectType") or ""), name, label, active, record_id_in(row.get("Id")))
 
 
 def _order(rule: OrgRule) -> tuple[str, str]:

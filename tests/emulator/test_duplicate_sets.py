@@ -216,3 +216,80 @@ def test_a_set_takes_its_items_along_and_leaves_the_records(started: Any) -> Non
 
     assert client.query("SELECT Id FROM DuplicateRecordItem") == []
     assert {each["Id"] for each in client.query("SELECT Id FROM Lead")} == {a, b}
+
+
+# --- what callers make themselves -------------------------------------------------------------------------
+
+
+def rule_id(client: Client, name: str = "Lead_Email") -> str:
+    (rule,) = client.query(f"SELECT Id FROM DuplicateRule WHERE DeveloperName = '{name}'")
+    return str(rule["Id"])
+
+
+def refusal(client: Client, sobject: str, **fields: Any) -> str:
+    """The code with which a create is refused."""
+    answer = client.send("POST", f"/sobjects/{sobject}", json=fields)
+    assert answer.status_code == 400, answer.text
+    return str(answer.json()[0]["errorCode"])
+
+
+def test_a_set_of_a_rule_is_about_the_sobject_of_the_rule(client: Client) -> None:
+    client.create("DuplicateRecordSet", DuplicateRuleId=rule_id(client))
+    assert [each["SobjectType"] for each in client.query("SELECT SobjectType FROM DuplicateRecordSet")] == ["Lead"]
+
+
+def test_a_set_without_a_rule_is_about_the_sobject_of_its_first_item(client: Client, org: EmulatedOrg) -> None:
+    [contact] = org.state.seed("Contact", [{"LastName": "A"}])
+    [known] = org.state.seed("Lead", [{"LastName": "A", "Company": "C"}])
+    set_id = client.create("DuplicateRecordSet")
+    client.create("DuplicateRecordItem", DuplicateRecordSetId=set_id, RecordId=contact)
+
+    assert client.query("SELECT SobjectType, RecordCount FROM DuplicateRecordSet")[0]["SobjectType"] == "Contact"
+    assert sets(client) == [{contact}]
+    refused = refusal(client, "DuplicateRecordItem", DuplicateRecordSetId=set_id, RecordId=known)
+    assert refused == "FIELD_INTEGRITY_EXCEPTION"
+
+
+def test_an_item_without_a_record_is_refused(client: Client) -> None:
+    set_id = client.create("DuplicateRecordSet")
+    assert refusal(client, "DuplicateRecordItem", DuplicateRecordSetId=set_id) == "REQUIRED_FIELD_MISSING"
+    assert refusal(client, "DuplicateRecordItem") == "REQUIRED_FIELD_MISSING"
+    assert sets(client) == []
+
+
+@pytest.mark.parametrize("strict", [True, False])
+def test_whether_a_set_holds_records_of_another_sobject_than_its_rules_is_a_quirk(started: Any, strict: bool) -> None:
+    org, client = started({"extends": "default", "quirks": {"record_sets_of_one_sobject": strict}})
+    [contact] = org.seed("Contact", [{"LastName": "A"}])
+    fields = {"DuplicateRecordSetId": client.create("DuplicateRecordSet", DuplicateRuleId=rule_id(client))}
+    if strict:
+        refused = refusal(client, "DuplicateRecordItem", **fields, RecordId=contact)
+        assert refused == "FIELD_INTEGRITY_EXCEPTION"
+    else:
+        client.create("DuplicateRecordItem", **fields, RecordId=contact)
+    assert sets(client) == ([] if strict else [{contact}])
+
+
+@pytest.mark.parametrize("strict", [True, False])
+def test_whether_a_set_has_a_record_twice_is_a_quirk(started: Any, strict: bool) -> None:
+    org, client = started({"extends": "default", "quirks": {"record_sets_have_a_record_once": strict}})
+    [known] = org.seed("Lead", [{"LastName": "A", "Company": "C"}])
+    first, other = (client.create("DuplicateRecordSet") for _ in range(2))
+    for set_id in (first, other):
+        client.create("DuplicateRecordItem", DuplicateRecordSetId=set_id, RecordId=known)
+    if strict:
+        refused = refusal(client, "DuplicateRecordItem", DuplicateRecordSetId=first, RecordId=known)
+        assert refused == "DUPLICATE_VALUE"
+    else:
+        client.create("DuplicateRecordItem", DuplicateRecordSetId=first, RecordId=known)
+    counts = client.query("SELECT RecordCount FROM DuplicateRecordSet WHERE Id = '" + first + "'")
+    assert counts[0]["RecordCount"] == (1 if strict else 2)
+
+
+def test_an_item_may_be_deleted_and_made_again(client: Client, org: EmulatedOrg) -> None:
+    [known] = org.state.seed("Lead", [{"LastName": "A", "Company": "C"}])
+    set_id = client.create("DuplicateRecordSet")
+    item = client.create("DuplicateRecordItem", DuplicateRecordSetId=set_id, RecordId=known)
+    assert client.send("DELETE", f"/sobjects/DuplicateRecordItem/{item}").status_code == 204
+    client.create("DuplicateRecordItem", DuplicateRecordSetId=set_id, RecordId=known)
+    assert sets(client) == [{known}]

@@ -55,6 +55,10 @@ class Quirks:
     report_sees_rows_of_one_save: bool = True
     #: What a record has in common with several sets of one rule becomes one set.
     report_joins_sets: bool = True
+    #: An item that a caller makes is a record of the sobject that its duplicate record set is about.
+    record_sets_of_one_sobject: bool = True
+    #: A caller cannot put a record twice into one duplicate record set.
+    record_sets_have_a_record_once: bool = True
     #: readMetadata shows ``objectMapping`` and ``duplicateRuleFilter`` as nil where there is none, as retrieved files
     #: do. zeep and jsforce read nil as an empty mapping or filter, which they then cannot send back.
     read_metadata_shows_nil: bool = False

@@ -27,6 +27,7 @@ from airflow_sf_dedup.emulator.results import (
     Saved,
 )
 from airflow_sf_dedup.emulator.rules.duplicate_rules import DuplicateRule, Search, find_duplicates
+from airflow_sf_dedup.emulator.saving.record_sets import misplaced, tell_set, with_its_sobject
 from airflow_sf_dedup.emulator.saving.reporting import Reporting, report_duplicates, report_within_save
 from airflow_sf_dedup.emulator.saving.targets import Target, Verb, targets
 from airflow_sf_dedup.emulator.state.in_progress import current
@@ -357,9 +358,11 @@ def _commit_row(org: Org, row: Plan, now: str, user_id: str, changes: list[Chang
         stamps = {"LastModifiedDate": now, "LastModifiedById": user_id, "SystemModstamp": now}
         record = {**before, **row.changes, **stamps}
     errors = _check_references(org, row.draft) or taken(org, table.sobject, record, row.record_id)
+    errors = errors or misplaced(org, table.sobject.name, record)
     if errors:
         return Refused(tuple(errors), row.record_id)
-    org.put(table.sobject.name, record["Id"], record)
+    org.put(table.sobject.name, record["Id"], with_its_sobject(org, table.sobject.name, record))
+    tell_set(org, table.sobject.name, record)
     for rule, result in row.reported:
         report_duplicates(org, rule, result, record["Id"], now, user_id)
     changes.append(_change(row, record, before, now))
