@@ -13,6 +13,7 @@ from airflow_sf_dedup.core.outcomes import DuplicatesFound
 from airflow_sf_dedup.emulator import EmulatedOrg
 from airflow_sf_dedup.errors import PermissionRefusedError
 from airflow_sf_dedup.salesforce.collections import CollectionsApi
+from airflow_sf_dedup.salesforce.collections_deletes import CollectionsDeletes
 from airflow_sf_dedup.salesforce.duplicate_rules import OrgRules
 from airflow_sf_dedup.salesforce.ports import DuplicateLookup
 from airflow_sf_dedup.salesforce.reader import OrgReader
@@ -21,6 +22,7 @@ from airflow_sf_dedup.salesforce.soap_lookup import SoapUpsertLookup
 from airflow_sf_dedup.salesforce.soap_undeletes import SoapUndeletes
 from airflow_sf_dedup.salesforce.wire.rest import WriteOptions
 from airflow_sf_dedup.salesforce.write_paths import LOOKUP_PATHS, WriteTarget
+from airflow_sf_dedup.testing.contracts.deletes import RecordDeletesContract
 from airflow_sf_dedup.testing.contracts.lookups import DuplicateLookupContract
 from airflow_sf_dedup.testing.contracts.orgs import OnEmulator, OrgOnEmulator
 from airflow_sf_dedup.testing.contracts.readers import RecordReaderContract
@@ -132,3 +134,8 @@ class TestOrgRules(OnEmulator, DuplicateRulesContract[OrgOnEmulator]):
 class TestSoapUndeletes(OnEmulator, RecordUndeletesContract[OrgOnEmulator]):
     def make_undeletes(self, org: OrgOnEmulator) -> SoapUndeletes:
         return SoapUndeletes(org.session)
+
+
+class TestCollectionsDeletes(OnEmulator, RecordDeletesContract[OrgOnEmulator]):
+    def make_deletes(self, org: OrgOnEmulator) -> CollectionsDeletes:
+        return CollectionsDeletes(org.session)

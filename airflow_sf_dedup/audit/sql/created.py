@@ -46,26 +46,22 @@ class SqlCreated(SqlPart):
     ) -> frozenset[str]:
         """By a key of these rows, as a match that was written to, or as a record whose change was told."""
         dialect, ids = self.engine.dialect, sorted(set(record_ids))
-        entries = tables.entry.join(tables.load, _load.load_id == _entry.load_id)
-        of_others = and_(
-            _entry.load_id != load_id,
-            _entry.action.in_(_MAY_BE_WRITTEN),
-            _entry.at >= since,
-            _load.kind == LoadKind.LOAD.value,
+        org = select(_load.org_id).where(_load.load_id == load_id).scalar_subquery()
+        others = select(_load.load_id).where(
+            _load.org_id == org, _load.load_id != load_id, _load.kind == LoadKind.LOAD.value
         )
-        by_key = (
-            select(_entry.record_id)
-            .select_from(entries)
-            .where(of_others, among(dialect, _entry.key, sorted(set(keys))), among(dialect, _entry.record_id, ids))
+        written = and_(_entry.load_id.in_(others), _entry.action.in_(_MAY_BE_WRITTEN), _entry.at >= since)
+        by_key = select(_entry.record_id).where(
+            written, among(dialect, _entry.key, sorted(set(keys))), among(dialect, _entry.record_id, ids)
         )
-        matched = and_(_match.load_id == _entry.load_id, _match.row_number == _entry.row_number)
+        of_row = and_(_match.load_id == _entry.load_id, _match.row_number == _entry.row_number)
         as_match = (
             select(_match.record_id)
-            .select_from(entries.join(tables.match, matched))
-            .where(of_others, among(dialect, _match.record_id, ids), _match.record_id == _entry.record_id)
+            .select_from(tables.entry.join(tables.match, of_row))
+            .where(written, among(dialect, _match.record_id, ids), _match.record_id == _entry.record_id)
         )
         changed = select(_change.record_id).where(
-            _change.load_id != load_id,
+            _change.load_id.in_(others),
             _change.kind != ChangeKind.KEPT_BACK.value,
             _change.at >= since,
             among(dialect, _change.record_id, ids),
