@@ -17,8 +17,8 @@ _GONE: Mapping[RecordState, Left] = {
     RecordState.CONVERTED: Left.CHANGED_SINCE,
 }
 
-#: Salesforce tells whole seconds, and an entry is made right after the answer.
-_SLACK = timedelta(seconds=1)
+#: The org tells its time to the second, and an entry is made right after the answer.
+_SLACK = timedelta(seconds=2)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from sqlalchemy import Engine, delete, update
@@ -19,6 +21,8 @@ from airflow_sf_dedup.core.record_state import Deletion
 from airflow_sf_dedup.core.reverts import Left, RevertState
 from airflow_sf_dedup.core.sobjects import Field
 from airflow_sf_dedup.database import tables
+from airflow_sf_dedup.database.engine import engine_for
+from airflow_sf_dedup.database.upgrade import upgrade
 from airflow_sf_dedup.errors import CallError, OutcomeUnknownError
 from airflow_sf_dedup.journeys.reverting.claiming import RevertClaims
 from airflow_sf_dedup.journeys.reverting.deleting import Deletes, Wish
@@ -94,9 +98,15 @@ class Org(FakeOrg):
 class Loads:
     """Loads, and the reverts of the first one."""
 
-    def __init__(self, engine: Engine, new_load: Callable[..., Load], org: Org) -> None:
-        self.engine, self.new_load, self.org, self.load = engine, new_load, org, new_load()
-        self.audit = SqlAudit(engine)
+    def __init__(self, engine: Engine, org: Org) -> None:
+        self.engine, self.org, self.audit = engine, org, SqlAudit(engine)
+        self.load = self.new_load()
+
+    def new_load(self) -> Load:
+        started = datetime(2026, 3, 2, 5, tzinfo=UTC)
+        load = Load(str(uuid4()), ORG_ID, "Lead", KEY, "leads", "manual", "partition", started)
+        self.audit.open_load(load)
+        return load
 
     def run(self, *rows: Any, load: Load | None = None, policy: str = "ask_reviewer", **settings: Any) -> None:
         load = load or self.load
@@ -106,14 +116,16 @@ class Loads:
     def revert(self, name: str = "revert-1", wish: Wish = BOTH, **settings: Any) -> Reverted:
         return self.made(name, wish, **settings).run()
 
-    def made(self, name: str = "revert-1", wish: Wish = BOTH, bin: Any = None, **settings: Any) -> Revert:
+    def made(self, name: str = "revert-1", wish: Wish = BOTH, recycle: Any = None, **settings: Any) -> Revert:
         token, org = f"{self.load.load_id}/{name}", self.org
         claims = RevertClaims(
             self.load, Claimant(token, token, "the task"), SqlRecordClaims(self.engine), SqlKeyClaims(self.engine)
         )
         ledger = Ledger(self.load, self.audit, claims)
         senders = Senders(now=lambda: datetime.now(UTC), sleep=lambda seconds: None)
-        deletes = Deletes(wish, ledger, org.describe, lambda sobject: org, bin or org, lambda: ME, senders, **settings)
+        deletes = Deletes(
+            wish, ledger, org.describe, lambda sobject: org, recycle or org, lambda: ME, senders, **settings
+        )
         return Revert(ledger, org.describe, lambda sobject: (org, org), senders, deletes)
 
     def is_live(self, record_id: str = ONE) -> bool:
@@ -128,13 +140,24 @@ def org() -> Org:
     return Org(sobjects={"Lead": WITH_DATES})
 
 
-@pytest.fixture
-def loads(sql_engine: Engine, new_load: Callable[..., Load], org: Org) -> Loads:
-    """A load that has created two records."""
-    with sql_engine.begin() as connection:
-        for table in (tables.record_claim, tables.key_claim, tables.entry, tables.change):
+@pytest.fixture(params=["sqlite", "postgresql"])
+def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
+    if request.param == "sqlite":
+        made = engine_for(f"sqlite:///{tmp_path / 'audit.db'}")
+    else:
+        made = engine_for(request.getfixturevalue("postgres_url"))
+    upgrade(made)
+    with made.begin() as connection:
+        for table in reversed(tables.metadata.sorted_tables):
             connection.execute(delete(table))
-    made = Loads(sql_engine, new_load, org)
+    yield made
+    made.dispose()
+
+
+@pytest.fixture
+def loads(engine: Engine, org: Org) -> Loads:
+    """A load that has created two records."""
+    made = Loads(engine, org)
     made.run(row(1, "A"), row(2, "B"))
     org.calls.clear()
     return made
@@ -281,7 +304,7 @@ def test_two_reverts_at_once_delete_each_record_once(loads: Loads, org: Org) -> 
 @pytest.mark.parametrize("after", [False, True], ids=["before the delete", "after it"])
 def test_a_crash_around_the_call_is_gone_on_from(loads: Loads, org: Org, after: bool) -> None:
     with pytest.raises(KeyboardInterrupt):
-        loads.made(bin=Dying(org, after)).run()
+        loads.made(recycle=Dying(org, after)).run()
     done = loads.revert()
     assert (done.deleted, done.left) == ({ONE, TWO}, {})
     assert len(org.sent("delete")) == 1, "no record is deleted twice"
@@ -290,7 +313,7 @@ def test_a_crash_around_the_call_is_gone_on_from(loads: Loads, org: Org, after: 
 @pytest.mark.parametrize("after", [False, True], ids=["before the delete", "after it"])
 def test_what_somebody_does_after_a_crash_is_theirs(loads: Loads, org: Org, after: bool) -> None:
     with pytest.raises(KeyboardInterrupt):
-        loads.made(bin=Dying(org, after)).run()
+        loads.made(recycle=Dying(org, after)).run()
     org.records[ONE] = replace(org.records[ONE], is_deleted=False, deletion=None)
     org.set(ONE)
     assert loads.revert().left == {Left.CHANGED_SINCE: 1}
@@ -352,7 +375,7 @@ def test_somebody_who_deletes_between_the_read_and_the_call_is_told(loads: Loads
             org.records[ONE] = stored(ONE, deletion=Deletion())
             return org.delete(*args, **more)
 
-    done = loads.made(bin=Later(org, after=False)).run()
+    done = loads.made(recycle=Later(org, after=False)).run()
     assert (done.deleted, done.left) == ({TWO}, {Left.ALREADY_DELETED: 1})
 
 
