@@ -12,6 +12,7 @@ from airflow_sf_dedup import SalesforceRevertOperator, SalesforceUpsertOperator
 from airflow_sf_dedup.emulator import EmulatedOrg
 from airflow_sf_dedup.testing import run_dag
 from dags_examples.revert_load import revert_load
+from dags_examples.undo_load import undo_load
 from tests.operators.conftest import TaskOnce, execute, xcom
 
 OLD = {"LastName": "Known", "Company": "Old", "Email": "one@example.com", "Phone": "1"}
@@ -233,3 +234,12 @@ def test_an_undeleted_lead_goes_back_into_the_recycle_bin(salesforce_org: Emulat
     done = undo(audit)
     assert (done["deleted"], done["left"]) == (2, {"record_deleted": 4})
     assert live(salesforce_org) == set()
+
+
+def test_the_example_undoes_a_load_by_its_id(salesforce_org: EmulatedOrg, held: str) -> None:
+    audit = keeping_load()
+    run = run_dag(undo_load(), run_conf={"load": audit["audit"]["load_id"]})
+    assert run.state == "success"
+    assert record(salesforce_org, held) == {**OLD, "External_Id__c": "A-1"}
+    assert live(salesforce_org) == {held}
+    assert xcom(run, "undo", key="return_value")["deleted"] == 1
