@@ -56,6 +56,8 @@ class Left(StrEnum):
     REFUSED = "refused"
     #: The record is in the recycle bin, and this revert has not put it there.
     ALREADY_DELETED = "already_deleted"
+    #: Other records would be deleted with it, or nobody can tell.
+    HAS_CHILDREN = "has_children"
     #: Another load has written the record, too.
     OTHER_LOAD = "other_load"
     #: The audit does not tell for certain that the load created the record, or brought it back.

@@ -124,7 +124,7 @@ class Loads:
         ledger = Ledger(self.load, self.audit, claims)
         senders = Senders(now=lambda: datetime.now(UTC), sleep=lambda seconds: None)
         deletes = Deletes(
-            wish, ledger, org.describe, lambda sobject: org, recycle or org, lambda: ME, senders, **settings
+            wish, ledger, org.describe, lambda sobject: org, recycle or org, lambda: ME, senders=senders, **settings
         )
         return Revert(ledger, org.describe, lambda sobject: (org, org), senders, deletes)
 
@@ -377,6 +377,11 @@ def test_somebody_who_deletes_between_the_read_and_the_call_is_told(loads: Loads
 
     done = loads.made(recycle=Later(org, after=False)).run()
     assert (done.deleted, done.left) == ({TWO}, {Left.ALREADY_DELETED: 1})
+
+
+def test_what_would_take_other_records_along_is_left(loads: Loads) -> None:
+    done = loads.revert(parents_among=lambda sobject, record_ids: frozenset({ONE}))
+    assert (done.deleted, done.left) == ({TWO}, {Left.HAS_CHILDREN: 1})
 
 
 def test_batches_lose_and_double_nothing_the_latest_row_first(loads: Loads, org: Org) -> None:

@@ -205,6 +205,15 @@ def test_a_created_lead_that_sales_works_on_stays(
     assert "left: changed_since 1" in capsys.readouterr().out
 
 
+def test_a_created_lead_with_an_activity_stays(salesforce_org: EmulatedOrg, held: str) -> None:
+    """Salesforce would delete the task with it, and the lead itself tells of no change."""
+    audit = keeping_load()
+    [created] = live(salesforce_org) - {held}
+    salesforce_org.seed("Task", [{"Subject": "Call", "WhoId": created}])
+    assert undo(audit)["left"] == {"has_children": 1}
+    assert live(salesforce_org) == {held, created}
+
+
 def test_a_created_lead_that_is_deleted_already_is_told(salesforce_org: EmulatedOrg, held: str) -> None:
     audit = keeping_load()
     [created] = live(salesforce_org) - {held}

@@ -57,6 +57,7 @@ class Deletes:
 
     :ivar open_reader: what reads records of an sObject.
     :ivar user_id: of the API user, 18 characters, once it is known.
+    :ivar parents_among: which of an sObject's records would take others along.
     :ivar here: the worker's time, UTC, by which entries were made.
     """
 
@@ -66,6 +67,7 @@ class Deletes:
     open_reader: Callable[[SObject], RecordReader]
     bin: RecordDeletes
     user_id: Callable[[], str | None]
+    parents_among: Callable[[str, Sequence[str]], frozenset[str]] = lambda sobject, record_ids: frozenset()
     senders: Senders = field(default_factory=Senders)
     here: Callable[[], datetime] = utc_now
     records_per_batch: int = 1000
@@ -131,7 +133,7 @@ class Deletes:
         self.ledger.mark((each for each, found in verdicts if isinstance(found, Done)), RevertState.REVERTED)
         for why in {found for _, found in verdicts if isinstance(found, Left)}:
             self.ledger.leave((each for each, found in verdicts if found is why), why)
-        chosen = [each for each, found in verdicts if isinstance(found, Delete)]
+        chosen = self._childless([each for each, found in verdicts if isinstance(found, Delete)], described)
         self.ledger.announce(
             [
                 mark
@@ -140,6 +142,12 @@ class Deletes:
             ]
         )
         return [Item(each.record_id, (each,)) for each in chosen]
+
+    def _childless(self, chosen: Sequence[ChangedField], described: SObject) -> list[ChangedField]:
+        """Those with which nothing else is deleted."""
+        parents = self.parents_among(described.name, [each.record_id for each in chosen]) if chosen else frozenset()
+        self.ledger.leave((each for each in chosen if each.record_id in parents), Left.HAS_CHILDREN)
+        return [each for each in chosen if each.record_id not in parents]
 
     def _left(self, each: ChangedField) -> AsCreated | AsWritten:
         """How the load left the record."""

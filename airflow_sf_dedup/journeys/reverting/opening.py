@@ -18,6 +18,7 @@ from airflow_sf_dedup.journeys.stores import Stores
 from airflow_sf_dedup.journeys.task_run import TaskRun
 from airflow_sf_dedup.locks.base import Claimant
 from airflow_sf_dedup.salesforce.calling.session import SalesforceSession
+from airflow_sf_dedup.salesforce.children import OrgChildren
 from airflow_sf_dedup.salesforce.collections import CollectionsApi
 from airflow_sf_dedup.salesforce.collections_deletes import CollectionsDeletes
 from airflow_sf_dedup.salesforce.ports import ChunkApi, RecordReader
@@ -54,6 +55,7 @@ def revert_of(
         lambda sobject: OrgReader(gated, sobject=sobject, key_rule=_BY_ID),
         CollectionsDeletes(gated),
         lambda: session.user_id,
+        OrgChildren(gated).parents_among,
         senders,
     )
     return Revert(
