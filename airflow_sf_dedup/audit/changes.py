@@ -30,6 +30,9 @@ class MadeChange:
     action: Action | None
     key: str | None
     written_id: str | None
+    #: Of the entry: its one word more, and when it was made, UTC by the worker's clock.
+    reason: str | None = None
+    settled_at: datetime | None = None
 
     @property
     def id(self) -> ChangeId:
@@ -92,6 +95,27 @@ class ChangeReader(Protocol):
         """
 
 
+class CreatedReader(Protocol):
+    """Which records did a load create, and who has written them besides?"""
+
+    def created(self, load_id: str, *, before: int | None = None, records: int = 1000) -> list[MadeChange]:
+        """The rows that were saved as records of their own, or may have been: the latest in the source first.
+
+        Each as the change of :data:`.IS_DELETED` that it is.
+
+        :param before: only rows before that one.
+        :param records: most of them.
+        """
+
+    def written_elsewhere(
+        self, load_id: str, record_ids: Iterable[str], keys: Iterable[str], *, since: datetime
+    ) -> frozenset[str]:
+        """Those of the records that another load has written since then, or may have.
+
+        :param keys: of the rows that wrote them in this load, by which other loads may have found them.
+        """
+
+
 class RevertReader(Protocol):
     """Was a load reverted?"""
 
@@ -123,5 +147,5 @@ class Reverts(RevertReader, Protocol):
         """
 
 
-class ChangeLog(ChangeWriter, ChangeReader, Reverts, Protocol):
+class ChangeLog(ChangeWriter, ChangeReader, CreatedReader, Reverts, Protocol):
     """All of it."""

@@ -13,16 +13,23 @@ from typing import Any
 
 from airflow_sf_dedup.core.likeness import Likeness, likeness
 
+#: The field that says whether a record is in the recycle bin.
+IS_DELETED = "IsDeleted"
+
 
 class ChangeKind(StrEnum):
     """By which decision a record is changed."""
 
     UPDATE_MATCH = "update_match"
     UPDATE_OTHER = "update_other"
-    #: The update of a record that has just left the recycle bin.
+    #: By none: the row is written to the record that holds its key.
+    UPDATE_BY_KEY = "update_by_key"
+    #: The update of a record that has just left the recycle bin; of :data:`IS_DELETED`, that it leaves it.
     UNDELETE = "undelete"
     #: The look-up field of the row's own record is filled in.
     LINK = "link"
+    #: By none: the record is new. Nothing is kept of it, since the row's entry tells.
+    CREATE = "create"
     #: Nothing: a rule of the policy, or an opt-out, keeps the row's value back.
     KEPT_BACK = "kept_back"
 

@@ -28,7 +28,7 @@ class RevertState(StrEnum):
 class Left(StrEnum):
     """Why a change was not taken back."""
 
-    #: The field holds another value than the load wrote.
+    #: The field holds another value than the load wrote; or somebody has written a record that was to be deleted.
     CHANGED_SINCE = "changed_since"
     #: The field holds what it held before the load: there is nothing to put back.
     ALREADY_BACK = "already_back"
@@ -52,8 +52,18 @@ class Left(StrEnum):
     IN_FLIGHT = "in_flight"
     #: Its refusal passes, such as that of a lock, and lasted longer than all tries of the task.
     TRIES_USED_UP = "tries_used_up"
-    #: Salesforce refused the update.
+    #: Salesforce refused the update, or to delete the record.
     REFUSED = "refused"
+    #: The record is in the recycle bin, and this revert has not put it there.
+    ALREADY_DELETED = "already_deleted"
+    #: Other records would be deleted with it, or nobody can tell.
+    HAS_CHILDREN = "has_children"
+    #: Another load has written the record, too.
+    OTHER_LOAD = "other_load"
+    #: The audit does not tell for certain that the load created the record, or brought it back.
+    DOUBTFUL = "doubtful"
+    #: The record left the recycle bin, and stays live unless asked.
+    NOT_ASKED = "not_asked"
     #: No answer tells what became of the call.
     NO_ANSWER = "no_answer"
 

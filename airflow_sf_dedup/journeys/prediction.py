@@ -74,7 +74,7 @@ def reads_of(write: WriteSettings) -> Reads | None:
     if not write.asks_first:
         return None
     updates, creates = write.mode != WriteMode.CREATE_ONLY, write.mode != WriteMode.UPDATE_ONLY
-    values = updates and FieldRule.ONLY_BLANKS in (write.field_rules or {}).values()
+    values = updates and (write.keep_before or FieldRule.ONLY_BLANKS in (write.field_rules or {}).values())
     return Reads(values, _LEFT_OUT if updates and creates else 0)
 
 

@@ -41,6 +41,7 @@ from airflow_sf_dedup.journeys.sending.backoff import seconds_before_try
 from airflow_sf_dedup.journeys.sending.claiming import HeldKeys
 from airflow_sf_dedup.journeys.sending.clearance import Clearance
 from airflow_sf_dedup.journeys.sending.delivery import Delivery
+from airflow_sf_dedup.journeys.sending.keeping import Keeper, KeepsBefore, KeepsNothing
 from airflow_sf_dedup.journeys.sending.known import AsksFirst, WriteRules
 from airflow_sf_dedup.journeys.sending.next_step import Terms
 from airflow_sf_dedup.journeys.sending.raisers import AuditedRaisers
@@ -260,7 +261,11 @@ class Workshop:
         """What looks for the records that rows are about, where the load's mode or its rules for fields need it."""
         part = self.part
         rules = self.write_rules or WriteRules(FieldRules(part.key_rule.field.name))
-        return AsksFirst(self.guard, self.org.reader, part.sobject.name, rules)
+        keeper: Keeper = KeepsNothing()
+        if rules.keep_before:
+            keep = partial(self.stores.changes.keep_changes, part.load_id)
+            keeper = KeepsBefore(part.described or part.sobject, part.key_rule.field.name, self.entries.keeps, keep)
+        return AsksFirst(self.guard, self.org.reader, part.sobject.name, rules, keeper)
 
     @cached_property
     def senders(self) -> Senders:

@@ -17,12 +17,20 @@ def write_rules_of(settings: WriteSettings, described: SObject, key_field: Field
     :raises SettingError: a rule fits no field; or an insert by this key would not be refused where the key is held, so
         that a record could come to stand there twice.
     """
-    rules = WriteRules(field_rules_of(settings.field_rules or {}, described, key_field.name), WriteMode(settings.mode))
+    fields = field_rules_of(settings.field_rules or {}, described, key_field.name)
+    rules = WriteRules(fields, WriteMode(settings.mode), keep_before=settings.keep_before)
     if rules.ask_first and rules.mode.may_create and not key_field.unique:
-        setting = "mode" if rules.mode is WriteMode.CREATE_ONLY else "field_rules"
+        setting = _asked_by(rules)
         raise SettingError(
             f"{setting}: {key_field.name} is not Unique, so that Salesforce would insert a row whose key a record has "
             "come to hold; make the field Unique, or use mode='update_only'",
             setting=setting,
         )
     return rules
+
+
+def _asked_by(rules: WriteRules) -> str:
+    """The setting for whose sake new records are inserted."""
+    if rules.mode is WriteMode.CREATE_ONLY:
+        return "mode"
+    return "keep_before" if rules.rules.is_plain else "field_rules"

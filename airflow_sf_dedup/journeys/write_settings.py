@@ -18,8 +18,8 @@ from airflow_sf_dedup.journeys.limits import CallLimits
 from airflow_sf_dedup.policies import read_policy
 from airflow_sf_dedup.salesforce.write_paths import LOOKUP_PATHS, WRITE_PATHS, LookupPath
 
-#: The settings that decide which rows are sent, and what of them.
-DECIDES = ("mode", "field_rules")
+#: The settings that decide which rows are sent, what of them, and whether that can be taken back.
+DECIDES = ("mode", "field_rules", "keep_before")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +33,8 @@ class WriteSettings:
     mode: str = "upsert"
     #: Field name, ``*`` for all others, to when it is written to a record that holds a row's key.
     field_rules: Mapping[str, str] | None = None
+    #: Keep what records that hold a row's key have, before it is overwritten.
+    keep_before: bool = False
     #: Calls of one task that ask what blocks rows; the rows beyond have no match.
     max_lookup_calls: int = 5_000
     assignment_rules: bool | str = False
@@ -55,6 +57,7 @@ class WriteSettings:
         check_choice("lookup", self.lookup, tuple(LOOKUP_PATHS))
         check_choice("mode", self.mode, tuple(WriteMode))
         check_field_rules({} if self.field_rules is None else self.field_rules)
+        check_flag("keep_before", self.keep_before)
         if not isinstance(self.assignment_rules, bool) and not is_record_id(str(self.assignment_rules)):
             raise SettingError(
                 f"assignment_rules={self.assignment_rules!r} is neither True, False nor the id of a rule",
@@ -70,8 +73,9 @@ class WriteSettings:
     @property
     def decides(self) -> dict[str, Any]:
         """What decides which rows are sent and what of them, where the load says anything of it."""
-        said = {"mode": self.mode} if self.mode != WriteMode.UPSERT else {}
-        return {**said, **({"field_rules": dict(self.field_rules)} if self.field_rules else {})}
+        said: dict[str, Any] = {"mode": self.mode} if self.mode != WriteMode.UPSERT else {}
+        said |= {"field_rules": dict(self.field_rules)} if self.field_rules else {}
+        return said | ({"keep_before": True} if self.keep_before else {})
 
     @property
     def lookup_path(self) -> LookupPath:
@@ -82,6 +86,8 @@ class WriteSettings:
     @property
     def asks_first(self) -> bool:
         """Whether the org is asked who holds the keys before rows are sent."""
-        return self.mode != WriteMode.UPSERT or any(
-            rule != FieldRule.ALWAYS for rule in (self.field_rules or {}).values()
+        return (
+            self.mode != WriteMode.UPSERT
+            or self.keep_before
+            or any(rule != FieldRule.ALWAYS for rule in (self.field_rules or {}).values())
         )

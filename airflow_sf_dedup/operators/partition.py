@@ -49,7 +49,7 @@ class SalesforcePartitionOperator(ChecksParameters, HidesRows, BaseOperator):
         fields that the load does not carry. (templated)
     :param masked_fields: of the upsert tasks, likewise.
     :param mode: of the upsert tasks, to be checked before anything is staged, and to predict what it costs;
-        ``field_rules``: likewise.
+        ``field_rules``, ``keep_before``: likewise.
     :param lookup: of the upsert tasks, to predict what it will cost; ``max_lookup_calls``: likewise.
     :param audit_reports: likewise, of the upsert tasks.
     :param api_budget: warn when the run will probably need more API calls; the upsert tasks keep the limit.
@@ -90,6 +90,7 @@ class SalesforcePartitionOperator(ChecksParameters, HidesRows, BaseOperator):
         lookup: str = "soap_upsert",
         mode: str = "upsert",
         field_rules: Mapping[str, str] | None = None,
+        keep_before: bool = False,
         max_lookup_calls: int = 5_000,
         api_budget: int | None = None,
         api_floor_pct: float | None = None,
@@ -115,6 +116,7 @@ class SalesforcePartitionOperator(ChecksParameters, HidesRows, BaseOperator):
         self.lookup = lookup
         self.mode = mode
         self.field_rules = field_rules
+        self.keep_before = keep_before
         self.max_lookup_calls = max_lookup_calls
         self.api_budget = api_budget
         self.api_floor_pct = api_floor_pct

@@ -50,6 +50,9 @@ class SalesforceUpsertOperator(ChecksParameters, HidesRows, BaseOperator):
     :param field_rules: field name to when it is written: ``always``, ``only_blanks``, ``on_create_only``, ``never``;
         ``*`` stands for all other fields. For records that hold a row's key; what policies write to matched records is
         up to them.
+    :param keep_before: keep in the audit what records that hold a row's key have, before it is overwritten, so that
+        :class:`~airflow_sf_dedup.operators.revert.SalesforceRevertOperator` can put it back; a query and a retrieve
+        more before each call that writes.
     :param max_lookup_calls: calls of this task that ask what blocks rows, 0 or more; the rows beyond go to the policy
         without a match, as ``not_looked_up``.
     :param assignment_rules: run the org's default assignment rule (True), the rule of an id, or none
@@ -104,6 +107,7 @@ class SalesforceUpsertOperator(ChecksParameters, HidesRows, BaseOperator):
         lookup: str = "soap_upsert",
         mode: str = "upsert",
         field_rules: Mapping[str, str] | None = None,
+        keep_before: bool = False,
         max_lookup_calls: int = 5_000,
         assignment_rules: bool | str = False,
         run_as_current_user: bool = False,
@@ -135,6 +139,7 @@ class SalesforceUpsertOperator(ChecksParameters, HidesRows, BaseOperator):
         self.lookup = lookup
         self.mode = mode
         self.field_rules = field_rules
+        self.keep_before = keep_before
         self.max_lookup_calls = max_lookup_calls
         self.assignment_rules = assignment_rules
         self.run_as_current_user = run_as_current_user

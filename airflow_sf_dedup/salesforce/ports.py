@@ -1,7 +1,7 @@
 """How to talk to an org, in the words of a load. Each port is one need, not one API of Salesforce.
 
 What an answer to a port promises is asked of it by a contract: ``airflow_sf_dedup.testing.contracts`` has
-``write_apis``, ``lookups``, ``readers``, ``undeletes``, ``rules``, ``rule_switches`` and ``finders``.
+``write_apis``, ``lookups``, ``readers``, ``undeletes``, ``deletes``, ``rules``, ``rule_switches`` and ``finders``.
 """
 
 from __future__ import annotations
@@ -308,4 +308,24 @@ class RecordUndeletes(Protocol):
         :param on_late: as for :class:`ChunkApi`.
         :raises CallError: the call as a whole did not do its work.
         :raises OutcomeUnknownError: no answer came, and records of it may be live.
+        """
+
+
+class RecordDeletes(Protocol):
+    """Puts records into the recycle bin. Answered by :class:`.CollectionsDeletes`."""
+
+    #: Records of one chunk, and chunks of one call.
+    rows_per_chunk: int
+    chunks_per_call: int
+
+    def delete(self, chunks: Sequence[Sequence[str]], *, on_late: Callable[[], None] = nobody) -> list[ChunkAnswer]:
+        """One outcome a record, in the order asked for: ``Saved`` where it is in the recycle bin, else the refusal.
+
+        What hangs on a record goes with it, as Salesforce has it, and comes back with it. A record that is deleted
+        already is refused; so a call without an answer does no harm when it is sent again.
+
+        :param chunks: at most :attr:`chunks_per_call`, each of at most :attr:`rows_per_chunk` ids of 18 characters.
+        :param on_late: as for :class:`ChunkApi`.
+        :raises CallError: the call as a whole did not do its work.
+        :raises OutcomeUnknownError: no answer came, and records of it may be deleted.
         """

@@ -149,7 +149,8 @@ class NotedCalls:
 
 @dataclass
 class FakeOrg(NotedCalls):
-    """A ``ChunkApi``, ``DuplicateLookup``, ``RecordReader``, ``RecordUndeletes`` and ``DuplicateRules`` in one.
+    """A ``ChunkApi``, ``DuplicateLookup``, ``RecordReader``, ``RecordUndeletes``, ``RecordDeletes`` and
+    ``DuplicateRules`` in one.
 
     The ports are in :mod:`airflow_sf_dedup.salesforce.ports`.
     """
@@ -170,6 +171,8 @@ class FakeOrg(NotedCalls):
     updates: dict[str, list[Outcome]] = field(default_factory=dict)
     #: Record id to the answers of its undeletes, in order; the last one is repeated.
     undeletes: dict[str, list[Outcome]] = field(default_factory=dict)
+    #: Record id to the answers of its deletes, in order; the last one is repeated.
+    deletes: dict[str, list[Outcome]] = field(default_factory=dict)
     #: Record id to the record, live or in the recycle bin.
     records: dict[str, StoredRecord] = field(default_factory=dict)
     #: What the user sees of sObjects, by name.
@@ -225,6 +228,13 @@ class FakeOrg(NotedCalls):
         self._call("undelete", [list(record_ids)])
         [answer] = self._sent(lambda: [[self._undeleted(each) for each in record_ids]], on_late)
         return answer if isinstance(answer, list) else []
+
+    def delete(self, chunks: Sequence[Sequence[str]], *, on_late: Callable[[], None] = nobody) -> list[ChunkAnswer]:
+        """Put records into the recycle bin."""
+        if not chunks:
+            return []
+        self._call("delete", [list(chunk) for chunk in chunks])
+        return self._sent(lambda: [[self._deleted(each) for each in chunk] for chunk in chunks], on_late)
 
     def describe(self, sobject: str) -> SObject:
         """The sObject, if the user sees it."""
@@ -308,6 +318,15 @@ class FakeOrg(NotedCalls):
             return Failed("UNDELETE_FAILED", "Entity is not in the recycle bin")
         self.records[record_id] = stored(record_id, **record.values)
         return Saved(record_id, False)
+
+    def _deleted(self, record_id: str) -> Outcome:
+        if told := _next(self.deletes, record_id):
+            return told
+        record = self.records.get(record_id)
+        if record is None or record.is_deleted:
+            return Failed("ENTITY_IS_DELETED", "entity is deleted")
+        self.records[record_id] = replace(record, is_deleted=True, deletion=Deletion())
+        return Saved(record_id, None)
 
     def _write(self, record_id: str, fields: Mapping[str, Any]) -> None:
         record = self.records.get(record_id) or stored(record_id)

@@ -113,6 +113,7 @@ def test_an_undelete_keeps_what_the_deleted_record_held(kept: Kept, org: FakeOrg
         (ChangeKind.UNDELETE, KEY, None, "A"),
         (ChangeKind.UNDELETE, "LastName", "Old", "Name 1"),
         (ChangeKind.UNDELETE, "Phone", "1", "2"),
+        (ChangeKind.UNDELETE, "IsDeleted", True, False),
     }
 
 

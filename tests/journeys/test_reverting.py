@@ -23,7 +23,8 @@ from airflow_sf_dedup.database.engine import engine_for
 from airflow_sf_dedup.database.upgrade import upgrade
 from airflow_sf_dedup.errors import CallError, OutcomeUnknownError
 from airflow_sf_dedup.journeys.reverting.claiming import RevertClaims
-from airflow_sf_dedup.journeys.reverting.revert import Revert, Reverted
+from airflow_sf_dedup.journeys.reverting.ledger import Ledger, Reverted
+from airflow_sf_dedup.journeys.reverting.revert import Revert
 from airflow_sf_dedup.journeys.sending.senders import Senders
 from airflow_sf_dedup.locks.base import Claimant, KeyScope, RecordClaim
 from airflow_sf_dedup.locks.key_claims import SqlKeyClaims
@@ -88,7 +89,7 @@ class Loaded:
         )
         senders = Senders(sleep=lambda seconds: None)
         more = {"describe": self.org.describe, "open_sobject": lambda sobject: (self.org, self.org), **settings}
-        return Revert(self.load, self.audit, claims, senders=senders, **more)
+        return Revert(Ledger(self.load, self.audit, claims), senders=senders, **more)
 
     def value(self, field: str, record_id: str = ONE) -> Any:
         return self.org.records[record_id].values.get(field)
@@ -232,7 +233,7 @@ def test_another_revert_takes_over_what_a_crashed_one_left(loaded: Loaded, org: 
     with loaded.engine.begin() as connection:
         connection.execute(delete(tables.key_claim))
     made = loaded.made("revert-2")
-    made.claims = replace(made.claims, records=SqlRecordClaims(loaded.engine, clock=lambda: later))
+    made.ledger.claims = replace(made.ledger.claims, records=SqlRecordClaims(loaded.engine, clock=lambda: later))
     done = made.run()
     assert (done.reverted, done.left) == (6, {})
     assert len(org.sent("update")) == 1
@@ -377,8 +378,8 @@ def _crash_after(revert: Revert, org: Org, step: str) -> Revert:
         def release(self, fields: Any, in_doubt: frozenset[str]) -> None:
             pass
 
-    claims = revert.claims
-    revert.claims = Dying(claims.load, claims.claimant, claims.records, claims.keys)
+    claims = revert.ledger.claims
+    revert.ledger.claims = Dying(claims.load, claims.claimant, claims.records, claims.keys)
     api = FakeApi(org)
     revert.open_sobject = lambda sobject: (api, api)  # type: ignore[assignment, return-value]
     if step == "claimed":

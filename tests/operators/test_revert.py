@@ -12,6 +12,7 @@ from airflow_sf_dedup import SalesforceRevertOperator, SalesforceUpsertOperator
 from airflow_sf_dedup.emulator import EmulatedOrg
 from airflow_sf_dedup.testing import run_dag
 from dags_examples.revert_load import revert_load
+from dags_examples.undo_load import undo_load
 from tests.operators.conftest import TaskOnce, execute, xcom
 
 OLD = {"LastName": "Known", "Company": "Old", "Email": "one@example.com", "Phone": "1"}
@@ -138,3 +139,116 @@ def test_another_org_is_refused(salesforce_org: EmulatedOrg, known: str, other_o
     lead_to(other_org)
     with pytest.raises(AirflowFailException, match="leads to org 00D5g0000000002EAA, but load"):
         revert(audit)
+
+
+# -- undo a load ------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def held(salesforce_org: EmulatedOrg) -> str:
+    """A lead that holds the key of a row."""
+    [record_id] = salesforce_org.seed("Lead", [{**OLD, "External_Id__c": "A-1"}])
+    return record_id
+
+
+def keeping_load(**more: Any) -> Any:
+    """One row for a lead that holds its key, and one for a new lead."""
+    operator = SalesforceUpsertOperator(
+        task_id="load",
+        records=[NEW, {"External_Id__c": "A-2", "LastName": "Other", "Company": "Else"}],
+        sobject="Lead",
+        external_id_field="External_Id__c",
+        on_duplicate="ask_reviewer",
+        keep_before=True,
+        **more,
+    )
+    return execute(operator, TaskOnce("load"))
+
+
+def undo(audit: Any, **more: Any) -> Any:
+    return revert(audit, delete_created=True, delete_undeleted=True, **more)
+
+
+def live(org: EmulatedOrg) -> set[str]:
+    return {each["Id"] for each in org.records("Lead")}
+
+
+def test_a_load_is_undone_whole(salesforce_org: EmulatedOrg, held: str) -> None:
+    audit = keeping_load()
+    assert record(salesforce_org, held)["Phone"] == "2"
+    done = undo(audit)
+    assert record(salesforce_org, held) == {**OLD, "External_Id__c": "A-1"}
+    assert live(salesforce_org) == {held}
+    assert (done["reverted"], done["records"], done["deleted"], done["left"]) == (3, 1, 1, {})
+    again = undo(audit, task_id="undo_again")
+    assert (again["reverted"], again["deleted"], again["reverted_before"]) == (0, 0, 4)
+
+
+def test_updates_by_key_are_not_kept_unless_asked(salesforce_org: EmulatedOrg, held: str) -> None:
+    audit = load()
+    done = undo(audit)
+    assert (done["reverted"], done["deleted"]) == (0, 1)
+    assert record(salesforce_org, held)["Phone"] == "2"
+
+
+def test_a_created_lead_that_sales_works_on_stays(
+    salesforce_org: EmulatedOrg, held: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    audit = keeping_load()
+    [created] = live(salesforce_org) - {held}
+    by_hand(salesforce_org, "PATCH", created, Phone="sales")
+    done = undo(audit)
+    assert done["left"] == {"changed_since": 1}
+    [left] = done["examples"]
+    assert (left["row_number"], left["record_id"], left["field"]) == (2, created, "IsDeleted")
+    assert live(salesforce_org) == {held, created}
+    assert "left: changed_since 1" in capsys.readouterr().out
+
+
+def test_a_created_lead_with_an_activity_stays(salesforce_org: EmulatedOrg, held: str) -> None:
+    """Salesforce would delete the task with it, and the lead itself tells of no change."""
+    audit = keeping_load()
+    [created] = live(salesforce_org) - {held}
+    salesforce_org.seed("Task", [{"Subject": "Call", "WhoId": created}])
+    assert undo(audit)["left"] == {"has_children": 1}
+    assert live(salesforce_org) == {held, created}
+
+
+def test_a_created_lead_that_is_deleted_already_is_told(salesforce_org: EmulatedOrg, held: str) -> None:
+    audit = keeping_load()
+    [created] = live(salesforce_org) - {held}
+    by_hand(salesforce_org, "DELETE", created)
+    assert undo(audit)["left"] == {"already_deleted": 1}
+
+
+def test_a_lost_answer_deletes_nothing_twice(salesforce_org: EmulatedOrg, held: str) -> None:
+    audit = keeping_load()
+    salesforce_org.add_faults({"kind": "reset", "on": "write", "calls": [1], "after_commit": True})
+    done = undo(audit)
+    assert (done["deleted"], done["left"]) == (1, {})
+    assert [line["verb"] for line in salesforce_org.ledger() if line["verb"] == "deleted"] == ["deleted"]
+
+
+def test_before_values_of_masked_fields_are_not_kept(salesforce_org: EmulatedOrg, held: str, audit_rows: Any) -> None:
+    audit = keeping_load(masked_fields=["Phone"])
+    assert undo(audit)["left"] == {"not_kept": 1}
+    kept = audit_rows("SELECT before, after, not_kept FROM sf_dedup_change WHERE field = 'Phone'")
+    assert [tuple(each) for each in kept] == [(None, None, "masked")]
+
+
+def test_an_undeleted_lead_goes_back_into_the_recycle_bin(salesforce_org: EmulatedOrg, known: str) -> None:
+    by_hand(salesforce_org, "DELETE", known)
+    audit = load("undelete | ask_reviewer")
+    assert known in live(salesforce_org)
+    done = undo(audit)
+    assert (done["deleted"], done["left"]) == (2, {"record_deleted": 4})
+    assert live(salesforce_org) == set()
+
+
+def test_the_example_undoes_a_load_by_its_id(salesforce_org: EmulatedOrg, held: str) -> None:
+    audit = keeping_load()
+    run = run_dag(undo_load(), run_conf={"load": audit["audit"]["load_id"]})
+    assert run.state == "success"
+    assert record(salesforce_org, held) == {**OLD, "External_Id__c": "A-1"}
+    assert live(salesforce_org) == {held}
+    assert xcom(run, "undo", key="return_value")["deleted"] == 1

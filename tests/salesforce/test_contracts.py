@@ -13,6 +13,7 @@ from airflow_sf_dedup.core.outcomes import DuplicatesFound
 from airflow_sf_dedup.emulator import EmulatedOrg
 from airflow_sf_dedup.errors import PermissionRefusedError
 from airflow_sf_dedup.salesforce.collections import CollectionsApi
+from airflow_sf_dedup.salesforce.collections_deletes import CollectionsDeletes
 from airflow_sf_dedup.salesforce.duplicate_finder import SoapDuplicateFinder
 from airflow_sf_dedup.salesforce.duplicate_rules import OrgRules
 from airflow_sf_dedup.salesforce.ports import DuplicateLookup
@@ -24,6 +25,7 @@ from airflow_sf_dedup.salesforce.soap_lookup import SoapUpsertLookup
 from airflow_sf_dedup.salesforce.soap_undeletes import SoapUndeletes
 from airflow_sf_dedup.salesforce.wire.rest import WriteOptions
 from airflow_sf_dedup.salesforce.write_paths import LOOKUP_PATHS, WriteTarget
+from airflow_sf_dedup.testing.contracts.deletes import RecordDeletesContract
 from airflow_sf_dedup.testing.contracts.finders import DuplicateFinderContract
 from airflow_sf_dedup.testing.contracts.lookups import DuplicateLookupContract
 from airflow_sf_dedup.testing.contracts.orgs import OnEmulator, OrgOnEmulator
@@ -173,3 +175,8 @@ def test_rules_of_every_kind_go_back_as_they_were_read(shows_nil: bool) -> None:
 class TestSoapDuplicateFinder(OnEmulator, DuplicateFinderContract[OrgOnEmulator]):
     def make_finder(self, org: OrgOnEmulator) -> SoapDuplicateFinder:
         return SoapDuplicateFinder(org.session)
+
+
+class TestCollectionsDeletes(OnEmulator, RecordDeletesContract[OrgOnEmulator]):
+    def make_deletes(self, org: OrgOnEmulator) -> CollectionsDeletes:
+        return CollectionsDeletes(org.session)

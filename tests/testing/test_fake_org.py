@@ -13,6 +13,7 @@ from airflow_sf_dedup.core.record_state import Deletion
 from airflow_sf_dedup.core.records import Record
 from airflow_sf_dedup.errors import RequestRefusedError
 from airflow_sf_dedup.salesforce.ports import ChunkRefused, Origin, RecordUpdate
+from airflow_sf_dedup.testing.contracts.deletes import RecordDeletesContract
 from airflow_sf_dedup.testing.contracts.lookups import DuplicateLookupContract
 from airflow_sf_dedup.testing.contracts.readers import RecordReaderContract
 from airflow_sf_dedup.testing.contracts.rules import DuplicateRulesContract
@@ -114,6 +115,11 @@ class TestLookingUpWithoutWriting(TestLookingUp):
 class TestUndeleting(Fake, RecordUndeletesContract[ArrangedFake]):
     def make_undeletes(self, org: ArrangedFake) -> FakeOrg:
         org.fake.ids_per_call = 20
+        return org.fake
+
+
+class TestDeleting(Fake, RecordDeletesContract[ArrangedFake]):
+    def make_deletes(self, org: ArrangedFake) -> FakeOrg:
         return org.fake
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from airflow_sf_dedup.audit.sql.call_counter import SqlCallCounter
 from airflow_sf_dedup.audit.sql.changes import SqlChanges
+from airflow_sf_dedup.audit.sql.created import SqlCreated
 from airflow_sf_dedup.audit.sql.detail_reader import SqlDetailReader
 from airflow_sf_dedup.audit.sql.entry_reader import SqlEntryReader
 from airflow_sf_dedup.audit.sql.entry_writer import SqlEntryWriter
@@ -28,6 +29,7 @@ class SqlAudit(
     SqlEntryWriter,
     SqlReportWriter,
     SqlChanges,
+    SqlCreated,
     SqlReverts,
     SqlLoadReader,
     SqlRowReader,

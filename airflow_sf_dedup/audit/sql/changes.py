@@ -62,8 +62,16 @@ class SqlChanges(SqlPart):
             .limit(records)
             .subquery()
         )
+        said_besides = (_entry.reason.label("said"), _entry.at.label("settled_at"))
         query = (
-            select(tables.change, _record.label("record"), _entry.action, _entry.key, _entry.record_id.label("written"))
+            select(
+                tables.change,
+                _record.label("record"),
+                _entry.action,
+                _entry.key,
+                _entry.record_id.label("written"),
+                *said_besides,
+            )
             .select_from(joined)
             .join(page, and_(page.c.sobject == _change.sobject, page.c.record == _record))
             .where(wanted)
@@ -117,4 +125,5 @@ def _from(row: RowMapping) -> Change:
 
 def _made(row: RowMapping) -> MadeChange:
     action = Action(row["action"]) if row["action"] else None
-    return MadeChange(_from(row), row["record"], action, row["key"], row["written"])
+    said = (row["key"], row["written"], row["said"], row["settled_at"])
+    return MadeChange(_from(row), row["record"], action, *said)

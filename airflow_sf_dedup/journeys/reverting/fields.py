@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from airflow_sf_dedup.audit.changes import ChangeId, MadeChange, Mark
-from airflow_sf_dedup.core.dates import read_moment
 from airflow_sf_dedup.core.entries import WRITTEN, Action
 from airflow_sf_dedup.core.record_state import RecordState
 from airflow_sf_dedup.core.reverts import Announced, Done, FieldNow, Left, PutBack, RevertState, verdict
 from airflow_sf_dedup.core.sobjects import SObject
 from airflow_sf_dedup.salesforce.ports import StoredRecord
+from airflow_sf_dedup.salesforce.wire.moments import read_org_moment
 
 _GONE: Mapping[RecordState, Left] = {
     RecordState.DELETED: Left.RECORD_DELETED,
@@ -88,9 +88,4 @@ def fields_to_read(described: SObject, fields: Sequence[ChangedField]) -> list[s
 
 def modstamp(stored: StoredRecord) -> datetime | None:
     """When a record was written last, UTC; ``None``: the org does not tell."""
-    value = stored.values.get("SystemModstamp")
-    try:
-        moment = read_moment(value) if isinstance(value, str) else None
-    except ValueError:
-        return None
-    return moment and moment.replace(tzinfo=moment.tzinfo or UTC).astimezone(UTC)
+    return read_org_moment(stored.values.get("SystemModstamp"))

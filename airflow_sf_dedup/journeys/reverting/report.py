@@ -15,7 +15,7 @@ from airflow_sf_dedup.audit.report import WIDTH
 from airflow_sf_dedup.core.printable import printable
 from airflow_sf_dedup.core.reverts import PASSES
 from airflow_sf_dedup.errors import LoadFailedError
-from airflow_sf_dedup.journeys.reverting.revert import Reverted
+from airflow_sf_dedup.journeys.reverting.ledger import Reverted
 
 
 def document_of(done: Reverted, load_ids: Sequence[str], api_calls: int) -> dict[str, Any]:
@@ -24,6 +24,7 @@ def document_of(done: Reverted, load_ids: Sequence[str], api_calls: int) -> dict
         "load_ids": list(load_ids),
         "reverted": done.reverted,
         "records": len(done.records),
+        "deleted": len(done.deleted),
         "reverted_before": done.before,
         "left": {why.value: count for why, count in done.left.most_common()},
         "examples": [{**asdict(each), "reason": each.reason.value} for each in done.examples],
@@ -32,8 +33,9 @@ def document_of(done: Reverted, load_ids: Sequence[str], api_calls: int) -> dict
 
 
 def lines_of(done: Reverted) -> list[str]:
-    """For a log: what was taken back, and a table of the fields that were left."""
+    """For a log: what was taken back, and a table of what was left."""
     head = f"{done.reverted:,} fields of {len(done.records):,} records put back"
+    head += f", {len(done.deleted):,} records put into the recycle bin" if done.deleted else ""
     before = f", {done.before:,} put back earlier" if done.before else ""
     left = done.left.total()
     lines = [f"{head}{before}, {left:,} left as they are"]
@@ -53,7 +55,7 @@ def check_done(done: Reverted) -> None:
     passing = {why: count for why, count in done.left.items() if why in PASSES}
     if passing:
         told = ", ".join(f"{count:,} {why.value}" for why, count in passing.items())
-        raise LoadFailedError(f"{sum(passing.values()):,} fields were not put back for now: {told}")
+        raise LoadFailedError(f"{sum(passing.values()):,} changes were not taken back for now: {told}")
 
 
 def _table(done: Reverted) -> list[str]:

@@ -18,6 +18,7 @@ from airflow_sf_dedup.core.outcomes import Failed, KeyHeldByMany, Saved
 from airflow_sf_dedup.core.records import Record
 from airflow_sf_dedup.core.write_modes import KEY_EXISTS, WriteMode
 from airflow_sf_dedup.journeys.sending.clearance import Clearance, Cleared, Dropped, granted
+from airflow_sf_dedup.journeys.sending.keeping import Keeper, KeepsNothing
 from airflow_sf_dedup.journeys.sending.refusals import says_gone
 from airflow_sf_dedup.journeys.sending.under_way import Answered, UnderWay
 from airflow_sf_dedup.salesforce.ports import RecordReader
@@ -73,15 +74,17 @@ def with_values(
 
 @dataclass(frozen=True)
 class WriteRules:
-    """What a load may write, by its mode and by its rules for fields."""
+    """What a load may write, by its mode and by its rules for fields, and whether what was there is kept."""
 
     rules: FieldRules
     mode: WriteMode = WriteMode.UPSERT
+    #: Whether what is overwritten is kept before.
+    keep_before: bool = False
 
     @property
     def ask_first(self) -> bool:
-        """Whether how a row is sent depends on what the org has."""
-        return self.mode is not WriteMode.UPSERT or not self.rules.is_plain
+        """Whether how a row is sent depends on what the org has, or that is to be kept."""
+        return self.mode is not WriteMode.UPSERT or not self.rules.is_plain or self.keep_before
 
     def fields_to_read(self, rows: Sequence[Record]) -> frozenset[str]:
         """What of the records is asked for."""
@@ -134,11 +137,13 @@ class AsksFirst:
     reader: RecordReader
     sobject: str
     write: WriteRules
+    keeper: Keeper = field(default_factory=KeepsNothing)
     _left: list[tuple[UnderWay[Record], LeftAlone]] = field(default_factory=list, init=False)
     _told: list[Answered[Record]] = field(default_factory=list, init=False)
 
     def clear(self, rows: Sequence[UnderWay[Record]]) -> list[Cleared[Record]]:
-        """Claim keys, and say of those that are granted how their rows are sent.
+        """Claim keys, and say of those that are granted how their rows are sent. What these are about to overwrite is
+        committed by then, where it is kept.
 
         :raises CallError: the org does not answer.
         """
@@ -146,9 +151,11 @@ class AsksFirst:
         asked = [each.row for each in granted(cleared)]
         if not asked:
             return cleared
-        fields = self.write.fields_to_read(asked)
+        fields = self.write.fields_to_read(asked) | self.keeper.fields_to_read(asked)
         before = read_before(self.reader, self.sobject, [row.key for row in asked], fields)
-        return [self._decided(each, before) if isinstance(each, UnderWay) else each for each in cleared]
+        decided = [self._decided(each, before) if isinstance(each, UnderWay) else each for each in cleared]
+        self.keeper.keep([each.row for each in granted(decided)], before.values)
+        return decided
 
     def _decided(self, each: UnderWay[Record], before: Before) -> Cleared[Record]:
         decided = self.write.decide(each.row, before)
@@ -200,6 +207,7 @@ class HoldersMet:
     reader: RecordReader
     sobject: str
     write: WriteRules
+    keeper: Keeper = field(default_factory=KeepsNothing)
 
     def decide(
         self, rows: Sequence[Answered[Record]], holders: Mapping[str, tuple[str, ...]]
@@ -211,10 +219,12 @@ class HoldersMet:
         if not self.write.ask_first:
             yield from ((each, None) for each in rows)
             return
-        fields = self.write.fields_to_read([each.row for each in rows])
+        asked = [each.row for each in rows]
+        fields = self.write.fields_to_read(asked) | self.keeper.fields_to_read(asked)
         before = with_values(self.reader, self.sobject, holders, fields)
-        for each in rows:
-            decided = self.write.decide(each.row, before)
+        decisions = [self.write.decide(row, before) for row in asked]
+        self.keeper.keep([each for each in decisions if isinstance(each, Record)], before.values, with_key=True)
+        for each, decided in zip(rows, decisions, strict=True):
             if isinstance(decided, Record):
                 yield replace(each, sent=each.sent.of(decided)), None
             elif isinstance(decided, LeftAlone):

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
-from airflow_sf_dedup.core.changes import Change, ChangeKind, NotKept
-from airflow_sf_dedup.core.dates import read_moment
+from airflow_sf_dedup.core.changes import IS_DELETED, Change, ChangeKind, NotKept
 from airflow_sf_dedup.core.decisions import LinkRow, MatchedRecord, UndeleteMatch, UpdateMatch, UpdateOther
 from airflow_sf_dedup.core.likeness import Likeness, likeness
 from airflow_sf_dedup.core.sobjects import Field
 from airflow_sf_dedup.journeys.settling.blocked import Settling
 from airflow_sf_dedup.salesforce.ports import RecordUpdate
+from airflow_sf_dedup.salesforce.wire.moments import read_org_moment
 
 #: Stands for a value that was not read.
 _UNREAD = object()
@@ -26,6 +25,20 @@ _KINDS: Mapping[type, ChangeKind] = {
 
 #: Whether values of a field may be kept, by all names that it has in rows and records.
 Keeps = Callable[..., bool]
+
+
+def of_undelete(item: Settling, record: MatchedRecord) -> Change:
+    """That a record is about to leave the recycle bin: no value of anybody's, and so kept whatever is masked."""
+    return Change(
+        row_number=item.record.row_number,
+        record_id=record.record_id,
+        sobject=record.sobject,
+        kind=ChangeKind.UNDELETE,
+        field=IS_DELETED,
+        before=True,
+        after=False,
+        system_modstamp=record.deletion.at if record.deletion else None,
+    )
 
 
 @dataclass(frozen=True)
@@ -97,7 +110,7 @@ class _About:
             after=None if not_kept else after,
             not_kept=not_kept,
             reason=reason,
-            system_modstamp=_moment(self.values.get("SystemModstamp")),
+            system_modstamp=read_org_moment(self.values.get("SystemModstamp")),
         )
 
     def _is_kept(self, name: str, own: str) -> bool:
@@ -113,11 +126,3 @@ def _values(record: MatchedRecord, decision: object) -> Mapping[str, Any]:
 
 def _sources(decision: object) -> Mapping[str, str] | None:
     return decision.sources if isinstance(decision, UpdateOther) else None
-
-
-def _moment(value: Any) -> datetime | None:
-    try:
-        moment = read_moment(value) if isinstance(value, str) else None
-    except ValueError:
-        return None
-    return moment and moment.replace(tzinfo=moment.tzinfo or UTC).astimezone(UTC)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from airflow_sf_dedup.core.changes import Change
 from airflow_sf_dedup.core.decisions import DuplicateCase, UndeleteMatch
 from airflow_sf_dedup.core.entries import Entry
 from airflow_sf_dedup.core.outcomes import DuplicatesFound, Failed, Outcome, Saved, Unanswered
@@ -20,7 +21,8 @@ from airflow_sf_dedup.journeys.sending.senders import Room
 from airflow_sf_dedup.journeys.sending.under_way import Answered, under_way
 from airflow_sf_dedup.journeys.settling.blocked import Settling, record_of
 from airflow_sf_dedup.journeys.settling.book import Book
-from airflow_sf_dedup.journeys.settling.updating import UpdatesMatch
+from airflow_sf_dedup.journeys.settling.changing import of_undelete
+from airflow_sf_dedup.journeys.settling.updating import UpdatesMatch, matched
 from airflow_sf_dedup.salesforce.ports import ChunkAnswer, RecordReader, RecordUndeletes, StoredRecord
 from airflow_sf_dedup.salesforce.soap_access import NO_SOAP
 
@@ -39,6 +41,11 @@ class UpdatesUndeleted(UpdatesMatch):
     def not_undeleted(self, items: Iterable[Settling]) -> None:
         """Give up the claims on records that stayed where they were."""
         super().release(items)
+
+    def undeleted(self, item: Settling) -> Iterable[Change]:
+        """That the record leaves the recycle bin, where it is in there: an earlier try may have brought it back."""
+        record = matched(item)
+        return [of_undelete(item, record)] if record and record.state.in_recycle_bin else []
 
     def done(self, item: Settling) -> str:
         """Where the record was."""
@@ -63,14 +70,19 @@ class Undeletes:
         return self.update
 
     def carry_out(self, items: Sequence[Settling], book: Book) -> list[DuplicateCase]:
-        """Call by call, so that a record is live without its values no longer than it takes."""
+        """Call by call, so that a record is live without its values no longer than it takes.
+
+        That it is about to leave the recycle bin is committed before, whatever a later try decides.
+        """
         writer = self.update.writer
+        claimed = self.update.claimed(items, book)
+        writer.keep_changes([change for item in claimed for change in self.update.undeleted(item)])
         sender = writer.senders.by_calls(
             self._call, Terms(external_id_field=None), Room(self.bin.ids_per_call), record_of
         )
         reopened: list[DuplicateCase] = []
         try:
-            for batch in sender.send(under_way(self.update.claimed(items, book))):
+            for batch in sender.send(under_way(claimed)):
                 live, refused = self._told(batch, book)
                 reopened += refused + writer.write(live, self.update, book)
         except CallError:

@@ -56,7 +56,7 @@ class UpdatesMatch:
 
     def done(self, item: Settling) -> str | None:
         """That the record is another than the one that was named."""
-        found = _match(item)
+        found = matched(item)
         if found is None and isinstance(item.decided.decision, UpdateOther):
             return "followed_conversion"
         return "followed_merge" if found and found.merges else None
@@ -81,7 +81,7 @@ class UpdatesMatch:
 
     def changes(self, item: Settling) -> Iterable[Change]:
         """The fields of the matched record that will differ."""
-        record = _match(item)
+        record = matched(item)
         return Told(self.writer.entries.keeps).of_update(item, record, _update(item)) if record else ()
 
     def as_sent(self, item: Settling) -> Record:
@@ -149,13 +149,13 @@ def _update(item: Settling) -> RecordUpdate:
     if isinstance(decision, UpdateOther):
         return RecordUpdate(decision.record_id, decision.fields)
     assert isinstance(decision, UpdateMatch | UndeleteMatch)  # noqa: S101 - narrows the union
-    found, key_field = _match(item), item.case.external_id_field
+    found, key_field = matched(item), item.case.external_id_field
     if found is None or not found.key or not found.key.strip() or found.key == item.record.key:
         return RecordUpdate(decision.record_id, decision.fields)
     return RecordUpdate(decision.record_id, {n: v for n, v in decision.fields.items() if n != key_field})
 
 
-def _match(item: Settling) -> MatchedRecord | None:
+def matched(item: Settling) -> MatchedRecord | None:
     """The record that is written to, as it was read."""
     decision = item.decided.decision
     assert isinstance(decision, UpdateMatch | UpdateOther | UndeleteMatch)  # noqa: S101 - narrows the union

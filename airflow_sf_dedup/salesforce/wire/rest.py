@@ -73,7 +73,7 @@ def _flag(value: bool) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Subrequest:
-    """One collections request of a composite one."""
+    """One collections request of a composite one; a body of ``None`` is none."""
 
     method: str
     url: str
@@ -96,7 +96,7 @@ def composite(subrequests: Iterable[Subrequest]) -> dict[str, Any]:
                 "url": each.url,
                 "referenceId": f"chunk{index}",
                 "httpHeaders": dict(each.headers),
-                "body": each.body,
+                **({} if each.body is None else {"body": each.body}),
             }
             for index, each in enumerate(subrequests)
         ],
