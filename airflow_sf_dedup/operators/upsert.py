@@ -44,15 +44,12 @@ class SalesforceUpsertOperator(ChecksParameters, HidesRows, BaseOperator):
     :param lookup: how blocked rows are traced to what blocked them: ``soap_upsert``, 200 rows a call;
         ``find_duplicates``, 50 rows a call, which writes nothing; where the org refuses SOAP, ``rest`` or ``predupe``,
         one row a call, take their places.
-    :param mode: ``upsert``; ``update_only``, which never creates, so that a row whose key nobody holds ends
-        ``not_found``; ``create_only``, which writes to no record that there is, so that a row whose key is held ends
-        ``skipped``.
+    :param mode: ``upsert``; ``update_only``, which never creates: a row whose key nobody holds ends ``not_found``;
+        ``create_only``, which writes to no record that there is: a row whose key is held ends ``skipped``.
     :param field_rules: field name to when it is written: ``always``, ``only_blanks``, ``on_create_only``, ``never``;
         ``*`` stands for all other fields. For records that hold a row's key; what policies write to matched records is
         up to them.
-    :param keep_before: keep in the audit what records that hold a row's key have, before it is overwritten, so that
-        :class:`~airflow_sf_dedup.operators.revert.SalesforceRevertOperator` can put it back; a query and a retrieve
-        more before each call that writes.
+    :param keep_before: keep what records that hold a row's key have, so that a revert can put it back; it is read.
     :param max_lookup_calls: calls of this task that ask what blocks rows, 0 or more; the rows beyond go to the policy
         without a match, as ``not_looked_up``.
     :param assignment_rules: run the org's default assignment rule (True), the rule of an id, or none

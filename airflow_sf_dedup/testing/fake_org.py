@@ -234,7 +234,7 @@ class FakeOrg(NotedCalls):
         if not chunks:
             return []
         self._call("delete", [list(chunk) for chunk in chunks])
-        return self._sent(lambda: [[self._deleted(each) for each in chunk] for chunk in chunks], on_late)
+        return self._sent(lambda: [[_into_bin(self, each) for each in chunk] for chunk in chunks], on_late)
 
     def describe(self, sobject: str) -> SObject:
         """The sObject, if the user sees it."""
@@ -319,18 +319,19 @@ class FakeOrg(NotedCalls):
         self.records[record_id] = stored(record_id, **record.values)
         return Saved(record_id, False)
 
-    def _deleted(self, record_id: str) -> Outcome:
-        if told := _next(self.deletes, record_id):
-            return told
-        record = self.records.get(record_id)
-        if record is None or record.is_deleted:
-            return Failed("ENTITY_IS_DELETED", "entity is deleted")
-        self.records[record_id] = replace(record, is_deleted=True, deletion=Deletion())
-        return Saved(record_id, None)
-
     def _write(self, record_id: str, fields: Mapping[str, Any]) -> None:
         record = self.records.get(record_id) or stored(record_id)
         self.records[record_id] = replace(record, values={**record.values, **fields})
+
+
+def _into_bin(org: FakeOrg, record_id: str) -> Outcome:
+    if told := _next(org.deletes, record_id):
+        return told
+    record = org.records.get(record_id)
+    if record is None or record.is_deleted:
+        return Failed("ENTITY_IS_DELETED", "entity is deleted")
+    org.records[record_id] = replace(record, is_deleted=True, deletion=Deletion())
+    return Saved(record_id, None)
 
 
 @dataclass

@@ -155,8 +155,9 @@ def test_a_field_that_the_user_cannot_see_is_told_before_anything_is_staged(
         (30, {"mode": "update_only"}),
         (30, {"mode": "update_only", "field_rules": {"Title": "only_blanks"}}),
         (12, {"field_rules": {"Title": "only_blanks"}}),
+        (12, {"keep_before": True}),
     ],
-    ids=["create_only", "update_only", "with values", "both ways"],
+    ids=["create_only", "update_only", "with values", "both ways", "keep_before"],
 )
 def test_the_prediction_knows_what_is_read_first(
     salesforce_org: EmulatedOrg, tmp_path: Path, known: int, settings: Mapping[str, Any]

@@ -111,6 +111,8 @@ class LoadEvidence:
     #: The document that travels as XCom.
     document: Mapping[str, Any]
     complaints: Sequence[str]
+    #: Records of which it was told, before the call, that they leave the recycle bin.
+    undeleted: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -545,18 +547,13 @@ def _calls_may_run_on(scenario: Scenario) -> bool:
 
 
 def nothing_comes_back_unasked(evidence: Evidence) -> Iterator[str]:
-    """A record leaves the recycle bin only for a row whose policy undeletes, and the row's entry names it."""
-    named = {
-        record_id
-        for load in evidence.loads.values()
-        if "undelete" in load.plan.policy
-        for entry in load.entries
-        if entry.action in SAVED | {Action.FAILED, Action.UNKNOWN}
-        for record_id in (entry.record_id, *(match.record_id for match in entry.matches))
+    """A record leaves the recycle bin only for a row whose policy undeletes, and the audit was told before."""
+    told = {
+        record_id for load in evidence.loads.values() if "undelete" in load.plan.policy for record_id in load.undeleted
     }
     for line in evidence.lines:
-        if line.verb == "undeleted" and line.record_id not in named:
-            yield f"line {line.seq} undeleted {line.record_id}, and no row's entry tells of it"
+        if line.verb == "undeleted" and line.record_id not in told:
+            yield f"line {line.seq} undeleted {line.record_id}, and no change in the audit tells of it"
 
 
 CHECKS: tuple[Callable[[Evidence], Iterator[str]], ...] = (

@@ -13,6 +13,7 @@ from random import Random
 from typing import Any
 
 from airflow_sf_dedup.audit.base import Load
+from airflow_sf_dedup.core.changes import IS_DELETED
 from airflow_sf_dedup.core.clock import utc_now
 from airflow_sf_dedup.core.entries import UNSETTLED, Action
 from airflow_sf_dedup.core.partitioning import PartitionRef
@@ -342,7 +343,9 @@ class _Run:
         document: Mapping[str, Any] = summarise(audit, load, totals, audit_conn_id=None)
         entries = list(audit.entries(load_id, page_size=5000))
         verdict = complaints(load, totals, Thresholds())
-        return LoadEvidence(plan, load_id, entries, load.rows_read, document, verdict)
+        changes = [made.change for made in audit.changes(load_id, records=100_000)]
+        undeleted = frozenset(each.record_id for each in changes if each.field == IS_DELETED)
+        return LoadEvidence(plan, load_id, entries, load.rows_read, document, verdict, undeleted)
 
 
 def actions_of(outcomes: Sequence[Outcome]) -> Counter[Action]:

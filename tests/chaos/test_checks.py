@@ -246,7 +246,7 @@ DOCTORED: dict[str, tuple[int, Callable[[], Evidence]]] = {
     "a key that stays claimed": (10, lambda: evidence(key_claims=[claim()])),
     "a record that stays claimed": (10, lambda: evidence(record_claims=[claim()])),
     "a record that is undeleted though no policy undeletes": (11, lambda: with_lines(UNDELETED)),
-    "a record that is undeleted and that no entry names": (
+    "a record that is undeleted and of which no change tells": (
         11,
         lambda: replace(with_lines(replace(UNDELETED, record_id="00Q_gone")), loads={"load1": load(plan=UNDELETING)}),
     ),
@@ -332,8 +332,9 @@ def test_a_row_whose_key_is_held_in_the_recycle_bin_is_decided_about() -> None:
     assert checks_of(replace(found, scenario=KEPT_IN_BIN)) == set()
 
 
-def test_a_record_that_an_entry_names_may_be_undeleted_by_the_policy_of_that_name() -> None:
-    assert checks_of(replace(with_lines(UNDELETED), loads={"load1": load(plan=UNDELETING)})) == set()
+def test_a_record_of_which_the_audit_was_told_may_be_undeleted_by_the_policy_of_that_name() -> None:
+    loads = {"load1": load(plan=UNDELETING, undeleted=frozenset({"00Q_held"}))}
+    assert checks_of(replace(with_lines(UNDELETED), loads=loads)) == set()
 
 
 def test_a_row_is_stale_once_a_newer_state_of_its_key_was_saved() -> None:

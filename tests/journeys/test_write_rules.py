@@ -61,8 +61,9 @@ def test_a_mode_that_is_none_names_those_that_there_are(mode: Any) -> None:
         (WriteSettings(mode="create_only"), "mode"),
         (WriteSettings(field_rules={"Phone": "on_create_only"}), "field_rules"),
         (WriteSettings(mode="create_only", field_rules={"Phone": "never"}), "mode"),
+        (WriteSettings(keep_before=True), "keep_before"),
     ],
-    ids=["create_only", "rules", "both"],
+    ids=["create_only", "rules", "both", "keep_before"],
 )
 def test_rows_are_not_inserted_by_a_key_that_two_records_may_hold(settings: WriteSettings, names: str) -> None:
     with pytest.raises(SettingError, match="not Unique") as raised:
@@ -78,6 +79,7 @@ def test_rows_are_not_inserted_by_a_key_that_two_records_may_hold(settings: Writ
         (WriteSettings(field_rules={}), False),
         (WriteSettings(field_rules={"*": "always", "Phone": "always"}), False),
         (WriteSettings(field_rules={"Phone": "never"}), True),
+        (WriteSettings(keep_before=True), True),
         (WriteSettings(mode="update_only"), True),
         (WriteSettings(mode="create_only"), True),
     ],

@@ -2,11 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 
-from airflow_sf_dedup.emulator import EmulatedOrg
+from airflow_sf_dedup.emulator import EmulatedOrg, Fault
 from airflow_sf_dedup.salesforce.calling.session import SalesforceSession
 from airflow_sf_dedup.salesforce.children import OrgChildren
+from airflow_sf_dedup.salesforce.connecting.fields import from_parts
+
+
+@pytest.fixture
+def org() -> Iterator[EmulatedOrg]:
+    with EmulatedOrg.start(None) as org:
+        yield org
+
+
+@pytest.fixture
+def session(org: EmulatedOrg) -> Iterator[SalesforceSession]:
+    extra = {"access_token": org.access_token, "instance_url": org.url}
+    session = SalesforceSession(from_parts("c", "salesforce_dedup", None, None, None, extra), sleep=lambda s: None)
+    yield session
+    session.close()
 
 
 @pytest.mark.parametrize(("name", "values"), [("Contact", {"LastName": "Ann"}), ("Opportunity", {"Name": "Big"})])
@@ -28,5 +45,5 @@ def test_where_the_org_does_not_let_it_be_seen_all_are(org: EmulatedOrg, session
     [one] = org.seed("Lead", [{"LastName": "L", "Company": "C"}])
     children = OrgChildren(session)
     assert children.parents_among("Lead", [one]) == frozenset()
-    org.add_faults({"kind": "error", "on": "query", "code": "INVALID_TYPE", "status": 400})
+    org.add_faults(Fault("refuse_request", on="SOAP query", parameters={"code": "INVALID_TYPE"}))
     assert children.parents_among("Lead", [one]) == {one}
