@@ -18,6 +18,7 @@ from airflow_sf_dedup.audit.changes import RevertReader
 from airflow_sf_dedup.core.entries import Action, Entry
 from airflow_sf_dedup.core.rule_reports import RuleReport
 from airflow_sf_dedup.core.rule_waits import RuleWait
+from airflow_sf_dedup.core.volume import Volume
 from airflow_sf_dedup.errors import SalesforceDedupError
 
 
@@ -247,6 +248,19 @@ class CallCounter(Protocol):
         """
 
 
+class VolumeCounter(Protocol):
+    """Knows at any time how much of a load created, changed or was blocked, whichever tasks and tries wrote it."""
+
+    def volumes(self, load_id: str) -> Mapping[int, Volume]:
+        """Partition to what its entries count as, and to its blocked rows without one; one cheap query."""
+
+    def note_waiting(self, load_id: str, partition: int, rows: int) -> None:
+        """So many rows of a partition are blocked by now and have no entry yet, in place of what was said before.
+
+        :raises LoadMissingError: when the load was not opened.
+        """
+
+
 class EntryWriter(Protocol):
     """Takes what became of rows."""
 
@@ -273,7 +287,7 @@ class ReportWriter(Protocol):
         """
 
 
-class AuditWriter(LoadWriter, CallCounter, EntryWriter, ReportWriter, Protocol):
+class AuditWriter(LoadWriter, CallCounter, VolumeCounter, EntryWriter, ReportWriter, Protocol):
     """Takes all that journeys have to remember."""
 
 

@@ -29,6 +29,7 @@ from airflow_sf_dedup.journeys.staged_rows import staged_rows
 from airflow_sf_dedup.journeys.stores import Stores
 from airflow_sf_dedup.journeys.task_run import TaskRun
 from airflow_sf_dedup.journeys.upsert import Upsert
+from airflow_sf_dedup.journeys.volume_guard import volume_guard_of
 from airflow_sf_dedup.journeys.workshop import Clocks, Gate, Org, Part, Workshop
 from airflow_sf_dedup.journeys.write_rules import write_rules_of
 from airflow_sf_dedup.journeys.write_settings import DECIDES, WriteSettings
@@ -162,6 +163,7 @@ def workshop_of(
         staged=partial(staged_rows, StagingArea.of(ref)),
         say=_log.info,
         write_rules=write_rules_of(settings, staged.described, key_rule.field),
+        volume=volume_guard_of(settings.volume_limits, stores.audit, ref),
     )
 
 

@@ -11,6 +11,7 @@ from airflow_sf_dedup.core.field_rules import FieldRule
 from airflow_sf_dedup.core.numeric_settings import MAX_IN_FLIGHT, MAX_LOOKUP_CALLS
 from airflow_sf_dedup.core.record_ids import is_record_id
 from airflow_sf_dedup.core.setting_values import check_choice, check_flag, check_names
+from airflow_sf_dedup.core.volume import VolumeLimits
 from airflow_sf_dedup.core.write_modes import WriteMode
 from airflow_sf_dedup.errors import SettingError
 from airflow_sf_dedup.journeys.field_rules import check_field_rules
@@ -43,6 +44,10 @@ class WriteSettings:
     audit_reports: bool = False
     #: Calls of one task at a time; one where rows are grouped, so that a parent is in one call at a time.
     max_in_flight: int = 2
+    #: How much the load may do before it stops.
+    max_created: int | None = None
+    max_changed_pct: float | None = None
+    max_blocked_pct: float | None = None
     limits: CallLimits = field(default_factory=CallLimits)
 
     def check(self) -> None:
@@ -66,6 +71,15 @@ class WriteSettings:
         check_flag("audit_reports", self.audit_reports)
         MAX_IN_FLIGHT.read(self.max_in_flight)
         MAX_LOOKUP_CALLS.read(self.max_lookup_calls)
+        _ = self.volume_limits
+
+    @property
+    def volume_limits(self) -> VolumeLimits:
+        """How much the load may do before it stops.
+
+        :raises SettingError: one is no number that it may be.
+        """
+        return VolumeLimits(self.max_created, self.max_changed_pct, self.max_blocked_pct)
 
     @property
     def decides(self) -> dict[str, Any]:

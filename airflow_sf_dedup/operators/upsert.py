@@ -68,6 +68,11 @@ class SalesforceUpsertOperator(ChecksParameters, HidesRows, BaseOperator):
     :param api_budget: API calls that all tasks of the load may make together; what is not sent by then is
         ``not_sent``, and clearing the tasks goes on with it. By default any number.
     :param api_floor_pct: end the run likewise when less than this percentage of the org's daily calls is left.
+    :param max_created: stop before more rows than this create a record, those of all tasks and tries of the load. What
+        was written by then is in the audit, the other rows are ``not_sent`` with the code ``VOLUME_GUARD``.
+    :param max_changed_pct: stop likewise when more than this percentage of the load's rows, and more than 20, change a
+        record, 0 to 100; 0: none may.
+    :param max_blocked_pct: likewise of rows that a duplicate rule keeps out, whatever becomes of them.
     :param claim_timeout: seconds that rows wait for keys which other tasks have in flight, 0 or more. After 15
         the task gives its worker slot back and comes again every half minute; then it is red and names the holder.
     :param sobject: with ``partition`` optional; a mismatch is an error. (templated)
@@ -114,6 +119,9 @@ class SalesforceUpsertOperator(ChecksParameters, HidesRows, BaseOperator):
         max_in_flight: int = 2,
         api_budget: int | None = None,
         api_floor_pct: float | None = None,
+        max_created: int | None = None,
+        max_changed_pct: float | None = None,
+        max_blocked_pct: float | None = None,
         claim_timeout: float = 1800,
         sobject: str | None = None,
         external_id_field: str | None = None,
@@ -145,6 +153,9 @@ class SalesforceUpsertOperator(ChecksParameters, HidesRows, BaseOperator):
         self.max_in_flight = max_in_flight
         self.api_budget = api_budget
         self.api_floor_pct = api_floor_pct
+        self.max_created = max_created
+        self.max_changed_pct = max_changed_pct
+        self.max_blocked_pct = max_blocked_pct
         self.claim_timeout = claim_timeout
         self.sobject = sobject
         self.external_id_field = external_id_field

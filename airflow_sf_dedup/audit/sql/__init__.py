@@ -19,12 +19,14 @@ from airflow_sf_dedup.audit.sql.reverts import SqlReverts
 from airflow_sf_dedup.audit.sql.row_reader import SqlRowReader
 from airflow_sf_dedup.audit.sql.rule_reader import SqlRuleReader
 from airflow_sf_dedup.audit.sql.totals_reader import SqlTotalsReader
+from airflow_sf_dedup.audit.sql.volume import SqlVolumeCounter
 from airflow_sf_dedup.database.database_errors import place_of
 
 
 class SqlAudit(
     SqlLoadWriter,
     SqlCallCounter,
+    SqlVolumeCounter,
     SqlEntryWriter,
     SqlReportWriter,
     SqlChanges,

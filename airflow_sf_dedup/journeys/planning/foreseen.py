@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
 
 from airflow_sf_dedup.core.decisions import Decision, DuplicateCase
 from airflow_sf_dedup.core.entries import Entry
@@ -13,16 +12,7 @@ from airflow_sf_dedup.journeys.settling.blocked import Settling
 from airflow_sf_dedup.journeys.settling.book import Book
 from airflow_sf_dedup.journeys.settling.settlement import CarriesOut
 from airflow_sf_dedup.journeys.settling.updating import UpdatesMatch
-from airflow_sf_dedup.journeys.settling.writing import Way
-
-
-@runtime_checkable
-class Writes(Protocol):
-    """Carries out a decision that writes, and says how."""
-
-    @property
-    def way(self) -> Way:
-        """How it is written, and what the audit says of it."""
+from airflow_sf_dedup.journeys.settling.writing import Way, Writes
 
 
 @dataclass(frozen=True)
