@@ -143,8 +143,8 @@ class VolumeGuardError(CallError):
     def __init__(self, exceeded: str, saw: str, *, earlier: str = "") -> None:
         compared = f"; {earlier}" if earlier else ""
         super().__init__(
-            f"{exceeded}: {saw}{compared}. Nothing more is sent, and a retry stops again. Look at the rows in the audit; "
-            "where they are right, raise the limit or leave it out, and clear the task to go on with the others",
+            f"{exceeded}: {saw}{compared}. Nothing more is sent, and a retry stops again. Look at the rows in the "
+            "audit; where they are right, raise the limit or leave it out, and clear the task to go on with the others",
             code="VOLUME_GUARD",
         )
 

@@ -15,7 +15,7 @@ from airflow_sf_dedup.audit.base import LoadMissingError, Totals
 from airflow_sf_dedup.core.entries import Action
 from airflow_sf_dedup.database.engine import engine_for
 from airflow_sf_dedup.database.upgrade import ensure_current
-from airflow_sf_dedup.errors import KeysInFlightError, RulesStaleError
+from airflow_sf_dedup.errors import KeysInFlightError, RulesStaleError, VolumeGuardError
 from airflow_sf_dedup.journeys.collect import Thresholds, complaints, warnings_of
 from airflow_sf_dedup.journeys.limits import CallLimits, CallMeter, must_be_told
 from airflow_sf_dedup.operators.instance_states import not_done
@@ -116,6 +116,9 @@ PROVOKED: dict[str, Callable[[Path], object]] = {
     "audit_conn_id: no audit file at …": lambda folder: engine_for(f"sqlite:///{folder / 'none.db'}", create=False),
     "The audit tables … in …. Create or upgrade them with …": missing_tables,
     "api_budget: the run has made the … API calls it may make": lambda _: meter(LimitInfo(1, 100))(),
+    "max_created=…: the load has … of … rows": lambda _: str(
+        VolumeGuardError("max_created=5", "the load has 6 created, 0 changed, 0 blocked of 9 rows")
+    ),
     "api_floor_pct: … % of the org's … daily API calls are left": lambda _: meter(LimitInfo(90, 100))(),
     "api_floor_pct: the org does not tell this user how many of its daily API calls are left": lambda _: must_be_told(
         None

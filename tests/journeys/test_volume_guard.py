@@ -97,7 +97,7 @@ def test_a_load_that_blocked_rows_stopped_is_stopped_again_before_they_are_sent(
 def test_what_is_about_to_be_written_is_asked_with_what_was(audit: SqlAudit, load: Load) -> None:
     asked = guard(audit, load, max_created=10)
     asked.check(Volume(created=10))
-    with pytest.raises(VolumeGuardError, match="0 created.*would add 11 created"):
+    with pytest.raises(VolumeGuardError, match=r"0 created.*would add 11 created"):
         asked.check(Volume(created=11))
 
 
@@ -109,7 +109,7 @@ def test_a_plan_is_asked_before_anything_else(audit: SqlAudit, load: Load) -> No
 
 def test_what_an_earlier_load_did_is_said(audit: SqlAudit, load: Load) -> None:
     asked = replace(guard(audit, load, max_created=0), earlier=lambda: "the latest load of this task had 3 created")
-    with pytest.raises(VolumeGuardError, match="11 created.*the latest load of this task had 3 created"):
+    with pytest.raises(VolumeGuardError, match=r"11 created.*the latest load of this task had 3 created"):
         asked.check(Volume(created=11))
 
 

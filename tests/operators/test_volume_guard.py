@@ -139,7 +139,7 @@ def test_partitions_count_together_and_no_task_is_retried_in_vain(
     assert states["upsert", 0][0] == "success"
     assert states["upsert", 1] == ("failed", 1)
     assert states["audit", -1][0] == "failed"
-    told = dict(((action, code), rows) for action, code, rows in audit_rows(COUNTS))
+    told = {(action, code): count for action, code, count in audit_rows(COUNTS)}
     assert told["matched_updated", "DUPLICATES_DETECTED"] <= 300
     assert told["not_sent", "VOLUME_GUARD"] >= 200
     assert "where they are right, let the load do more and clear the upsert tasks" in capsys.readouterr().out
