@@ -14,6 +14,7 @@ from airflow_sf_dedup.audit.sql.entry_writer import SqlEntryWriter
 from airflow_sf_dedup.audit.sql.keeper import SqlKeeper
 from airflow_sf_dedup.audit.sql.load_reader import SqlLoadReader
 from airflow_sf_dedup.audit.sql.load_writer import SqlLoadWriter
+from airflow_sf_dedup.audit.sql.plan_reader import SqlPlanReader
 from airflow_sf_dedup.audit.sql.report_writer import SqlReportWriter
 from airflow_sf_dedup.audit.sql.reverts import SqlReverts
 from airflow_sf_dedup.audit.sql.row_reader import SqlRowReader
@@ -37,6 +38,7 @@ class SqlAudit(
     SqlTotalsReader,
     SqlDetailReader,
     SqlRuleReader,
+    SqlPlanReader,
     SqlKeeper,
 ):
     """All that an audit answers, over one engine.
