@@ -16,6 +16,7 @@ from airflow_sf_dedup.core.entries import Action, Entry
 from airflow_sf_dedup.core.partitioning import PartitionRef
 from airflow_sf_dedup.core.volume import Volume, VolumeLimits, volume_of
 from airflow_sf_dedup.errors import VolumeGuardError
+from airflow_sf_dedup.journeys.keeping.given import plan_of_load
 
 #: Entries that say nothing of what a rule said of the row, unless they have its code.
 _SAYS_NOTHING = (Action.NOT_SENT, Action.UNKNOWN)
@@ -107,6 +108,7 @@ def volume_guard_of(limits: VolumeLimits, audit: Audit, ref: PartitionRef) -> Vo
     load = audit.load(ref.load_id) if limits else None
     if load is None:
         return None
+    given = plan_of_load(load)
     return VolumeGuard(
         load.load_id,
         ref.partition,
@@ -114,6 +116,7 @@ def volume_guard_of(limits: VolumeLimits, audit: Audit, ref: PartitionRef) -> Vo
         # The partition task has read the whole source by then.
         rows=load.rows_read or ref.rows,
         audit=audit,
+        planned=sum(audit.volumes(given.plan_id).values(), Volume()) if given else None,
         earlier=partial(_earlier, audit, load),
     )
 

@@ -33,6 +33,7 @@ from airflow_sf_dedup.journeys.entry_maker import EntryMaker
 from airflow_sf_dedup.journeys.entry_sink import SettlingSink
 from airflow_sf_dedup.journeys.guarded import GuardedClearance, GuardedSink, before_settling, guarded, watched
 from airflow_sf_dedup.journeys.intents import Intents
+from airflow_sf_dedup.journeys.keeping.kept import WithinPlan, kept_to_plan
 from airflow_sf_dedup.journeys.kin_waits import KinWaits
 from airflow_sf_dedup.journeys.lost_answers import ReRead
 from airflow_sf_dedup.journeys.parents import ParentRows
@@ -380,13 +381,13 @@ class Workshop:
             sink=self.sink,
             stale_rules=stale_rules,
         )
-        if self.volume is None:
-            return settlement
-        return replace(
-            settlement,
-            carries_out=guarded(settlement.carries_out, self.volume),
-            before=before_settling(self.volume),
-        )
+        if isinstance(self.asks_first.write, WithinPlan):
+            kept_to = kept_to_plan(settlement.carries_out, self.asks_first.write, self.entries)
+            settlement = replace(settlement, carries_out=kept_to)
+        if self.volume is not None:
+            carries_out = guarded(settlement.carries_out, self.volume)
+            settlement = replace(settlement, carries_out=carries_out, before=before_settling(self.volume))
+        return settlement
 
     # -- what earlier tries left ------------------------------------------------------------------------
 

@@ -18,8 +18,10 @@ def write_rules_of(settings: WriteSettings, described: SObject, key_field: Field
         that a record could come to stand there twice.
     """
     rules = WriteRules(field_rules_of(settings.field_rules or {}, described, key_field.name), WriteMode(settings.mode))
-    if rules.ask_first and rules.mode.may_create and not key_field.unique:
-        setting = "mode" if rules.mode is WriteMode.CREATE_ONLY else "field_rules"
+    asks_first = rules.ask_first or settings.strict
+    if asks_first and rules.mode.may_create and not key_field.unique:
+        of_rules = "field_rules" if rules.ask_first else "strict"
+        setting = "mode" if rules.mode is WriteMode.CREATE_ONLY else of_rules
         raise SettingError(
             f"{setting}: {key_field.name} is not Unique, so that Salesforce would insert a row whose key a record has "
             "come to hold; make the field Unique, or use mode='update_only'",

@@ -44,6 +44,8 @@ class WriteSettings:
     audit_reports: bool = False
     #: Calls of one task at a time; one where rows are grouped, so that a parent is in one call at a time.
     max_in_flight: int = 2
+    #: What is not in the load's plan is left; the org is asked first who holds the keys.
+    strict: bool = False
     #: How much the load may do before it stops.
     max_created: int | None = None
     max_changed_pct: float | None = None
@@ -69,6 +71,7 @@ class WriteSettings:
         check_choice("audit_values", self.audit_values, tuple(AuditValues))
         check_names("masked_fields", self.masked_fields)
         check_flag("audit_reports", self.audit_reports)
+        check_flag("strict", self.strict)
         MAX_IN_FLIGHT.read(self.max_in_flight)
         MAX_LOOKUP_CALLS.read(self.max_lookup_calls)
         _ = self.volume_limits
@@ -96,6 +99,5 @@ class WriteSettings:
     @property
     def asks_first(self) -> bool:
         """Whether the org is asked who holds the keys before rows are sent."""
-        return self.mode != WriteMode.UPSERT or any(
-            rule != FieldRule.ALWAYS for rule in (self.field_rules or {}).values()
-        )
+        of_rules = any(rule != FieldRule.ALWAYS for rule in (self.field_rules or {}).values())
+        return self.strict or self.mode != WriteMode.UPSERT or of_rules

@@ -84,6 +84,8 @@ class SalesforceUpsertOperator(ChecksParameters, HidesRows, BaseOperator):
     :param newer_than: with ``records``, a column that says how new a row is; see
         :class:`~airflow_sf_dedup.operators.partition.SalesforcePartitionOperator`.
     :param twin_fields: with ``records``, fields by which rows with different keys may be one person; likewise.
+    :param plan: with ``records``, what ``SalesforcePlanOperator`` returned, or its id; ``strict``: likewise; see
+        :class:`~airflow_sf_dedup.operators.partition.SalesforcePartitionOperator`. (templated)
     :param staging_path: with ``records``, where the rows wait for a retry. (templated)
     """
 
@@ -96,6 +98,7 @@ class SalesforceUpsertOperator(ChecksParameters, HidesRows, BaseOperator):
         "salesforce_conn_id",
         "audit_conn_id",
         "staging_path",
+        "plan",
     )
     ui_color = "#d6ecff"
 
@@ -131,6 +134,8 @@ class SalesforceUpsertOperator(ChecksParameters, HidesRows, BaseOperator):
         newer_than: str | None = None,
         twin_fields: Sequence[str] | Sequence[Sequence[str]] | None = None,
         allow_non_unique_key: bool = False,
+        plan: Any = None,
+        strict: bool = False,
         staging_path: str | None = None,
         **kwargs: Any,
     ) -> None:
@@ -165,6 +170,8 @@ class SalesforceUpsertOperator(ChecksParameters, HidesRows, BaseOperator):
         self.newer_than = newer_than
         self.twin_fields = twin_fields
         self.allow_non_unique_key = allow_non_unique_key
+        self.plan = plan
+        self.strict = strict
         self.staging_path = staging_path
         #: Of a mapped task, what its name ends with once it has run.
         self._outcome = ""
@@ -284,5 +291,6 @@ class SalesforceUpsertOperator(ChecksParameters, HidesRows, BaseOperator):
             salesforce_conn_id="salesforce_default" if self.salesforce_conn_id is None else self.salesforce_conn_id,
             audit_conn_id=self.audit_conn_id,
             one_task=True,
+            plan=self.plan,
             write=self._write_settings(),
         )

@@ -12,7 +12,7 @@ from airflow_sf_dedup.journeys.settling.blocked import Settling
 from airflow_sf_dedup.journeys.settling.book import Book
 from airflow_sf_dedup.journeys.settling.settlement import CarriesOut
 from airflow_sf_dedup.journeys.settling.updating import UpdatesMatch
-from airflow_sf_dedup.journeys.settling.writing import Way, Writes
+from airflow_sf_dedup.journeys.settling.writing import Way, Writes, written_to
 
 
 @dataclass(frozen=True)
@@ -34,12 +34,6 @@ class Foresees:
 
     def _entry(self, item: Settling) -> Entry:
         return self.entries.blocked(item.case, self.way.action, self.way.done(item), record_id=written_to(item))
-
-
-def written_to(item: Settling) -> str | None:
-    """The record that a decision would write to; ``None``: a new one, or whichever holds the key."""
-    decision = item.decided.decision
-    return getattr(decision, "record_id", None) if hasattr(decision, "fields") else None
 
 
 def foreseeing(

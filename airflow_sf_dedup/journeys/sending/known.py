@@ -11,10 +11,10 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from airflow_sf_dedup.core.entries import Action
+from airflow_sf_dedup.core.entries import BEYOND_PLAN, Action, MatchEntry
 from airflow_sf_dedup.core.field_rules import FIELDS_KEPT, FieldRules, Sharing
 from airflow_sf_dedup.core.known_record import KnownRecord
-from airflow_sf_dedup.core.outcomes import Failed, KeyHeldByMany, Saved
+from airflow_sf_dedup.core.outcomes import DuplicatesFound, Failed, KeyHeldByMany, Saved
 from airflow_sf_dedup.core.records import Record
 from airflow_sf_dedup.core.write_modes import KEY_EXISTS, WriteMode
 from airflow_sf_dedup.journeys.sending.clearance import Clearance, Cleared, Dropped, granted
@@ -33,11 +33,20 @@ class LeftAlone:
     record_id: str | None = None
     #: Fields in which it keeps its own values.
     kept: tuple[str, ...] = ()
+    #: What a plan found of it.
+    error_code: str | None = None
+    matches: tuple[MatchEntry, ...] = ()
 
     @property
     def told(self) -> Mapping[str, Any]:
         """What the row's entry says of it."""
-        return {"reason": self.reason, "record_id": self.record_id, "error_fields": self.kept}
+        return {
+            "reason": self.reason,
+            "record_id": self.record_id,
+            "error_fields": self.kept,
+            "error_code": self.error_code,
+            "matches": self.matches,
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +92,9 @@ class WriteRules:
         """Whether how a row is sent depends on what the org has."""
         return self.mode is not WriteMode.UPSERT or not self.rules.is_plain
 
+    def meet(self, rows: Sequence[Record]) -> None:
+        """Told rows before it is asked about each of them."""
+
     def fields_to_read(self, rows: Sequence[Record]) -> frozenset[str]:
         """What of the records is asked for."""
         names = {name for row in rows for name in row.carried} if self.rules.need_values and self._updates else set()
@@ -100,8 +112,10 @@ class WriteRules:
         """The row, to be inserted."""
         return _known(row, self.rules.on_create(row.carried), None)
 
-    def decide(self, row: Record, before: Before) -> Record | LeftAlone | KeyHeldByMany:
-        """How the row is sent: written to the record or inserted, or why it is not."""
+    def decide(self, row: Record, before: Before) -> Record | LeftAlone | KeyHeldByMany | DuplicatesFound:
+        """How the row is sent: written to the record or inserted, or why it is not; or what keeps it out, so that it
+        goes to the policy without being sent.
+        """
         holders = before.holders.get(row.key, ())
         if not holders:
             return self.as_new(row) if self.mode.may_create else LeftAlone(Action.NOT_FOUND)
@@ -146,6 +160,7 @@ class AsksFirst:
         asked = [each.row for each in granted(cleared)]
         if not asked:
             return cleared
+        self.write.meet(asked)
         fields = self.write.fields_to_read(asked)
         before = read_before(self.reader, self.sobject, [row.key for row in asked], fields)
         return [self._decided(each, before) if isinstance(each, UnderWay) else each for each in cleared]
@@ -154,7 +169,7 @@ class AsksFirst:
         decided = self.write.decide(each.row, before)
         if isinstance(decided, Record):
             return each.of(self._perhaps_own(decided) if each.in_doubt else decided)
-        if isinstance(decided, KeyHeldByMany):
+        if isinstance(decided, KeyHeldByMany | DuplicatesFound):
             self._told.append(Answered(each, decided))
         elif each.in_doubt and decided.record_id:
             self._told.append(self._doubted(each, decided, decided.record_id))
@@ -169,7 +184,7 @@ class AsksFirst:
 
     def _doubted(self, each: UnderWay[Record], left: LeftAlone, record_id: str) -> Answered[Record]:
         """A row that need not be sent, and may have been: a re-read tells whether its own call wrote the record."""
-        if left.reason == KEY_EXISTS:
+        if left.reason in (KEY_EXISTS, BEYOND_PLAN):
             refused = Failed("DUPLICATE_VALUE", "a record holds the key", in_doubt=True)
             return Answered(each.of(self.write.as_new(each.row)), refused)
         return Answered(each, Saved(record_id, None))
@@ -211,6 +226,7 @@ class HoldersMet:
         if not self.write.ask_first:
             yield from ((each, None) for each in rows)
             return
+        self.write.meet([each.row for each in rows])
         fields = self.write.fields_to_read([each.row for each in rows])
         before = with_values(self.reader, self.sobject, holders, fields)
         for each in rows:

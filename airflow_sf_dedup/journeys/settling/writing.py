@@ -79,6 +79,12 @@ class Writes(Protocol):
         """How it is written, and what the audit says of it."""
 
 
+def written_to(item: Settling) -> str | None:
+    """The record that a decision would write to; ``None``: a new one, or whichever holds the key."""
+    decision = item.decided.decision
+    return getattr(decision, "record_id", None) if hasattr(decision, "fields") else None
+
+
 @dataclass(frozen=True)
 class Writer:
     """Writes decisions of any kind.
