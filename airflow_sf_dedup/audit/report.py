@@ -142,8 +142,7 @@ def next_steps(report: Report, audit_conn_id: str | None, file: Path | None = No
             f"FROM sf_dedup_entry WHERE load_id = '{load_id}'{part} AND action IN ({named}) ORDER BY row_number"
         )
     if report.plan and report.plan.compared.rows_otherwise:
-        place = ("--audit-conn-id", audit_conn_id) if audit_conn_id else ()
-        command = shlex.join(("python", "-m", "airflow_sf_dedup.audit", "differences", "--load", load_id, *place))
+        command = _command("differences", audit_conn_id, "--load", load_id)
         lines.append(f"Where it differs from its plan, row by row: {command}")
     return lines
 
@@ -154,8 +153,12 @@ def show_run(dag_id: str, run_id: str, audit_conn_id: str | None) -> str:
 
 
 def _show(audit_conn_id: str | None, *what: str) -> str:
+    return _command("show", audit_conn_id, *what)
+
+
+def _command(name: str, audit_conn_id: str | None, *what: str) -> str:
     place = ("--audit-conn-id", audit_conn_id) if audit_conn_id else ()
-    return shlex.join(("python", "-m", "airflow_sf_dedup.audit", "show", *what, *place))
+    return shlex.join(("python", "-m", "airflow_sf_dedup.audit", name, *what, *place))
 
 
 def what_was_read(staged: int, partitions: int, totals: Totals) -> str:

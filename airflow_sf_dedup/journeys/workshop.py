@@ -159,6 +159,17 @@ def _terms(part: Part, api: ChunkApi) -> Terms:
     return Terms(part.key_rule.field.name, api.repeatable)
 
 
+def _restrained(settlement: Settlement, write: WriteRules, volume: VolumeGuard | None) -> Settlement:
+    """The same settlement, of which what a plan or a limit forbids is not carried out."""
+    if isinstance(write, WithinPlan):
+        kept = kept_to_plan(settlement.carries_out, write, settlement.entries)
+        settlement = replace(settlement, carries_out=kept)
+    if volume is not None:
+        carries_out = guarded(settlement.carries_out, volume)
+        settlement = replace(settlement, carries_out=carries_out, before=before_settling(volume))
+    return settlement
+
+
 @dataclass
 class Workshop:
     """Builds the journeys of one partition. Each part is made when it is first asked for, and once.
@@ -257,8 +268,7 @@ class Workshop:
     def clearance(self) -> Clearance[Record]:
         """A key that is not unique lets one row create two records: its writes are announced before they are made."""
         cleared: Clearance[Record] = self.asks_first if self.asks_first.write.ask_first else self.guard
-        if self.volume is not None:
-            cleared = GuardedClearance(cleared, self.volume)
+        cleared = cleared if self.volume is None else GuardedClearance(cleared, self.volume)
         if self.org.api.repeatable:
             return cleared
         return Intents(cleared, self.stores.audit, self.part.load_id, self.entries)
@@ -381,13 +391,7 @@ class Workshop:
             sink=self.sink,
             stale_rules=stale_rules,
         )
-        if isinstance(self.asks_first.write, WithinPlan):
-            kept_to = kept_to_plan(settlement.carries_out, self.asks_first.write, self.entries)
-            settlement = replace(settlement, carries_out=kept_to)
-        if self.volume is not None:
-            carries_out = guarded(settlement.carries_out, self.volume)
-            settlement = replace(settlement, carries_out=carries_out, before=before_settling(self.volume))
-        return settlement
+        return _restrained(settlement, self.asks_first.write, self.volume)
 
     # -- what earlier tries left ------------------------------------------------------------------------
 

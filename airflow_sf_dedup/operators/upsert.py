@@ -15,6 +15,7 @@ from airflow_sf_dedup.operators.instance_names import MAP_INDEX_TEMPLATE, outcom
 from airflow_sf_dedup.operators.literal_settings import check_literals, write_settings_of
 from airflow_sf_dedup.operators.outcome import Outcome, Work, judge, push_outcome
 from airflow_sf_dedup.operators.parameters import ChecksParameters
+from airflow_sf_dedup.operators.records_given import load_settings_of
 from airflow_sf_dedup.operators.rescheduling import give_up, wait_or_give_up
 from airflow_sf_dedup.operators.rows import HidesRows, hidden, rows_of
 
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from airflow.sdk.definitions.mappedoperator import OperatorPartial
 
     from airflow_sf_dedup.journeys.collect import Thresholds
-    from airflow_sf_dedup.journeys.load_settings import LoadSettings
     from airflow_sf_dedup.journeys.write_settings import WriteSettings
 
 
@@ -263,7 +263,7 @@ class SalesforceUpsertOperator(ChecksParameters, HidesRows, BaseOperator):
         from airflow_sf_dedup.journeys.beginning import load_id_of
         from airflow_sf_dedup.operators.task_context import beginning_of, session_of, task_run
 
-        rows, settings = rows_of(self.records), self._load_settings()
+        rows, settings = rows_of(self.records), load_settings_of(self, self._write_settings())
         session = session_of(settings.salesforce_conn_id)
         load_id = load_id_of(rows, settings, session.org_id, task_run(context))
         return Work(
@@ -271,26 +271,4 @@ class SalesforceUpsertOperator(ChecksParameters, HidesRows, BaseOperator):
             self.audit_conn_id,
             lambda: session,
             lambda: beginning_of(settings, session, context).begin(rows, settings, load_id),
-        )
-
-    def _load_settings(self) -> LoadSettings:
-        from airflow_sf_dedup.journeys.load_settings import LoadSettings
-
-        if self.sobject is None or self.external_id_field is None:
-            raise SettingError("records needs sobject and external_id_field", setting="sobject")
-        return LoadSettings(
-            sobject=self.sobject,
-            external_id_field=self.external_id_field,
-            partitions=1,
-            on_repeat=self.on_repeat,
-            newer_than=self.newer_than,
-            twin_fields=self.twin_fields,
-            staging_path=self.staging_path,
-            allow_non_unique_key=self.allow_non_unique_key,
-            # A template that became empty does not lead to another org.
-            salesforce_conn_id="salesforce_default" if self.salesforce_conn_id is None else self.salesforce_conn_id,
-            audit_conn_id=self.audit_conn_id,
-            one_task=True,
-            plan=self.plan,
-            write=self._write_settings(),
         )
