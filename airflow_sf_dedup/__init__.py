@@ -19,6 +19,7 @@ _PLACES = {
     "duplicate_entries": "airflow_sf_dedup.hooks.audited_rows",
     "duplicate_rules_off": "airflow_sf_dedup.task_groups",
     "Link": "airflow_sf_dedup.policies",
+    "plan_differences": "airflow_sf_dedup.hooks.audited_rows",
     "RetryStaleRule": "airflow_sf_dedup.policies",
     "SALESFORCE_RETRY_POLICY": "airflow_sf_dedup.retry_policy",
     "salesforce_upsert": "airflow_sf_dedup.task_groups",
@@ -69,11 +70,12 @@ __all__ = [
     "__version__",
     "duplicate_entries",
     "duplicate_rules_off",
+    "plan_differences",
     "salesforce_upsert",
 ]
 
 if TYPE_CHECKING:
-    from airflow_sf_dedup.hooks.audited_rows import duplicate_entries
+    from airflow_sf_dedup.hooks.audited_rows import duplicate_entries, plan_differences
     from airflow_sf_dedup.hooks.salesforce import SalesforceDedupHook
     from airflow_sf_dedup.operators.duplicate_audit import SalesforceDuplicateAuditOperator
     from airflow_sf_dedup.operators.duplicate_rules import (

@@ -15,6 +15,7 @@ The tree is named by what the caller does next::
     │   ├── PermissionRefusedError   the user may not do this; an administrator has to act
     │   ├── LimitReachedError        a limit of the org is used up; ``retry_after`` seconds help
     │   │   └── OwnLimitReachedError ``api_budget`` or ``api_floor_pct`` ended the run; clear it to go on
+    │   ├── VolumeGuardError         the load does far more than it should: a person has to look before it goes on
     │   └── TransientCallError       the same call may succeed later
     │       └── OutcomeUnknownError  it was sent and no answer came: it may have been carried out
     ├── AuditUnreachableError        the audit's database does not answer
@@ -127,6 +128,25 @@ class LimitReachedError(CallError):
 
 class OwnLimitReachedError(LimitReachedError):
     """The load has used as many calls as its settings let it; the call was not made."""
+
+
+class VolumeGuardError(CallError):
+    """A load created, changed or had blocked more than it may; the call was not made, and none is made after it.
+
+    The same task stops again until a person lets the load do more.
+
+    :param exceeded: the limits, as they are set.
+    :param saw: what the load did, or would have done, in words.
+    :param earlier: what an earlier load did, in words; blank: there is none.
+    """
+
+    def __init__(self, exceeded: str, saw: str, *, earlier: str = "") -> None:
+        compared = f"; {earlier}" if earlier else ""
+        super().__init__(
+            f"{exceeded}: {saw}{compared}. Nothing more is sent, and a retry stops again. Look at the rows in the "
+            "audit; where they are right, raise the limit or leave it out, and clear the task to go on with the others",
+            code="VOLUME_GUARD",
+        )
 
 
 class TransientCallError(CallError):

@@ -47,8 +47,9 @@ class SalesforceRetryPolicy(RetryPolicy):
     ==================================================== ==========================================================
     a wrong setting, refused credentials, a missing      fails it at once
     permission, a staged file that is gone, a load that
-    its own ``api_budget`` or ``api_floor_pct`` ended, or
-    keys that repeat under ``on_repeat="fail"``
+    its own ``api_budget`` or ``api_floor_pct`` ended or
+    its guard on volume stopped, or keys that repeat under
+    ``on_repeat="fail"``
     ``LimitReachedError``                                retries after ``retry_after``, or an hour
     ``TransientCallError``, ``OutcomeUnknownError``,     retries after ``retry_after``, or about 1, 2, 4 … minutes
     an audit database or a store of files that is away

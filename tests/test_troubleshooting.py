@@ -12,11 +12,13 @@ import pytest
 
 from airflow_sf_dedup import errors
 from airflow_sf_dedup.audit.base import LoadMissingError, Totals
+from airflow_sf_dedup.audit.sql import SqlAudit
 from airflow_sf_dedup.core.entries import Action
 from airflow_sf_dedup.database.engine import engine_for
-from airflow_sf_dedup.database.upgrade import ensure_current
-from airflow_sf_dedup.errors import KeysInFlightError, RulesStaleError
+from airflow_sf_dedup.database.upgrade import ensure_current, upgrade
+from airflow_sf_dedup.errors import KeysInFlightError, RulesStaleError, VolumeGuardError
 from airflow_sf_dedup.journeys.collect import Thresholds, complaints, warnings_of
+from airflow_sf_dedup.journeys.keeping.given import GivenPlan, check_plan, check_same_rows
 from airflow_sf_dedup.journeys.limits import CallLimits, CallMeter, must_be_told
 from airflow_sf_dedup.operators.instance_states import not_done
 from airflow_sf_dedup.operators.parameters import refuse_unknown
@@ -93,6 +95,12 @@ def missing_tables(tmp_path: Path) -> None:
     ensure_current(engine_for(f"sqlite:///{tmp_path / 'audit.db'}"))
 
 
+def new_audit(folder: Path) -> SqlAudit:
+    engine = engine_for(f"sqlite:///{folder / 'audit.db'}")
+    upgrade(engine)
+    return SqlAudit(engine)
+
+
 def waited_in_vain(_: Path) -> None:
     give_up(KeysInFlightError(3, ("other.upsert[2], run manual, try 1",)), 1800)
 
@@ -116,6 +124,15 @@ PROVOKED: dict[str, Callable[[Path], object]] = {
     "audit_conn_id: no audit file at …": lambda folder: engine_for(f"sqlite:///{folder / 'none.db'}", create=False),
     "The audit tables … in …. Create or upgrade them with …": missing_tables,
     "api_budget: the run has made the … API calls it may make": lambda _: meter(LimitInfo(1, 100))(),
+    "max_created=…: the load has … of … rows": lambda _: str(
+        VolumeGuardError("max_created=5", "the load has 6 created, 0 changed, 0 blocked of 9 rows")
+    ),
+    "plan: the audit has no plan of the id …; it was purged, or is in another audit": lambda folder: check_plan(
+        new_audit(folder), GivenPlan("gone", False), a_load()
+    ),
+    "strict: the source, or a setting that decides on its rows, is not what plan … was made of; …": (
+        lambda _: check_same_rows(a_load(digest="1"), "2", GivenPlan("plan-1", True))
+    ),
     "api_floor_pct: … % of the org's … daily API calls are left": lambda _: meter(LimitInfo(90, 100))(),
     "api_floor_pct: the org does not tell this user how many of its daily API calls are left": lambda _: must_be_told(
         None

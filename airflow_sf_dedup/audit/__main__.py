@@ -19,9 +19,11 @@ from rich.console import Console
 from sqlalchemy import URL, Engine
 from sqlalchemy.exc import DBAPIError
 
+from airflow_sf_dedup.audit.against_plan import against_plan
 from airflow_sf_dedup.audit.base import Load, LoadKind
 from airflow_sf_dedup.audit.report import WIDTH, lines_of, report_of, show_run
 from airflow_sf_dedup.audit.sql import SqlAudit
+from airflow_sf_dedup.core.plan_differences import PlanDifference
 from airflow_sf_dedup.core.printable import printable
 from airflow_sf_dedup.core.spans import LONGEST, read_span
 from airflow_sf_dedup.database.database_errors import first_line, place_of
@@ -69,6 +71,8 @@ def _parser() -> argparse.ArgumentParser:
     what.add_argument("--forget", action="store_true", help="no longer tell of rules that somebody changed meanwhile")
     rules.add_argument("--now", action="store_true", help="with --restore, also those whose lease is not over")
     rules.add_argument("--salesforce-conn-id", help="with --restore, instead of the connection that is noted")
+    differences = commands.add_parser("differences", parents=[place], help="where a load differs from its plan")
+    differences.add_argument("--load", metavar="LOAD_ID", required=True)
     return parser
 
 
@@ -168,6 +172,34 @@ def _show(audit: SqlAudit, args: argparse.Namespace, console: Console) -> int:
     return 0 if loads else 1
 
 
+def _differences(audit: SqlAudit, args: argparse.Namespace, console: Console) -> int:
+    """Row by row, without a key or a value."""
+    load = audit.load(args.load)
+    beside = None if load is None else against_plan(audit, load)
+    if load is None or beside is None:
+        what = _nothing(args) if load is None else f"no plan of load {args.load}: it was given none, or that was purged"
+        console.print(printable(what if load else f"{audit.place} has {what}"))
+        return 1
+    console.print(_writable(printable(str(beside)), console))
+    for each in audit.plan_differences(beside.plan_id, load.load_id):
+        console.print(_writable(printable(_difference(each)), console))
+    return 0
+
+
+def _difference(row: PlanDifference) -> str:
+    place = f"row {row.row_number or row.planned_row}"
+    if row.row_number is not None and row.planned_row not in (None, row.row_number):
+        place = f"{place} (planned as row {row.planned_row})"
+    before, after = (
+        " ".join(str(word) for word in words if word)
+        for words in (
+            (row.planned, row.planned_reason, row.planned_record),
+            (row.became, row.reason, row.record_id),
+        )
+    )
+    return f"{place}: {row.departure}: planned {before or 'nothing'}, became {after or 'nothing'}"
+
+
 def _lead_to_run(audit: SqlAudit, load: Load, audit_conn_id: str | None, console: Console) -> None:
     """Say how to see the other loads of a load's run, where there are any."""
     if load.kind is LoadKind.LOAD and len(audit.loads_of_run(load.dag_id, load.run_id)) > 1:
@@ -216,7 +248,7 @@ def _loads(audit: SqlAudit, args: argparse.Namespace) -> list[Load]:
 
 
 #: Those that look into an audit that is there.
-_COMMANDS = {"purge": _purge, "erase": _erase, "show": _show}
+_COMMANDS = {"purge": _purge, "erase": _erase, "show": _show, "differences": _differences}
 
 
 def _run(args: argparse.Namespace, console: Console) -> int:

@@ -16,8 +16,10 @@ from typing import Any, Protocol
 
 from airflow_sf_dedup.audit.changes import RevertReader
 from airflow_sf_dedup.core.entries import Action, Entry
+from airflow_sf_dedup.core.plan_differences import Compared, PlanDifference
 from airflow_sf_dedup.core.rule_reports import RuleReport
 from airflow_sf_dedup.core.rule_waits import RuleWait
+from airflow_sf_dedup.core.volume import Volume
 from airflow_sf_dedup.errors import SalesforceDedupError
 
 
@@ -70,12 +72,16 @@ class Load:
     #: What the load was expected to cost in calls, before anything was written.
     predicted_calls: int | None = None
     kind: LoadKind = LoadKind.LOAD
-    #: Of a plan, over the rows that were read and the settings that decide on them, 32 hex digits.
+    #: Of a plan, and of a load that was given one: over the rows that were read and the settings that decide on them,
+    #: 32 hex digits.
     digest: str | None = None
 
 
 #: Setting of a load that is one task's, which was given its rows and sends them.
 ONE_TASK = "one_task"
+
+#: Settings of a load: the id of the plan that it was given, and whether what is beyond it is left.
+PLAN, STRICT = "plan", "strict"
 
 #: Setting of a load: the name of the look-up that names the matches of its blocked rows.
 LOOKUP = "lookup"
@@ -247,6 +253,19 @@ class CallCounter(Protocol):
         """
 
 
+class VolumeCounter(Protocol):
+    """Knows at any time how much of a load created, changed or was blocked, whichever tasks and tries wrote it."""
+
+    def volumes(self, load_id: str) -> Mapping[int, Volume]:
+        """Partition to what its entries count as, and to its blocked rows without one; one cheap query."""
+
+    def note_waiting(self, load_id: str, partition: int, rows: int) -> None:
+        """So many rows of a partition are blocked by now and have no entry yet, in place of what was said before.
+
+        :raises LoadMissingError: when the load was not opened.
+        """
+
+
 class EntryWriter(Protocol):
     """Takes what became of rows."""
 
@@ -273,7 +292,7 @@ class ReportWriter(Protocol):
         """
 
 
-class AuditWriter(LoadWriter, CallCounter, EntryWriter, ReportWriter, Protocol):
+class AuditWriter(LoadWriter, CallCounter, VolumeCounter, EntryWriter, ReportWriter, Protocol):
     """Takes all that journeys have to remember."""
 
 
@@ -352,6 +371,9 @@ class EntryReader(Protocol):
     ) -> Iterator[Entry]:
         """The entries with matches and kept values, by row number, read page by page."""
 
+    def entries_of(self, load_id: str, rows: Iterable[int]) -> Mapping[int, Entry]:
+        """Row number to entry, with matches and kept values, of those of some thousand rows that have one."""
+
 
 class TotalsReader(Protocol):
     """How many rows ended how, and why?"""
@@ -395,7 +417,30 @@ class RuleReader(Protocol):
         """
 
 
-class AuditReader(LoadReader, RowReader, EntryReader, TotalsReader, DetailReader, RuleReader, RevertReader, Protocol):
+class PlanReader(Protocol):
+    """Where did a load differ from its plan?
+
+    A row of one is the same row of the other by its key, and by its place among the rows of that key.
+    """
+
+    def plan_differences(self, plan_id: str, load_id: str) -> Iterator[PlanDifference]:
+        """The rows that did not end as they were planned: those of the load by their number, then those it lacks."""
+
+    def compared(self, plan_id: str, load_id: str) -> Compared:
+        """The same in numbers."""
+
+
+class AuditReader(
+    LoadReader,
+    RowReader,
+    EntryReader,
+    TotalsReader,
+    DetailReader,
+    RuleReader,
+    PlanReader,
+    RevertReader,
+    Protocol,
+):
     """Answers from the audit."""
 
 

@@ -16,6 +16,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from airflow_sf_dedup.audit.against_plan import AgainstPlan, against_plan
 from airflow_sf_dedup.audit.base import (
     DOUBTFUL_BELOW,
     AuditReader,
@@ -71,6 +72,8 @@ class Report:
     counts_instead: str | None = None
     #: Of a whole load, oldest first.
     reverts: Sequence[RevertTotals] = ()
+    #: Of a whole load that was given a plan.
+    plan: AgainstPlan | None = None
 
 
 def report_of(audit: AuditReader, load: Load, totals: Totals | None = None) -> Report:
@@ -92,6 +95,7 @@ def report_of(audit: AuditReader, load: Load, totals: Totals | None = None) -> R
         reports=audit.rows_by_report(load.load_id),
         counts_instead=newer.load_id if newer else None,
         reverts=audit.reverts(load.load_id),
+        plan=against_plan(audit, load),
     )
 
 
@@ -116,6 +120,8 @@ def lines_of(report: Report, *, width: int = WIDTH, ascii_only: bool = False) ->
     if report.cautions:
         told = ", ".join(f"{printable(word, _CELL_LENGTH)} ({rows:,} rows)" for word, rows in report.cautions.items())
         lines.append(f"to look at among the rows that await a person: {told}")
+    if report.plan:
+        lines.append(printable(str(report.plan), WIDTH))
     return [*lines, *map(_revert, report.reverts)]
 
 
@@ -135,6 +141,9 @@ def next_steps(report: Report, audit_conn_id: str | None, file: Path | None = No
             f"Rows, in {place}: SELECT row_number, key, action, error_code, error_message, reason "
             f"FROM sf_dedup_entry WHERE load_id = '{load_id}'{part} AND action IN ({named}) ORDER BY row_number"
         )
+    if report.plan and report.plan.compared.rows_otherwise:
+        command = _command("differences", audit_conn_id, "--load", load_id)
+        lines.append(f"Where it differs from its plan, row by row: {command}")
     return lines
 
 
@@ -144,8 +153,12 @@ def show_run(dag_id: str, run_id: str, audit_conn_id: str | None) -> str:
 
 
 def _show(audit_conn_id: str | None, *what: str) -> str:
+    return _command("show", audit_conn_id, *what)
+
+
+def _command(name: str, audit_conn_id: str | None, *what: str) -> str:
     place = ("--audit-conn-id", audit_conn_id) if audit_conn_id else ()
-    return shlex.join(("python", "-m", "airflow_sf_dedup.audit", "show", *what, *place))
+    return shlex.join(("python", "-m", "airflow_sf_dedup.audit", name, *what, *place))
 
 
 def what_was_read(staged: int, partitions: int, totals: Totals) -> str:

@@ -50,6 +50,12 @@ class AuditValues(StrEnum):
 #: The reason of a tombstone: what was kept of the row is no more.
 ERASED = "erased"
 
+#: The reason of a row that a plan did not look at: only a part of the rows was planned.
+NOT_IN_SAMPLE = "not_in_sample"
+
+#: The reason of a row that was left, since what its load would have done with it is not what was planned.
+BEYOND_PLAN = "beyond_plan"
+
 #: With these actions the row's values are in the org.
 WRITTEN = frozenset({Action.CREATED, Action.UPDATED, Action.MATCHED_UPDATED, Action.SAVED_ANYWAY})
 

@@ -139,6 +139,12 @@ MAX_FAILED_PCT = _or_none(_percent("max_failed_pct"))
 MAX_AWAITING_REVIEW = _or_none(_whole("max_awaiting_review", 0))
 #: The same in percent of all rows.
 MAX_AWAITING_REVIEW_PCT = _or_none(_percent("max_awaiting_review_pct"))
+#: Rows that may create a record before a load stops.
+MAX_CREATED = _or_none(_whole("max_created", 0))
+#: Percent of a load's rows that may change a record before it stops.
+MAX_CHANGED_PCT = _or_none(_percent("max_changed_pct"))
+#: Percent of a load's rows that duplicate rules may keep out before it stops.
+MAX_BLOCKED_PCT = _or_none(_percent("max_blocked_pct"))
 #: Calls of one task at a time; an org grants 25 long ones to all its clients.
 MAX_IN_FLIGHT = _whole("max_in_flight", 1, 10)
 #: Look-ups of one task: calls that ask what blocks rows.
@@ -187,6 +193,9 @@ OF_OPERATORS: Mapping[str, Number[Any]] = {
         MAX_FAILED_PCT,
         MAX_AWAITING_REVIEW,
         MAX_AWAITING_REVIEW_PCT,
+        MAX_CREATED,
+        MAX_CHANGED_PCT,
+        MAX_BLOCKED_PCT,
         MAX_IN_FLIGHT,
         MAX_LOOKUP_CALLS,
         API_BUDGET,

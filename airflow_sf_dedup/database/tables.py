@@ -289,6 +289,19 @@ found_match = Table(
     ),
 )
 
+#: How much of a load created, changed or was blocked, as its entries say; ``waiting``: blocked rows that have none yet.
+volume = Table(
+    "sf_dedup_volume",
+    metadata,
+    Column("load_id", Text, nullable=False),
+    Column("partition", Integer, nullable=False),
+    Column("created", BigInteger, nullable=False, server_default="0"),
+    Column("changed", BigInteger, nullable=False, server_default="0"),
+    Column("blocked", BigInteger, nullable=False, server_default="0"),
+    Column("waiting", BigInteger, nullable=False, server_default="0"),
+    PrimaryKeyConstraint("load_id", "partition", name="pk_sf_dedup_volume"),
+)
+
 #: What a row is about to change in a record that was there before. No foreign key to the entry: the change is there
 #: first.
 change = Table(

@@ -12,6 +12,7 @@ from airflow_sf_dedup.hooks.stores import open_audit, open_stores
 if TYPE_CHECKING:
     from airflow_sf_dedup.audit.base import Audit, Load, LoadReader
     from airflow_sf_dedup.core.entries import Action, Entry
+    from airflow_sf_dedup.core.plan_differences import PlanDifference
     from airflow_sf_dedup.journeys.stores import Stores
 
 
@@ -34,6 +35,19 @@ def duplicate_entries(
     opened = open_audit(coordinates["audit_conn_id"])
     for load_id in _load_ids(opened, coordinates):
         yield from opened.entries(load_id, actions=actions, partition=audit.get("partition"), page_size=size)
+
+
+def plan_differences(audit: Mapping[str, Any]) -> Iterator[PlanDifference]:
+    """The rows behind a ``duplicate_audit`` XCom that did not end as they were planned.
+
+    :param audit: what an audit task returned, or an upsert task with ``records``, of loads that were given a plan;
+        others have none.
+    :raises SettingError: ``audit`` is no such document.
+    """
+    opened, loads = loads_of(audit)
+    for load in loads:
+        if plan_id := load.settings.get("plan"):
+            yield from opened.plan_differences(plan_id, load.load_id)
 
 
 def loads_of(document: Any) -> tuple[Audit, list[Load]]:

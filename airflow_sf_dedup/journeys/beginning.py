@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import uuid
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from typing import Any
 
@@ -18,6 +18,7 @@ from airflow_sf_dedup.core.sobjects import Field, SObject
 from airflow_sf_dedup.journeys.doubtful import RejectedRows, doubt_of
 from airflow_sf_dedup.journeys.field_settings import masked_names, policy_of
 from airflow_sf_dedup.journeys.history import history_of
+from airflow_sf_dedup.journeys.keeping.given import check_plan, check_same_rows, given_plan, plan_id_of
 from airflow_sf_dedup.journeys.limits import CallLimits, must_be_told
 from airflow_sf_dedup.journeys.load_settings import LoadSettings
 from airflow_sf_dedup.journeys.partition import partition_source
@@ -62,6 +63,8 @@ def load_id_of(rows: Iterable[Any], settings: LoadSettings, org_id: str, task: T
     # Salesforce does not tell API names apart by case, nor do we columns.
     target = (org_id, settings.sobject.lower(), settings.external_id_field.lower())
     decides = [settings.write.decides] if settings.write.decides else []
+    # What is left by one plan may be within the next one.
+    decides += [{"plan": plan_id_of(settings.plan)}] if settings.write.strict else []
     chosen = (settings.on_repeat, (settings.newer_than or "").lower())
     return str(uuid.UUID(bytes=digest_of([of_task, target, chosen, *decides, *rows])))
 
@@ -90,6 +93,7 @@ class Beginning:
         :raises SourceError: there are rows, and none of them can be sent; all of them are in the audit.
         """
         settings.write.check()
+        given = given_plan(settings.plan, strict=settings.write.strict)
         sobject, rows = describe(self.session, settings.sobject), source_of(source)
         if warning := check_rule_names(read_policy(settings.write.on_duplicate), sobject.name, OrgRules(self.session)):
             _log.warning("%s", warning)
@@ -99,8 +103,14 @@ class Beginning:
         sweep(self.staging, now=utc_now())
         self.staging.remove_older_than(self.retention_days, now=utc_now())
         load = self._load(load_id, sobject, settings)
+        plan = check_plan(self.audit, given, load) if given else None
+        if given is not None:
+            load = replace(load, settings={**load.settings, **given.settings})
         try:
-            return self._staged(rows, settings, sobject, load)
+            refs, digest = self._staged(rows, settings, sobject, load, digests=plan is not None)
+            if given is not None and plan is not None:
+                check_same_rows(plan, digest, given)
+            return refs
         finally:
             self._count_calls(load_id)
 
@@ -114,11 +124,14 @@ class Beginning:
         """Where the rows will wait."""
         return self.open_staging()
 
-    def _staged(self, rows: Source, settings: LoadSettings, sobject: SObject, load: Load) -> list[PartitionRef]:
+    def _staged(
+        self, rows: Source, settings: LoadSettings, sobject: SObject, load: Load, *, digests: bool
+    ) -> tuple[list[PartitionRef], str]:
+        """The staged partitions, and a digest over their rows where one is wanted."""
         rejected = RejectedRows()
         rows_together, sent = list[int](), list[str]()
         others: dict[str, SObject] = {}
-        digest = RowsDigest(settings, load.org_id) if load.kind is LoadKind.PLAN else None
+        digest = RowsDigest(settings, load.org_id) if digests or load.kind is LoadKind.PLAN else None
 
         def other(name: str) -> SObject:
             if name.lower() not in others:
@@ -168,7 +181,7 @@ class Beginning:
         if sent and (warning := lacking(sobject, sent)) is not None:
             _log.warning("%s", warning)
         self._predict(load, rows_together, len(refs), settings.write)
-        return refs
+        return refs, digest.hex() if digest else ""
 
     def _know_daily_calls(self, limits: CallLimits) -> None:
         """Make sure that a floor can be kept, before anything is staged that could not be sent.

@@ -306,7 +306,8 @@ def join(summaries: Sequence[Mapping[str, Any]], loads: Sequence[Load]) -> dict[
         "task_ids": sorted({load.task_id for load in loads}),
     }
     document = {
-        **first,
+        # Each load has its own plan.
+        **{name: value for name, value in first.items() if name != "plan"},
         "load_id": None,
         "rows": sum(summary["rows"] for summary in summaries),
         "actions": dict(sorted(_summed(summary["actions"] for summary in summaries).items())),

@@ -32,6 +32,8 @@ class LoadSettings:
     one_task: bool = False
     #: Whether the rows are sent, or only looked at.
     kind: LoadKind = LoadKind.LOAD
+    #: Of the load, what ``SalesforcePlanOperator`` returned, or the plan's id.
+    plan: Any = None
     #: Only to be checked before anything is staged, and for a warning: the upsert tasks go by them.
     write: WriteSettings = field(default_factory=WriteSettings)
 

@@ -18,6 +18,8 @@ from airflow_sf_dedup.core.sobjects import SObject
 from airflow_sf_dedup.errors import CallError, SettingError
 from airflow_sf_dedup.journeys.entry_maker import EntryMaker
 from airflow_sf_dedup.journeys.field_settings import masked_names, policy_of
+from airflow_sf_dedup.journeys.keeping.given import plan_of_load
+from airflow_sf_dedup.journeys.keeping.kept import within_plan
 from airflow_sf_dedup.journeys.limits import CallLimits, CallMeter, DailyCalls
 from airflow_sf_dedup.journeys.lookups import Lookups
 from airflow_sf_dedup.journeys.not_begun import NotesBeginning, remember_not_begun
@@ -25,10 +27,12 @@ from airflow_sf_dedup.journeys.overwrite_settings import check_overwriting
 from airflow_sf_dedup.journeys.policy_targets import check_other_fields
 from airflow_sf_dedup.journeys.references import check_manifest
 from airflow_sf_dedup.journeys.rule_reports import NotesReports
+from airflow_sf_dedup.journeys.sending.known import WriteRules
 from airflow_sf_dedup.journeys.staged_rows import staged_rows
 from airflow_sf_dedup.journeys.stores import Stores
 from airflow_sf_dedup.journeys.task_run import TaskRun
 from airflow_sf_dedup.journeys.upsert import Upsert
+from airflow_sf_dedup.journeys.volume_guard import volume_guard_of
 from airflow_sf_dedup.journeys.workshop import Clocks, Gate, Org, Part, Workshop
 from airflow_sf_dedup.journeys.write_rules import write_rules_of
 from airflow_sf_dedup.journeys.write_settings import DECIDES, WriteSettings
@@ -93,7 +97,8 @@ def _opened(
     ref: PartitionRef, settings: WriteSettings, session: SalesforceSession, stores: Stores, task: TaskRun
 ) -> Upsert:
     """The journey, ready to make its first call."""
-    audit = stores.audit
+    audit, given = stores.audit, plan_of_load(stores.audit.load(ref.load_id))
+    settings = replace(settings, strict=given is not None and given.is_strict)
     meter, daily_calls = metered(session, settings.limits, audit, ref.load_id, task.round_number)
     staged = check_manifest(ref, read_manifest(ref))
     described = Descriptions(StagingArea.of(ref).folder(ref.load_id), partial(describe, meter))
@@ -161,8 +166,17 @@ def workshop_of(
         describe=describe,
         staged=partial(staged_rows, StagingArea.of(ref)),
         say=_log.info,
-        write_rules=write_rules_of(settings, staged.described, key_rule.field),
+        write_rules=_within_plan(
+            write_rules_of(settings, staged.described, key_rule.field), settings, stores.audit, ref.load_id
+        ),
+        volume=volume_guard_of(settings.volume_limits, stores.audit, ref),
     )
+
+
+def _within_plan(rules: WriteRules, settings: WriteSettings, audit: Audit, load_id: str) -> WriteRules:
+    """The same rules, and of a strict load no more than was planned."""
+    given = plan_of_load(audit.load(load_id)) if settings.strict else None
+    return rules if given is None else within_plan(rules, audit, given.plan_id)
 
 
 def _org_of(

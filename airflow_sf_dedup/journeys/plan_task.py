@@ -11,7 +11,7 @@ from typing import Any
 
 from airflow_sf_dedup.audit.base import Load, LoadKind, Totals
 from airflow_sf_dedup.core.clock import utc_now
-from airflow_sf_dedup.core.entries import Action
+from airflow_sf_dedup.core.entries import NOT_IN_SAMPLE, Action
 from airflow_sf_dedup.core.numeric_settings import SAMPLE
 from airflow_sf_dedup.core.partitioning import PartitionRef
 from airflow_sf_dedup.core.setting_values import check_choice
@@ -21,7 +21,7 @@ from airflow_sf_dedup.journeys.limits import CallLimits
 from airflow_sf_dedup.journeys.load_settings import LoadSettings
 from airflow_sf_dedup.journeys.partition_task import metered, workshop_of
 from airflow_sf_dedup.journeys.planning.cost import check_budget
-from airflow_sf_dedup.journeys.planning.plan import NOT_IN_SAMPLE, plan_of
+from airflow_sf_dedup.journeys.planning.plan import plan_of
 from airflow_sf_dedup.journeys.policy_targets import check_other_fields
 from airflow_sf_dedup.journeys.prediction import predict_calls, shares_of
 from airflow_sf_dedup.journeys.stores import Stores

@@ -11,7 +11,8 @@ Version 1::
      "audit": {"audit_conn_id": null, "table": "sf_dedup_entry", "load_id": "…"}}
 
 Where a run has several loads, ``load_id`` is null and ``audit.run`` names the Dag, the run and the tasks
-that made them.
+that made them. A load that was given a plan has ``plan`` as well: how many rows ended ``as_planned`` and ``otherwise``,
+how, and a few of them.
 
 ``reasons`` and ``sample`` are bounded and carry no field value: keys are shortened, messages stay in
 the table.
@@ -21,16 +22,21 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
+from itertools import islice
 from typing import Any
 
+from airflow_sf_dedup.audit.against_plan import against_plan
 from airflow_sf_dedup.audit.base import AuditReader, Load, Totals
 from airflow_sf_dedup.core.entries import Action, Entry
+from airflow_sf_dedup.core.plan_differences import PlanDifference
 
 VERSION = 1
 MOST_BYTES = 4096
 MOST_REASONS = 12
 _MOST_SAMPLES = 10
 _MOST_MATCHED = 3
+#: Rows that differ from a plan.
+_MOST_DIFFERING = 5
 
 #: What a person wants to see first.
 _SAMPLED = (
@@ -71,10 +77,43 @@ def summarise(
         "api_calls": load.api_calls if api_calls is None else api_calls,
         "predicted_calls": load.predicted_calls if partition is None else None,
         "reasons": reasons_of(totals),
+        **(_plan(audit, load) if partition is None else {}),
         "audit": {"audit_conn_id": audit_conn_id, "table": "sf_dedup_entry", "load_id": load.load_id},
         "sample": [],
     }
     return fitting(document, _samples(audit, load.load_id, partition, totals))
+
+
+def _plan(audit: AuditReader, load: Load) -> dict[str, Any]:
+    """Of a load that was given a plan, where it differs from it."""
+    beside = against_plan(audit, load)
+    if beside is None:
+        return {}
+    rows = islice(audit.plan_differences(beside.plan_id, load.load_id), _MOST_DIFFERING)
+    told = {
+        "plan_id": beside.plan_id,
+        "strict": beside.is_strict,
+        "same_rows": beside.same_rows,
+        "as_planned": beside.compared.as_planned,
+        "otherwise": beside.compared.rows_otherwise,
+        "unplanned": beside.compared.unplanned,
+        "differences": [
+            {"planned": planned, "became": became, "rows": count} for planned, became, count in beside.differences
+        ],
+        "sample": [_difference(each) for each in rows],
+    }
+    return {"plan": told}
+
+
+def _difference(row: PlanDifference) -> dict[str, Any]:
+    return {
+        "row": row.row_number,
+        "planned_row": row.planned_row,
+        "key": shortened(row.key),
+        "planned": row.planned and str(row.planned),
+        "became": row.became and str(row.became),
+        "reason": row.reason,
+    }
 
 
 def reasons_of(totals: Totals, most: int = MOST_REASONS) -> list[dict[str, Any]]:

@@ -46,6 +46,7 @@ class Cause(Enum):
     PASSES = "it passes by itself: clear {send}"
     IN_FLIGHT = "when the task that has the keys is over, clear {send}"
     LIMIT = "when there are API calls again, clear {send}"
+    VOLUME = "look at the rows in the audit; where they are right, let the load do more and clear {send}"
     SETTING = "mend the setting, login or permission that the log of {send} names and clear {send}"
     UNREADABLE = "clear {read}, which stages the rows anew"
     NOT_READ = "see the log of {task}, mend what it says and clear it"
@@ -60,6 +61,7 @@ _SETTINGS = frozenset(
     {"TASK_ENDED", "LOGIN_REFUSED", "UNTRUSTED_CERTIFICATE", "UNUSABLE_KEY", "WRONG_ORG", "NO_ORG_ID", "REDIRECTED"}
 )
 _LIMITS = frozenset({"API_BUDGET", "API_FLOOR"})
+VOLUME_GUARD = "VOLUME_GUARD"
 
 
 def ways_on(load: Load, totals: Totals, thresholds: Thresholds) -> list[str]:
@@ -119,6 +121,8 @@ def _of_call(code: str, reason: str | None) -> Cause:
         return Cause.IN_FLIGHT
     if code in _LIMITS:
         return Cause.LIMIT
+    if code == VOLUME_GUARD:
+        return Cause.VOLUME
     return Cause.SETTING if code in _SETTINGS or rule_for(code).handling is Handling.FATAL else Cause.PASSES
 
 

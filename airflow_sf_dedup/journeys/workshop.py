@@ -5,11 +5,11 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property, partial
 
-from airflow_sf_dedup.audit.base import Load
+from airflow_sf_dedup.audit.base import EntryWriter, Load
 from airflow_sf_dedup.core.clock import utc_now
 from airflow_sf_dedup.core.decisions import (
     Ask,
@@ -31,7 +31,9 @@ from airflow_sf_dedup.core.write_modes import WriteMode
 from airflow_sf_dedup.errors import CallError
 from airflow_sf_dedup.journeys.entry_maker import EntryMaker
 from airflow_sf_dedup.journeys.entry_sink import SettlingSink
+from airflow_sf_dedup.journeys.guarded import GuardedClearance, GuardedSink, before_settling, guarded, watched
 from airflow_sf_dedup.journeys.intents import Intents
+from airflow_sf_dedup.journeys.keeping.kept import WithinPlan, kept_to_plan
 from airflow_sf_dedup.journeys.kin_waits import KinWaits
 from airflow_sf_dedup.journeys.lost_answers import ReRead
 from airflow_sf_dedup.journeys.parents import ParentRows
@@ -65,6 +67,7 @@ from airflow_sf_dedup.journeys.settling.writing import Writer
 from airflow_sf_dedup.journeys.stores import Stores
 from airflow_sf_dedup.journeys.task_run import TaskRun
 from airflow_sf_dedup.journeys.upsert import Upsert
+from airflow_sf_dedup.journeys.volume_guard import VolumeGuard
 from airflow_sf_dedup.locks.base import Claimant, KeyScope
 from airflow_sf_dedup.policies.base import Policy, needs_rule_states, other_fields
 from airflow_sf_dedup.salesforce.ports import (
@@ -141,8 +144,9 @@ def nothing_staged(load: Load, rows: Collection[int]) -> Mapping[int, Record]:
 def by_calls(workshop: Workshop) -> Delivery[Record]:
     """Rows travel by calls, each of which answers for its own. A parent of grouped rows is in one call at a time."""
     is_grouped = workshop.load is not None and bool(workshop.load.settings.get("group_by"))
+    call, guard = workshop.org.api.upsert, workshop.volume
     return workshop.senders.by_calls(
-        workshop.org.api.upsert,
+        call if guard is None else watched(call, guard),
         _terms(workshop.part, workshop.org.api),
         Room.of(workshop.org.api),
         itself,
@@ -154,6 +158,17 @@ def by_calls(workshop: Workshop) -> Delivery[Record]:
 def _terms(part: Part, api: ChunkApi) -> Terms:
     """By which key rows are written."""
     return Terms(part.key_rule.field.name, api.repeatable)
+
+
+def _restrained(settlement: Settlement, write: WriteRules, volume: VolumeGuard | None) -> Settlement:
+    """The same settlement, of which what a plan or a limit forbids is not carried out."""
+    if isinstance(write, WithinPlan):
+        kept = kept_to_plan(settlement.carries_out, write, settlement.entries)
+        settlement = replace(settlement, carries_out=kept)
+    if volume is not None:
+        carries_out = guarded(settlement.carries_out, volume)
+        settlement = replace(settlement, carries_out=carries_out, before=before_settling(volume))
+    return settlement
 
 
 @dataclass
@@ -168,6 +183,7 @@ class Workshop:
     :ivar say: takes a line of progress.
     :ivar describe: describes other sObjects; ``None``: the org is asked.
     :ivar write_rules: what may be created, and what may be overwritten; ``None``: everything.
+    :ivar volume: what stops a load that does far more than it should; ``None``: nothing.
     :ivar token: under which keys are claimed; another process goes on with it where a job was left on its way.
     """
 
@@ -185,6 +201,7 @@ class Workshop:
     say: Callable[[str], None] = lambda line: None
     describe: Callable[[str], SObject] | None = None
     write_rules: WriteRules | None = None
+    volume: VolumeGuard | None = None
     token: str = field(default_factory=lambda: str(uuid.uuid4()))
 
     def upsert(self) -> Upsert:
@@ -252,6 +269,7 @@ class Workshop:
     def clearance(self) -> Clearance[Record]:
         """A key that is not unique lets one row create two records: its writes are announced before they are made."""
         cleared: Clearance[Record] = self.asks_first if self.asks_first.write.ask_first else self.guard
+        cleared = cleared if self.volume is None else GuardedClearance(cleared, self.volume)
         if self.org.api.repeatable:
             return cleared
         return Intents(cleared, self.stores.audit, self.part.load_id, self.entries)
@@ -280,9 +298,10 @@ class Workshop:
         return Progress(self.part.rows, calls=lambda: self.org.calls(), say=self.say)
 
     @cached_property
-    def sink(self) -> SettlingSink:
+    def sink(self) -> EntryWriter:
         """Where entries are committed."""
-        return SettlingSink(self.stores.audit, self.keys, self.guard)
+        sink = SettlingSink(self.stores.audit, self.keys, self.guard)
+        return sink if self.volume is None else GuardedSink(sink, self.volume)
 
     @cached_property
     def recorder(self) -> Recorder:
@@ -356,7 +375,7 @@ class Workshop:
             partial(self.stores.audit.rule_waits, part.load_id, part.partition),
             self.clocks.here,
         )
-        return Settlement(
+        settlement = Settlement(
             load_id=part.load_id,
             key_field=key_field,
             naming=self.naming,
@@ -377,6 +396,7 @@ class Workshop:
             sink=self.sink,
             stale_rules=stale_rules,
         )
+        return _restrained(settlement, self.asks_first.write, self.volume)
 
     # -- what earlier tries left ------------------------------------------------------------------------
 

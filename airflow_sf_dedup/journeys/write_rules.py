@@ -19,8 +19,8 @@ def write_rules_of(settings: WriteSettings, described: SObject, key_field: Field
     """
     fields = field_rules_of(settings.field_rules or {}, described, key_field.name)
     rules = WriteRules(fields, WriteMode(settings.mode), keep_before=settings.keep_before)
-    if rules.ask_first and rules.mode.may_create and not key_field.unique:
-        setting = _asked_by(rules)
+    if (rules.ask_first or settings.strict) and rules.mode.may_create and not key_field.unique:
+        setting = _asked_by(rules) if rules.ask_first else "strict"
         raise SettingError(
             f"{setting}: {key_field.name} is not Unique, so that Salesforce would insert a row whose key a record has "
             "come to hold; make the field Unique, or use mode='update_only'",

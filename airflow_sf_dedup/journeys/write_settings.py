@@ -11,6 +11,7 @@ from airflow_sf_dedup.core.field_rules import FieldRule
 from airflow_sf_dedup.core.numeric_settings import MAX_IN_FLIGHT, MAX_LOOKUP_CALLS
 from airflow_sf_dedup.core.record_ids import is_record_id
 from airflow_sf_dedup.core.setting_values import check_choice, check_flag, check_names
+from airflow_sf_dedup.core.volume import VolumeLimits
 from airflow_sf_dedup.core.write_modes import WriteMode
 from airflow_sf_dedup.errors import SettingError
 from airflow_sf_dedup.journeys.field_rules import check_field_rules
@@ -45,6 +46,12 @@ class WriteSettings:
     audit_reports: bool = False
     #: Calls of one task at a time; one where rows are grouped, so that a parent is in one call at a time.
     max_in_flight: int = 2
+    #: What is not in the load's plan is left; the org is asked first who holds the keys.
+    strict: bool = False
+    #: How much the load may do before it stops.
+    max_created: int | None = None
+    max_changed_pct: float | None = None
+    max_blocked_pct: float | None = None
     limits: CallLimits = field(default_factory=CallLimits)
 
     def check(self) -> None:
@@ -67,8 +74,18 @@ class WriteSettings:
         check_choice("audit_values", self.audit_values, tuple(AuditValues))
         check_names("masked_fields", self.masked_fields)
         check_flag("audit_reports", self.audit_reports)
+        check_flag("strict", self.strict)
         MAX_IN_FLIGHT.read(self.max_in_flight)
         MAX_LOOKUP_CALLS.read(self.max_lookup_calls)
+        _ = self.volume_limits
+
+    @property
+    def volume_limits(self) -> VolumeLimits:
+        """How much the load may do before it stops.
+
+        :raises SettingError: one is no number that it may be.
+        """
+        return VolumeLimits(self.max_created, self.max_changed_pct, self.max_blocked_pct)
 
     @property
     def decides(self) -> dict[str, Any]:
@@ -87,7 +104,8 @@ class WriteSettings:
     def asks_first(self) -> bool:
         """Whether the org is asked who holds the keys before rows are sent."""
         return (
-            self.mode != WriteMode.UPSERT
+            self.strict
+            or self.mode != WriteMode.UPSERT
             or self.keep_before
             or any(rule != FieldRule.ALWAYS for rule in (self.field_rules or {}).values())
         )

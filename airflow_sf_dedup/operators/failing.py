@@ -17,16 +17,18 @@ from airflow_sf_dedup.errors import (
     RepeatsRefusedError,
     SettingError,
     StagingError,
+    VolumeGuardError,
 )
 
 #: A person has to change something before the same task can succeed; after a limit of its own, or when it has
-#: waited for keys in vain, to clear it.
+#: waited for keys in vain, to clear it; after its guard on volume, to look.
 NEEDS_A_PERSON = (
     SettingError,
     LoginRefusedError,
     PermissionRefusedError,
     StagingError,
     OwnLimitReachedError,
+    VolumeGuardError,
     PutOffError,
     RepeatsRefusedError,
 )

@@ -45,6 +45,10 @@ class SalesforcePartitionOperator(ChecksParameters, HidesRows, BaseOperator):
         same new key at once then create two records.
     :param salesforce_conn_id: connection of type ``salesforce_dedup`` or ``salesforce``. (templated)
     :param audit_conn_id: connection to the audit's PostgreSQL; without it an embedded file. (templated)
+    :param plan: what ``SalesforcePlanOperator`` returned, or its ``plan_id``: the audit says row by row where the load
+        differs from it. (templated)
+    :param strict: with ``plan``, leave what is beyond it, ``skipped`` with the reason ``beyond_plan``, before it is
+        written; and begin nothing where the source or what decides on its rows is not what was planned.
     :param on_duplicate: the policy of the upsert tasks, only to be checked before anything is staged: it may name
         fields that the load does not carry. (templated)
     :param masked_fields: of the upsert tasks, likewise.
@@ -66,6 +70,7 @@ class SalesforcePartitionOperator(ChecksParameters, HidesRows, BaseOperator):
         "salesforce_conn_id",
         "audit_conn_id",
         "on_duplicate",
+        "plan",
     )
     ui_color = "#d6ecff"
 
@@ -84,6 +89,8 @@ class SalesforcePartitionOperator(ChecksParameters, HidesRows, BaseOperator):
         allow_non_unique_key: bool = False,
         salesforce_conn_id: str = "salesforce_default",
         audit_conn_id: str | None = None,
+        plan: Any = None,
+        strict: bool = False,
         on_duplicate: Any = "ask_reviewer",
         masked_fields: Sequence[str] = (),
         audit_reports: bool = False,
@@ -110,6 +117,8 @@ class SalesforcePartitionOperator(ChecksParameters, HidesRows, BaseOperator):
         self.allow_non_unique_key = allow_non_unique_key
         self.salesforce_conn_id = salesforce_conn_id
         self.audit_conn_id = audit_conn_id
+        self.plan = plan
+        self.strict = strict
         self.on_duplicate = on_duplicate
         self.masked_fields = masked_fields
         self.audit_reports = audit_reports
@@ -151,5 +160,6 @@ class SalesforcePartitionOperator(ChecksParameters, HidesRows, BaseOperator):
             allow_non_unique_key=self.allow_non_unique_key,
             salesforce_conn_id=self.salesforce_conn_id,
             audit_conn_id=self.audit_conn_id,
+            plan=self.plan,
             write=write_settings_of(vars(self)),
         )

@@ -42,7 +42,9 @@ _FIXED_AUDIT = {"trigger_rule": TriggerRule.ALL_DONE}
 #: What the group itself says, so that nobody else can.
 _WIRED = frozenset({"task_id", "partition", "records", "upserts"})
 #: What the upsert task knows too, and needs with ``records`` only.
-_WITH_RECORDS = frozenset({"on_repeat", "newer_than", "twin_fields", "allow_non_unique_key", "staging_path"})
+_WITH_RECORDS = frozenset(
+    {"on_repeat", "newer_than", "twin_fields", "allow_non_unique_key", "staging_path", "plan", "strict"}
+)
 _TASK = parameters(BaseOperator) - _WIRED
 
 

@@ -15,6 +15,7 @@ from airflow_sf_dedup.operators.instance_names import MAP_INDEX_TEMPLATE, outcom
 from airflow_sf_dedup.operators.literal_settings import check_literals, write_settings_of
 from airflow_sf_dedup.operators.outcome import Outcome, Work, judge, push_outcome
 from airflow_sf_dedup.operators.parameters import ChecksParameters
+from airflow_sf_dedup.operators.records_given import load_settings_of
 from airflow_sf_dedup.operators.rescheduling import give_up, wait_or_give_up
 from airflow_sf_dedup.operators.rows import HidesRows, hidden, rows_of
 
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from airflow.sdk.definitions.mappedoperator import OperatorPartial
 
     from airflow_sf_dedup.journeys.collect import Thresholds
-    from airflow_sf_dedup.journeys.load_settings import LoadSettings
     from airflow_sf_dedup.journeys.write_settings import WriteSettings
 
 
@@ -68,6 +68,11 @@ class SalesforceUpsertOperator(ChecksParameters, HidesRows, BaseOperator):
     :param api_budget: API calls that all tasks of the load may make together; what is not sent by then is
         ``not_sent``, and clearing the tasks goes on with it. By default any number.
     :param api_floor_pct: end the run likewise when less than this percentage of the org's daily calls is left.
+    :param max_created: stop before more rows than this create a record, those of all tasks and tries of the load. What
+        was written by then is in the audit, the other rows are ``not_sent`` with the code ``VOLUME_GUARD``.
+    :param max_changed_pct: stop likewise when more than this percentage of the load's rows, and more than 20, change a
+        record, 0 to 100; 0: none may.
+    :param max_blocked_pct: likewise of rows that a duplicate rule keeps out, whatever becomes of them.
     :param claim_timeout: seconds that rows wait for keys which other tasks have in flight, 0 or more. After 15
         the task gives its worker slot back and comes again every half minute; then it is red and names the holder.
     :param sobject: with ``partition`` optional; a mismatch is an error. (templated)
@@ -79,6 +84,8 @@ class SalesforceUpsertOperator(ChecksParameters, HidesRows, BaseOperator):
     :param newer_than: with ``records``, a column that says how new a row is; see
         :class:`~airflow_sf_dedup.operators.partition.SalesforcePartitionOperator`.
     :param twin_fields: with ``records``, fields by which rows with different keys may be one person; likewise.
+    :param plan: with ``records``, what ``SalesforcePlanOperator`` returned, or its id; ``strict``: likewise; see
+        :class:`~airflow_sf_dedup.operators.partition.SalesforcePartitionOperator`. (templated)
     :param staging_path: with ``records``, where the rows wait for a retry. (templated)
     """
 
@@ -91,6 +98,7 @@ class SalesforceUpsertOperator(ChecksParameters, HidesRows, BaseOperator):
         "salesforce_conn_id",
         "audit_conn_id",
         "staging_path",
+        "plan",
     )
     ui_color = "#d6ecff"
 
@@ -115,6 +123,9 @@ class SalesforceUpsertOperator(ChecksParameters, HidesRows, BaseOperator):
         max_in_flight: int = 2,
         api_budget: int | None = None,
         api_floor_pct: float | None = None,
+        max_created: int | None = None,
+        max_changed_pct: float | None = None,
+        max_blocked_pct: float | None = None,
         claim_timeout: float = 1800,
         sobject: str | None = None,
         external_id_field: str | None = None,
@@ -124,6 +135,8 @@ class SalesforceUpsertOperator(ChecksParameters, HidesRows, BaseOperator):
         newer_than: str | None = None,
         twin_fields: Sequence[str] | Sequence[Sequence[str]] | None = None,
         allow_non_unique_key: bool = False,
+        plan: Any = None,
+        strict: bool = False,
         staging_path: str | None = None,
         **kwargs: Any,
     ) -> None:
@@ -147,6 +160,9 @@ class SalesforceUpsertOperator(ChecksParameters, HidesRows, BaseOperator):
         self.max_in_flight = max_in_flight
         self.api_budget = api_budget
         self.api_floor_pct = api_floor_pct
+        self.max_created = max_created
+        self.max_changed_pct = max_changed_pct
+        self.max_blocked_pct = max_blocked_pct
         self.claim_timeout = claim_timeout
         self.sobject = sobject
         self.external_id_field = external_id_field
@@ -156,6 +172,8 @@ class SalesforceUpsertOperator(ChecksParameters, HidesRows, BaseOperator):
         self.newer_than = newer_than
         self.twin_fields = twin_fields
         self.allow_non_unique_key = allow_non_unique_key
+        self.plan = plan
+        self.strict = strict
         self.staging_path = staging_path
         #: Of a mapped task, what its name ends with once it has run.
         self._outcome = ""
@@ -247,7 +265,7 @@ class SalesforceUpsertOperator(ChecksParameters, HidesRows, BaseOperator):
         from airflow_sf_dedup.journeys.beginning import load_id_of
         from airflow_sf_dedup.operators.task_context import beginning_of, session_of, task_run
 
-        rows, settings = rows_of(self.records), self._load_settings()
+        rows, settings = rows_of(self.records), load_settings_of(self, self._write_settings())
         session = session_of(settings.salesforce_conn_id)
         load_id = load_id_of(rows, settings, session.org_id, task_run(context))
         return Work(
@@ -255,25 +273,4 @@ class SalesforceUpsertOperator(ChecksParameters, HidesRows, BaseOperator):
             self.audit_conn_id,
             lambda: session,
             lambda: beginning_of(settings, session, context).begin(rows, settings, load_id),
-        )
-
-    def _load_settings(self) -> LoadSettings:
-        from airflow_sf_dedup.journeys.load_settings import LoadSettings
-
-        if self.sobject is None or self.external_id_field is None:
-            raise SettingError("records needs sobject and external_id_field", setting="sobject")
-        return LoadSettings(
-            sobject=self.sobject,
-            external_id_field=self.external_id_field,
-            partitions=1,
-            on_repeat=self.on_repeat,
-            newer_than=self.newer_than,
-            twin_fields=self.twin_fields,
-            staging_path=self.staging_path,
-            allow_non_unique_key=self.allow_non_unique_key,
-            # A template that became empty does not lead to another org.
-            salesforce_conn_id="salesforce_default" if self.salesforce_conn_id is None else self.salesforce_conn_id,
-            audit_conn_id=self.audit_conn_id,
-            one_task=True,
-            write=self._write_settings(),
         )

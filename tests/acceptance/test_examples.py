@@ -19,6 +19,7 @@ from airflow_sf_dedup.emulator import EmulatedOrg
 from airflow_sf_dedup.testing import run_dag
 from airflow_sf_dedup.testing.airflow_runs import ensure_metadata_database
 from dags_examples.by_case import by_case
+from dags_examples.keep_to_plan import keep_to_plan
 from dags_examples.leads_and_contacts import leads_and_contacts
 from dags_examples.parents_first import parents_first
 from dags_examples.plan_first import plan_first
@@ -70,12 +71,13 @@ def test_airflow_finds_the_dags_and_nothing_else(bag: DagBag) -> None:
         "stale_rules",
         "reported_leads",
         "plan_first",
+        "keep_to_plan",
     }
 
 
 def test_every_task_that_talks_to_the_org_is_retried_as_its_error_says(bag: DagBag) -> None:
     ours = [task for dag in bag.dags.values() for task in dag.tasks if task.task_type.startswith("Salesforce")]
-    assert len(ours) == 55
+    assert len(ours) == 59
     assert {(task.task_id, task.retry_policy) for task in ours} == {
         (task.task_id, SALESFORCE_RETRY_POLICY) for task in ours
     }
@@ -151,6 +153,20 @@ def test_a_file_is_planned_and_nothing_is_written(salesforce_org: EmulatedOrg, t
     [planned] = [ti.xcom_pull(task_ids="plan") for ti in run.get_task_instances()]
     assert planned["actions"] == {"created": 2, "matched_updated": 1}
     assert salesforce_org.records("Lead") == before
+
+
+def test_a_file_is_planned_and_loaded_as_it_was_planned(salesforce_org: EmulatedOrg, tmp_path: Path) -> None:
+    salesforce_org.seed("Lead", [lead(0)])
+    source = write_ndjson(tmp_path / "leads.ndjson", [lead(n, External_Id__c=f"CRM-{n}") for n in range(3)])
+
+    run = run_dag(keep_to_plan(), run_conf={"leads": source})
+
+    assert run.state == "success"
+    [document] = {
+        json.dumps(ti.xcom_pull(task_ids="salesforce_upsert.audit")["plan"]) for ti in run.get_task_instances()
+    }
+    assert (json.loads(document)["as_planned"], json.loads(document)["otherwise"]) == (3, 0)
+    assert len(salesforce_org.records("Lead")) == 3
 
 
 def test_no_report_is_written_when_nothing_waits(salesforce_org: EmulatedOrg, tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ import pytest
 from sqlalchemy import make_url, text
 
 from airflow_sf_dedup.audit.__main__ import main
+from airflow_sf_dedup.audit.base import LoadKind
 from airflow_sf_dedup.audit.sql import SqlAudit
 from airflow_sf_dedup.core.entries import Action
 from airflow_sf_dedup.database.engine import engine_for, writing
@@ -365,3 +366,23 @@ def test_a_database_that_cannot_be_reached_is_said_in_one_line(shell, command):
     assert "audit_conn_id" in err
     assert "127.0.0.1:1/audit cannot be reached" in err
     assert "hunter2" not in err
+
+
+def test_where_a_load_differs_from_its_plan_is_told_row_by_row_without_a_key(url, audit, capsys):
+    plan = a_load(load_id="plan-1", kind=LoadKind.PLAN, digest="d1")
+    load = a_load(load_id="load-1", digest="d2", settings={"plan": "plan-1", "strict": False})
+    for each in (plan, load):
+        audit.open_load(each)
+    audit.remember("plan-1", [an_entry(1), an_entry(2, Action.UPDATED, record_id="00Q1")])
+    audit.remember("load-1", [an_entry(1), an_entry(2, Action.SKIPPED, reason="beyond_plan"), an_entry(3)])
+
+    assert main(["differences", "--load", "load-1", "--url", url]) == 0
+    said = capsys.readouterr().out
+    assert "1 rows ended as planned, 2 otherwise" in said
+    assert "the source, or what decides on its rows, is not what was planned" in said
+    assert "row 2: otherwise: planned updated 00Q1, became skipped beyond_plan" in said
+    assert "row 3: new: planned nothing, became created" in said
+    assert "key-" not in said
+
+    assert main(["differences", "--load", "plan-1", "--url", url]) == 1
+    assert "it was given none" in capsys.readouterr().out

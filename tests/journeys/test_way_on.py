@@ -40,6 +40,7 @@ CAUSES = {
     "another task": ((Action.NOT_SENT, None, "key_in_flight"), Cause.IN_FLIGHT),
     "no calls left": ((Action.NOT_SENT, "API_BUDGET", "call_failed"), Cause.LIMIT),
     "the floor": ((Action.NOT_SENT, "API_FLOOR", "not_begun"), Cause.LIMIT),
+    "the guard on volume": ((Action.NOT_SENT, "VOLUME_GUARD", "call_failed"), Cause.VOLUME),
     "the login": ((Action.NOT_SENT, "INVALID_GRANT", "not_begun"), Cause.SETTING),
     "a setting": ((Action.NOT_SENT, "TASK_ENDED", "not_begun"), Cause.SETTING),
     "staged rows are gone": ((Action.UNKNOWN, "NO_ENTRY", "staged_row_unreadable"), Cause.UNREADABLE),

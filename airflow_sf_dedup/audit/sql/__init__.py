@@ -15,17 +15,20 @@ from airflow_sf_dedup.audit.sql.entry_writer import SqlEntryWriter
 from airflow_sf_dedup.audit.sql.keeper import SqlKeeper
 from airflow_sf_dedup.audit.sql.load_reader import SqlLoadReader
 from airflow_sf_dedup.audit.sql.load_writer import SqlLoadWriter
+from airflow_sf_dedup.audit.sql.plan_reader import SqlPlanReader
 from airflow_sf_dedup.audit.sql.report_writer import SqlReportWriter
 from airflow_sf_dedup.audit.sql.reverts import SqlReverts
 from airflow_sf_dedup.audit.sql.row_reader import SqlRowReader
 from airflow_sf_dedup.audit.sql.rule_reader import SqlRuleReader
 from airflow_sf_dedup.audit.sql.totals_reader import SqlTotalsReader
+from airflow_sf_dedup.audit.sql.volume import SqlVolumeCounter
 from airflow_sf_dedup.database.database_errors import place_of
 
 
 class SqlAudit(
     SqlLoadWriter,
     SqlCallCounter,
+    SqlVolumeCounter,
     SqlEntryWriter,
     SqlReportWriter,
     SqlChanges,
@@ -37,6 +40,7 @@ class SqlAudit(
     SqlTotalsReader,
     SqlDetailReader,
     SqlRuleReader,
+    SqlPlanReader,
     SqlKeeper,
 ):
     """All that an audit answers, over one engine.

@@ -41,6 +41,13 @@ class SqlEntryReader(SqlPart):
             yield from page
             page = self._page(conditions, after=page[-1].row_number, size=page_size)
 
+    def entries_of(self, load_id: str, rows: Iterable[int]) -> Mapping[int, Entry]:
+        """Row number to entry, with matches and kept values, of those of some thousand rows that have one."""
+        numbers = list(rows)
+        conditions = (*entries_of(load_id), among(self.engine.dialect, tables.entry.c.row_number, numbers))
+        page = self._page(conditions, after=-1, size=len(numbers)) if numbers else []
+        return {entry.row_number: entry for entry in page}
+
     def _page(self, conditions: Sequence[ColumnElement[bool]], *, after: int, size: int) -> list[Entry]:
         query = (
             select(tables.entry)

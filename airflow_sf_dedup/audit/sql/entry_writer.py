@@ -18,7 +18,9 @@ from airflow_sf_dedup.audit.sql.rows import (
     payload_rows,
     rule_wait_rows,
 )
+from airflow_sf_dedup.audit.sql.volume import add_volumes
 from airflow_sf_dedup.core.entries import Action, Entry
+from airflow_sf_dedup.core.volume import Volume, volume_of
 from airflow_sf_dedup.database import tables
 from airflow_sf_dedup.database.bulk import among, insert_rows
 from airflow_sf_dedup.database.engine import writing
@@ -42,25 +44,38 @@ class SqlEntryWriter(SqlPart):
         ):
             with attempt, writing(self.engine) as connection:
                 hold_load(connection, load_id)
-                kept = _make_room(connection, load_id, decided)
-                _insert(connection, load_id, [decided[row] for row in decided if row not in kept])
+                kept, gone = _make_room(connection, load_id, decided)
+                written = [decided[row] for row in decided if row not in kept]
+                _insert(connection, load_id, written)
+                add_volumes(connection, load_id, [*gone, *map(_counted, written)])
 
 
-def _make_room(connection: Connection, load_id: str, decided: Mapping[int, Entry]) -> set[int]:
-    """Delete the entries that these replace, with what hangs on them; answer the rows whose entry stays."""
+def _counted(entry: Entry) -> tuple[int, Volume]:
+    return entry.partition, volume_of(entry.action, entry.error_code)
+
+
+def _make_room(
+    connection: Connection, load_id: str, decided: Mapping[int, Entry]
+) -> tuple[set[int], list[tuple[int, Volume]]]:
+    """Delete the entries that these replace, with what hangs on them.
+
+    :returns: the rows whose entry stays; and what no longer counts, by partition.
+    """
     columns = tables.entry.c
-    query = select(columns.row_number, columns.action).where(
+    query = select(columns.row_number, columns.action, columns.error_code, columns.partition).where(
         columns.load_id == load_id, among(connection.dialect, columns.row_number, decided)
     )
     found = connection.execute(query.order_by(columns.row_number).with_for_update()).all()
-    replaced = [row for row, action in found if may_be_replaced(Action(action), decided[row])]
+    gone = [each for each in found if may_be_replaced(Action(each.action), decided[each.row_number])]
+    replaced = [each.row_number for each in gone]
     if replaced:
         connection.execute(
             delete(tables.entry).where(
                 columns.load_id == load_id, among(connection.dialect, columns.row_number, replaced)
             )
         )
-    return {row for row, _ in found}.difference(replaced)
+    counted = [(each.partition, -volume_of(Action(each.action), each.error_code)) for each in gone]
+    return {each.row_number for each in found}.difference(replaced), counted
 
 
 def _insert(connection: Connection, load_id: str, entries: Sequence[Entry]) -> None:

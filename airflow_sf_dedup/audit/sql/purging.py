@@ -25,6 +25,7 @@ _OF_A_LOAD = (
     tables.rule_report,
     tables.event,
     tables.call_count,
+    tables.volume,
     tables.key_doubt,
     tables.change,
     tables.revert,

@@ -24,6 +24,7 @@ class RowsDigest:
             settings.on_repeat,
             (settings.newer_than or "").lower(),
             repr(read_policy(settings.write.on_duplicate)),
+            *([settings.write.decides] if settings.write.decides else []),
         ]
         self._digest = hashlib.blake2b(digest_of(parts), digest_size=16)
 

@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from airflow_sf_dedup.audit.base import AuditReader, Load, LoadKind
-from airflow_sf_dedup.core.entries import Action
-from airflow_sf_dedup.journeys.planning.plan import NOT_IN_SAMPLE
+from airflow_sf_dedup.core.entries import NOT_IN_SAMPLE, Action
 from airflow_sf_dedup.journeys.summary import fitting, summarise
 
 

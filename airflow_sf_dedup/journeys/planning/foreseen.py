@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
 
 from airflow_sf_dedup.core.decisions import Decision, DuplicateCase
 from airflow_sf_dedup.core.entries import Entry
@@ -13,16 +12,7 @@ from airflow_sf_dedup.journeys.settling.blocked import Settling
 from airflow_sf_dedup.journeys.settling.book import Book
 from airflow_sf_dedup.journeys.settling.settlement import CarriesOut
 from airflow_sf_dedup.journeys.settling.updating import UpdatesMatch
-from airflow_sf_dedup.journeys.settling.writing import Way
-
-
-@runtime_checkable
-class Writes(Protocol):
-    """Carries out a decision that writes, and says how."""
-
-    @property
-    def way(self) -> Way:
-        """How it is written, and what the audit says of it."""
+from airflow_sf_dedup.journeys.settling.writing import Way, Writes, written_to
 
 
 @dataclass(frozen=True)
@@ -44,12 +34,6 @@ class Foresees:
 
     def _entry(self, item: Settling) -> Entry:
         return self.entries.blocked(item.case, self.way.action, self.way.done(item), record_id=written_to(item))
-
-
-def written_to(item: Settling) -> str | None:
-    """The record that a decision would write to; ``None``: a new one, or whichever holds the key."""
-    decision = item.decided.decision
-    return getattr(decision, "record_id", None) if hasattr(decision, "fields") else None
 
 
 def foreseeing(

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import groupby, islice
 
-from airflow_sf_dedup.core.entries import WRITTEN, Action, Entry
+from airflow_sf_dedup.core.entries import NOT_IN_SAMPLE, WRITTEN, Action, Entry
 from airflow_sf_dedup.core.keys import KeyRule
 from airflow_sf_dedup.core.records import Record
 from airflow_sf_dedup.journeys.planning.foreseen import foreseeing
@@ -18,9 +18,6 @@ from airflow_sf_dedup.journeys.sending.watermarks import STALE, is_older
 from airflow_sf_dedup.journeys.upsert import SETTLE_TOGETHER
 from airflow_sf_dedup.journeys.workshop import Workshop
 from airflow_sf_dedup.locks.base import Standing
-
-#: Why a row was not looked at: only a part of the rows was planned.
-NOT_IN_SAMPLE = "not_in_sample"
 
 
 @dataclass

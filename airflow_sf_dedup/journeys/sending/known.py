@@ -11,10 +11,10 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from airflow_sf_dedup.core.entries import Action
+from airflow_sf_dedup.core.entries import BEYOND_PLAN, Action, MatchEntry
 from airflow_sf_dedup.core.field_rules import FIELDS_KEPT, FieldRules, Sharing
 from airflow_sf_dedup.core.known_record import KnownRecord
-from airflow_sf_dedup.core.outcomes import Failed, KeyHeldByMany, Saved
+from airflow_sf_dedup.core.outcomes import DuplicatesFound, Failed, KeyHeldByMany, Saved
 from airflow_sf_dedup.core.records import Record
 from airflow_sf_dedup.core.write_modes import KEY_EXISTS, WriteMode
 from airflow_sf_dedup.journeys.sending.clearance import Clearance, Cleared, Dropped, granted
@@ -34,11 +34,20 @@ class LeftAlone:
     record_id: str | None = None
     #: Fields in which it keeps its own values.
     kept: tuple[str, ...] = ()
+    #: What a plan found of it.
+    error_code: str | None = None
+    matches: tuple[MatchEntry, ...] = ()
 
     @property
     def told(self) -> Mapping[str, Any]:
         """What the row's entry says of it."""
-        return {"reason": self.reason, "record_id": self.record_id, "error_fields": self.kept}
+        return {
+            "reason": self.reason,
+            "record_id": self.record_id,
+            "error_fields": self.kept,
+            "error_code": self.error_code,
+            "matches": self.matches,
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +95,9 @@ class WriteRules:
         """Whether how a row is sent depends on what the org has, or that is to be kept."""
         return self.mode is not WriteMode.UPSERT or not self.rules.is_plain or self.keep_before
 
+    def meet(self, rows: Sequence[Record]) -> None:
+        """Told rows before it is asked about each of them."""
+
     def fields_to_read(self, rows: Sequence[Record]) -> frozenset[str]:
         """What of the records is asked for."""
         names = {name for row in rows for name in row.carried} if self.rules.need_values and self._updates else set()
@@ -103,8 +115,10 @@ class WriteRules:
         """The row, to be inserted."""
         return _known(row, self.rules.on_create(row.carried), None)
 
-    def decide(self, row: Record, before: Before) -> Record | LeftAlone | KeyHeldByMany:
-        """How the row is sent: written to the record or inserted, or why it is not."""
+    def decide(self, row: Record, before: Before) -> Record | LeftAlone | KeyHeldByMany | DuplicatesFound:
+        """How the row is sent: written to the record or inserted, or why it is not; or what keeps it out, so that it
+        goes to the policy without being sent.
+        """
         holders = before.holders.get(row.key, ())
         if not holders:
             return self.as_new(row) if self.mode.may_create else LeftAlone(Action.NOT_FOUND)
@@ -151,6 +165,7 @@ class AsksFirst:
         asked = [each.row for each in granted(cleared)]
         if not asked:
             return cleared
+        self.write.meet(asked)
         fields = self.write.fields_to_read(asked) | self.keeper.fields_to_read(asked)
         before = read_before(self.reader, self.sobject, [row.key for row in asked], fields)
         decided = [self._decided(each, before) if isinstance(each, UnderWay) else each for each in cleared]
@@ -161,7 +176,7 @@ class AsksFirst:
         decided = self.write.decide(each.row, before)
         if isinstance(decided, Record):
             return each.of(self._perhaps_own(decided) if each.in_doubt else decided)
-        if isinstance(decided, KeyHeldByMany):
+        if isinstance(decided, KeyHeldByMany | DuplicatesFound):
             self._told.append(Answered(each, decided))
         elif each.in_doubt and decided.record_id:
             self._told.append(self._doubted(each, decided, decided.record_id))
@@ -176,7 +191,7 @@ class AsksFirst:
 
     def _doubted(self, each: UnderWay[Record], left: LeftAlone, record_id: str) -> Answered[Record]:
         """A row that need not be sent, and may have been: a re-read tells whether its own call wrote the record."""
-        if left.reason == KEY_EXISTS:
+        if left.reason in (KEY_EXISTS, BEYOND_PLAN):
             refused = Failed("DUPLICATE_VALUE", "a record holds the key", in_doubt=True)
             return Answered(each.of(self.write.as_new(each.row)), refused)
         return Answered(each, Saved(record_id, None))
@@ -220,6 +235,7 @@ class HoldersMet:
             yield from ((each, None) for each in rows)
             return
         asked = [each.row for each in rows]
+        self.write.meet(asked)
         fields = self.write.fields_to_read(asked) | self.keeper.fields_to_read(asked)
         before = with_values(self.reader, self.sobject, holders, fields)
         decisions = [self.write.decide(row, before) for row in asked]

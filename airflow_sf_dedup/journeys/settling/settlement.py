@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Protocol
@@ -55,6 +55,8 @@ class Settlement:
     sink: EntryWriter
     stale_rules: StaleRules
     is_fresh: bool = False
+    #: Told the rows before anything is asked or written for them; a ``CallError`` of it gives them up.
+    before: Callable[[Sequence[Blocked]], None] = lambda rows: None
     _contested: list[Answered[Record]] = field(default_factory=list, init=False)
 
     def settle(self, blocked: Sequence[Blocked]) -> list[Entry]:
@@ -65,6 +67,7 @@ class Settlement:
         book = Book(blocked, partial(self.sink.remember, self.load_id))
         cases: dict[int, DuplicateCase] = {}
         try:
+            self.before(blocked)
             asks_anew = needs_fresh_rules(self.policy) and not self.is_fresh
             rows = self._name(unnamed(blocked) if asks_anew else blocked, book)
             book.read_at = utc_now()

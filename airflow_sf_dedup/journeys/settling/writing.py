@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from airflow_sf_dedup.core.changes import Change
 from airflow_sf_dedup.core.decisions import DuplicateCase
@@ -68,6 +68,21 @@ class Way(Protocol):
 
     def release(self, items: Iterable[Settling]) -> None:
         """Let go of what was claimed for decisions that were surely not carried out."""
+
+
+@runtime_checkable
+class Writes(Protocol):
+    """Carries out a decision that writes, and says how."""
+
+    @property
+    def way(self) -> Way:
+        """How it is written, and what the audit says of it."""
+
+
+def written_to(item: Settling) -> str | None:
+    """The record that a decision would write to; ``None``: a new one, or whichever holds the key."""
+    decision = item.decided.decision
+    return getattr(decision, "record_id", None) if hasattr(decision, "fields") else None
 
 
 @dataclass(frozen=True)

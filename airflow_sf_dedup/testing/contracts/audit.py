@@ -24,9 +24,11 @@ from airflow_sf_dedup.audit.base import (
     SentAgain,
     WaitedForRules,
 )
-from airflow_sf_dedup.core.entries import UNSETTLED, Action, Entry, MatchEntry
+from airflow_sf_dedup.core.entries import NOT_IN_SAMPLE, UNSETTLED, Action, Entry, MatchEntry
+from airflow_sf_dedup.core.plan_differences import Departure
 from airflow_sf_dedup.core.rule_reports import RuleReport
 from airflow_sf_dedup.core.rule_waits import RuleWait
+from airflow_sf_dedup.core.volume import Volume
 
 # ruff: noqa: S101
 
@@ -106,6 +108,113 @@ class AuditContract:
         load = a_load(policy="update_existing | ask_reviewer", api="collections", partitions=8, predicted_calls=41)
         audit.open_load(load)
         assert audit.load(load.load_id) == load
+
+    def test_what_a_load_creates_changes_and_has_blocked_is_what_its_entries_say(
+        self, audit: KeptAudit, load: Load
+    ) -> None:
+        refused = {"error_code": "DUPLICATES_DETECTED"}
+        audit.remember(
+            load.load_id,
+            [
+                an_entry(1, Action.CREATED, partition=0),
+                an_entry(2, Action.UPDATED, partition=0),
+                an_entry(3, Action.FAILED, partition=0, **refused),
+                an_entry(4, Action.FAILED, partition=0, **refused),
+                an_entry(5, Action.MATCHED_UPDATED, partition=1, **refused),
+                an_entry(6, Action.SAVED_ANYWAY, partition=1, **refused),
+                an_entry(7, Action.INVALID),
+            ],
+        )
+        expected = {0: Volume(created=1, changed=1, blocked=2), 1: Volume(created=1, changed=1, blocked=2)}
+        assert audit.volumes(load.load_id) == expected
+
+        # A later try: one is settled, one fails for another reason, and what was settled stays.
+        audit.remember(
+            load.load_id,
+            [
+                an_entry(1, Action.UPDATED, partition=0),
+                an_entry(3, Action.AWAITING_REVIEW, partition=0, **refused),
+                an_entry(4, Action.FAILED, partition=0, error_code="INVALID_FIELD"),
+            ],
+        )
+        assert audit.volumes(load.load_id)[0] == Volume(created=1, changed=1, blocked=1)
+
+    def test_blocked_rows_without_an_entry_are_said_beside_the_others(self, audit: KeptAudit, load: Load) -> None:
+        audit.note_waiting(load.load_id, 0, 7)
+        audit.remember(load.load_id, [an_entry(1, partition=0)])
+        audit.note_waiting(load.load_id, 0, 5)
+        assert audit.volumes(load.load_id) == {0: Volume(created=1, waiting=5)}
+        with pytest.raises(LoadMissingError):
+            audit.note_waiting("never-opened", 0, 1)
+
+    def test_tasks_that_write_at_once_count_together(self, audit: KeptAudit, load: Load) -> None:
+        def write(number: int) -> None:
+            audit.remember(load.load_id, [an_entry(number, partition=0), an_entry(100 + number, partition=1)])
+
+        with ThreadPoolExecutor(4) as pool:
+            list(pool.map(write, range(1, 21)))
+        assert audit.volumes(load.load_id) == {0: Volume(created=20), 1: Volume(created=20)}
+
+    def test_a_load_is_compared_with_its_plan_row_by_row(self, audit: KeptAudit, load: Load) -> None:
+        plan = a_load(kind=LoadKind.PLAN)
+        audit.open_load(plan)
+        audit.remember(
+            plan.load_id,
+            [
+                an_entry(1, key="same"),
+                an_entry(2, key="otherwise"),
+                an_entry(3, Action.UPDATED, key="another", record_id="00Q1"),
+                an_entry(4, Action.INVALID, key=None),
+                an_entry(5, Action.SUPERSEDED, key="twice"),
+                an_entry(6, Action.UPDATED, key="twice", record_id="00Q2"),
+                an_entry(7, key="gone"),
+                an_entry(8, Action.NOT_SENT, key="unplanned", reason=NOT_IN_SAMPLE),
+                an_entry(9, Action.NOT_SENT, key="unplanned and gone", reason=NOT_IN_SAMPLE),
+            ],
+        )
+        audit.remember(
+            load.load_id,
+            [
+                an_entry(1, Action.INVALID, key=None),
+                an_entry(2, Action.AWAITING_REVIEW, key="otherwise", reason="several_matches"),
+                an_entry(3, Action.UPDATED, key="another", record_id="00Q9"),
+                an_entry(4, key="same", record_id="00Q3"),
+                an_entry(5, Action.SUPERSEDED, key="twice"),
+                an_entry(6, key="twice", record_id="00Q4"),
+                an_entry(7, key="unplanned"),
+                an_entry(8, key="new"),
+            ],
+        )
+        told = [
+            (each.departure, each.key, each.planned_row, each.row_number, each.planned, each.became)
+            for each in audit.plan_differences(plan.load_id, load.load_id)
+        ]
+        assert told == [
+            (Departure.OTHERWISE, "otherwise", 2, 2, Action.CREATED, Action.AWAITING_REVIEW),
+            (Departure.OTHER_RECORD, "another", 3, 3, Action.UPDATED, Action.UPDATED),
+            (Departure.OTHERWISE, "twice", 6, 6, Action.UPDATED, Action.CREATED),
+            (Departure.NEW, "new", None, 8, None, Action.CREATED),
+            (Departure.GONE, "gone", 7, None, Action.CREATED, None),
+        ]
+        compared = audit.compared(plan.load_id, load.load_id)
+        assert (compared.as_planned, compared.unplanned, compared.rows_otherwise) == (3, 1, 5)
+        assert compared.otherwise[None, Action.CREATED] == 1
+        assert compared.otherwise[Action.CREATED, None] == 1
+
+    def test_entries_are_read_by_their_numbers(self, audit: KeptAudit, load: Load) -> None:
+        audit.remember(load.load_id, [an_entry(1), an_entry(2, Action.SKIPPED, matches=(MATCH,)), an_entry(3)])
+        found = audit.entries_of(load.load_id, [2, 3, 99])
+        assert sorted(found) == [2, 3]
+        assert found[2].matches == (MATCH,)
+        assert audit.entries_of(load.load_id, []) == {}
+
+    def test_a_purged_load_has_no_volume(self, audit: KeptAudit) -> None:
+        old = a_load(started_at=BEGIN - timedelta(days=9))
+        audit.open_load(old)
+        audit.remember(old.load_id, [an_entry(1)])
+        audit.update_load(old.load_id, ended_at=BEGIN - timedelta(days=8))
+        audit.purge(BEGIN - timedelta(days=7))
+        assert audit.volumes(old.load_id) == {}
 
     def test_a_row_that_is_not_sent_again_keeps_the_reason_why_it_failed(self, audit: KeptAudit, load: Load) -> None:
         failed = Entry(1, Action.FAILED, BEGIN, error_code="STRING_TOO_LONG")

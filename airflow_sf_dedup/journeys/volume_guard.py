@@ -1,0 +1,130 @@
+"""Does a load create, change or have blocked far more than it should? Asked before each of its writes.
+
+A wrong file, a mapping that lost a column or a rule that somebody switched on last night shows in these numbers long
+before it shows in a single row. What was written by then is in the audit; the other rows are ``not_sent``.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+
+from airflow_sf_dedup.audit.base import Audit, Load, VolumeCounter
+from airflow_sf_dedup.core.entries import Action, Entry
+from airflow_sf_dedup.core.partitioning import PartitionRef
+from airflow_sf_dedup.core.volume import Volume, VolumeLimits, volume_of
+from airflow_sf_dedup.errors import VolumeGuardError
+from airflow_sf_dedup.journeys.keeping.given import plan_of_load
+
+#: Entries that say nothing of what a rule said of the row, unless they have its code.
+_SAYS_NOTHING = (Action.NOT_SENT, Action.UNKNOWN)
+
+
+@dataclass
+class VolumeGuard:
+    """Counts what this task has seen and not written down yet, beside what the audit has of all tasks and tries.
+
+    :ivar rows: of the whole load, of which percentages are.
+    :ivar planned: what a plan foresees of the load, once; ``None``: it has none.
+    :ivar earlier: what an earlier load of the same kind did, in words; blank where there is none.
+    """
+
+    load_id: str
+    partition: int
+    limits: VolumeLimits
+    rows: int
+    audit: VolumeCounter
+    planned: Volume | None = None
+    earlier: Callable[[], str] = lambda: ""
+    #: Row number to what its call answered, until its entry is committed.
+    _seen: dict[int, Volume] = field(default_factory=dict, init=False)
+    #: The threads of calls see answers, the task's own asks what they add up to.
+    _lock: threading.Lock = field(default_factory=threading.Lock, init=False)
+    #: What was said of blocked rows without an entry. ``None``: nothing by this try, and what an earlier one said of
+    #: them holds, so that a load that was stopped by them is stopped again before it sends them again.
+    _said: int | None = field(default=None, init=False)
+
+    def check(self, more: Volume = Volume()) -> None:  # noqa: B008 - a frozen value
+        """Ask before something is written; one or two small statements, no API call.
+
+        :param more: what is about to be written.
+        :raises VolumeGuardError: with it the load would exceed a limit, or has done so already.
+        """
+        if self.planned is not None and self._said is None:
+            self._refuse(self.planned, Volume(), by_plan=True)
+        self._say()
+        volumes = self.audit.volumes(self.load_id)
+        own = volumes.get(self.partition, Volume())
+        self._refuse(self._done(volumes, own), more)
+        if self._said is None:
+            self._said = own.waiting
+
+    def see(self, seen: Mapping[int, Volume]) -> None:
+        """Take in what a call answered, by row number; from any thread."""
+        with self._lock:
+            self._seen.update(seen)
+
+    def settle(self, entries: Iterable[Entry]) -> None:
+        """These are about to be committed, and count from then on by themselves."""
+        with self._lock:
+            for entry in entries:
+                if entry.action not in _SAYS_NOTHING or volume_of(entry.action, entry.error_code).blocked:
+                    self._seen.pop(entry.row_number, None)
+        self._say()
+
+    def _done(self, volumes: Mapping[int, Volume], own: Volume) -> Volume:
+        others = sum((each for partition, each in volumes.items() if partition != self.partition), Volume())
+        with self._lock:
+            here = sum(self._seen.values(), Volume(own.created, own.changed, own.blocked))
+        return others + here + Volume(waiting=own.waiting if self._said is None else 0)
+
+    def _refuse(self, done: Volume, more: Volume, *, by_plan: bool = False) -> None:
+        exceeded = self.limits.exceeded(done + more, self.rows)
+        if exceeded is not None:
+            saw = _in_words(done, more, self.rows, by_plan=by_plan)
+            raise VolumeGuardError(exceeded, saw, earlier=self.earlier())
+
+    def _say(self) -> None:
+        """Other tasks of the load count the blocked rows of this one, whose entries may be long in coming."""
+        with self._lock:
+            waiting = sum(each.blocked for each in self._seen.values())
+        if self._said is not None and waiting != self._said:
+            self.audit.note_waiting(self.load_id, self.partition, waiting)
+            self._said = waiting
+
+
+def _in_words(done: Volume, more: Volume, rows: int, *, by_plan: bool) -> str:
+    """What the guard saw."""
+    if by_plan:
+        return f"the plan foresees {done} of {rows:,} rows"
+    next_call = f", and the next call would add {more}" if more != Volume() else ""
+    return f"the load has {done} of {rows:,} rows{next_call}"
+
+
+def volume_guard_of(limits: VolumeLimits, audit: Audit, ref: PartitionRef) -> VolumeGuard | None:
+    """The guard of one partition of a load; ``None``: nothing is limited."""
+    load = audit.load(ref.load_id) if limits else None
+    if load is None:
+        return None
+    given = plan_of_load(load)
+    return VolumeGuard(
+        load.load_id,
+        ref.partition,
+        limits,
+        # The partition task has read the whole source by then.
+        rows=load.rows_read or ref.rows,
+        audit=audit,
+        planned=sum(audit.volumes(given.plan_id).values(), Volume()) if given else None,
+        earlier=partial(_earlier, audit, load),
+    )
+
+
+def _earlier(audit: Audit, load: Load) -> str:
+    """What the latest load of the same task did."""
+    latest = audit.latest_sent(load.org_id, load.sobject, load.external_id_field, made_by=(load.dag_id, load.task_id))
+    if latest is None:
+        return ""
+    volume = sum(audit.volumes(latest.load_id).values(), Volume())
+    return f"the latest load of this task had {volume} of {latest.rows_read or 0:,}"
