@@ -32,6 +32,9 @@ _NAMED = re.compile(r"match_on\((.+)\)")
 #: What no query can carry, as its text travels in XML: a key with it would never be found again.
 _NOT_ASKED_FOR = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 
+#: The Greek letter whose lower case is another one at the end of a word.
+_BY_ITS_PLACE = "\N{GREEK CAPITAL LETTER SIGMA}"
+
 
 def match_name(names: Iterable[str]) -> str:
     """What stands where the name of an external-ID field would: ``match_on(Company, Email)``, in whatever order."""
@@ -177,12 +180,13 @@ def _stored_part(part: KeyRule, value: Any) -> str:
 
 
 def _in_lower_case(text: str) -> str:
-    """The text in lower case, but for letters whose other case is not one letter or leads to another one: the org may
-    tell these apart, and must be asked for what stands there.
+    """The text in lower case, but for letters whose other case is not one letter, leads to another one, or depends on
+    the letters beside it: the org may tell these apart, and must be asked for what stands there.
     """
     return text.lower() if text.isascii() else "".join(map(_lowered, text))
 
 
 def _lowered(letter: str) -> str:
     lower = letter.lower()
-    return lower if lower.upper() == letter.upper() and len(lower) == 1 else letter
+    is_plain = len(lower) == 1 and lower.upper() == letter.upper() and letter not in _BY_ITS_PLACE
+    return lower if is_plain else letter
