@@ -73,7 +73,7 @@ class SalesforceUpsertOperator(ChecksParameters, HidesRows, BaseOperator):
         the task gives its worker slot back and comes again every half minute; then it is red and names the holder.
     :param sobject: with ``partition`` optional; a mismatch is an error. (templated)
     :param external_id_field: likewise. (templated)
-    :param match_on: likewise; instead of ``external_id_field``, names of fields whose values together identify a row.
+    :param match_on: likewise; in its place, names of fields whose values together identify a row.
     :param salesforce_conn_id: likewise; ``salesforce_default`` with ``records``. (templated)
     :param audit_conn_id: likewise; without one an embedded file. (templated)
     :param on_repeat: with ``records``, what happens to rows of the same key.
@@ -239,9 +239,8 @@ class SalesforceUpsertOperator(ChecksParameters, HidesRows, BaseOperator):
         from airflow_sf_dedup.hooks.salesforce import SalesforceDedupHook
         from airflow_sf_dedup.operators.references import read_reference
 
-        repeated = ("sobject", "salesforce_conn_id", "audit_conn_id")
-        key = {"external_id_field": named_key(self.external_id_field, self.match_on)}
-        given = {**key, **{name: getattr(self, name) for name in repeated}}
+        given = {name: getattr(self, name) for name in ("sobject", "salesforce_conn_id", "audit_conn_id")}
+        given["external_id_field"] = named_key(self.external_id_field, self.match_on)
         ref = read_reference(self.partition, given=given, task=self, context=context)
         hook = SalesforceDedupHook(ref.salesforce_conn_id)
         return Work(ref.load_id, ref.audit_conn_id, hook.get_conn, lambda: [ref], ref.partition)
@@ -274,7 +273,6 @@ class SalesforceUpsertOperator(ChecksParameters, HidesRows, BaseOperator):
             twin_fields=self.twin_fields,
             staging_path=self.staging_path,
             allow_non_unique_key=self.allow_non_unique_key,
-            # A template that became empty does not lead to another org.
             salesforce_conn_id="salesforce_default" if self.salesforce_conn_id is None else self.salesforce_conn_id,
             audit_conn_id=self.audit_conn_id,
             one_task=True,
