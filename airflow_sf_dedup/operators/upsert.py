@@ -273,6 +273,7 @@ class SalesforceUpsertOperator(ChecksParameters, HidesRows, BaseOperator):
             twin_fields=self.twin_fields,
             staging_path=self.staging_path,
             allow_non_unique_key=self.allow_non_unique_key,
+            # A template that became empty does not lead to another org.
             salesforce_conn_id="salesforce_default" if self.salesforce_conn_id is None else self.salesforce_conn_id,
             audit_conn_id=self.audit_conn_id,
             one_task=True,
