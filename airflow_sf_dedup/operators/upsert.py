@@ -78,8 +78,7 @@ class SalesforceUpsertOperator(ChecksParameters, HidesRows, BaseOperator):
     :param audit_conn_id: likewise; without one an embedded file. (templated)
     :param on_repeat: with ``records``, what happens to rows of the same key.
     :param allow_non_unique_key: with ``records``, accept an External ID that is not Unique.
-    :param newer_than: with ``records``, a column that says how new a row is; see
-        :class:`~airflow_sf_dedup.operators.partition.SalesforcePartitionOperator`.
+    :param newer_than: with ``records``, a column that says how new a row is, as in a partition task.
     :param twin_fields: with ``records``, fields by which rows with different keys may be one person; likewise.
     :param staging_path: with ``records``, where the rows wait for a retry. (templated)
     """
