@@ -33,7 +33,7 @@ def salesforce_upsert(
     *,
     source: Any,
     sobject: str,
-    external_id_field: str,
+    external_id_field: str | None = None,
     group_id: str = "salesforce_upsert",
     **settings: Any,
 ) -> XComArg:
@@ -57,7 +57,9 @@ def salesforce_upsert(
     :raises TypeError: there is no such parameter; names the nearest.
     :raises SettingError: the policy or a number cannot be what it says.
     """
-    names = {"source": source, "sobject": sobject, "external_id_field": external_id_field}
+    names = {"source": source, "sobject": sobject}
+    if external_id_field is not None:
+        names["external_id_field"] = external_id_field
     shares = share_out({**names, **settings})
     with TaskGroup(group_id=group_id, **shares.group) as group:
         said = {**group.dag.default_args, **group.default_args}

@@ -233,6 +233,8 @@ class DuplicateCase:
     rules: tuple[str | None, ...] = ()
     #: Each duplicate rule of the sObject, in lower case, to whether the org calls it active; ``None``: nobody said.
     rule_states: Mapping[str, bool] | None = None
+    #: The fields whose values are the key, where no record carries it in a field: there is nothing to stamp.
+    match_fields: tuple[str, ...] = ()
     #: How often the row has waited in this load for rules that were switched off.
     rule_waits: int = 0
     #: The sObject with the fields that the user sees; ``None``: nobody said.
@@ -247,6 +249,11 @@ class DuplicateCase:
     def without(self, decided: Decided, reason: str, *, sent: bool = True) -> DuplicateCase:
         """The case once a decision could not be carried out; its policy is not asked again."""
         return replace(self, refused=(*self.refused, Refused(decided.by, reason, sent)))
+
+    @property
+    def key_fields(self) -> tuple[str, ...]:
+        """The fields of which a record's key is made."""
+        return self.match_fields or (self.external_id_field,)
 
     @property
     def matches_that_count(self) -> tuple[MatchedRecord, ...]:
@@ -368,7 +375,7 @@ def _why_not_from_bin(case: DuplicateCase) -> str | None:
         return "match_merged_away"
     if len({record.record_id for record in found}) > 1:
         return "several_matches"
-    is_read = case.external_id_field in found[0].values
+    is_read = found[0].values.keys() >= {*case.key_fields}
     return _why_not_this_one(found[0], case) or (None if is_read else "match_unreadable")
 
 

@@ -44,6 +44,8 @@ class FieldRules:
     """The rules of one load.
 
     :ivar key_field: always sent; no rule is about it.
+    :ivar match_fields: whose values are the key, where no field carries it: they make new records, and are what a
+        record that holds the key has already. No rule is about them.
     :ivar rules: by the names, in lower case, under which rows carry a field.
     :ivar others: of all other fields.
     :ivar field_of: the field that a name of a row means; ``None``: it means none.
@@ -53,6 +55,7 @@ class FieldRules:
     rules: Mapping[str, FieldRule] = field(default_factory=dict)
     others: FieldRule = FieldRule.ALWAYS
     field_of: Callable[[str], Field | None] = lambda name: None
+    match_fields: frozenset[str] = frozenset()
 
     @cached_property
     def kinds(self) -> frozenset[FieldRule]:
@@ -62,7 +65,7 @@ class FieldRules:
     @property
     def is_plain(self) -> bool:
         """Every field is written always."""
-        return self.kinds == {FieldRule.ALWAYS}
+        return self.kinds == {FieldRule.ALWAYS} and not self.match_fields
 
     @property
     def need_values(self) -> bool:
@@ -92,10 +95,12 @@ class FieldRules:
         kept = [name for name, value in fields.items() if self._is_kept(name, value, stored)]
         alike = [name for name in kept if self._is_alike(name, fields[name], stored)]
         never = {name for name in fields if self._rule(name) is FieldRule.NEVER}
-        return _shared(fields, {*kept, *never}, tuple(name for name in kept if name not in alike))
+        held_back = {*kept, *never, *(self.match_fields & fields.keys())}
+        return _shared(fields, held_back, tuple(name for name in kept if name not in alike))
 
     def _rule(self, name: str) -> FieldRule:
-        return FieldRule.ALWAYS if name == self.key_field else self.rules.get(name.lower(), self.others)
+        is_key = name == self.key_field or name in self.match_fields
+        return FieldRule.ALWAYS if is_key else self.rules.get(name.lower(), self.others)
 
     def _is_kept(self, name: str, value: Any, stored: Mapping[str, Any]) -> bool:
         rule = self._rule(name)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from math import inf
@@ -63,6 +64,32 @@ class KeyRule:
     def is_number(self) -> bool:
         """Whether the field is of a number type."""
         return self.field.type in NUMBER_TYPES
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The fields of which a record's key is made."""
+        return (self.field.name,)
+
+    @property
+    def is_field(self) -> bool:
+        """Whether records carry the key in a field of their own."""
+        return True
+
+    def read_row(self, value_of: Callable[[str], Any]) -> str:
+        """The normalised key of a row.
+
+        :param value_of: the row's value for the field of a name.
+        :raises UnusableKey: as :meth:`read`.
+        """
+        return self.read(value_of(self.field.name))
+
+    def sent(self, key: str) -> dict[str, Any]:
+        """What a row carries for its key."""
+        return {self.field.name: self.wire_value(key)}
+
+    def fold_record(self, values: Mapping[str, Any]) -> str:
+        """The key of a record, as :meth:`fold_stored` has it."""
+        return self.fold_stored(values.get(self.field.name))
 
     def read(self, value: Any) -> str:
         """The normalised key.

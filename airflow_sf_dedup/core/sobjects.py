@@ -39,6 +39,8 @@ class Field:
     required: bool = False
     #: The field that shows this one as a part of itself: ``Name`` shows ``FirstName``.
     compound: str | None = None
+    #: A query may ask for records by it.
+    filterable: bool = True
 
     @property
     def names_a_parent(self) -> bool:
@@ -81,6 +83,7 @@ class Field:
             reference_target=field.get("referenceTargetField") or None,
             required=_is_required(field),
             compound=field.get("compoundFieldName") or None,
+            filterable=bool(field.get("filterable", True)),
         )
 
 

@@ -13,14 +13,17 @@ from airflow_sf_dedup.audit.base import LOOKUP, NOTES_BEGINNINGS, ONE_TASK, Audi
 from airflow_sf_dedup.audit.report import what_was_read
 from airflow_sf_dedup.core.clock import utc_now
 from airflow_sf_dedup.core.identity import digest_of
+from airflow_sf_dedup.core.keys import KeyRule
+from airflow_sf_dedup.core.match_keys import key_rule_of
 from airflow_sf_dedup.core.partitioning import PartitionRef
-from airflow_sf_dedup.core.sobjects import Field, SObject
+from airflow_sf_dedup.core.sobjects import SObject
 from airflow_sf_dedup.journeys.doubtful import RejectedRows, doubt_of
 from airflow_sf_dedup.journeys.field_settings import masked_names, policy_of
 from airflow_sf_dedup.journeys.history import history_of
 from airflow_sf_dedup.journeys.keeping.given import check_plan, check_same_rows, given_plan, plan_id_of
 from airflow_sf_dedup.journeys.limits import CallLimits, must_be_told
 from airflow_sf_dedup.journeys.load_settings import LoadSettings
+from airflow_sf_dedup.journeys.match_settings import WEAKER
 from airflow_sf_dedup.journeys.partition import partition_source
 from airflow_sf_dedup.journeys.partition_settings import PartitionSettings
 from airflow_sf_dedup.journeys.partitioning.listeners import Listeners
@@ -138,8 +141,8 @@ class Beginning:
                 others[name.lower()] = describe(self.session, name)
             return others[name.lower()]
 
-        def fits(columns: Sequence[str], key_field: Field) -> None:
-            sent[:] = _check_fit(settings.write, sobject, columns, key_field, other).made_of(columns)
+        def fits(columns: Sequence[str], key_rule: KeyRule) -> None:
+            sent[:] = _check_fit(settings.write, sobject, columns, key_rule, other).made_of(columns)
 
         refs = partition_source(
             rows,
@@ -178,6 +181,8 @@ class Beginning:
             raise doubt
         if not refs and rejected.first is None:
             _log.warning("the source has no row: nothing is sent, and the load is green")
+        if settings.write.match_on:
+            _log.warning(WEAKER, load.external_id_field)
         if sent and (warning := lacking(sobject, sent)) is not None:
             _log.warning("%s", warning)
         self._predict(load, rows_together, len(refs), settings.write)
@@ -230,13 +235,13 @@ class Beginning:
                 self.audit.count_call(load_id, round_number=self.task.round_number, budget=None)
 
     def _load(self, load_id: str, sobject: SObject, settings: LoadSettings) -> Load:
-        key_field = sobject.field(settings.external_id_field)
+        key_rule = key_rule_of(sobject, settings.external_id_field)
         return Load(
             load_id=load_id,
             org_id=self.session.org_id,
             sobject=sobject.name,
             # However it is spelled here: the next load of the same field looks for this one.
-            external_id_field=key_field.name if key_field else settings.external_id_field,
+            external_id_field=key_rule.field.name if key_rule else settings.external_id_field,
             dag_id=self.task.dag_id,
             run_id=self.task.run_id,
             task_id=self.task.task_id,
@@ -264,7 +269,7 @@ def _check_fit(
     settings: WriteSettings,
     described: SObject,
     columns: Iterable[str],
-    key_field: Field,
+    key_rule: KeyRule,
     others: Callable[[str], SObject],
 ) -> WriteRules:
     """Whether the settings fit a load that is not staged yet.
@@ -275,7 +280,7 @@ def _check_fit(
     :returns: what may be created and overwritten.
     :raises SettingError: as the upsert task would raise it.
     """
-    policy = policy_of(settings.on_duplicate, described, columns, key_field.name)
-    check_other_fields(policy, described, key_field.name, others)
-    masked_names(settings.masked_fields, described, key_field.name)
-    return write_rules_of(settings, described, key_field)
+    policy = policy_of(settings.on_duplicate, described, columns, key_rule.field.name)
+    check_other_fields(policy, described, key_rule.field.name, others)
+    masked_names(settings.masked_fields, described, *key_rule.names)
+    return write_rules_of(settings, described, key_rule)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from airflow_sf_dedup.core.field_names import FieldName, field_named, nearest_fields
+from airflow_sf_dedup.core.keys import KeyRule
 from airflow_sf_dedup.core.sobjects import Field, SObject
 from airflow_sf_dedup.core.wording import any_of, listed, nearest, shown
 from airflow_sf_dedup.errors import PreflightError
@@ -68,7 +69,9 @@ def _refused(describe: SObject, problems: str) -> PreflightError:
 def _check_header(finder: ColumnFinder, found: Mapping[str, Column | Unwritable], sent: Mapping[str, Column]) -> None:
     """Refuse what may be no header but the first row of a file without one."""
     unknown = sum(isinstance(each, Unwritable) and each.unknown for each in found.values())
-    is_header = 2 * unknown < len(found) or finder.key_field in (column.field for column in sent.values())
+    is_header = 2 * unknown < len(found) or bool(
+        {column.field.name for column in sent.values()}.intersection(finder.key_rule.names)
+    )
     if not unknown or is_header:
         return
     known = len(found) - unknown
@@ -92,13 +95,13 @@ class ColumnFinder:
     """Finds the column that a name stands for, and asks the org whether it can be one.
 
     :param describe: the sObject of the load.
-    :param key_field: by which it is upserted.
+    :param key_rule: by which rows are told apart.
     :param parents: what the org says of parents that columns name.
     :param own_name: what the source itself calls a column, where it was renamed; whoever mends it looks for that.
     """
 
     describe: SObject
-    key_field: Field
+    key_rule: KeyRule
     parents: DescribesParent
     own_name: Callable[[str], str] = str
 
@@ -110,7 +113,7 @@ class ColumnFinder:
             return Unwritable(named if "." in name else "is no field that this user can see", unknown=True)
         field = found.field
         if field.type == "id":
-            return Unwritable(f"is the record id, which an upsert by {self.key_field.name} may not carry: remove it")
+            return Unwritable(f"is the record id, which a load by {self.key_rule.field.name} may not carry: remove it")
         if not (field.createable or field.updateable):
             return Unwritable("is read-only for this user (computed, system-written, or field-level security)")
         if found.parent_field is not None:

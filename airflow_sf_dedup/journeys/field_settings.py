@@ -46,7 +46,7 @@ def check_policy_fields(policy: Policy, described: SObject, columns: Iterable[st
         )
 
 
-def masked_names(masked: Iterable[str], described: SObject, key_field: str) -> frozenset[str]:
+def masked_names(masked: Iterable[str], described: SObject, *key_fields: str) -> frozenset[str]:
     """The names, in lower case, under which rows and records can carry the values that are to be masked.
 
     :param described: all fields that the user sees: one that this load does not carry may be masked too.
@@ -58,8 +58,9 @@ def masked_names(masked: Iterable[str], described: SObject, key_field: str) -> f
         names = listed(unknown, say=lambda name: f"{shown(name)}{nearest_fields(described, name)}")
         raise _masking_error(f"{described.name} has no field that this user can see and that is called {names}")
     fields = [field for meant in found.values() if meant for field in (meant.field, *parts_of(described, meant.field))]
-    if key_field in (field.name for field in fields):
-        raise _masking_error(f"{key_field} is the key, by which the audit knows its rows; it cannot be masked")
+    for field in fields:
+        if field.name in key_fields:
+            raise _masking_error(f"{field.name} is the key, by which the audit knows its rows; it cannot be masked")
     return frozenset().union(*map(carried_as, fields))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -25,8 +25,8 @@ class KeyHolder:
     origin: Origin | None
     #: What it is.
     sobject: SObject
-    #: The field that holds the key.
-    key_field: str
+    #: The fields that hold the key.
+    key_fields: Collection[str]
 
     def was_written_since(self, moment: datetime | None) -> bool:
         """Whether anybody may have written the record since; where no date tells, somebody may have."""
@@ -60,7 +60,7 @@ class KeyHolder:
         return {
             name: likeness(value, stored[name], self._field(name)) if name in stored else Likeness.UNTOLD
             for name, value in row.fields.items()
-            if name != self.key_field
+            if name not in self.key_fields
         }
 
     def _field(self, name: str) -> Field | None:
@@ -68,7 +68,7 @@ class KeyHolder:
 
 
 def read_holders(
-    reader: RecordReader, sobject: SObject, key_field: str, rows: Sequence[Record]
+    reader: RecordReader, sobject: SObject, key_fields: Collection[str], rows: Sequence[Record]
 ) -> dict[str, list[KeyHolder]]:
     """The holders of the rows' keys, by key: three reads for all rows, one where nobody holds any.
 
@@ -80,7 +80,7 @@ def read_holders(
         return {}
     origins, stored = reader.origins(ids), reader.by_id(sobject.name, ids, _fields_of(rows))
     values = {each: stored[each].values if each in stored else None for each in ids}
-    known = {each: KeyHolder(each, values[each], origins.get(each), sobject, key_field) for each in ids}
+    known = {each: KeyHolder(each, values[each], origins.get(each), sobject, key_fields) for each in ids}
     return {key: [known[each] for each in record_ids] for key, record_ids in held.items()}
 
 

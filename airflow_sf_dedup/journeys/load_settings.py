@@ -6,7 +6,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from airflow_sf_dedup.audit.base import LoadKind
+from airflow_sf_dedup.core.match_keys import match_fields
 from airflow_sf_dedup.core.setting_values import check_text
+from airflow_sf_dedup.errors import SettingError
 from airflow_sf_dedup.journeys.write_settings import WriteSettings
 
 
@@ -18,6 +20,7 @@ class LoadSettings:
     """
 
     sobject: str
+    #: The field, or ``match_on(…)`` with the fields whose values are the key.
     external_id_field: str
     partitions: int = 8
     on_repeat: str = "last"
@@ -41,5 +44,10 @@ class LoadSettings:
         """A template may have become anything."""
         for name in ("sobject", "external_id_field", "salesforce_conn_id"):
             check_text(name, getattr(self, name))
+        if self.kind is LoadKind.PLAN and match_fields(self.external_id_field):
+            raise SettingError(
+                f"external_id_field: a plan goes by an external ID, not by {self.external_id_field}",
+                setting="external_id_field",
+            )
         if self.staging_path not in (None, ""):
             check_text("staging_path", self.staging_path)

@@ -57,6 +57,7 @@ class ReRead:
     known to have written it last.
 
     :param user_id: of the API user, 18 characters, once it is known; ``None``: what anybody wrote counts.
+    :param key_fields: of which a record's key is made; by default the external ID alone.
     :param keys_repeat: several rows of a key are sent one after the other, so that an earlier one of this task
         may have created the record.
     :param written: with ``keys_repeat``, ids of records that earlier tries of the task are known to have written.
@@ -71,6 +72,7 @@ class ReRead:
         external_id_field: str,
         user_id: Callable[[], str | None] = lambda: None,
         *,
+        key_fields: Sequence[str] = (),
         keys_repeat: bool = False,
         written: Iterable[str] = (),
         stamped: Container[str] = (),
@@ -79,6 +81,7 @@ class ReRead:
         self._sobject = sobject
         self._external_id_field = external_id_field
         self._user_id = user_id
+        self._key_fields = tuple(key_fields) or (external_id_field,)
         self._keys_repeat = keys_repeat
         self._stamped = stamped
         #: Records that a row of this task is known to have written.
@@ -144,7 +147,7 @@ class ReRead:
     def _read(self, doubted: Sequence[Answered[Record]]) -> list[Answered[Record]]:
         rows = [each.row for each in doubted]
         try:
-            holders = read_holders(self._reader, self._sobject, self._external_id_field, rows)
+            holders = read_holders(self._reader, self._sobject, self._key_fields, rows)
         except CallError as error:
             return [_unknown(each, error.own_words) for each in doubted]
         return [self._seen(each, holders.get(each.row.key, ())) for each in doubted]

@@ -13,6 +13,7 @@ from airflow_sf_dedup.audit.base import LOOKUP, Audit
 from airflow_sf_dedup.core.clock import utc_now
 from airflow_sf_dedup.core.entries import AuditValues
 from airflow_sf_dedup.core.keys import KeyRule
+from airflow_sf_dedup.core.match_keys import key_rule_of, match_fields
 from airflow_sf_dedup.core.partitioning import PartitionRef
 from airflow_sf_dedup.core.sobjects import SObject
 from airflow_sf_dedup.errors import CallError, SettingError
@@ -74,7 +75,7 @@ def upsert_partition(
         _log.info("all %s rows were settled before; nothing is sent", f"{ref.rows:,}")
     else:
         with _not_sent_if_it_fails(stores.audit, ref, task):
-            journey = _opened(ref, settings(), session(), stores, task)
+            journey = _opened(ref, _of_key(ref, settings()), session(), stores, task)
         journey.run(read_partition(ref))
     _note_reports(ref, settings(), session(), stores.audit, task)
 
@@ -86,6 +87,11 @@ def _note_reports(
     if settings.audit_reports:
         meter, _ = metered(session, settings.limits, audit, ref.load_id, task.round_number)
         NotesReports(audit, OrgReports(meter).of).note(ref.load_id, ref.partition)
+
+
+def _of_key(ref: PartitionRef, settings: WriteSettings) -> WriteSettings:
+    """The reference says by which key the rows were staged, whatever the task was told."""
+    return replace(settings, match_on=match_fields(ref.external_id_field) or None)
 
 
 def nothing_left(audit: Audit, ref: PartitionRef) -> bool:
@@ -157,7 +163,7 @@ def workshop_of(
             sobject=staged.sobject.name,
             key_field=key_rule.field.name,
             audit_values=AuditValues(settings.audit_values),
-            masked_fields=masked_names(settings.masked_fields, staged.described, key_rule.field.name),
+            masked_fields=masked_names(settings.masked_fields, staged.described, *key_rule.names),
         ),
         task=task,
         clocks=replace(clocks, now=now),
@@ -167,7 +173,7 @@ def workshop_of(
         staged=partial(staged_rows, StagingArea.of(ref)),
         say=_log.info,
         write_rules=_within_plan(
-            write_rules_of(settings, staged.described, key_rule.field), settings, stores.audit, ref.load_id
+            write_rules_of(settings, staged.described, key_rule), settings, stores.audit, ref.load_id
         ),
         volume=volume_guard_of(settings.volume_limits, stores.audit, ref),
     )
@@ -250,10 +256,10 @@ def metered(
 
 
 def _key_rule(ref: PartitionRef, staged: StagedLoad) -> KeyRule:
-    field = staged.sobject.field(ref.external_id_field)
-    if field is None:
+    rule = key_rule_of(staged.sobject, ref.external_id_field)
+    if rule is None:
         raise SettingError(f"external_id_field: the staged load does not know {ref.external_id_field!r}")
-    return KeyRule(field)
+    return rule
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from functools import cache
 
 from airflow_sf_dedup.core.correspondence import comparable
 from airflow_sf_dedup.core.field_names import field_named, nearest_fields
+from airflow_sf_dedup.core.match_keys import match_fields
 from airflow_sf_dedup.core.sobjects import Field, SObject
 from airflow_sf_dedup.core.wording import shown
 from airflow_sf_dedup.errors import PreflightError, SettingError
@@ -61,6 +62,8 @@ def check_other_fields(policy: Policy, described: SObject, key_field: str, descr
     """
     key, ask = described.field(key_field), cache(lambda name: _described(describe, name))
     for named in other_fields(policy):
+        if match_fields(key_field):
+            raise _unusable(f"update_other stamps the row's key on a record, and there is no field for {key_field}")
         if named.sobject.lower() == described.name.lower():
             raise _unusable(f"update_other: {named.sobject} is the sObject of the rows: that is update_existing")
         _check_fields(named, ask(named.sobject), key)

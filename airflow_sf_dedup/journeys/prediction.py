@@ -21,12 +21,16 @@ from airflow_sf_dedup.journeys.sending.watermarks import STALE, STALE_IN_DOUBT
 from airflow_sf_dedup.journeys.upsert import SETTLE_TOGETHER
 from airflow_sf_dedup.journeys.write_settings import WriteSettings
 from airflow_sf_dedup.salesforce.calling.call_count import LimitInfo
+from airflow_sf_dedup.salesforce.wire.soql import MOST_TUPLES
 from airflow_sf_dedup.salesforce.write_paths import LOOKUP_PATHS, WRITE_PATHS, LookupPath, WritePath
 
 #: Rows of a call that reads: 2,000 ids in a retrieve, 2,000 rows in a query's batch.
 ROWS_A_READ = 2000
 #: Keys of a query in a URL, where they have some twenty characters each.
 KEYS_IN_A_URL = 400
+
+#: Tuples of values (``match_on``) of a query in a URL, where they have some hundred characters each.
+TUPLES_IN_A_URL = 100
 
 #: Rows of a call that find no room, where new records and updates share no chunk: half a chunk, once or twice.
 _LEFT_OUT = 200
@@ -61,11 +65,19 @@ class Reads:
 
     values: bool
     rows_left_out: int = 0
+    #: Keys are the values of several fields.
+    by_values: bool = False
+
+    def keys_a_call(self, *, by_soap: bool) -> int:
+        """Keys of one query."""
+        if self.by_values:
+            return MOST_TUPLES if by_soap else TUPLES_IN_A_URL
+        return ROWS_A_READ if by_soap else KEYS_IN_A_URL
 
     def calls(self, rows: int, rows_a_call: int, *, by_soap: bool) -> int:
         """For so many rows of a partition, of which so many are written at a time."""
         parts = [rows_a_call] * (rows // rows_a_call) + [rows % rows_a_call]
-        keys = sum(_calls(part, ROWS_A_READ if by_soap else KEYS_IN_A_URL) for part in parts)
+        keys = sum(_calls(part, self.keys_a_call(by_soap=by_soap)) for part in parts)
         return keys + self.values * sum(_calls(part, ROWS_A_READ) for part in parts)
 
 
@@ -75,7 +87,7 @@ def reads_of(write: WriteSettings) -> Reads | None:
         return None
     updates, creates = write.mode != WriteMode.CREATE_ONLY, write.mode != WriteMode.UPDATE_ONLY
     values = updates and (write.keep_before or FieldRule.ONLY_BLANKS in (write.field_rules or {}).values())
-    return Reads(values, _LEFT_OUT if updates and creates else 0)
+    return Reads(values, _LEFT_OUT if updates and creates else 0, bool(write.match_on))
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +160,12 @@ def predict_calls(
     for rows in rows_per_partition:
         share = settled / blocked_share if blocked_share else 0.0
         of_partition = _settlement(
-            _part(rows, blocked_share), share, 1 + other_sobjects, path.settles(), lookup, by_soap=by_soap
+            _part(rows, blocked_share),
+            share,
+            1 + other_sobjects,
+            path.settles(),
+            lookup,
+            (reads or Reads(False)).keys_a_call(by_soap=by_soap),
         )
         if asks_rule_states:
             of_partition["ask which rules are active"] = _calls(_part(rows, blocked_share), SETTLE_TOGETHER)
@@ -159,7 +176,7 @@ def predict_calls(
 
 
 def _settlement(
-    blocked: int, settled: float, sobjects: int, path: WritePath, lookup: LookupPath, *, by_soap: bool
+    blocked: int, settled: float, sobjects: int, path: WritePath, lookup: LookupPath, keys_a_call: int
 ) -> Counter[str]:
     """The calls for the blocked rows of one partition, which are settled so many at a time.
 
@@ -172,7 +189,7 @@ def _settlement(
         steps["read matches"] += sobjects * _calls(together, ROWS_A_READ)
         # A look-up that writes nothing is told whose keys are held, since it asks as if each row were new.
         times = 1 if lookup.writes else 2
-        steps["read holders of keys"] += times * _calls(together, ROWS_A_READ if by_soap else KEYS_IN_A_URL)
+        steps["read holders of keys"] += times * _calls(together, keys_a_call)
         steps["settle"] += _calls(_part(together, settled), path.rows_a_call)
         blocked -= together
     return steps

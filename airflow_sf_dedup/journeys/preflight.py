@@ -8,11 +8,13 @@ from functools import cache
 
 from airflow_sf_dedup.core.field_names import field_named
 from airflow_sf_dedup.core.keys import KeyRule
+from airflow_sf_dedup.core.match_keys import MatchRule, match_fields
 from airflow_sf_dedup.core.sobjects import Field, SObject
 from airflow_sf_dedup.core.values import NUMBER_TYPES
 from airflow_sf_dedup.core.wording import listed, nearest, shown
 from airflow_sf_dedup.errors import PreflightError
 from airflow_sf_dedup.journeys.columns import ColumnFinder, DescribesParent, check_columns, no_parents
+from airflow_sf_dedup.journeys.match_settings import check_match_columns, match_rule
 from airflow_sf_dedup.sources.columns import Column
 
 #: Types that Salesforce lets be External IDs (Text, Email, Number, Auto Number) or that ``idLookup`` marks.
@@ -56,18 +58,26 @@ def check_sobject(
     :param newer_than: the column that tells how new a row is; it need be no field of the sObject.
     :raises PreflightError: the org does not fit; names the parameter or every offending column.
     """
-    key_field = check_key_field(describe, external_id_field, allow_non_unique_key=allow_non_unique_key)
-    finder = ColumnFinder(describe, key_field, cache(parents), own_name)
+    key_rule = check_key(describe, external_id_field, allow_non_unique_key=allow_non_unique_key)
+    finder = ColumnFinder(describe, key_rule, cache(parents), own_name)
     fit = fit_columns(finder, columns or (), newer_than=newer_than)
-    if columns is not None and key_field.name not in {column.field.name for column in fit.columns.values()}:
-        raise PreflightError(
-            f"source: no column {key_field.name}, the external-ID field; without it no row has a key"
-            f"{nearest(key_field.name, fit.columns)}",
-            setting="source",
-        )
     if columns is not None:
+        _check_key_columns(fit)
         check_order_column(fit, newer_than)
     return fit
+
+
+def _check_key_columns(fit: Fit) -> None:
+    """Refuse a source without the columns of the key."""
+    rule = fit.key_rule
+    if isinstance(rule, MatchRule):
+        check_match_columns(rule, fit.columns, all_told=True)
+    elif rule.field.name not in {column.field.name for column in fit.columns.values()}:
+        raise PreflightError(
+            f"source: no column {rule.field.name}, the external-ID field; without it no row has a key"
+            f"{nearest(rule.field.name, fit.columns)}",
+            setting="source",
+        )
 
 
 def fit_columns(finder: ColumnFinder, columns: Sequence[str], *, newer_than: str | None = None) -> Fit:
@@ -77,7 +87,9 @@ def fit_columns(finder: ColumnFinder, columns: Sequence[str], *, newer_than: str
     """
     order_column = None if newer_than is None else _spelled(finder.describe, newer_than, columns)
     sent = check_columns(finder, columns, order_column=order_column)
-    return Fit(KeyRule(finder.key_field), sent, finder, order_column)
+    if isinstance(finder.key_rule, MatchRule):
+        check_match_columns(finder.key_rule, sent, all_told=False)
+    return Fit(finder.key_rule, sent, finder, order_column)
 
 
 def check_order_column(fit: Fit, newer_than: str | None) -> None:
@@ -110,11 +122,18 @@ def _of_one_field(describe: SObject, wanted: str, columns: Sequence[str]) -> str
     return next((name for name, found in named if found is not None and found.field == meant.field), None)
 
 
-def check_key_field(describe: SObject, external_id_field: str, *, allow_non_unique_key: bool) -> Field:
-    """The field that identifies rows.
+def check_key(describe: SObject, external_id_field: str, *, allow_non_unique_key: bool) -> KeyRule:
+    """How rows are identified: by the field of that name, or by the fields that ``match_on(…)`` has.
 
     :raises PreflightError: the sObject cannot be upserted, or the field cannot be relied on as a key.
     """
+    _check_writable(describe)
+    if names := match_fields(external_id_field):
+        return match_rule(describe, names)
+    return KeyRule(_check_key_field(describe, external_id_field, allow_non_unique_key=allow_non_unique_key))
+
+
+def _check_writable(describe: SObject) -> None:
     if not (describe.createable and describe.updateable):
         lacking = "created" if not describe.createable else "updated"
         raise PreflightError(
@@ -122,6 +141,10 @@ def check_key_field(describe: SObject, external_id_field: str, *, allow_non_uniq
             "an upsert needs permission for both, or it is an object that Salesforce writes itself",
             setting="sobject",
         )
+
+
+def _check_key_field(describe: SObject, external_id_field: str, *, allow_non_unique_key: bool) -> Field:
+    """The field that identifies rows."""
     field = describe.field(external_id_field)
     if field is None:
         raise _key_error(

@@ -23,7 +23,6 @@ from airflow_sf_dedup.core.decisions import (
     WaitForRule,
 )
 from airflow_sf_dedup.core.entries import WRITTEN
-from airflow_sf_dedup.core.field_rules import FieldRules
 from airflow_sf_dedup.core.keys import KeyRule
 from airflow_sf_dedup.core.records import Record
 from airflow_sf_dedup.core.sobjects import SObject
@@ -31,6 +30,7 @@ from airflow_sf_dedup.core.write_modes import WriteMode
 from airflow_sf_dedup.errors import CallError
 from airflow_sf_dedup.journeys.entry_maker import EntryMaker
 from airflow_sf_dedup.journeys.entry_sink import SettlingSink
+from airflow_sf_dedup.journeys.field_rules import plain_rules
 from airflow_sf_dedup.journeys.guarded import GuardedClearance, GuardedSink, before_settling, guarded, watched
 from airflow_sf_dedup.journeys.intents import Intents
 from airflow_sf_dedup.journeys.keeping.kept import WithinPlan, kept_to_plan
@@ -258,7 +258,7 @@ class Workshop:
         return WatermarkGuard(
             self.keys,
             self.stores.watermarks,
-            AuditedRaisers(self.stores.audit, self.org.reader, part.sobject, part.key_rule.field.name, self.staged),
+            AuditedRaisers(self.stores.audit, self.org.reader, part.sobject, part.key_rule.names, self.staged),
             self.keys.scope,
             part.load_id,
             part.key_rule.fold,
@@ -278,7 +278,7 @@ class Workshop:
     def asks_first(self) -> AsksFirst:
         """What looks for the records that rows are about, where the load's mode or its rules for fields need it."""
         part = self.part
-        rules = self.write_rules or WriteRules(FieldRules(part.key_rule.field.name))
+        rules = self.write_rules or WriteRules(plain_rules(part.key_rule))
         keeper: Keeper = KeepsNothing()
         if rules.keep_before:
             keep = partial(self.stores.changes.keep_changes, part.load_id)
@@ -318,6 +318,7 @@ class Workshop:
             part.sobject,
             part.key_rule.field.name,
             self.org.user_id,
+            key_fields=part.key_rule.names,
             keys_repeat=part.keys_repeat,
             written=self._written() if part.keys_repeat else (),
             stamped=self.stamped,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from airflow_sf_dedup.core.sobjects import Field, SObject
+from airflow_sf_dedup.core.keys import KeyRule
+from airflow_sf_dedup.core.sobjects import SObject
 from airflow_sf_dedup.core.write_modes import WriteMode
 from airflow_sf_dedup.errors import SettingError
 from airflow_sf_dedup.journeys.field_rules import field_rules_of
@@ -10,15 +11,24 @@ from airflow_sf_dedup.journeys.sending.known import WriteRules
 from airflow_sf_dedup.journeys.write_settings import WriteSettings
 
 
-def write_rules_of(settings: WriteSettings, described: SObject, key_field: Field) -> WriteRules:
+def write_rules_of(settings: WriteSettings, described: SObject, key_rule: KeyRule) -> WriteRules:
     """The mode and the rules for fields, where they fit the load.
 
     :param described: the sObject with all its fields.
     :raises SettingError: a rule fits no field; or an insert by this key would not be refused where the key is held, so
         that a record could come to stand there twice.
     """
-    fields = field_rules_of(settings.field_rules or {}, described, key_field.name)
-    rules = WriteRules(fields, WriteMode(settings.mode), keep_before=settings.keep_before)
+    key_field, match_fields = key_rule.field, () if key_rule.is_field else key_rule.names
+    of_fields = field_rules_of(settings.field_rules or {}, described, key_field.name, match_fields)
+    rules = WriteRules(of_fields, WriteMode(settings.mode), keep_before=settings.keep_before)
+    if match_fields:
+        if settings.keep_before:
+            raise SettingError(
+                "keep_before: records that are found by match_on are not put back; keep_before needs an external ID",
+                setting="keep_before",
+            )
+        # Nobody refuses an insert by such a key; the docs of match_on say so.
+        return rules
     if (rules.ask_first or settings.strict) and rules.mode.may_create and not key_field.unique:
         setting = _asked_by(rules) if rules.ask_first else "strict"
         raise SettingError(

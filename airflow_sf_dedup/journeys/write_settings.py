@@ -8,6 +8,7 @@ from typing import Any
 
 from airflow_sf_dedup.core.entries import AuditValues
 from airflow_sf_dedup.core.field_rules import FieldRule
+from airflow_sf_dedup.core.match_keys import read_match_on
 from airflow_sf_dedup.core.numeric_settings import MAX_IN_FLIGHT, MAX_LOOKUP_CALLS
 from airflow_sf_dedup.core.record_ids import is_record_id
 from airflow_sf_dedup.core.setting_values import check_choice, check_flag, check_names
@@ -36,6 +37,8 @@ class WriteSettings:
     field_rules: Mapping[str, str] | None = None
     #: Keep what records that hold a row's key have, before it is overwritten.
     keep_before: bool = False
+    #: The fields whose values are a row's key; ``None``: an external ID is.
+    match_on: Collection[str] | None = None
     #: Calls of one task that ask what blocks rows; the rows beyond have no match.
     max_lookup_calls: int = 5_000
     assignment_rules: bool | str = False
@@ -65,6 +68,7 @@ class WriteSettings:
         check_choice("mode", self.mode, tuple(WriteMode))
         check_field_rules({} if self.field_rules is None else self.field_rules)
         check_flag("keep_before", self.keep_before)
+        read_match_on(self.match_on)
         if not isinstance(self.assignment_rules, bool) and not is_record_id(str(self.assignment_rules)):
             raise SettingError(
                 f"assignment_rules={self.assignment_rules!r} is neither True, False nor the id of a rule",
@@ -96,7 +100,9 @@ class WriteSettings:
 
     @property
     def lookup_path(self) -> LookupPath:
-        """The look-up that is asked. One that saves what nothing blocks knows no mode and no rule for a field."""
+        """The look-up that is asked. One that saves what nothing blocks knows no mode, no rule for a field, and no key
+        but an external ID.
+        """
         path = LOOKUP_PATHS[self.lookup]
         return LOOKUP_PATHS[path.without_writing] if self.asks_first and path.without_writing else path
 
@@ -107,5 +113,6 @@ class WriteSettings:
             self.strict
             or self.mode != WriteMode.UPSERT
             or self.keep_before
+            or bool(self.match_on)
             or any(rule != FieldRule.ALWAYS for rule in (self.field_rules or {}).values())
         )

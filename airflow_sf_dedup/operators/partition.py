@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
 
+from airflow_sf_dedup.core.match_keys import key_of_load
 from airflow_sf_dedup.operators.failing import failing_at_once
 from airflow_sf_dedup.operators.literal_settings import check_literals, write_settings_of
 from airflow_sf_dedup.operators.parameters import ChecksParameters
@@ -29,6 +30,8 @@ class SalesforcePartitionOperator(ChecksParameters, HidesRows, BaseOperator):
         file, or a mapping such as ``{"path": …, "encoding": …, "rename": {"E-Mail": "Email"}}``. (templated)
     :param sobject: API name of the sObject. (templated)
     :param external_id_field: the field that identifies a row; an External ID that is Unique. (templated)
+    :param match_on: instead of it, where there is no such field: names of one to five fields whose values together
+        identify a row, ``["Email", "Company"]``. Weaker, as the org does not keep them unique.
     :param partitions: how many tasks share the load, 1 to Airflow's ``[core] max_map_length`` (1024 as delivered).
     :param on_repeat: what happens to rows of the same key: ``last``, ``first``, ``merge_fields``,
         ``in_order`` or ``fail``.
@@ -79,7 +82,8 @@ class SalesforcePartitionOperator(ChecksParameters, HidesRows, BaseOperator):
         *,
         source: Any,
         sobject: str,
-        external_id_field: str,
+        external_id_field: str | None = None,
+        match_on: Sequence[str] | None = None,
         partitions: int = 8,
         on_repeat: str = "last",
         group_by: str | None = None,
@@ -108,6 +112,7 @@ class SalesforcePartitionOperator(ChecksParameters, HidesRows, BaseOperator):
         self.source = hidden(source)
         self.sobject = sobject
         self.external_id_field = external_id_field
+        self.match_on = match_on
         self.partitions = partitions
         self.on_repeat = on_repeat
         self.group_by = group_by
@@ -150,7 +155,7 @@ class SalesforcePartitionOperator(ChecksParameters, HidesRows, BaseOperator):
 
         return LoadSettings(
             sobject=self.sobject,
-            external_id_field=self.external_id_field,
+            external_id_field=key_of_load(self.external_id_field, self.match_on),
             partitions=self.partitions,
             on_repeat=self.on_repeat,
             group_by=self.group_by,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from airflow_sf_dedup.core.match_keys import key_of_load
 from airflow_sf_dedup.errors import SettingError
 
 if TYPE_CHECKING:
@@ -19,11 +20,11 @@ def load_settings_of(task: Any, write: WriteSettings) -> LoadSettings:
     """
     from airflow_sf_dedup.journeys.load_settings import LoadSettings
 
-    if task.sobject is None or task.external_id_field is None:
-        raise SettingError("records needs sobject and external_id_field", setting="sobject")
+    if task.sobject is None:
+        raise SettingError("records needs sobject, and external_id_field or match_on", setting="sobject")
     return LoadSettings(
         sobject=task.sobject,
-        external_id_field=task.external_id_field,
+        external_id_field=key_of_load(task.external_id_field, task.match_on),
         partitions=1,
         on_repeat=task.on_repeat,
         newer_than=task.newer_than,

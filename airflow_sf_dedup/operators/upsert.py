@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
 
+from airflow_sf_dedup.core.match_keys import named_key
 from airflow_sf_dedup.core.numeric_settings import CLAIM_TIMEOUT
 from airflow_sf_dedup.errors import PutOffError, SettingError
 from airflow_sf_dedup.operators.failing import failing_at_once
@@ -36,7 +37,7 @@ class SalesforceUpsertOperator(ChecksParameters, HidesRows, BaseOperator):
 
     :param partition: a reference made by ``SalesforcePartitionOperator``; it carries everything else. (templated)
     :param records: instead of ``partition``, a list of dicts to load in this one task, with the same
-        checks. Needs ``sobject`` and ``external_id_field``. Rows that a Dag file spells out in
+        checks. Needs ``sobject`` and ``external_id_field`` or ``match_on``. Rows that a Dag file spells out in
         ``.expand(records=…)`` become part of the serialised Dag: map over a task's output. (templated)
     :param on_duplicate: the policy for rows that a duplicate rule refuses: an object, a string such as
         ``"update_existing(min_confidence=95) | ask_reviewer"``, or a YAML list or mapping. (templated)
@@ -77,12 +78,12 @@ class SalesforceUpsertOperator(ChecksParameters, HidesRows, BaseOperator):
         the task gives its worker slot back and comes again every half minute; then it is red and names the holder.
     :param sobject: with ``partition`` optional; a mismatch is an error. (templated)
     :param external_id_field: likewise. (templated)
+    :param match_on: likewise; in its place, names of fields whose values together identify a row.
     :param salesforce_conn_id: likewise; ``salesforce_default`` with ``records``. (templated)
     :param audit_conn_id: likewise; without one an embedded file. (templated)
     :param on_repeat: with ``records``, what happens to rows of the same key.
     :param allow_non_unique_key: with ``records``, accept an External ID that is not Unique.
-    :param newer_than: with ``records``, a column that says how new a row is; see
-        :class:`~airflow_sf_dedup.operators.partition.SalesforcePartitionOperator`.
+    :param newer_than: with ``records``, a column that says how new a row is, as in a partition task.
     :param twin_fields: with ``records``, fields by which rows with different keys may be one person; likewise.
     :param plan: with ``records``, what ``SalesforcePlanOperator`` returned, or its id; ``strict``: likewise; see
         :class:`~airflow_sf_dedup.operators.partition.SalesforcePartitionOperator`. (templated)
@@ -129,6 +130,7 @@ class SalesforceUpsertOperator(ChecksParameters, HidesRows, BaseOperator):
         claim_timeout: float = 1800,
         sobject: str | None = None,
         external_id_field: str | None = None,
+        match_on: Sequence[str] | None = None,
         salesforce_conn_id: str | None = None,
         audit_conn_id: str | None = None,
         on_repeat: str = "last",
@@ -166,6 +168,7 @@ class SalesforceUpsertOperator(ChecksParameters, HidesRows, BaseOperator):
         self.claim_timeout = claim_timeout
         self.sobject = sobject
         self.external_id_field = external_id_field
+        self.match_on = match_on
         self.salesforce_conn_id = salesforce_conn_id
         self.audit_conn_id = audit_conn_id
         self.on_repeat = on_repeat
@@ -255,8 +258,8 @@ class SalesforceUpsertOperator(ChecksParameters, HidesRows, BaseOperator):
         from airflow_sf_dedup.hooks.salesforce import SalesforceDedupHook
         from airflow_sf_dedup.operators.references import read_reference
 
-        repeated = ("sobject", "external_id_field", "salesforce_conn_id", "audit_conn_id")
-        given = {name: getattr(self, name) for name in repeated}
+        given = {name: getattr(self, name) for name in ("sobject", "salesforce_conn_id", "audit_conn_id")}
+        given["external_id_field"] = named_key(self.external_id_field, self.match_on)
         ref = read_reference(self.partition, given=given, task=self, context=context)
         hook = SalesforceDedupHook(ref.salesforce_conn_id)
         return Work(ref.load_id, ref.audit_conn_id, hook.get_conn, lambda: [ref], ref.partition)

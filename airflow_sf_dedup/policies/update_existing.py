@@ -72,10 +72,9 @@ class UpdateExisting(Composable):
 
 
 def chosen_update(case: DuplicateCase, match: MatchedRecord, rules: FieldRules) -> UpdateMatch:
-    """The fields of the row that the rules let be written to the record, and the key."""
-    key_field = case.external_id_field
+    """The fields of the row that the rules let be written to the record, and the key where a field carries it."""
     chosen = _chosen(case, match, rules)
-    key = {key_field: case.record.fields[key_field]}
+    key = {} if case.match_fields else {case.external_id_field: case.record.fields[case.external_id_field]}
     return UpdateMatch(match.record_id, {**chosen.fields, **key}, chosen.kept_back)
 
 

@@ -22,6 +22,7 @@ from airflow_sf_dedup.salesforce.wire.rest import Subrequest, WriteOptions
 class CollectionsApi:
     """An :class:`~airflow_sf_dedup.salesforce.ports.ChunkApi` over sObject Collections.
 
+    :param external_id_field: ``None``: records carry no key, and every row says which record it is written to.
     :param key_prefix: how the ids of the sObject's records begin; ``None``: nobody knows.
     :param repeatable: False for a key that is not unique: two upserts of it at once create two records.
     """
@@ -34,7 +35,7 @@ class CollectionsApi:
         session: SalesforceSession,
         *,
         sobject: str,
-        external_id_field: str,
+        external_id_field: str | None,
         key_prefix: str | None = None,
         options: WriteOptions = WriteOptions(),  # noqa: B008
         repeatable: bool = True,
@@ -46,7 +47,7 @@ class CollectionsApi:
         self._options = options
         base = f"/services/data/v{session.api_version}/composite/sobjects"
         self._base_url = base
-        self._key_field = api_name(external_id_field, "external_id_field")
+        self._key_field = api_name(external_id_field, "external_id_field") if external_id_field else ""
         self._upsert_url = f"{base}/{self._sobject}/{self._key_field}"
 
     def upsert(
@@ -71,6 +72,8 @@ class CollectionsApi:
     def _written(self, chunk: Sequence[Record], options: WriteOptions) -> Subrequest:
         """By the key, by the ids of the records, or as new records."""
         if chunk[0].known is None:
+            if not self._key_field:
+                raise TypeError(f"row {chunk[0].row_number} says of no record, and there is no key to upsert it by")
             body = rest.upsert_body(self._sobject, chunk)
             return Subrequest("PATCH", self._upsert_url, body, options.headers())
         if chunk[0].known.record_id is None:

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 from airflow_sf_dedup.core.api_names import api_name
 from airflow_sf_dedup.core.keys import KeyRule
+from airflow_sf_dedup.core.match_keys import MatchRule
 from airflow_sf_dedup.core.record_ids import record_id_in
 from airflow_sf_dedup.core.record_state import Deletion
 from airflow_sf_dedup.core.sobjects import Field, SObject
@@ -132,7 +133,7 @@ class OrgReader:
             return []
         told = (*asked, *_DELETION_FIELDS)
         return [
-            self._key_rule.field.name,
+            *self._key_rule.names,
             *(name for name in told if (field := self._sobject.field(name)) and _is_told(field)),
         ]
 
@@ -155,8 +156,11 @@ class OrgReader:
     def deleted_holders(self, keys: Sequence[str]) -> dict[str, tuple[str, ...]]:
         """Key to the ids of the records in the recycle bin that hold it; as :meth:`holders`.
 
-        A recycle bin that the user may not look into holds nothing.
+        A recycle bin that the user may not look into holds nothing. Nor does any where no field carries the key: then
+        nothing is unique that a deleted record would keep.
         """
+        if not self._key_rule.is_field:
+            return {}
         try:
             return _ids(self._rows_by_key(keys, deleted=True, condition=" AND IsDeleted = true"))
         except _NOT_ASKED:
@@ -180,6 +184,8 @@ class OrgReader:
 
     def all_holders(self, keys: Sequence[str]) -> Holders:
         """Key to the ids of its holders, live and deleted, in one query."""
+        if not self._key_rule.is_field:
+            return Holders(self.holders(keys), {})
         try:
             held = self._rows_by_key(keys, deleted=True, more_fields=("IsDeleted",))
         except _NOT_ASKED:
@@ -190,7 +196,7 @@ class OrgReader:
         """Key, as asked for, to the rows of the records that hold it; see :meth:`_held`."""
         held: dict[str, list[Row]] = defaultdict(list)
         for row in self._held(list(filter(soap.can_carry_text, keys)), **asked):
-            held[self._key_rule.fold_stored(row.get(self._key_rule.field.name))].append(row)
+            held[self._key_rule.fold_record(row)].append(row)
         return {key: rows for key in keys if (rows := held.get(self._key_rule.fold(key)))}
 
     def _held(
@@ -199,8 +205,11 @@ class OrgReader:
         """:param deleted: with those in the recycle bin."""
 
         def statements(room: soql.Room) -> Iterator[str]:
-            name, field = self._sobject.name, self._key_rule.field
-            return soql.selects_by_key(name, field, keys, more_fields=more_fields, condition=condition, room=room)
+            name, rule = self._sobject.name, self._key_rule
+            if isinstance(rule, MatchRule):
+                fields = [part.field for part in rule.parts]
+                return soql.selects_by_values(name, fields, map(rule.values, keys), room=room)
+            return soql.selects_by_key(name, rule.field, keys, more_fields=more_fields, condition=condition, room=room)
 
         return self._queries.rows(statements, asked_for=len(keys), deleted=deleted)
 

@@ -81,7 +81,7 @@ def _collections(session: SalesforceSession, target: WriteTarget, options: Write
     return CollectionsApi(
         session,
         sobject=target.sobject.name,
-        external_id_field=target.key_rule.field.name,
+        external_id_field=target.key_rule.field.name if target.key_rule.is_field else None,
         key_prefix=target.sobject.key_prefix,
         options=options,
         repeatable=target.key_rule.field.unique,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 from airflow_sf_dedup.core.keys import KeyRule, UnusableKey
@@ -101,7 +101,7 @@ class RecordBuilder:
             return RejectedRow(
                 row.row_number, "UNREADABLE_ROW", "unreadable_row", f"row {row.row_number} {row.problem}"
             )
-        at = _At(self._key_column)
+        at = _At(self._key_columns[self.key_rule.names[0]])
         try:
             return self._record(row, at)
         except UnusableKey as unusable:
@@ -117,8 +117,8 @@ class RecordBuilder:
         return RejectedRow(row.row_number, "MALFORMED_VALUE", "malformed_value", f"column {column} {why}", at.key)
 
     def _record(self, row: SourceRow, at: _At) -> Record:
-        at.key = key = self.key_rule.read(row.values.get(at.column))
-        fields = {self.key_rule.field.name: self.key_rule.wire_value(key)}
+        at.key = key = self.key_rule.read_row(partial(self._of_key_field, row, at))
+        fields = self.key_rule.sent(key)
         passed_over = self._passed_over
         for name, value in row.values.items():
             if name not in passed_over:
@@ -129,6 +129,10 @@ class RecordBuilder:
         at.column = self.order.column or self.order.wanted
         return Record(row.row_number, key, fields, row_hash(fields), order=self.order.read(row.values))
 
+    def _of_key_field(self, row: SourceRow, at: _At, name: str) -> Any:
+        at.column = self._key_columns[name]
+        return row.values.get(at.column)
+
     def _called(self, column: str) -> str:
         """What a message calls a column: what a person looks for who mends the source."""
         if column in self.columns:
@@ -137,17 +141,19 @@ class RecordBuilder:
 
     def _of_key(self, unusable: UnusableKey) -> str:
         """What is wrong with a key, said of its field, or of its column where that was renamed."""
-        called = self._called(self._key_column)
-        return unusable.message if called == shown(self._key_column) else f"column {called} {unusable.why}"
+        column = self._key_columns[unusable.field_name]
+        called = self._called(column)
+        return unusable.message if called == shown(column) else f"column {called} {unusable.why}"
 
     @cached_property
-    def _key_column(self) -> str:
-        wanted = self.key_rule.field.name
-        return next((name for name, column in self.columns.items() if column.field.name == wanted), wanted)
+    def _key_columns(self) -> Mapping[str, str]:
+        """The key's fields to the columns that hold them."""
+        found = {column.field.name: name for name, column in self.columns.items()}
+        return {name: found.get(name, name) for name in self.key_rule.names}
 
     @cached_property
     def _passed_over(self) -> frozenset[str]:
-        """Columns that are not put into a record: the key, which is there already, and what is not sent."""
+        """Columns that are not put into a record: a key's own, which is there already, and what is not sent."""
         order_column = None if self.order is None else self.order.column
         unsent = set() if order_column is None or order_column in self.columns else {order_column}
-        return frozenset({self._key_column, *unsent})
+        return frozenset({*(self._key_columns.values() if self.key_rule.is_field else ()), *unsent})

@@ -26,7 +26,7 @@ from airflow_sf_dedup.salesforce.ports import Origin
 from airflow_sf_dedup.testing.fake_org import (
     BLOCKED,
     KEY,
-    KEY_FIELD,
+    KEY_RULE,
     LEAD,
     FakeOrg,
     blocked_by,
@@ -75,7 +75,7 @@ class Loads:
             org_id=self.org_id,
             key_claims=claims,
             try_number=try_number,
-            write_rules=write_rules_of(WriteSettings(mode=mode, field_rules=field_rules), LEAD, KEY_FIELD),
+            write_rules=write_rules_of(WriteSettings(mode=mode, field_rules=field_rules), LEAD, KEY_RULE),
             **settings,
         )
         return made.upsert()

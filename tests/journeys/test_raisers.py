@@ -34,7 +34,7 @@ def raisers(audit: SqlAudit, org: FakeOrg, *staged: Record) -> AuditedRaisers:
     def rows(load: Load, numbers: Collection[int]) -> dict[int, Record]:
         return {each.row_number: each for each in staged if each.row_number in numbers}
 
-    return AuditedRaisers(audit, org, LEAD, KEY, rows, lambda: NOW)
+    return AuditedRaisers(audit, org, LEAD, (KEY,), rows, lambda: NOW)
 
 
 def fate(audit: SqlAudit, load_id: str, org: FakeOrg, *staged: Record, since: datetime = SENT) -> Fate:
@@ -140,7 +140,7 @@ def test_its_state_is_compared_as_the_org_writes_it_and_what_cannot_be_compared_
         sql_audit,
         holding((AFTER, record)),
         replace(LEAD, fields=(*LEAD.fields, *fields)),
-        KEY,
+        (KEY,),
         lambda load, numbers: {7: raiser},
         lambda: NOW,
     )

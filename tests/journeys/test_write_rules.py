@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 
 from airflow_sf_dedup.core.field_rules import FieldRule
+from airflow_sf_dedup.core.keys import KeyRule
 from airflow_sf_dedup.core.sobjects import Field
 from airflow_sf_dedup.errors import SettingError
 from airflow_sf_dedup.journeys.write_rules import write_rules_of
 from airflow_sf_dedup.journeys.write_settings import WriteSettings
-from airflow_sf_dedup.testing.fake_org import KEY, KEY_FIELD, LEAD
+from airflow_sf_dedup.testing.fake_org import KEY, KEY_FIELD, KEY_RULE, LEAD
 
 LOOSE = replace(KEY_FIELD, unique=False)
 NAMED = replace(
@@ -44,7 +45,7 @@ def test_rules_that_mean_nothing_are_an_error_that_says_why(field_rules: Any, sa
     with pytest.raises(SettingError, match=says) as raised:
         settings = WriteSettings(field_rules=field_rules)
         settings.check()
-        write_rules_of(settings, LEAD, KEY_FIELD)
+        write_rules_of(settings, LEAD, KEY_RULE)
     assert raised.value.setting == "field_rules"
 
 
@@ -67,9 +68,9 @@ def test_a_mode_that_is_none_names_those_that_there_are(mode: Any) -> None:
 )
 def test_rows_are_not_inserted_by_a_key_that_two_records_may_hold(settings: WriteSettings, names: str) -> None:
     with pytest.raises(SettingError, match="not Unique") as raised:
-        write_rules_of(settings, LEAD, LOOSE)
+        write_rules_of(settings, LEAD, KeyRule(LOOSE))
     assert raised.value.setting == names
-    assert write_rules_of(replace(settings, mode="update_only"), LEAD, LOOSE).ask_first
+    assert write_rules_of(replace(settings, mode="update_only"), LEAD, KeyRule(LOOSE)).ask_first
 
 
 @pytest.mark.parametrize(
@@ -85,7 +86,7 @@ def test_rows_are_not_inserted_by_a_key_that_two_records_may_hold(settings: Writ
     ],
 )
 def test_nothing_is_asked_where_nothing_depends_on_it(settings: WriteSettings, asks: bool) -> None:
-    assert (settings.asks_first, write_rules_of(settings, LEAD, KEY_FIELD).ask_first) == (asks, asks)
+    assert (settings.asks_first, write_rules_of(settings, LEAD, KEY_RULE).ask_first) == (asks, asks)
     assert (settings.lookup_path.writes, settings.lookup_path.name == "soap_upsert") == (not asks, not asks)
 
 
@@ -100,11 +101,11 @@ def test_nothing_is_asked_where_nothing_depends_on_it(settings: WriteSettings, a
 )
 def test_of_which_columns_new_records_are_made(settings: WriteSettings, columns: list[str]) -> None:
     """A required field that is not among them is worth a warning."""
-    assert write_rules_of(settings, LEAD, KEY_FIELD).made_of([KEY, "LastName", "Phone"]) == columns
+    assert write_rules_of(settings, LEAD, KEY_RULE).made_of([KEY, "LastName", "Phone"]) == columns
 
 
 def test_a_rule_for_a_field_that_shows_others_holds_for_them_but_for_those_with_a_rule_of_their_own() -> None:
-    rules = write_rules_of(WriteSettings(field_rules={"Name": "never", "FirstName": "always"}), NAMED, KEY_FIELD).rules
+    rules = write_rules_of(WriteSettings(field_rules={"Name": "never", "FirstName": "always"}), NAMED, KEY_RULE).rules
     shared = rules.on_create({KEY: "A-1", "FirstName": "Ada", "MiddleName": "K."})
     assert (set(shared.sent), set(shared.held_back)) == ({KEY, "FirstName"}, {"MiddleName"})
     assert rules.kinds == {FieldRule.ALWAYS, FieldRule.NEVER}

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from airflow_sf_dedup.core.keys import KeyRule
 from airflow_sf_dedup.core.records import Record
-from airflow_sf_dedup.core.sobjects import Field
 from airflow_sf_dedup.journeys.preflight import Fit
 from airflow_sf_dedup.sources.reading import RejectedRow
 
@@ -19,9 +19,9 @@ def _nobody(*_: object) -> None:
 class Listeners:
     """Each is told one thing; by default nobody is."""
 
-    #: Asked with the columns that the load carries and its key's field, before anything is staged; may refuse the load
-    #: by a ``SettingError``. Asked before the source is read as well, where that tells its columns.
-    check_load: Callable[[Sequence[str], Field], None] = _nobody
+    #: Asked with the columns that the load carries and the rule of its key, before anything is staged; may refuse the
+    #: load by a ``SettingError``. Asked before the source is read as well, where that tells its columns.
+    check_load: Callable[[Sequence[str], KeyRule], None] = _nobody
     #: Told each row that cannot be sent, which is audited as ``invalid``.
     on_rejected: Callable[[RejectedRow], None] = _nobody
     #: Told each row that can be sent, in the order of the source, repeats among them.
@@ -38,7 +38,7 @@ class Listeners:
         :raises SettingError: it may not.
         """
         if fit.columns:
-            self.check_load(tuple(fit.columns), fit.key_rule.field)
+            self.check_load(tuple(fit.columns), fit.key_rule)
 
 
 NOBODY = Listeners()

@@ -41,7 +41,7 @@ def manifest_of(load: Load, settings: PartitionSettings, describe: SObject, fit:
     carried = (column.field.name for column in fit.columns.values())
     return StagedLoad(
         load_id=load.load_id,
-        sobject=describe.only([key_field, *carried, *ALWAYS_STAGED]),
+        sobject=describe.only([*fit.key_rule.names, *carried, *ALWAYS_STAGED]),
         described=describe,
         external_id_field=key_field,
         on_repeat=settings.on_repeat,

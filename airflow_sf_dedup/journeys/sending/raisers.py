@@ -71,7 +71,7 @@ class AuditedRaisers:
     The key's claim is held while this is asked, so that no call with the raiser's row can be under way.
 
     :param sobject: whose records are read.
-    :param key_field: the field by which rows are written.
+    :param key_fields: of which a record's key is made.
     :param staged: answers rows of other loads.
     :param now: the present, UTC.
     """
@@ -81,14 +81,14 @@ class AuditedRaisers:
         audit: AuditReader,
         reader: RecordReader,
         sobject: SObject,
-        key_field: str,
+        key_fields: Collection[str],
         staged: StagedRows,
         now: Callable[[], datetime] = utc_now,
     ) -> None:
         self._audit = audit
         self._reader = reader
         self._sobject = sobject
-        self._key_field = key_field
+        self._key_fields = key_fields
         self._staged = staged
         self._now = now
 
@@ -127,7 +127,7 @@ class AuditedRaisers:
         staged = self._staged_of([mark.raised_by for _, mark in newer], loads)
         rows = [*(row for row, _ in newer), *staged.values()]
         try:
-            holders = read_holders(self._reader, self._sobject, self._key_field, rows)
+            holders = read_holders(self._reader, self._sobject, self._key_fields, rows)
         except CallError:
             # Whatever ails the org, the older row waits it out.
             return {mark.raised_by: Fate.OPEN for _, mark in newer}

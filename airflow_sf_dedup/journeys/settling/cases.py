@@ -90,6 +90,7 @@ class Cases:
             record=row.record,
             sobject=self.sobject.name,
             external_id_field=self.key_rule.field.name,
+            match_fields=() if self.key_rule.is_field else self.key_rule.names,
             matched=matched,
             obstacle=row.obstacle,
             key_holders=live,
@@ -141,7 +142,7 @@ class Cases:
             return MatchedRecord(matches, merges=merges)
         if not self._is_own(matches[0]):
             return replace(self.others.matched(matches, stored, row), is_claimed=self._is_claimed(stored, row))
-        carried = stored.values.get(self.key_rule.field.name)
+        carried = stored.values.get(self.key_rule.field.name) if self.key_rule.is_field else None
         is_blank = carried is None or not str(carried).strip()
         return MatchedRecord(
             matches,
@@ -158,7 +159,7 @@ class Cases:
         return self.claimed.get(stored.record_id) == self.key_rule.fold(row.key)
 
     def _state(self, stored: StoredRecord) -> RecordState:
-        is_told = stored.state is not RecordState.LIVE or self.key_rule.field.name in stored.values
+        is_told = stored.state is not RecordState.LIVE or stored.values.keys() >= {*self.key_rule.names}
         return stored.state if is_told else RecordState.UNREADABLE
 
     def _parents(self, values: Mapping[str, Any], row: Record) -> dict[str, Any]:

@@ -119,7 +119,7 @@ class Undeletes:
             return {}
         case = answered[0].row.case
         ids = [_record_id(each.row) for each in answered]
-        return self.reader.by_id(case.sobject, ids, ["Id", case.external_id_field])
+        return self.reader.by_id(case.sobject, ids, ["Id", *case.key_fields])
 
 
 def _record_id(item: Settling) -> str:

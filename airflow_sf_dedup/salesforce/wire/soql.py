@@ -9,7 +9,7 @@ from urllib.parse import quote
 from airflow_sf_dedup.core.sobjects import Field
 
 _ESCAPES = str.maketrans({"\\": "\\\\", "'": "\\'", "\n": "\\n", "\r": "\\r", "\t": "\\t"})
-_NUMBER_TYPES = frozenset({"double", "int", "long", "currency", "percent"})
+_BARE_TYPES = frozenset({"double", "int", "long", "currency", "percent", "date"})
 
 #: What may stand in a URL's query as it is, of what a statement is made of (RFC 3986, 3.4).
 _PLAIN_IN_A_URL = "'(),=:"
@@ -33,6 +33,9 @@ class Room:
 
 #: Salesforce allows 100,000 characters a statement (SOQL and SOSL limits).
 IN_A_BODY = Room(90_000)
+#: Tuples of values that one statement compares: of conditions Salesforce says only that too many are "too complicated"
+#: (QUERY_TOO_COMPLICATED), so these are few where its length would hold a thousand.
+MOST_TUPLES = 200
 #: A URL may have 16,384 bytes together with the headers, of which the access token is one (REST guide, status codes
 #: 414 and 431).
 IN_A_URL = Room(10_000, lambda text: len(in_a_url(text)))
@@ -40,7 +43,7 @@ IN_A_URL = Room(10_000, lambda text: len(in_a_url(text)))
 
 def literal(field: Field, key: str) -> str:
     """A normalised key as a SOQL literal of the field's type."""
-    return key if field.type in _NUMBER_TYPES else f"'{key.translate(_ESCAPES)}'"
+    return key if field.type in _BARE_TYPES else f"'{key.translate(_ESCAPES)}'"
 
 
 def selects_by_key(
@@ -60,6 +63,29 @@ def selects_by_key(
     """
     head = f"SELECT {_names('Id', field.name, *more_fields)} FROM {sobject} WHERE {field.name} IN ("
     return _with_lists(head, (literal(field, key) for key in keys), f"){condition}", room, most_keys)
+
+
+def selects_by_values(
+    sobject: str,
+    fields: Sequence[Field],
+    tuples: Iterable[Sequence[str]],
+    *,
+    more_fields: Iterable[str] = (),
+    room: Room = IN_A_BODY,
+    most_tuples: int = MOST_TUPLES,
+) -> Iterator[str]:
+    """The statements that find the records which have all the values of one of the tuples.
+
+    :param tuples: normalised values, one a field.
+    :param more_fields: to read of each, beside its id and these fields.
+    """
+    head = f"SELECT {_names('Id', *(field.name for field in fields), *more_fields)} FROM {sobject} WHERE "
+    return _with_lists(head, (_all_equal(fields, each) for each in tuples), "", room, most_tuples, between=" OR ")
+
+
+def _all_equal(fields: Sequence[Field], values: Sequence[str]) -> str:
+    pairs = zip(fields, values, strict=True)
+    return f"({' AND '.join(f'{field.name} = {literal(field, value)}' for field, value in pairs)})"
 
 
 def selects_deleted(
@@ -88,16 +114,18 @@ def _names(*fields: str) -> str:
     return ", ".join(dict.fromkeys(fields))
 
 
-def _with_lists(head: str, literals: Iterable[str], tail: str, room: Room, most: int) -> Iterator[str]:
+def _with_lists(
+    head: str, literals: Iterable[str], tail: str, room: Room, most: int, *, between: str = ","
+) -> Iterator[str]:
     around = room.size(head + tail)
     batch: list[str] = []
     size = around
     for text in literals:
-        needs = room.size(f"{text},")
+        needs = room.size(f"{text}{between}")
         if batch and (size + needs > room.most or len(batch) >= most):
-            yield f"{head}{','.join(batch)}{tail}"
+            yield f"{head}{between.join(batch)}{tail}"
             batch, size = [], around
         batch.append(text)
         size += needs
     if batch:
-        yield f"{head}{','.join(batch)}{tail}"
+        yield f"{head}{between.join(batch)}{tail}"
