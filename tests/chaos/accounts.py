@@ -6,11 +6,14 @@ newer state excuses an older row only once it was saved.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from airflow_sf_dedup.core.entries import UNSETTLED, Action, Entry
 from airflow_sf_dedup.journeys.collect import BEHIND_A_FAILED_ROW
+from airflow_sf_dedup.journeys.kin_waits import TWIN_NOT_SETTLED
+from airflow_sf_dedup.journeys.parents import PARENT_NOT_SAVED
 
 if TYPE_CHECKING:
     from tests.chaos.checks import Evidence, Line, LoadEvidence
@@ -18,6 +21,9 @@ if TYPE_CHECKING:
 
 #: Why an entry says that a newer state of the key is in the org.
 STALE = frozenset({"stale", "stale_in_doubt"})
+
+#: The number of a row in a message.
+_ROW = re.compile(r"\d+")
 
 #: A later row of a key waits behind these.
 _AWAITS_A_PERSON = frozenset({Action.AWAITING_REVIEW, Action.HELD})
@@ -62,6 +68,8 @@ def _held(evidence: Evidence, load: LoadEvidence, entry: Entry, sent: Sent) -> s
 def _not_sent(evidence: Evidence, load: LoadEvidence, entry: Entry, sent: Sent) -> str | None:
     if entry.reason == BEHIND_A_FAILED_ROW:
         return "not sent behind a row that failed" if _earlier(evidence, load, sent, UNSETTLED) else None
+    if entry.reason in (PARENT_NOT_SAVED, TWIN_NOT_SETTLED):
+        return _behind_unknown_kin(evidence, load, entry)
     return _behind_an_unknown_row(evidence, load, sent)
 
 
@@ -74,6 +82,8 @@ def _failed(evidence: Evidence, load: LoadEvidence, entry: Entry, sent: Sent) ->
 def _unknown(evidence: Evidence, load: LoadEvidence, entry: Entry, sent: Sent) -> str | None:
     if _is_among_strangers(evidence, entry, sent):
         return "unknown among the records of a stranger, who are named"
+    if _was_written_over(evidence, load, entry, sent):
+        return "refused after a call without an answer, while another row wrote the record of its key"
     return _behind_an_unknown_row(evidence, load, sent)
 
 
@@ -82,6 +92,24 @@ def _is_among_strangers(evidence: Evidence, entry: Entry, sent: Sent) -> bool:
     if entry.action is not Action.UNKNOWN or not entry.matches:
         return False
     return _holders(evidence, sent) > 1 and _strangers_wrote(evidence, sent)
+
+
+def _was_written_over(evidence: Evidence, load: LoadEvidence, entry: Entry, sent: Sent) -> bool:
+    """Nobody can tell whether a record that another row of ours wrote meanwhile was this row's before."""
+    marker = load.plan.marker(entry.row_number)
+    lines = evidence.by_key(line for line in evidence.lines if line.saved).get(evidence.fold(sent.key), [])
+    written = any(line.marker != marker and evidence.is_ours(line) for line in lines)
+    is_in_doubt = evidence.disturbed and entry.error_code == "NO_ANSWER"
+    return written and is_in_doubt and bool(evidence.refused_lines.get(marker))
+
+
+def _behind_unknown_kin(evidence: Evidence, load: LoadEvidence, entry: Entry) -> str | None:
+    """The row that its entry names, its parent or a suspected twin, stays unknown, or waits for one that does."""
+    named = int(_ROW.findall(entry.error_message or "0")[0])
+    other = next((each for each in load.entries if each.row_number == named), None)
+    if other is None or other.action not in (Action.UNKNOWN, Action.NOT_SENT):
+        return None
+    return "put off behind its kin" if account_for(evidence, load, other) else None
 
 
 def _behind_an_unknown_row(evidence: Evidence, load: LoadEvidence, sent: Sent) -> str | None:

@@ -18,7 +18,8 @@ from airflow_sf_dedup.core.entries import UNSETTLED, Action, Entry
 from airflow_sf_dedup.database.storable import key_hash
 from tests.chaos.accounts import STALE, account_for, newer_line
 from tests.chaos.expected import Expected, Sent, expected_of
-from tests.chaos.scenario import CONTACT_FIELDS, MARKER, LoadPlan, Scenario
+from tests.chaos.kin_checks import children_come_after_parents, twins_are_named, twins_meet_the_rule
+from tests.chaos.scenario import CONTACT_FIELDS, MARKER, PARENT, LoadPlan, Scenario, parent_column
 
 SAVED = frozenset({Action.CREATED, Action.UPDATED, Action.MATCHED_UPDATED, Action.SAVED_ANYWAY})
 
@@ -30,7 +31,10 @@ DECIDED = frozenset({Action.SKIPPED, Action.AWAITING_REVIEW, Action.HELD})
 CREATED_BY_DATE = frozenset({"answer_lost", "written_to_key_holder"})
 
 #: Fields that the org works out from others, or that a decision fills in.
-FOLLOWS = frozenset({"Name", "Contact__c"})
+FOLLOWS = frozenset({"Name", "Contact__c", PARENT})
+
+#: What every write changes.
+DATES = frozenset({"LastModifiedDate", "SystemModstamp"})
 
 #: Reasons under which an audit does not claim to know whether a row was there before.
 SAYS_NOT_WHETHER_CREATED = frozenset({"created_or_updated", "stamped_by_an_earlier_try"})
@@ -330,6 +334,9 @@ def _wrote(row: str, line: Line, sent: Sent, key_name: str, evidence: Evidence) 
     for name, value in sent.values.items():
         if line.is_contact and name not in (key_name, *CONTACT_FIELDS):
             continue
+        if name == parent_column(evidence.scenario.key_field):
+            yield from _points_to_parent(row, line, value, evidence)
+            continue
         written = line.values.get(name)
         if name == key_name and written is None and evidence.in_bin_before(sent.key):
             continue
@@ -338,6 +345,13 @@ def _wrote(row: str, line: Line, sent: Sent, key_name: str, evidence: Evidence) 
             yield f"{row}: line {line.seq} wrote {name}={written!r} instead of {value!r}"
     if line.verb == "updated" and (more := line.values.keys() - sent.values.keys() - FOLLOWS):
         yield f"{row}: line {line.seq} wrote {sorted(more)} too"
+
+
+def _points_to_parent(row: str, line: Line, key: str, evidence: Evidence) -> Iterator[str]:
+    parent = evidence.records.get(line.values.get(PARENT) or "", {})
+    held = parent.get(evidence.scenario.key_field.name)
+    if held is None or evidence.fold(held) != evidence.fold(key):
+        yield f"{row}: line {line.seq} wrote a parent that holds {held!r} instead of {key!r}"
 
 
 def _created_truly(evidence: Evidence, row: str, entry: Entry, lines: list[Line]) -> Iterator[str]:
@@ -412,7 +426,8 @@ def _nothing_but_the_ledger(evidence: Evidence) -> Iterator[str]:
             state.setdefault(line.record_id, {}).update(line.values)
     for record_id, values in state.items():
         record = evidence.records.get(record_id, {})
-        if wrong := sorted(name for name, value in values.items() if record.get(name) != value):
+        wrong = sorted(name for name, value in values.items() if name not in DATES and record.get(name) != value)
+        if wrong:
             yield f"record {record_id}: {wrong} are not what the ledger's last line wrote"
 
 
@@ -571,6 +586,9 @@ CHECKS: tuple[Callable[[Evidence], Iterator[str]], ...] = (
     verdict_is_right,
     nothing_held,
     nothing_comes_back_unasked,
+    twins_meet_the_rule,
+    twins_are_named,
+    children_come_after_parents,
 )
 
 

@@ -26,6 +26,7 @@ from airflow_sf_dedup.sources.read import source_of
 from airflow_sf_dedup.staging.area import StagingArea
 from tests.chaos.checks import Evidence, Finding, LoadEvidence, Snapshot, findings, line_of, settled_of
 from tests.chaos.decided import decided
+from tests.chaos.kin import kin
 from tests.chaos.processes import Result, run_together, start_stranger
 from tests.chaos.scenario import (
     HANG,
@@ -66,8 +67,9 @@ class Outcome:
     seconds: float = 0.0
 
 
-#: Share of seeds that choose ``decided``.
-_DECIDED = 0.25
+#: Kinds that are drawn around others, and the share of seeds that choose one.
+_AROUND = {"decided": decided, "kin": kin}
+_SHARE_AROUND = 0.5
 
 #: What loads write to.
 _WRITTEN = (SOBJECT, "Contact")
@@ -87,8 +89,11 @@ def run_seed(world: World, seed: int, kind: str = "all", *, broken: str | None =
 
     :param kind: one of :data:`tests.chaos.scenario.KINDS`; ``all``: the seed chooses.
     """
-    is_decided = kind == "decided" or (kind == "all" and Random(f"chaos/kind/{seed}").random() < _DECIDED)
-    return run_scenario(world, decided(seed) if is_decided else draw(seed, kind), broken=broken)
+    random = Random(f"chaos/kind/{seed}")
+    if kind == "all" and random.random() < _SHARE_AROUND:
+        kind = random.choice(sorted(_AROUND))
+    drawn = _AROUND[kind](seed) if kind in _AROUND else draw(seed, kind)
+    return run_scenario(world, drawn, broken=broken)
 
 
 def run_scenario(world: World, scenario: Scenario, *, broken: str | None = None) -> Outcome:
@@ -185,6 +190,7 @@ class _Run:
                     on_repeat=plan.on_repeat,
                     group_by=plan.group_by,
                     newer_than=ORDER if plan.newer_than else None,
+                    twin_fields=plan.twin_fields or None,
                     allow_non_unique_key=not self.scenario.key_field.unique,
                     salesforce_conn_id="chaos",
                 ),

@@ -20,6 +20,7 @@ SEEDS = {
     "killed": range(9100, 9110),
     "concurrent": range(9200, 9208),
     "decided": range(9300, 9310),
+    "kin": range(9400, 9406),
 }
 
 

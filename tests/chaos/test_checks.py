@@ -11,9 +11,10 @@ import pytest
 
 from airflow_sf_dedup.core.entries import Action, Entry, MatchEntry
 from airflow_sf_dedup.database.storable import key_hash
-from tests.chaos.checks import Evidence, Line, LoadEvidence, Snapshot, findings, no_lost_update
+from airflow_sf_dedup.journeys.parents import PARENT_NOT_SAVED
+from tests.chaos.checks import CHECKS, Evidence, Line, LoadEvidence, Snapshot, findings, no_lost_update
 from tests.chaos.expected import expected_of
-from tests.chaos.scenario import KEY_FIELDS, ORDER, LoadPlan, Scenario, Schedule
+from tests.chaos.scenario import KEY_FIELDS, ORDER, PARENT, LoadPlan, Scenario, Schedule, parent_column
 
 KEY = "Folded_Key__c"
 NOW = datetime(2026, 3, 2, 6, 30, tzinfo=UTC)
@@ -160,12 +161,88 @@ def ordered_run(*, newer: str, stale_at: datetime = NOW) -> Evidence:
     )
 
 
+COLUMN = parent_column(KEY_FIELDS[0])
+
+
+class KinRun:
+    """Row 2 may be a twin of row 1, by whose record a rule blocks it; row 3 names row 1 as its parent."""
+
+    ROWS = (
+        source_row(1, "K-1", Email="a@example.com"),
+        source_row(2, "K-2", Email="A@example.com"),
+        {**source_row(3, "K-3"), COLUMN: "k-1"},
+    )
+    PLAN = replace(PLAN, rows=ROWS, twin_fields=("Email",), policy="skip")
+
+    @classmethod
+    def line(cls, number: int, verb: str = "created", **changes: Any) -> Line:
+        values = {name: value for name, value in cls.ROWS[number - 1].items() if name != COLUMN}
+        values |= {PARENT: "00Q_1"} if number == 3 else {}
+        made = Line(number, number, NOW, verb, f"00Q_{number}", values[KEY], values["Marker__c"], values, {})
+        return replace(made, **changes)
+
+    @classmethod
+    def entry(cls, number: int, action: Action, **changes: Any) -> Entry:
+        record_id = f"00Q_{number}" if action is Action.CREATED else None
+        group = 1 if number < 3 else None
+        made = Entry(number, action, NOW, key=cls.ROWS[number - 1][KEY], record_id=record_id, twin_group=group)
+        return replace(made, **changes)
+
+    @classmethod
+    def evidence(cls, lines: Mapping[int, Line] = {}, entries: Mapping[int, Entry] = {}) -> Evidence:
+        """As it should be, but for the lines and entries of some rows."""
+        refused = cls.line(2, "refused", record_id=None, error="DUPLICATES_DETECTED")
+        told = {1: cls.line(1), 2: refused, 3: cls.line(3), **lines}
+        said = {1: cls.entry(1, Action.CREATED), 2: cls.entry(2, Action.SKIPPED), 3: cls.entry(3, Action.CREATED)}
+        found = tuple({**said, **entries}.values())
+        records = {line.record_id: {"Id": line.record_id, **line.values} for line in told.values() if line.saved}
+        loads = {"load1": LoadEvidence(cls.PLAN, "id-1", found, 3, document(found), ())}
+        return Evidence(
+            replace(SCENARIO, held_before=(), loads=(cls.PLAN,)),
+            list(told.values()),
+            {str(record_id): record for record_id, record in records.items()},
+            loads,
+        )
+
+    @classmethod
+    def both_in(cls) -> Evidence:
+        return cls.evidence({2: cls.line(2)}, {2: cls.entry(2, Action.CREATED)})
+
+    @classmethod
+    def waits_for_twin(cls, *, first: Action) -> Evidence:
+        """Row 2 waits for row 1, of which no line tells that it was saved."""
+        waits = cls.entry(2, Action.NOT_SENT, reason="twin_not_settled", error_message="row 1 of this load is so")
+        other = strangers(9, "created", "00Q_9", "K-1")
+        lines = {1: cls.line(1, "refused", record_id=None, error="INVALID_FIELD"), 9: replace(other, marker="load1/9")}
+        unknown = cls.entry(1, first, record_id=None, error_code="NO_ANSWER")
+        return replace(cls.evidence(lines, {1: unknown, 2: waits}), disturbed=True)
+
+    @classmethod
+    def parent_failed(cls, reason: str | None) -> Evidence:
+        refused = cls.line(1, "refused", record_id=None, error="STRING_TOO_LONG")
+        found = cls.without_parent(reason)
+        entries = (cls.entry(1, Action.FAILED, record_id=None), *found.loads["load1"].entries[1:])
+        return replace(
+            found,
+            lines=[refused, *found.lines[1:]],
+            loads={"load1": LoadEvidence(cls.PLAN, "id-1", entries, 3, document(entries), ("red",))},
+            records={},
+        )
+
+    @classmethod
+    def without_parent(cls, reason: str | None) -> Evidence:
+        refused = cls.line(3, "refused", record_id=None, error="INVALID_FIELD")
+        message = f"Foreign key external ID: k-1 not found for field {KEY} in entity Lead"
+        return cls.evidence({3: refused}, {3: cls.entry(3, Action.FAILED, reason=reason, error_message=message)})
+
+
 def checks_of(found: Evidence) -> set[int]:
     return {finding.check for finding in findings(found)}
 
 
 def test_a_run_that_is_right_has_no_findings() -> None:
     assert findings(evidence()) == []
+    assert findings(KinRun.evidence()) == []
 
 
 DOCTORED: dict[str, tuple[int, Callable[[], Evidence]]] = {
@@ -250,6 +327,32 @@ DOCTORED: dict[str, tuple[int, Callable[[], Evidence]]] = {
         11,
         lambda: replace(with_lines(replace(UNDELETED, record_id="00Q_gone")), loads={"load1": load(plan=UNDELETING)}),
     ),
+    "a child that points to another record than its parent": (
+        3,
+        lambda: KinRun.evidence({3: KinRun.line(3, values={**KinRun.line(3).values, PARENT: "00Q_3"})}),
+    ),
+    "two twins that a rule should have told apart": (12, KinRun.both_in),
+    "a twin that its entry does not name": (
+        13,
+        lambda: KinRun.evidence(entries={2: KinRun.entry(2, Action.SKIPPED, twin_group=None)}),
+    ),
+    "twins in two groups": (
+        13,
+        lambda: KinRun.evidence(entries={2: KinRun.entry(2, Action.SKIPPED, twin_group=2)}),
+    ),
+    "twins whose group is not the row that went first": (
+        13,
+        lambda: KinRun.evidence(
+            entries={1: KinRun.entry(1, Action.CREATED, twin_group=3), 2: KinRun.entry(2, Action.SKIPPED, twin_group=3)}
+        ),
+    ),
+    "a row without a twin that has a group": (
+        13,
+        lambda: KinRun.evidence(entries={3: KinRun.entry(3, Action.CREATED, twin_group=1)}),
+    ),
+    "a child that failed for want of a parent that was saved": (14, lambda: KinRun.without_parent(PARENT_NOT_SAVED)),
+    "a child that does not say that its parent failed": (14, lambda: KinRun.parent_failed(None)),
+    "a row that stays behind a twin that failed": (2, lambda: KinRun.waits_for_twin(first=Action.FAILED)),
     "a row that is called refused by a key that nothing in the recycle bin holds": (
         3,
         lambda: unsaved(Action.SKIPPED, refused(6, "K-2", "DUPLICATE_VALUE", "load1/2")),
@@ -263,7 +366,7 @@ def test_a_doctored_run_is_found(check: int, doctored: Callable[[], Evidence]) -
 
 
 def test_every_check_is_doctored() -> None:
-    assert {check for check, _ in DOCTORED.values()} == set(range(1, 12))
+    assert {check for check, _ in DOCTORED.values()} == set(range(1, len(CHECKS) + 1))
 
 
 def test_an_older_state_over_a_newer_one_is_found_across_loads() -> None:
@@ -325,6 +428,13 @@ def test_an_older_state_over_a_newer_one_is_found_across_loads() -> None:
 def test_what_is_documented_is_excused_and_counted(found: Evidence) -> None:
     assert checks_of(found) <= {4, 6}
     assert sum(found.excused.values()) == 1
+
+
+def test_a_child_may_fail_for_want_of_a_parent_that_failed_and_a_twin_may_wait_for_one_that_stays_unknown() -> None:
+    assert checks_of(KinRun.parent_failed(PARENT_NOT_SAVED)) == set()
+    waits = KinRun.waits_for_twin(first=Action.UNKNOWN)
+    assert 2 not in checks_of(waits)
+    assert 2 in checks_of(replace(waits, disturbed=False))
 
 
 def test_a_row_whose_key_is_held_in_the_recycle_bin_is_decided_about() -> None:
