@@ -16,15 +16,16 @@ from typing import Any
 
 from airflow_sf_dedup.core.entries import UNSETTLED, Action, Entry
 from airflow_sf_dedup.database.storable import key_hash
-from tests.chaos.accounts import STALE, account_for, newer_line
+from tests.chaos.accounts import STALE, account_for, newer_line, told_by_a_re_read
 from tests.chaos.expected import Expected, Sent, expected_of
 from tests.chaos.kin_checks import children_come_after_parents, twins_are_named, twins_meet_the_rule
 from tests.chaos.scenario import CONTACT_FIELDS, MARKER, PARENT, LoadPlan, Scenario, parent_column
+from tests.chaos.written import left_out, modes_hold
 
 SAVED = frozenset({Action.CREATED, Action.UPDATED, Action.MATCHED_UPDATED, Action.SAVED_ANYWAY})
 
-#: What a policy, a person or a newer state decides; a load may be green with such rows.
-DECIDED = frozenset({Action.SKIPPED, Action.AWAITING_REVIEW, Action.HELD})
+#: What a policy, a person, a newer state, a mode or a rule decides; a load may be green with such rows.
+DECIDED = frozenset({Action.SKIPPED, Action.AWAITING_REVIEW, Action.HELD, Action.NOT_FOUND, Action.UNCHANGED})
 
 #: Under these reasons ``created`` means: since the row was first sent, by this user (``journeys.lost_answers``). A
 #: record that another load of the same user created meanwhile cannot be told from one's own.
@@ -38,6 +39,10 @@ DATES = frozenset({"LastModifiedDate", "SystemModstamp"})
 
 #: Reasons under which an audit does not claim to know whether a row was there before.
 SAYS_NOT_WHETHER_CREATED = frozenset({"created_or_updated", "stamped_by_an_earlier_try"})
+
+
+#: What lines do that save a record.
+_SAVES = ("created", "updated")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,28 +75,36 @@ class Line:
 
     @property
     def saved(self) -> bool:
-        return self.verb in ("created", "updated")
+        return self.verb in _SAVES
 
     @property
     def is_contact(self) -> bool:
         return (self.record_id or "").startswith("003")
 
 
-def line_of(entry: Mapping[str, Any], key_name: str) -> Line:
-    """A line as the org's ledger has it."""
-    values = entry["values"]
-    return Line(
-        seq=entry["seq"],
-        call=entry["call"],
-        at=datetime.fromisoformat(entry["at"]),
-        verb=entry["verb"],
-        record_id=entry["record_id"],
-        key=values.get(key_name),
-        marker=values.get(MARKER),
-        values=values,
-        before=entry["before"],
-        error=entry["error"],
-    )
+def lines_of(ledger: Iterable[Mapping[str, Any]], key_name: str, before: Iterable[Mapping[str, Any]]) -> Iterator[Line]:
+    """Lines as the org's ledger has them.
+
+    :param before: the records that there were; one that is written by its id keeps the key that it has.
+    """
+    keys = {each["Id"]: each.get(key_name) for each in before}
+    for entry in ledger:
+        values, record_id = entry["values"], entry["record_id"]
+        key = values.get(key_name) or keys.get(record_id)
+        if record_id and entry["verb"] in _SAVES:
+            keys[record_id] = key
+        yield Line(
+            seq=entry["seq"],
+            call=entry["call"],
+            at=datetime.fromisoformat(entry["at"]),
+            verb=entry["verb"],
+            record_id=record_id,
+            key=key,
+            marker=values.get(MARKER),
+            values=values,
+            before=entry["before"],
+            error=entry["error"],
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +193,23 @@ class Evidence:
                 found[self.fold(sent.key)] += [(sent.order, line) for line in lines]
         return found
 
+    @cached_property
+    def states_before(self) -> Mapping[int, Mapping[str, Any]]:
+        """Number of a line that saved to what its record held before; of a call that was repeated, before the first."""
+        states: dict[str | None, Mapping[str, Any]] = {each["Id"]: each for each in self.scenario.before}
+        found: dict[int, Mapping[str, Any]] = {}
+        for line in self.lines:
+            if line.saved:
+                before = states.get(line.record_id, {})
+                same = (each.seq for each in self.saved_lines.get(line.marker or "", ()) if _repeats(line, each))
+                found[line.seq] = found.get(next(same, 0), before)
+                states[line.record_id] = {**before, **line.values, "LastModifiedDate": line.at.isoformat()}
+        return found
+
+    def plan_of(self, line: Line) -> LoadPlan:
+        """Of the load that a line of ours is of."""
+        return self.loads[(line.marker or "").partition("/")[0]].plan
+
     @property
     def calls_may_run_on(self) -> bool:
         """Whether the org may have gone on with a call whose client had given it up, or was gone."""
@@ -203,6 +233,10 @@ class Evidence:
             if line.key:
                 found[self.fold(line.key)].append(line)
         return found
+
+
+def _repeats(line: Line, earlier: Line) -> bool:
+    return earlier.seq < line.seq and (earlier.record_id, earlier.values) == (line.record_id, line.values)
 
 
 def findings(evidence: Evidence) -> list[Finding]:
@@ -274,7 +308,7 @@ def audit_is_true(evidence: Evidence) -> Iterator[str]:
             lines = evidence.saved_lines.get(load.plan.marker(entry.row_number), [])
             row = f"{name}: row {entry.row_number} ({entry.action}, {entry.reason})"
             if entry.action in SAVED:
-                yield from _saved_truly(evidence, row, entry, expected.sent.get(entry.row_number), lines)
+                yield from _saved_truly(evidence, load, row, entry, lines)
             else:
                 yield from _not_saved_truly(evidence, load, row, entry, lines)
             yield from _settled_truly(row, entry, expected)
@@ -310,10 +344,14 @@ def _settled_truly(row: str, entry: Entry, expected: Expected) -> Iterator[str]:
             yield f"{row} should {'' if entry.row_number in numbers else 'not '}be {action}"
 
 
-def _saved_truly(evidence: Evidence, row: str, entry: Entry, sent: Sent | None, lines: list[Line]) -> Iterator[str]:
+def _saved_truly(evidence: Evidence, load: LoadEvidence, row: str, entry: Entry, lines: list[Line]) -> Iterator[str]:
     key_name = evidence.scenario.key_field.name
+    sent = evidence.expected[load.plan.name].sent.get(entry.row_number)
     if sent is None:
         yield f"{row} should not have been sent"
+        return
+    if not lines and (why := told_by_a_re_read(evidence, load, entry, sent)):
+        evidence.excused[why] += 1
         return
     if not lines:
         yield f"{row} was saved by no line of the ledger"
@@ -331,13 +369,16 @@ def _saved_truly(evidence: Evidence, row: str, entry: Entry, sent: Sent | None, 
 
 
 def _wrote(row: str, line: Line, sent: Sent, key_name: str, evidence: Evidence) -> Iterator[str]:
+    kept = set() if line.is_contact else left_out(evidence, evidence.plan_of(line), line, sent)
+    if wrong := sorted(name for name in kept if line.values.get(name) is not None):
+        yield f"{row}: line {line.seq} wrote {wrong}, which it should have left"
     for name, value in sent.values.items():
-        if line.is_contact and name not in (key_name, *CONTACT_FIELDS):
+        if name in kept or (line.is_contact and name not in (key_name, *CONTACT_FIELDS)):
             continue
         if name == parent_column(evidence.scenario.key_field):
             yield from _points_to_parent(row, line, value, evidence)
             continue
-        written = line.values.get(name)
+        written = line.values.get(name) or (line.key if name == key_name else None)
         if name == key_name and written is None and evidence.in_bin_before(sent.key):
             continue
         same = evidence.fold(written or "") == evidence.fold(sent.key) if name == key_name else written == value
@@ -514,17 +555,20 @@ def verdict_is_right(evidence: Evidence) -> Iterator[str]:
     for name, load in evidence.loads.items():
         expected = evidence.expected[name]
         lost = [number for number in expected.sent if load.plan.marker(number) not in evidence.saved_lines]
-        decided = {
-            entry.row_number
-            for entry in load.entries
-            if entry.action in DECIDED and account_for(evidence, load, entry) is not None
-        }
+        decided = {entry.row_number for entry in load.entries if _is_decided(evidence, load, entry)}
         bad = sorted({*lost, *expected.invalid} - decided)
         if bad and not load.complaints:
             yield f"{name} is green, but the rows {bad} are not in the org"
         open_ = any(entry.action in (Action.UNKNOWN, Action.NOT_SENT) for entry in load.entries)
         if not lost and not expected.invalid and load.complaints and not open_:
             yield f"{name} is red ({'; '.join(load.complaints)}), but all its rows are in the org"
+
+
+def _is_decided(evidence: Evidence, load: LoadEvidence, entry: Entry) -> bool:
+    sent = evidence.expected[load.plan.name].sent.get(entry.row_number)
+    if entry.action in DECIDED:
+        return account_for(evidence, load, entry) is not None
+    return sent is not None and entry.action in SAVED and told_by_a_re_read(evidence, load, entry, sent) is not None
 
 
 # -- 10. Nothing is held -----------------------------------------------------------------------------
@@ -589,6 +633,7 @@ CHECKS: tuple[Callable[[Evidence], Iterator[str]], ...] = (
     twins_meet_the_rule,
     twins_are_named,
     children_come_after_parents,
+    modes_hold,
 )
 
 

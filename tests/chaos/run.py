@@ -24,9 +24,10 @@ from airflow_sf_dedup.journeys.summary import summarise
 from airflow_sf_dedup.salesforce.reader import describe
 from airflow_sf_dedup.sources.read import source_of
 from airflow_sf_dedup.staging.area import StagingArea
-from tests.chaos.checks import Evidence, Finding, LoadEvidence, Snapshot, findings, line_of, settled_of
+from tests.chaos.checks import Evidence, Finding, LoadEvidence, Snapshot, findings, lines_of, settled_of
 from tests.chaos.decided import decided
 from tests.chaos.kin import kin
+from tests.chaos.modes import modes
 from tests.chaos.processes import Result, run_together, start_stranger
 from tests.chaos.scenario import (
     HANG,
@@ -68,7 +69,7 @@ class Outcome:
 
 
 #: Kinds that are drawn around others, and the share of seeds that choose one.
-_AROUND = {"decided": decided, "kin": kin}
+_AROUND = {"decided": decided, "kin": kin, "modes": modes}
 _SHARE_AROUND = 0.5
 
 #: What loads write to.
@@ -260,6 +261,8 @@ class _Run:
             audit_url=self._place.url,
             ref=task.ref,
             policy=task.plan.policy,
+            mode=task.plan.mode,
+            field_rules=task.plan.field_rules,
             read_timeout=self.scenario.read_timeout if faulty else LONG_READ_TIMEOUT,
             max_in_flight=task.plan.max_in_flight,
             rows_per_chunk=task.plan.rows_per_chunk,
@@ -322,10 +325,10 @@ class _Run:
         """What the org and the audit say now, after the closing task."""
         self._close_all()
         key_name = self.scenario.key_field.name
-        lines = [line_of(each, key_name) for each in self._org.ledger() if each["sobject"] in _WRITTEN]
+        ledger = [each for each in self._org.ledger() if each["sobject"] in _WRITTEN]
         return Evidence(
             scenario=self.scenario,
-            lines=lines,
+            lines=list(lines_of(ledger, key_name, self.scenario.before)),
             records={record["Id"]: record for sobject in _WRITTEN for record in self._org.records(sobject)},
             loads={plan.name: self._load_evidence(plan) for plan in self.scenario.loads},
             snapshots=self._snapshots,

@@ -15,7 +15,7 @@ from airflow_sf_dedup.core.record_ids import to_18
 MARKER = "Marker__c"
 ORDER = "Changed_At"
 PARENT = "Parent__c"
-KINDS = ("plain", "killed", "concurrent", "ordered", "decided", "kin")
+KINDS = ("plain", "killed", "concurrent", "ordered", "decided", "kin", "modes")
 
 #: The kinds that a seed chooses among first.
 _FIRST_KINDS = ("plain", "killed", "concurrent")
@@ -92,6 +92,8 @@ class LoadPlan:
     chunks_per_call: int
     #: As an upsert is told them.
     twin_fields: tuple[Any, ...] = ()
+    mode: str = "upsert"
+    field_rules: Mapping[str, str] = field(default_factory=dict)
 
     def marker(self, row_number: int) -> str:
         """What the row of this number writes and no other row does."""
@@ -162,6 +164,11 @@ class Scenario:
     stale_rules: tuple[str, ...] = ()
     #: Leads that are in the recycle bin before, each with an ``Id`` of its own.
     deleted_before: tuple[Mapping[str, Any], ...] = ()
+
+    @property
+    def before(self) -> tuple[Mapping[str, Any], ...]:
+        """All records that rows may be written to, live ones and those in the recycle bin."""
+        return (*self.held_before, *self.contacts_before, *self.deleted_before)
 
     @property
     def keys(self) -> list[str]:

@@ -11,8 +11,8 @@ import threading
 import time
 import traceback
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any
@@ -61,6 +61,8 @@ class TaskSpec:
     rows_per_chunk: int
     chunks_per_call: int
     try_number: int
+    mode: str = "upsert"
+    field_rules: Mapping[str, str] = field(default_factory=dict)
     #: Tells two processes of the same try apart.
     twin: int = 0
     kill: Kill | None = None
@@ -140,10 +142,14 @@ def _upsert(spec: TaskSpec, engine: Engine, session: SalesforceSession) -> None:
     )
     if nothing_left(stores.audit, ref):
         return
+    settings = WriteSettings(
+        on_duplicate=spec.policy, mode=spec.mode, field_rules=spec.field_rules, max_in_flight=spec.max_in_flight
+    )
+    settings.check()
     workshop = workshop_of(
         ref,
         read_manifest(ref),
-        WriteSettings(on_duplicate=spec.policy, max_in_flight=spec.max_in_flight),
+        settings,
         session=session.gated(lambda: wire.about_to("call")),
         stores=stores,
         task=spec.task,

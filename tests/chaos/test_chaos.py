@@ -21,6 +21,7 @@ SEEDS = {
     "concurrent": range(9200, 9208),
     "decided": range(9300, 9310),
     "kin": range(9400, 9406),
+    "modes": range(9500, 9506),
 }
 
 

@@ -236,6 +236,48 @@ class KinRun:
         return cls.evidence({3: refused}, {3: cls.entry(3, Action.FAILED, reason=reason, error_message=message)})
 
 
+RULED = source_row(1, "K-1", Title="Dr.", City="Rome")
+#: Under each setting, one row meets a record that has a title: as the key's holder, or as a match that is stamped.
+MET = {"Id": "00Q_met", "LastName": "Held", "Marker__c": "before/1", "Title": "Prof."}
+FILLS = "update_existing(fields={'Title': 'keep', 'City': 'fill_blanks', '*': 'all'}) | skip"
+
+
+def ruled(
+    action: Action,
+    *fields: str,
+    mode: str = "upsert",
+    rules: Mapping[str, str] = {},
+    held: bool = True,
+    policy: str = "skip",
+    **entry: Any,
+) -> Evidence:
+    """A row that writes these of its fields to a record that there is, or none.
+
+    :param held: whether the record holds the key of the row.
+    """
+    plan = replace(PLAN, rows=(RULED,), mode=mode, field_rules=rules, policy=policy)
+    before = {**MET, KEY: "K-1"} if held else MET
+    values = {name: RULED[name] for name in (KEY, "Marker__c", *fields)}
+    told = [] if held else [refused(1, "K-1", "DUPLICATES_DETECTED", "load1/1")]
+    if fields:
+        told.append(Line(2, 2, NOW, "updated", "00Q_met", "K-1", "load1/1", values, {KEY: before.get(KEY)}))
+    said = (Entry(1, action, NOW, key="K-1", record_id="00Q_met", **entry),)
+    record = {**before, **values} if fields else before
+    return Evidence(
+        replace(SCENARIO, held_before=(before,), loads=(plan,)),
+        told,
+        {"00Q_met": record},
+        {"load1": LoadEvidence(plan, "id-1", said, 1, document(said), ())},
+    )
+
+
+def not_found(*, held: bool, mode: str = "update_only") -> Evidence:
+    return ruled(Action.NOT_FOUND, mode=mode, held=held)
+
+
+BLANKS = {"Title": "only_blanks", "City": "only_blanks"}
+
+
 def checks_of(found: Evidence) -> set[int]:
     return {finding.check for finding in findings(found)}
 
@@ -353,6 +395,38 @@ DOCTORED: dict[str, tuple[int, Callable[[], Evidence]]] = {
     "a child that failed for want of a parent that was saved": (14, lambda: KinRun.without_parent(PARENT_NOT_SAVED)),
     "a child that does not say that its parent failed": (14, lambda: KinRun.parent_failed(None)),
     "a row that stays behind a twin that failed": (2, lambda: KinRun.waits_for_twin(first=Action.FAILED)),
+    "a record that is created though the load only updates": (
+        15,
+        lambda: evidence(loads={"load1": load(plan=replace(PLAN, mode="update_only"))}),
+    ),
+    "a record that is updated though the load only creates": (
+        15,
+        lambda: ruled(Action.UPDATED, "LastName", "Title", "City", mode="create_only"),
+    ),
+    "a field that a rule should have kept": (
+        3,
+        lambda: ruled(Action.UPDATED, "LastName", "Title", "City", rules=BLANKS),
+    ),
+    "a blank that was not filled": (3, lambda: ruled(Action.UPDATED, "LastName", rules=BLANKS)),
+    "a field that a policy should have kept": (
+        3,
+        lambda: ruled(Action.MATCHED_UPDATED, "LastName", "Title", "City", held=False, policy=FILLS),
+    ),
+    "a blank that a policy did not fill": (
+        3,
+        lambda: ruled(Action.MATCHED_UPDATED, "LastName", held=False, policy=FILLS),
+    ),
+    "a row that is not found though a record holds its key": (3, lambda: not_found(held=True)),
+    "a row that is not found though its load may create": (3, lambda: not_found(held=False, mode="upsert")),
+    "a row whose key is said to exist and does not": (
+        3,
+        lambda: ruled(Action.SKIPPED, mode="create_only", held=False, reason="key_exists"),
+    ),
+    "an unchanged row that would fill a blank": (3, lambda: ruled(Action.UNCHANGED, rules={**BLANKS, "*": "never"})),
+    "a lost answer of a row that would fill a blank": (
+        3,
+        lambda: replace(ruled(Action.UPDATED, rules={**BLANKS, "*": "never"}, reason="answer_lost"), disturbed=True),
+    ),
     "a row that is called refused by a key that nothing in the recycle bin holds": (
         3,
         lambda: unsaved(Action.SKIPPED, refused(6, "K-2", "DUPLICATE_VALUE", "load1/2")),
@@ -428,6 +502,22 @@ def test_an_older_state_over_a_newer_one_is_found_across_loads() -> None:
 def test_what_is_documented_is_excused_and_counted(found: Evidence) -> None:
     assert checks_of(found) <= {4, 6}
     assert sum(found.excused.values()) == 1
+
+
+@pytest.mark.parametrize(
+    "found",
+    [
+        ruled(Action.UPDATED, "LastName", "City", rules=BLANKS),
+        ruled(Action.MATCHED_UPDATED, "LastName", "City", held=False, policy=FILLS),
+        not_found(held=False),
+        ruled(Action.SKIPPED, mode="create_only", reason="key_exists"),
+        ruled(Action.UNCHANGED, rules={"*": "on_create_only"}),
+        replace(ruled(Action.UPDATED, rules={"*": "never"}, reason="answer_lost"), disturbed=True),
+    ],
+    ids=["rules", "policy", "not found", "key exists", "unchanged", "answer lost"],
+)
+def test_what_a_mode_or_a_rule_leaves_is_no_finding(found: Evidence) -> None:
+    assert checks_of(found) == set()
 
 
 def test_a_child_may_fail_for_want_of_a_parent_that_failed_and_a_twin_may_wait_for_one_that_stays_unknown() -> None:
