@@ -17,6 +17,7 @@ from typing import Any
 from airflow_sf_dedup.core.entries import UNSETTLED, Action, Entry
 from airflow_sf_dedup.database.storable import key_hash
 from tests.chaos.accounts import STALE, account_for, newer_line, told_by_a_re_read
+from tests.chaos.after_checks import After, one_mirror_record_for_each_match, what_was_matched_is_put_back
 from tests.chaos.expected import Expected, Sent, expected_of
 from tests.chaos.kin_checks import children_come_after_parents, twins_are_named, twins_meet_the_rule
 from tests.chaos.scenario import CONTACT_FIELDS, MARKER, PARENT, LoadPlan, Scenario, parent_column
@@ -149,6 +150,8 @@ class Evidence:
     ended_early: frozenset[str] = frozenset()
     #: A process was killed or doubled, or ended without knowing what became of a call.
     disturbed: bool = False
+    #: What came after the loads; ``None``: nothing.
+    after: After | None = None
     #: Counts what documented exceptions let pass.
     excused: Counter[str] = field(default_factory=Counter)
 
@@ -634,6 +637,8 @@ CHECKS: tuple[Callable[[Evidence], Iterator[str]], ...] = (
     twins_are_named,
     children_come_after_parents,
     modes_hold,
+    one_mirror_record_for_each_match,
+    what_was_matched_is_put_back,
 )
 
 

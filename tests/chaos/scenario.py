@@ -15,7 +15,7 @@ from airflow_sf_dedup.core.record_ids import to_18
 MARKER = "Marker__c"
 ORDER = "Changed_At"
 PARENT = "Parent__c"
-KINDS = ("plain", "killed", "concurrent", "ordered", "decided", "kin", "modes")
+KINDS = ("plain", "killed", "concurrent", "ordered", "decided", "kin", "modes", "taken_back")
 
 #: The kinds that a seed chooses among first.
 _FIRST_KINDS = ("plain", "killed", "concurrent")
@@ -142,6 +142,17 @@ class Schedule:
 
 
 @dataclass(frozen=True, slots=True)
+class Afterwards:
+    """The loads of a run are mirrored in the org, and then taken back."""
+
+    #: Those that befall the first tries of each; None: that one lives.
+    kills: tuple[Kill | None, ...] = ()
+    seed: int = 0
+    #: Share of the records that were there before that somebody else edits before the loads are taken back.
+    edits: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class Scenario:
     """A whole run."""
 
@@ -164,6 +175,7 @@ class Scenario:
     stale_rules: tuple[str, ...] = ()
     #: Leads that are in the recycle bin before, each with an ``Id`` of its own.
     deleted_before: tuple[Mapping[str, Any], ...] = ()
+    afterwards: Afterwards | None = None
 
     @property
     def before(self) -> tuple[Mapping[str, Any], ...]:

@@ -12,6 +12,7 @@ import pytest
 from airflow_sf_dedup.core.entries import Action, Entry, MatchEntry
 from airflow_sf_dedup.database.storable import key_hash
 from airflow_sf_dedup.journeys.parents import PARENT_NOT_SAVED
+from tests.chaos.after_checks import After
 from tests.chaos.checks import CHECKS, Evidence, Line, LoadEvidence, Snapshot, findings, no_lost_update
 from tests.chaos.expected import expected_of
 from tests.chaos.scenario import KEY_FIELDS, ORDER, PARENT, LoadPlan, Scenario, Schedule, parent_column
@@ -278,6 +279,44 @@ def not_found(*, held: bool, mode: str = "update_only") -> Evidence:
 BLANKS = {"Title": "only_blanks", "City": "only_blanks"}
 
 
+#: The record of the key as the loads of a run have left it, and the line that puts it back.
+STAMPED = {**HELD, **ROWS[3]}
+BACK = {**dict.fromkeys(ROWS[3]), **{name: value for name, value in HELD.items() if name != "Id"}}
+#: Row 4 met the record that was there; the mirror tells so.
+BLOCKED = tuple(
+    replace(each, matches=(MatchEntry("00Q_held", "Lead"), MatchEntry("00Q_held", "Lead")))
+    if each.row_number == 4
+    else each
+    for each in ENTRIES
+)
+MIRRORED = {"Audit_Key__c": "id-1/4/00Q_held", "Action__c": "matched_updated"}
+
+
+def reverting(record_id: str = "00Q_held", values: Mapping[str, Any] = BACK, **changes: Any) -> Mapping[str, Any]:
+    """A line of a revert."""
+    return {"seq": 9, "verb": "updated", "record_id": record_id, "values": values, "error": None, **changes}
+
+
+def afterwards(
+    *lines: Mapping[str, Any],
+    mirrored: tuple[Mapping[str, Any], ...] = (MIRRORED,),
+    edited: Mapping[str, Any] = {},
+    changed: Mapping[str, Any] = {},
+) -> Evidence:
+    """A run that was mirrored and taken back.
+
+    :param edited: what somebody has typed into the matched record meanwhile.
+    :param changed: what it holds in the end though no line wrote it.
+    """
+    before = {**RECORDS, "00Q_held": {**STAMPED, **edited}}
+    records = {name: dict(record) for name, record in before.items()}
+    for each in lines:
+        if each["verb"] == "updated" and not each["error"]:
+            records[each["record_id"]].update(each["values"])
+    records["00Q_held"].update(changed)
+    return evidence(loads={"load1": load(BLOCKED)}, snapshots=(), after=After(lines, before, records, mirrored))
+
+
 def checks_of(found: Evidence) -> set[int]:
     return {finding.check for finding in findings(found)}
 
@@ -427,6 +466,28 @@ DOCTORED: dict[str, tuple[int, Callable[[], Evidence]]] = {
         3,
         lambda: replace(ruled(Action.UPDATED, rules={**BLANKS, "*": "never"}, reason="answer_lost"), disturbed=True),
     ),
+    "a match that is not mirrored": (16, lambda: afterwards(reverting(), mirrored=())),
+    "a match that is mirrored twice": (16, lambda: afterwards(reverting(), mirrored=(MIRRORED, MIRRORED))),
+    "a mirror record that says otherwise": (
+        16,
+        lambda: afterwards(reverting(), mirrored=({**MIRRORED, "Action__c": "skipped"},)),
+    ),
+    "a mirror record of nothing": (
+        16,
+        lambda: afterwards(reverting(), mirrored=(MIRRORED, {**MIRRORED, "Audit_Key__c": "id-1/2/"})),
+    ),
+    "a match that is not put back": (17, afterwards),
+    "a field that is not put back": (17, lambda: afterwards(reverting(values={**BACK, "LastName": "Name 4"}))),
+    "a key that stays on a match": (17, lambda: afterwards(reverting(values={**BACK, KEY: "K-3"}))),
+    "a record that is created by a revert": (17, lambda: afterwards(reverting(), reverting(verb="created"))),
+    "a value that the record never held": (17, lambda: afterwards(reverting(values={**BACK, "LastName": "Else"}))),
+    "a field that no load has written": (17, lambda: afterwards(reverting(values={**BACK, "Phone": "1"}))),
+    "an update by key that is taken back": (
+        17,
+        lambda: afterwards(reverting(), reverting("00Q_1", {"City": None})),
+    ),
+    "what somebody else has typed": (17, lambda: afterwards(reverting(), edited={"LastName": "Typed"})),
+    "a change that no line tells of": (17, lambda: afterwards(reverting(), changed={"Title": "Dr."})),
     "a row that is called refused by a key that nothing in the recycle bin holds": (
         3,
         lambda: unsaved(Action.SKIPPED, refused(6, "K-2", "DUPLICATE_VALUE", "load1/2")),
@@ -517,6 +578,20 @@ def test_what_is_documented_is_excused_and_counted(found: Evidence) -> None:
     ids=["rules", "policy", "not found", "key exists", "unchanged", "answer lost"],
 )
 def test_what_a_mode_or_a_rule_leaves_is_no_finding(found: Evidence) -> None:
+    assert checks_of(found) == set()
+
+
+@pytest.mark.parametrize(
+    "found",
+    [
+        afterwards(reverting()),
+        afterwards(reverting(), reverting()),
+        afterwards(reverting(values={KEY: None}), edited={name: "Typed" for name in ROWS[3] if name != KEY}),
+        afterwards(reverting(error="DUPLICATES_DETECTED")),
+    ],
+    ids=["put back", "put back twice", "somebody has typed the rest", "refused"],
+)
+def test_a_run_that_is_taken_back_where_nobody_else_wrote_has_no_findings(found: Evidence) -> None:
     assert checks_of(found) == set()
 
 
