@@ -21,6 +21,7 @@ from tests.chaos.after_checks import After, one_mirror_record_for_each_match, wh
 from tests.chaos.expected import Expected, Sent, expected_of
 from tests.chaos.kin_checks import children_come_after_parents, twins_are_named, twins_meet_the_rule
 from tests.chaos.scenario import CONTACT_FIELDS, MARKER, PARENT, LoadPlan, Scenario, parent_column
+from tests.chaos.stale_checks import nothing_is_decided_by_a_rule_that_is_off
 from tests.chaos.written import left_out, modes_hold
 
 SAVED = frozenset({Action.CREATED, Action.UPDATED, Action.MATCHED_UPDATED, Action.SAVED_ANYWAY})
@@ -639,6 +640,7 @@ CHECKS: tuple[Callable[[Evidence], Iterator[str]], ...] = (
     modes_hold,
     one_mirror_record_for_each_match,
     what_was_matched_is_put_back,
+    nothing_is_decided_by_a_rule_that_is_off,
 )
 
 

@@ -279,6 +279,15 @@ def not_found(*, held: bool, mode: str = "update_only") -> Evidence:
 BLANKS = {"Title": "only_blanks", "City": "only_blanks"}
 
 
+def by_rules(*names: str) -> Evidence:
+    """Row 4 was refused by these rules, of which one is switched off."""
+    matches = tuple(MatchEntry("00Q_held", "Lead", duplicate_rule=name) for name in names)
+    found = with_entry(4, error_code="DUPLICATES_DETECTED", matches=matches)
+    plan = replace(PLAN, policy=f"retry_stale_rule | {PLAN.policy}")
+    loads = {"load1": replace(found.loads["load1"], plan=plan)}
+    return replace(found, scenario=replace(SCENARIO, stale_rules=("Off",)), loads=loads)
+
+
 #: The record of the key as the loads of a run have left it, and the line that puts it back.
 STAMPED = {**HELD, **ROWS[3]}
 BACK = {**dict.fromkeys(ROWS[3]), **{name: value for name, value in HELD.items() if name != "Id"}}
@@ -488,6 +497,7 @@ DOCTORED: dict[str, tuple[int, Callable[[], Evidence]]] = {
     ),
     "what somebody else has typed": (17, lambda: afterwards(reverting(), edited={"LastName": "Typed"})),
     "a change that no line tells of": (17, lambda: afterwards(reverting(), changed={"Title": "Dr."})),
+    "a row that is decided about by a rule that is off": (18, lambda: by_rules("Off")),
     "a row that is called refused by a key that nothing in the recycle bin holds": (
         3,
         lambda: unsaved(Action.SKIPPED, refused(6, "K-2", "DUPLICATE_VALUE", "load1/2")),
@@ -593,6 +603,10 @@ def test_what_a_mode_or_a_rule_leaves_is_no_finding(found: Evidence) -> None:
 )
 def test_a_run_that_is_taken_back_where_nobody_else_wrote_has_no_findings(found: Evidence) -> None:
     assert checks_of(found) == set()
+
+
+def test_a_row_that_an_active_rule_refused_as_well_is_decided_about() -> None:
+    assert checks_of(by_rules("Off", "On")) == set()
 
 
 def test_a_child_may_fail_for_want_of_a_parent_that_failed_and_a_twin_may_wait_for_one_that_stays_unknown() -> None:
