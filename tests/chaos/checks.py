@@ -210,6 +210,11 @@ class Evidence:
                 states[line.record_id] = {**before, **line.values, "LastModifiedDate": line.at.isoformat()}
         return found
 
+    @cached_property
+    def deleted_before(self) -> frozenset[str]:
+        """The records that are in the recycle bin before, by their ids."""
+        return frozenset(each["Id"] for each in self.scenario.deleted_before)
+
     def plan_of(self, line: Line) -> LoadPlan:
         """Of the load that a line of ours is of."""
         return self.loads[(line.marker or "").partition("/")[0]].plan
