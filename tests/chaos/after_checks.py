@@ -108,7 +108,8 @@ def _one_back(evidence: Evidence, line: Mapping[str, Any], name: str, value: Any
     if value == held:
         return
     writes = _writes(evidence, record_id, name)
-    if not any(_is_matched(evidence, each) or name == _LINK for each in writes):
+    came_back = record_id in evidence.deleted_before
+    if not came_back and not any(_is_matched(evidence, each) or name == _LINK for each in writes):
         yield f"line {line['seq']} wrote {name} of {record_id}, which no load has written to a match"
     elif held not in {each.values[name] for each in writes} | {_before(evidence, each, name) for each in writes}:
         yield f"line {line['seq']} wrote {name} of {record_id} over {held!r}, which no load has written"
