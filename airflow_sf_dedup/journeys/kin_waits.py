@@ -3,12 +3,13 @@
 A row has its turn after its parents and after the suspected twin before it. Where nobody knows yet what became of one
 of them, it waits: a child would fail for nothing, and a twin would be compared with a row that may get into the org a
 moment later. Whatever else became of them, the row goes: a parent may be in the org from an earlier load, and a twin
-has a key of its own.
+has a key of its own. So it does where the twin before it is kept back by a row that failed: the failed row is known not
+to be in the org, and this one would wait for ever.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass
 
 from airflow_sf_dedup.core.entries import Action, Entry
@@ -28,10 +29,12 @@ class KinWaits:
     """Looks at the rows that a row goes after.
 
     :ivar unsettled: rows without a settled entry, each with its action: those that this process gave one.
+    :ivar behind_failed: those of them that wait behind a row of their key that failed.
     """
 
     entries: EntryMaker
     unsettled: Mapping[int, Action]
+    behind_failed: Container[int] = ()
 
     def waiting(self, record: Record) -> Entry | None:
         """The entry of a row that waits; ``None``: it need not."""
@@ -42,7 +45,11 @@ class KinWaits:
     def _open(self, kin: Kin) -> Iterator[tuple[str, str]]:
         """Why it waits: a reason, and the row that it waits for."""
         for parent in kin.parents:
-            if (action := self.unsettled.get(parent)) in _OPEN:
+            if action := self._open_action(parent):
                 yield PARENT_NOT_SAVED, words_of_parent(parent, action)
-        if kin.twin_before is not None and (action := self.unsettled.get(kin.twin_before)) in _OPEN:
+        if kin.twin_before is not None and (action := self._open_action(kin.twin_before)):
             yield TWIN_NOT_SETTLED, f"row {kin.twin_before} of this load, which may be its twin, is {action}"
+
+    def _open_action(self, row: int) -> Action | None:
+        action = self.unsettled.get(row)
+        return action if action in _OPEN and row not in self.behind_failed else None

@@ -50,7 +50,9 @@ class Recorder:
     progress: Progress = field(default_factory=Progress)
     #: Rows without a settled entry, each with its action: this process does not send them again.
     unsettled: dict[int, Action] = field(default_factory=dict, init=False)
-    #: Folded key to the action its later rows are held behind.
+    #: Those of them that wait behind a row that failed: it is known of them that they are not in the org.
+    behind_failed: set[int] = field(default_factory=set, init=False)
+    #: Folded key to the action its later rows are held behind: that of the first row that keeps them back.
     _behind: dict[str, Action] = field(default_factory=dict, init=False)
 
     def record(self, entries: list[Entry]) -> None:
@@ -67,7 +69,14 @@ class Recorder:
             if entry.action in _UNSETTLED:
                 self.unsettled[entry.row_number] = entry.action
             if entry.action in _KEEPS_BACK and entry.key is not None:
-                self._behind[self.key_rule.fold(entry.key)] = entry.action
+                self._keep_back(self.key_rule.fold(entry.key), entry)
+
+    def _keep_back(self, key: str, entry: Entry) -> None:
+        """Later rows of a key wait for the row that keeps all of them back, and not for one that waits itself."""
+        if entry.reason != BEHIND_A_FAILED_ROW:
+            self._behind[key] = entry.action
+        elif self._behind.setdefault(key, entry.action) is Action.FAILED:
+            self.behind_failed.add(entry.row_number)
 
     def give_up(self, rows: Iterable[UnderWay[Record]], error: CallError) -> None:
         """Give rows that are not sent any more their entries.

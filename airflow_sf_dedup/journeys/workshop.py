@@ -225,7 +225,7 @@ class Workshop:
             senders=self.senders,
             try_number=self.task.try_number,
             unknown=self.unknown,
-            kin_waits=KinWaits(self.entries, self.recorder.unsettled),
+            kin_waits=KinWaits(self.entries, self.recorder.unsettled, self.recorder.behind_failed),
             parents=ParentRows(part.load_id, self.stores.audit),
         )
 

@@ -16,24 +16,35 @@ from typing import Any
 
 from airflow_sf_dedup.core.entries import UNSETTLED, Action, Entry
 from airflow_sf_dedup.database.storable import key_hash
-from tests.chaos.accounts import STALE, account_for, newer_line
+from tests.chaos.accounts import STALE, account_for, newer_line, told_by_a_re_read
+from tests.chaos.after_checks import After, one_mirror_record_for_each_match, what_was_matched_is_put_back
 from tests.chaos.expected import Expected, Sent, expected_of
-from tests.chaos.scenario import CONTACT_FIELDS, MARKER, LoadPlan, Scenario
+from tests.chaos.kin_checks import children_come_after_parents, twins_are_named, twins_meet_the_rule
+from tests.chaos.scenario import CONTACT_FIELDS, MARKER, PARENT, LoadPlan, Scenario, parent_column
+from tests.chaos.stale_checks import nothing_is_decided_by_a_rule_that_is_off
+from tests.chaos.written import left_out, modes_hold
 
 SAVED = frozenset({Action.CREATED, Action.UPDATED, Action.MATCHED_UPDATED, Action.SAVED_ANYWAY})
 
-#: What a policy, a person or a newer state decides; a load may be green with such rows.
-DECIDED = frozenset({Action.SKIPPED, Action.AWAITING_REVIEW, Action.HELD})
+#: What a policy, a person, a newer state, a mode or a rule decides; a load may be green with such rows.
+DECIDED = frozenset({Action.SKIPPED, Action.AWAITING_REVIEW, Action.HELD, Action.NOT_FOUND, Action.UNCHANGED})
 
 #: Under these reasons ``created`` means: since the row was first sent, by this user (``journeys.lost_answers``). A
 #: record that another load of the same user created meanwhile cannot be told from one's own.
 CREATED_BY_DATE = frozenset({"answer_lost", "written_to_key_holder"})
 
 #: Fields that the org works out from others, or that a decision fills in.
-FOLLOWS = frozenset({"Name", "Contact__c"})
+FOLLOWS = frozenset({"Name", "Contact__c", PARENT})
+
+#: What every write changes.
+DATES = frozenset({"LastModifiedDate", "SystemModstamp"})
 
 #: Reasons under which an audit does not claim to know whether a row was there before.
 SAYS_NOT_WHETHER_CREATED = frozenset({"created_or_updated", "stamped_by_an_earlier_try"})
+
+
+#: What lines do that save a record.
+_SAVES = ("created", "updated")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,28 +77,36 @@ class Line:
 
     @property
     def saved(self) -> bool:
-        return self.verb in ("created", "updated")
+        return self.verb in _SAVES
 
     @property
     def is_contact(self) -> bool:
         return (self.record_id or "").startswith("003")
 
 
-def line_of(entry: Mapping[str, Any], key_name: str) -> Line:
-    """A line as the org's ledger has it."""
-    values = entry["values"]
-    return Line(
-        seq=entry["seq"],
-        call=entry["call"],
-        at=datetime.fromisoformat(entry["at"]),
-        verb=entry["verb"],
-        record_id=entry["record_id"],
-        key=values.get(key_name),
-        marker=values.get(MARKER),
-        values=values,
-        before=entry["before"],
-        error=entry["error"],
-    )
+def lines_of(ledger: Iterable[Mapping[str, Any]], key_name: str, before: Iterable[Mapping[str, Any]]) -> Iterator[Line]:
+    """Lines as the org's ledger has them.
+
+    :param before: the records that there were; one that is written by its id keeps the key that it has.
+    """
+    keys = {each["Id"]: each.get(key_name) for each in before}
+    for entry in ledger:
+        values, record_id = entry["values"], entry["record_id"]
+        key = values.get(key_name) or keys.get(record_id)
+        if record_id and entry["verb"] in _SAVES:
+            keys[record_id] = key
+        yield Line(
+            seq=entry["seq"],
+            call=entry["call"],
+            at=datetime.fromisoformat(entry["at"]),
+            verb=entry["verb"],
+            record_id=record_id,
+            key=key,
+            marker=values.get(MARKER),
+            values=values,
+            before=entry["before"],
+            error=entry["error"],
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +153,8 @@ class Evidence:
     ended_early: frozenset[str] = frozenset()
     #: A process was killed or doubled, or ended without knowing what became of a call.
     disturbed: bool = False
+    #: What came after the loads; ``None``: nothing.
+    after: After | None = None
     #: Counts what documented exceptions let pass.
     excused: Counter[str] = field(default_factory=Counter)
 
@@ -178,6 +199,28 @@ class Evidence:
                 found[self.fold(sent.key)] += [(sent.order, line) for line in lines]
         return found
 
+    @cached_property
+    def states_before(self) -> Mapping[int, Mapping[str, Any]]:
+        """Number of a line that saved to what its record held before; of a call that was repeated, before the first."""
+        states: dict[str | None, Mapping[str, Any]] = {each["Id"]: each for each in self.scenario.before}
+        found: dict[int, Mapping[str, Any]] = {}
+        for line in self.lines:
+            if line.saved:
+                before = states.get(line.record_id, {})
+                same = (each.seq for each in self.saved_lines.get(line.marker or "", ()) if _repeats(line, each))
+                found[line.seq] = found.get(next(same, 0), before)
+                states[line.record_id] = {**before, **line.values, "LastModifiedDate": line.at.isoformat()}
+        return found
+
+    @cached_property
+    def deleted_before(self) -> frozenset[str]:
+        """The records that are in the recycle bin before, by their ids."""
+        return frozenset(each["Id"] for each in self.scenario.deleted_before)
+
+    def plan_of(self, line: Line) -> LoadPlan:
+        """Of the load that a line of ours is of."""
+        return self.loads[(line.marker or "").partition("/")[0]].plan
+
     @property
     def calls_may_run_on(self) -> bool:
         """Whether the org may have gone on with a call whose client had given it up, or was gone."""
@@ -201,6 +244,10 @@ class Evidence:
             if line.key:
                 found[self.fold(line.key)].append(line)
         return found
+
+
+def _repeats(line: Line, earlier: Line) -> bool:
+    return earlier.seq < line.seq and (earlier.record_id, earlier.values) == (line.record_id, line.values)
 
 
 def findings(evidence: Evidence) -> list[Finding]:
@@ -272,7 +319,7 @@ def audit_is_true(evidence: Evidence) -> Iterator[str]:
             lines = evidence.saved_lines.get(load.plan.marker(entry.row_number), [])
             row = f"{name}: row {entry.row_number} ({entry.action}, {entry.reason})"
             if entry.action in SAVED:
-                yield from _saved_truly(evidence, row, entry, expected.sent.get(entry.row_number), lines)
+                yield from _saved_truly(evidence, load, row, entry, lines)
             else:
                 yield from _not_saved_truly(evidence, load, row, entry, lines)
             yield from _settled_truly(row, entry, expected)
@@ -308,10 +355,14 @@ def _settled_truly(row: str, entry: Entry, expected: Expected) -> Iterator[str]:
             yield f"{row} should {'' if entry.row_number in numbers else 'not '}be {action}"
 
 
-def _saved_truly(evidence: Evidence, row: str, entry: Entry, sent: Sent | None, lines: list[Line]) -> Iterator[str]:
+def _saved_truly(evidence: Evidence, load: LoadEvidence, row: str, entry: Entry, lines: list[Line]) -> Iterator[str]:
     key_name = evidence.scenario.key_field.name
+    sent = evidence.expected[load.plan.name].sent.get(entry.row_number)
     if sent is None:
         yield f"{row} should not have been sent"
+        return
+    if not lines and (why := told_by_a_re_read(evidence, load, entry, sent)):
+        evidence.excused[why] += 1
         return
     if not lines:
         yield f"{row} was saved by no line of the ledger"
@@ -329,10 +380,16 @@ def _saved_truly(evidence: Evidence, row: str, entry: Entry, sent: Sent | None, 
 
 
 def _wrote(row: str, line: Line, sent: Sent, key_name: str, evidence: Evidence) -> Iterator[str]:
+    kept = set() if line.is_contact else left_out(evidence, evidence.plan_of(line), line, sent)
+    if wrong := sorted(name for name in kept if line.values.get(name) is not None):
+        yield f"{row}: line {line.seq} wrote {wrong}, which it should have left"
     for name, value in sent.values.items():
-        if line.is_contact and name not in (key_name, *CONTACT_FIELDS):
+        if name in kept or (line.is_contact and name not in (key_name, *CONTACT_FIELDS)):
             continue
-        written = line.values.get(name)
+        if name == parent_column(evidence.scenario.key_field):
+            yield from _points_to_parent(row, line, value, evidence)
+            continue
+        written = line.values.get(name) or (line.key if name == key_name else None)
         if name == key_name and written is None and evidence.in_bin_before(sent.key):
             continue
         same = evidence.fold(written or "") == evidence.fold(sent.key) if name == key_name else written == value
@@ -340,6 +397,13 @@ def _wrote(row: str, line: Line, sent: Sent, key_name: str, evidence: Evidence) 
             yield f"{row}: line {line.seq} wrote {name}={written!r} instead of {value!r}"
     if line.verb == "updated" and (more := line.values.keys() - sent.values.keys() - FOLLOWS):
         yield f"{row}: line {line.seq} wrote {sorted(more)} too"
+
+
+def _points_to_parent(row: str, line: Line, key: str, evidence: Evidence) -> Iterator[str]:
+    parent = evidence.records.get(line.values.get(PARENT) or "", {})
+    held = parent.get(evidence.scenario.key_field.name)
+    if held is None or evidence.fold(held) != evidence.fold(key):
+        yield f"{row}: line {line.seq} wrote a parent that holds {held!r} instead of {key!r}"
 
 
 def _created_truly(evidence: Evidence, row: str, entry: Entry, lines: list[Line]) -> Iterator[str]:
@@ -414,7 +478,8 @@ def _nothing_but_the_ledger(evidence: Evidence) -> Iterator[str]:
             state.setdefault(line.record_id, {}).update(line.values)
     for record_id, values in state.items():
         record = evidence.records.get(record_id, {})
-        if wrong := sorted(name for name, value in values.items() if record.get(name) != value):
+        wrong = sorted(name for name, value in values.items() if name not in DATES and record.get(name) != value)
+        if wrong:
             yield f"record {record_id}: {wrong} are not what the ledger's last line wrote"
 
 
@@ -501,17 +566,20 @@ def verdict_is_right(evidence: Evidence) -> Iterator[str]:
     for name, load in evidence.loads.items():
         expected = evidence.expected[name]
         lost = [number for number in expected.sent if load.plan.marker(number) not in evidence.saved_lines]
-        decided = {
-            entry.row_number
-            for entry in load.entries
-            if entry.action in DECIDED and account_for(evidence, load, entry) is not None
-        }
+        decided = {entry.row_number for entry in load.entries if _is_decided(evidence, load, entry)}
         bad = sorted({*lost, *expected.invalid} - decided)
         if bad and not load.complaints:
             yield f"{name} is green, but the rows {bad} are not in the org"
         open_ = any(entry.action in (Action.UNKNOWN, Action.NOT_SENT) for entry in load.entries)
         if not lost and not expected.invalid and load.complaints and not open_:
             yield f"{name} is red ({'; '.join(load.complaints)}), but all its rows are in the org"
+
+
+def _is_decided(evidence: Evidence, load: LoadEvidence, entry: Entry) -> bool:
+    sent = evidence.expected[load.plan.name].sent.get(entry.row_number)
+    if entry.action in DECIDED:
+        return account_for(evidence, load, entry) is not None
+    return sent is not None and entry.action in SAVED and told_by_a_re_read(evidence, load, entry, sent) is not None
 
 
 # -- 10. Nothing is held -----------------------------------------------------------------------------
@@ -568,6 +636,13 @@ CHECKS: tuple[Callable[[Evidence], Iterator[str]], ...] = (
     verdict_is_right,
     nothing_held,
     nothing_comes_back_unasked,
+    twins_meet_the_rule,
+    twins_are_named,
+    children_come_after_parents,
+    modes_hold,
+    one_mirror_record_for_each_match,
+    what_was_matched_is_put_back,
+    nothing_is_decided_by_a_rule_that_is_off,
 )
 
 

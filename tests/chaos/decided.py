@@ -16,6 +16,9 @@ from tests.chaos.scenario import CONTACT_FIELDS, KEY_FIELDS, LONG_AGO, MARKER, L
 #: A contact can only be stamped with the key that it has a field for.
 KEY = KEY_FIELDS[0]
 
+#: More often than a run has rounds.
+WAITS = "retry_stale_rule(times=20, after='1h')"
+
 _MAP = {name: name for name in CONTACT_FIELDS}
 _TO_CONTACT = f"update_other(sobject='Contact', fields={_MAP}, stamp='{KEY.name}')"
 _LINK = "link(field='Contact__c')"
@@ -36,14 +39,23 @@ def decided(seed: int) -> Scenario:
     base = draw(seed, random.choice(("plain", "killed", "concurrent")), key_field=KEY)
     cities = {key: f"City of {key}" for key in _some(random, {KEY.fold(key) for key in base.keys if key.strip()}, 0.2)}
     emails = sorted({row["Email"] for load in base.loads for row in load.rows if row.get("Email")})
+    stale = _stale_rules(seed)
+    waits = f"{WAITS} | " if stale else ""
     return replace(
         base,
         kind="decided",
-        loads=tuple(_with_cities(load, cities, random.choice(_POLICIES)) for load in base.loads),
+        stale_rules=stale,
+        loads=tuple(_with_cities(load, cities, waits + random.choice(_POLICIES)) for load in base.loads),
         contacts_before=tuple(_contacts(random, emails, sorted(cities.values()))),
         deleted_before=tuple(_deleted(random, base, emails)),
         schedule=replace(base.schedule, stranger=False),
     )
+
+
+def _stale_rules(seed: int) -> tuple[str, ...]:
+    """A rule that is switched off, and that the org's saves hear of late."""
+    random = Random(f"chaos/stale/{seed}")
+    return (random.choice(("Same_Email", "Same_Email_As_Contact")),) if random.random() < 0.25 else ()
 
 
 def _some(random: Random, of: set[str], share: float) -> list[str]:

@@ -18,8 +18,8 @@ class Sent:
     values: Mapping[str, Any]
     #: Its place among the rows of its key.
     place: int
-    #: How new it is, where the load goes by that.
-    order: int | None
+    #: How new it is, where the load goes by that: numbers, or texts that sort.
+    order: Any
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,22 +8,38 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from random import Random
-from typing import Any
+from typing import Any, Protocol
 
 import requests
 
-from tests.chaos.task import Ended, TaskSpec, run_task
+from tests.chaos.scenario import Kill
+from tests.chaos.task import Ended
 from tests.chaos.world import CONTEXT, SOBJECT
 
 #: Seconds after which a task is taken for one that never ends.
 LONGEST_WAIT = 60.0
 
 
+class Spec(Protocol):
+    """What a process is to do; travels to it."""
+
+    @property
+    def name(self) -> str:
+        """Of the process."""
+
+    @property
+    def kill(self) -> Kill | None:
+        """When it is killed."""
+
+    def run(self) -> Ended:
+        """Do it."""
+
+
 @dataclass(slots=True)
 class Running:
     """A process that runs one task."""
 
-    spec: TaskSpec
+    spec: Spec
     process: Any
     connection: Connection
     started: float
@@ -38,7 +54,7 @@ class Running:
 class Result:
     """What became of a process: how its task ended, or that it was killed before it could say."""
 
-    spec: TaskSpec
+    spec: Spec
     ended: Ended | None
 
     @property
@@ -46,7 +62,7 @@ class Result:
         return self.ended is None
 
 
-def run_together(specs: Sequence[TaskSpec], *, together: int, stagger: float, random: Random) -> list[Result]:
+def run_together(specs: Sequence[Spec], *, together: int, stagger: float, random: Random) -> list[Result]:
     """Run every task in a process of its own, so many at a time; answers how each ended."""
     waiting, running, results = list(specs), list[Running](), list[Result]()
     while waiting or running:
@@ -73,16 +89,16 @@ def _until_next_kill(running: Sequence[Running]) -> float:
     return max(0.0, min([1.0, *due]))
 
 
-def _start(spec: TaskSpec) -> Running:
+def _start(spec: Spec) -> Running:
     ours, theirs = CONTEXT.Pipe(duplex=False)
-    process = CONTEXT.Process(target=_in_child, args=(spec, theirs), name=f"upsert-{spec.ref.partition}")
+    process = CONTEXT.Process(target=_in_child, args=(spec, theirs), name=spec.name)
     process.start()
     theirs.close()
     return Running(spec, process, ours, time.monotonic())
 
 
-def _in_child(spec: TaskSpec, connection: Connection) -> None:
-    connection.send(run_task(spec))
+def _in_child(spec: Spec, connection: Connection) -> None:
+    connection.send(spec.run())
     connection.close()
 
 

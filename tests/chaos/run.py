@@ -25,20 +25,26 @@ from airflow_sf_dedup.journeys.summary import summarise
 from airflow_sf_dedup.salesforce.reader import describe
 from airflow_sf_dedup.sources.read import source_of
 from airflow_sf_dedup.staging.area import StagingArea
-from tests.chaos.checks import Evidence, Finding, LoadEvidence, Snapshot, findings, line_of, settled_of
+from tests.chaos.after import AfterSpec
+from tests.chaos.after_checks import After
+from tests.chaos.checks import Evidence, Finding, LoadEvidence, Snapshot, findings, lines_of, settled_of
 from tests.chaos.decided import decided
+from tests.chaos.kin import kin
+from tests.chaos.modes import modes
 from tests.chaos.processes import Result, run_together, start_stranger
 from tests.chaos.scenario import (
     HANG,
     LONG_READ_TIMEOUT,
     LOSE_ANSWERS,
     ORDER,
+    Afterwards,
     Kill,
     LoadPlan,
     Scenario,
     account_id,
     draw,
 )
+from tests.chaos.taken_back import taken_back
 from tests.chaos.task import TaskSpec, run_task, session_for
 from tests.chaos.world import SOBJECT, AuditPlace, World
 
@@ -67,8 +73,12 @@ class Outcome:
     seconds: float = 0.0
 
 
-#: Share of seeds that choose ``decided``.
-_DECIDED = 0.25
+#: Kinds that are drawn around others, and the share of seeds that choose one.
+_AROUND = {"decided": decided, "kin": kin, "modes": modes, "taken_back": taken_back}
+_SHARE_AROUND = 0.5
+
+#: What a mirror is written to.
+MIRROR = "Duplicate_Audit__c"
 
 #: What loads write to.
 _WRITTEN = (SOBJECT, "Contact")
@@ -88,8 +98,11 @@ def run_seed(world: World, seed: int, kind: str = "all", *, broken: str | None =
 
     :param kind: one of :data:`tests.chaos.scenario.KINDS`; ``all``: the seed chooses.
     """
-    is_decided = kind == "decided" or (kind == "all" and Random(f"chaos/kind/{seed}").random() < _DECIDED)
-    return run_scenario(world, decided(seed) if is_decided else draw(seed, kind), broken=broken)
+    random = Random(f"chaos/kind/{seed}")
+    if kind == "all" and random.random() < _SHARE_AROUND:
+        kind = random.choice(sorted(_AROUND))
+    drawn = _AROUND[kind](seed) if kind in _AROUND else draw(seed, kind)
+    return run_scenario(world, drawn, broken=broken)
 
 
 def run_scenario(world: World, scenario: Scenario, *, broken: str | None = None) -> Outcome:
@@ -103,6 +116,8 @@ def run_scenario(world: World, scenario: Scenario, *, broken: str | None = None)
         try:
             run.go()
             evidence = run.evidence()
+            if scenario.afterwards:
+                evidence = replace(evidence, after=run.after(scenario.afterwards))
             found = [*run.findings, *findings(evidence)]
             run.counts["DUPLICATE_VALUE"] += sum(line.error == "DUPLICATE_VALUE" for line in evidence.lines)
             run.actions.update(str(entry.action) for load in evidence.loads.values() for entry in load.entries)
@@ -132,6 +147,7 @@ class _Run:
         self._tasks: list[_Task] = []
         self._snapshots: list[Snapshot] = []
         self._ended_early: list[str] = []
+        self._edited: dict[str, list[dict[str, Any]]] = {}
 
     def go(self) -> None:
         """Everything up to the verdict."""
@@ -186,6 +202,7 @@ class _Run:
                     on_repeat=plan.on_repeat,
                     group_by=plan.group_by,
                     newer_than=ORDER if plan.newer_than else None,
+                    twin_fields=plan.twin_fields or None,
                     allow_non_unique_key=not self.scenario.key_field.unique,
                     salesforce_conn_id="chaos",
                 ),
@@ -255,6 +272,8 @@ class _Run:
             audit_url=self._place.url,
             ref=task.ref,
             policy=task.plan.policy,
+            mode=task.plan.mode,
+            field_rules=task.plan.field_rules,
             read_timeout=self.scenario.read_timeout if faulty else LONG_READ_TIMEOUT,
             max_in_flight=task.plan.max_in_flight,
             rows_per_chunk=task.plan.rows_per_chunk,
@@ -317,10 +336,10 @@ class _Run:
         """What the org and the audit say now, after the closing task."""
         self._close_all()
         key_name = self.scenario.key_field.name
-        lines = [line_of(each, key_name) for each in self._org.ledger() if each["sobject"] in _WRITTEN]
+        ledger = [each for each in self._org.ledger() if each["sobject"] in _WRITTEN]
         return Evidence(
             scenario=self.scenario,
-            lines=lines,
+            lines=list(lines_of(ledger, key_name, self.scenario.before)),
             records={record["Id"]: record for sobject in _WRITTEN for record in self._org.records(sobject)},
             loads={plan.name: self._load_evidence(plan) for plan in self.scenario.loads},
             snapshots=self._snapshots,
@@ -330,6 +349,56 @@ class _Run:
             ended_early=frozenset(self._ended_early),
             disturbed=self._disturbed(),
         )
+
+    # -- what follows the loads --------------------------------------------------------------------
+
+    def after(self, plan: Afterwards) -> After:
+        """Mirror the loads, let somebody edit records, and take the loads back."""
+        self._until_done("mirror", plan)
+        mirrored = self._org.records(MIRROR)
+        self._edit(plan)
+        seq = len(self._org.ledger())
+        self._until_done("revert", plan)
+        ledger = self._org.ledger()
+        return After(
+            lines=[each for each in ledger if each["seq"] > seq and each["sobject"] in _WRITTEN],
+            before={record["Id"]: record for each in _WRITTEN for record in self._edited[each]},
+            records={record["Id"]: record for each in _WRITTEN for record in self._org.records(each)},
+            mirrored=mirrored,
+        )
+
+    def _edit(self, plan: Afterwards) -> None:
+        random = Random(f"edits/{plan.seed}")
+        for each in self.scenario.before:
+            sobject = "Contact" if each["Id"].startswith("003") else SOBJECT
+            is_live = any(record["Id"] == each["Id"] for record in self._org.records(sobject))
+            if is_live and random.random() < plan.edits:
+                self._org.edit(each["Id"], sobject, {random.choice(("Title", "City")): f"Typed {each['Id']}"})
+        self._edited = {each: self._org.records(each) for each in _WRITTEN}
+
+    def _until_done(self, what: str, plan: Afterwards) -> None:
+        """Tries with faults and kills, and then without."""
+        self._org.set_faults(plan.seed, self.scenario.faults)
+        tries = [*plan.kills, None]
+        for number, kill in enumerate([*tries, *[None] * MOST_CLEAN_ROUNDS], 1):
+            if number == len(tries):
+                self.faults.update(self._org.clear_faults())
+            result = self._try(what, number, kill, faulty=number < len(tries))
+            if number >= len(tries) and result.ended and result.ended.how == "done":
+                return
+        self.findings.append(Finding(0, f"{what} does not come to its end: {result.ended}"))
+
+    def _try(self, what: str, number: int, kill: Kill | None, *, faulty: bool) -> Result:
+        timeout = self.scenario.read_timeout if faulty else LONG_READ_TIMEOUT
+        ids = tuple(reversed(self._load_ids.values()))
+        spec = AfterSpec(what, self._org.url, self._place.url, ids, timeout, number, kill)
+        [result] = run_together([spec], together=1, stagger=0.0, random=self._random)
+        self._take_in([result])
+        self.ends[what] += 1
+        if result.ended is None or result.ended.how != "done":
+            time.sleep(SETTLING + (HANG if self.scenario.late_calls else 0.0))
+            self._place.let_claims_expire()
+        return result
 
     def _disturbed(self) -> bool:
         ended_early = self.ends["killed"] + self.ends["call_error"] > 0

@@ -14,7 +14,8 @@ from airflow_sf_dedup.core.record_ids import to_18
 
 MARKER = "Marker__c"
 ORDER = "Changed_At"
-KINDS = ("plain", "killed", "concurrent", "ordered", "decided")
+PARENT = "Parent__c"
+KINDS = ("plain", "killed", "concurrent", "ordered", "decided", "kin", "modes", "taken_back")
 
 #: The kinds that a seed chooses among first.
 _FIRST_KINDS = ("plain", "killed", "concurrent")
@@ -32,7 +33,7 @@ HANG = 0.4
 #: Faults after which nobody knows what became of a call.
 LOSE_ANSWERS = ("hang", "reset", "html", "truncate", "drop_results", "unknown_error", "unavailable")
 
-LONG_AGO = {"CreatedDate": "2020-01-01T00:00:00.000+0000"}
+LONG_AGO = dict.fromkeys(("CreatedDate", "LastModifiedDate", "SystemModstamp"), "2020-01-01T00:00:00.000+0000")
 _FIELDS = ("Title", "City", "FirstName", "NumberOfEmployees")
 
 #: What a policy writes of a row to a contact.
@@ -69,6 +70,11 @@ KEY_FIELDS = (
 )
 
 
+def parent_column(key_field: KeyField) -> str:
+    """The column in which a row names another one as its parent."""
+    return f"{PARENT.removesuffix('c')}r.{key_field.name}"
+
+
 @dataclass(frozen=True, slots=True)
 class LoadPlan:
     """One load: what its source holds and what its tasks are told."""
@@ -84,6 +90,10 @@ class LoadPlan:
     max_in_flight: int
     rows_per_chunk: int
     chunks_per_call: int
+    #: As an upsert is told them.
+    twin_fields: tuple[Any, ...] = ()
+    mode: str = "upsert"
+    field_rules: Mapping[str, str] = field(default_factory=dict)
 
     def marker(self, row_number: int) -> str:
         """What the row of this number writes and no other row does."""
@@ -132,6 +142,17 @@ class Schedule:
 
 
 @dataclass(frozen=True, slots=True)
+class Afterwards:
+    """The loads of a run are mirrored in the org, and then taken back."""
+
+    #: Those that befall the first tries of each; None: that one lives.
+    kills: tuple[Kill | None, ...] = ()
+    seed: int = 0
+    #: Share of the records that were there before that somebody else edits before the loads are taken back.
+    edits: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class Scenario:
     """A whole run."""
 
@@ -154,6 +175,12 @@ class Scenario:
     stale_rules: tuple[str, ...] = ()
     #: Leads that are in the recycle bin before, each with an ``Id`` of its own.
     deleted_before: tuple[Mapping[str, Any], ...] = ()
+    afterwards: Afterwards | None = None
+
+    @property
+    def before(self) -> tuple[Mapping[str, Any], ...]:
+        """All records that rows may be written to, live ones and those in the recycle bin."""
+        return (*self.held_before, *self.contacts_before, *self.deleted_before)
 
     @property
     def keys(self) -> list[str]:
@@ -170,7 +197,7 @@ class Scenario:
 def draw(seed: int, kind: str = "all", *, key_field: KeyField | None = None) -> Scenario:
     """The scenario of a seed.
 
-    :param kind: one of :data:`KINDS` but ``decided``; ``all``: the seed chooses.
+    :param kind: one of :data:`KINDS` that has no module of its own; ``all``: the seed chooses.
     :param key_field: by default, the seed chooses.
     """
     random = Random(f"chaos/{seed}")

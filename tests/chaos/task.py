@@ -11,8 +11,8 @@ import threading
 import time
 import traceback
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any
@@ -23,7 +23,7 @@ from airflow_sf_dedup.audit.sql import SqlAudit
 from airflow_sf_dedup.core.entries import Entry
 from airflow_sf_dedup.core.partitioning import PartitionRef
 from airflow_sf_dedup.database.engine import engine_for
-from airflow_sf_dedup.errors import CallError, PutOffError
+from airflow_sf_dedup.errors import CallError, LoadFailedError, PutOffError
 from airflow_sf_dedup.journeys.partition_task import nothing_left, workshop_of
 from airflow_sf_dedup.journeys.stores import Stores
 from airflow_sf_dedup.journeys.task_run import TaskRun
@@ -61,10 +61,21 @@ class TaskSpec:
     rows_per_chunk: int
     chunks_per_call: int
     try_number: int
+    mode: str = "upsert"
+    field_rules: Mapping[str, str] = field(default_factory=dict)
     #: Tells two processes of the same try apart.
     twin: int = 0
     kill: Kill | None = None
     broken: str | None = None
+
+    @property
+    def name(self) -> str:
+        """Of its process."""
+        return f"upsert-{self.ref.partition}"
+
+    def run(self) -> Ended:
+        """Write the partition."""
+        return run_task(self)
 
     @property
     def task(self) -> TaskRun:
@@ -110,19 +121,22 @@ def run_task(spec: TaskSpec) -> Ended:
     engine = engine_of(spec.audit_url)
     session = session_for(spec.org_url, spec.read_timeout)
     try:
-        return _ended(spec, lambda: _upsert(spec, engine, session), session)
+        return ended(lambda: _upsert(spec, engine, session), session)
     finally:
         session.close()
         engine.dispose()
 
 
-def _ended(spec: TaskSpec, work: Callable[[], None], session: SalesforceSession) -> Ended:
+def ended(work: Callable[[], None], session: SalesforceSession) -> Ended:
+    """How some work ends."""
     try:
         work()
     except PutOffError as error:
         return Ended("in_flight", str(error), error.rows, session.api_calls)
     except CallError as error:
         return Ended("call_error", f"{type(error).__name__}: {error}", 0, session.api_calls)
+    except LoadFailedError as error:
+        return Ended("in_flight", str(error), 0, session.api_calls)
     except Exception:
         return Ended("broken", traceback.format_exc(), 0, session.api_calls)
     return Ended("done", "", 0, session.api_calls)
@@ -140,16 +154,20 @@ def _upsert(spec: TaskSpec, engine: Engine, session: SalesforceSession) -> None:
     )
     if nothing_left(stores.audit, ref):
         return
+    settings = WriteSettings(
+        on_duplicate=spec.policy, mode=spec.mode, field_rules=spec.field_rules, max_in_flight=spec.max_in_flight
+    )
+    settings.check()
     workshop = workshop_of(
         ref,
         read_manifest(ref),
-        WriteSettings(on_duplicate=spec.policy, max_in_flight=spec.max_in_flight),
+        settings,
         session=session.gated(lambda: wire.about_to("call")),
         stores=stores,
         task=spec.task,
         clocks=Clocks(sleep=short_sleep, wait=lambda number: 0.0),
     )
-    _make_small(workshop.org.api, spec, wire)
+    make_small(workshop.org.api, spec.rows_per_chunk, spec.chunks_per_call, wire)
     workshop.org.lookup.rows_per_call = max(2, spec.rows_per_chunk)
     journey = workshop.upsert()
     try:
@@ -160,9 +178,9 @@ def _upsert(spec: TaskSpec, engine: Engine, session: SalesforceSession) -> None:
     journey.run(read_partition(ref))
 
 
-def _make_small(api: Any, spec: TaskSpec, wire: Tripwire) -> None:
+def make_small(api: Any, rows_per_chunk: int, chunks_per_call: int, wire: Tripwire) -> None:
     """Few rows a call, so that a run makes many; and a tripwire behind every answer."""
-    api.rows_per_chunk, api.chunks_per_call = spec.rows_per_chunk, spec.chunks_per_call
+    api.rows_per_chunk, api.chunks_per_call = rows_per_chunk, chunks_per_call
     for name in ("upsert", "update"):
         setattr(api, name, _then(getattr(api, name), wire))
 

@@ -20,6 +20,9 @@ SEEDS = {
     "killed": range(9100, 9110),
     "concurrent": range(9200, 9208),
     "decided": range(9300, 9310),
+    "kin": range(9400, 9406),
+    "modes": range(9500, 9506),
+    "taken_back": range(9600, 9604),
 }
 
 

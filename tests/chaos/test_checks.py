@@ -11,9 +11,11 @@ import pytest
 
 from airflow_sf_dedup.core.entries import Action, Entry, MatchEntry
 from airflow_sf_dedup.database.storable import key_hash
-from tests.chaos.checks import Evidence, Line, LoadEvidence, Snapshot, findings, no_lost_update
+from airflow_sf_dedup.journeys.parents import PARENT_NOT_SAVED
+from tests.chaos.after_checks import After
+from tests.chaos.checks import CHECKS, Evidence, Line, LoadEvidence, Snapshot, findings, no_lost_update
 from tests.chaos.expected import expected_of
-from tests.chaos.scenario import KEY_FIELDS, ORDER, LoadPlan, Scenario, Schedule
+from tests.chaos.scenario import KEY_FIELDS, ORDER, PARENT, LoadPlan, Scenario, Schedule, parent_column
 
 KEY = "Folded_Key__c"
 NOW = datetime(2026, 3, 2, 6, 30, tzinfo=UTC)
@@ -160,12 +162,177 @@ def ordered_run(*, newer: str, stale_at: datetime = NOW) -> Evidence:
     )
 
 
+COLUMN = parent_column(KEY_FIELDS[0])
+
+
+class KinRun:
+    """Row 2 may be a twin of row 1, by whose record a rule blocks it; row 3 names row 1 as its parent."""
+
+    ROWS = (
+        source_row(1, "K-1", Email="a@example.com"),
+        source_row(2, "K-2", Email="A@example.com"),
+        {**source_row(3, "K-3"), COLUMN: "k-1"},
+    )
+    PLAN = replace(PLAN, rows=ROWS, twin_fields=("Email",), policy="skip")
+
+    @classmethod
+    def line(cls, number: int, verb: str = "created", **changes: Any) -> Line:
+        values = {name: value for name, value in cls.ROWS[number - 1].items() if name != COLUMN}
+        values |= {PARENT: "00Q_1"} if number == 3 else {}
+        made = Line(number, number, NOW, verb, f"00Q_{number}", values[KEY], values["Marker__c"], values, {})
+        return replace(made, **changes)
+
+    @classmethod
+    def entry(cls, number: int, action: Action, **changes: Any) -> Entry:
+        record_id = f"00Q_{number}" if action is Action.CREATED else None
+        group = 1 if number < 3 else None
+        made = Entry(number, action, NOW, key=cls.ROWS[number - 1][KEY], record_id=record_id, twin_group=group)
+        return replace(made, **changes)
+
+    @classmethod
+    def evidence(cls, lines: Mapping[int, Line] = {}, entries: Mapping[int, Entry] = {}) -> Evidence:
+        """As it should be, but for the lines and entries of some rows."""
+        refused = cls.line(2, "refused", record_id=None, error="DUPLICATES_DETECTED")
+        told = {1: cls.line(1), 2: refused, 3: cls.line(3), **lines}
+        said = {1: cls.entry(1, Action.CREATED), 2: cls.entry(2, Action.SKIPPED), 3: cls.entry(3, Action.CREATED)}
+        found = tuple({**said, **entries}.values())
+        records = {line.record_id: {"Id": line.record_id, **line.values} for line in told.values() if line.saved}
+        loads = {"load1": LoadEvidence(cls.PLAN, "id-1", found, 3, document(found), ())}
+        return Evidence(
+            replace(SCENARIO, held_before=(), loads=(cls.PLAN,)),
+            list(told.values()),
+            {str(record_id): record for record_id, record in records.items()},
+            loads,
+        )
+
+    @classmethod
+    def both_in(cls) -> Evidence:
+        return cls.evidence({2: cls.line(2)}, {2: cls.entry(2, Action.CREATED)})
+
+    @classmethod
+    def waits_for_twin(cls, *, first: Action) -> Evidence:
+        """Row 2 waits for row 1, of which no line tells that it was saved."""
+        waits = cls.entry(2, Action.NOT_SENT, reason="twin_not_settled", error_message="row 1 of this load is so")
+        other = strangers(9, "created", "00Q_9", "K-1")
+        lines = {1: cls.line(1, "refused", record_id=None, error="INVALID_FIELD"), 9: replace(other, marker="load1/9")}
+        unknown = cls.entry(1, first, record_id=None, error_code="NO_ANSWER")
+        return replace(cls.evidence(lines, {1: unknown, 2: waits}), disturbed=True)
+
+    @classmethod
+    def parent_failed(cls, reason: str | None) -> Evidence:
+        refused = cls.line(1, "refused", record_id=None, error="STRING_TOO_LONG")
+        found = cls.without_parent(reason)
+        entries = (cls.entry(1, Action.FAILED, record_id=None), *found.loads["load1"].entries[1:])
+        return replace(
+            found,
+            lines=[refused, *found.lines[1:]],
+            loads={"load1": LoadEvidence(cls.PLAN, "id-1", entries, 3, document(entries), ("red",))},
+            records={},
+        )
+
+    @classmethod
+    def without_parent(cls, reason: str | None) -> Evidence:
+        refused = cls.line(3, "refused", record_id=None, error="INVALID_FIELD")
+        message = f"Foreign key external ID: k-1 not found for field {KEY} in entity Lead"
+        return cls.evidence({3: refused}, {3: cls.entry(3, Action.FAILED, reason=reason, error_message=message)})
+
+
+RULED = source_row(1, "K-1", Title="Dr.", City="Rome")
+#: Under each setting, one row meets a record that has a title: as the key's holder, or as a match that is stamped.
+MET = {"Id": "00Q_met", "LastName": "Held", "Marker__c": "before/1", "Title": "Prof."}
+FILLS = "update_existing(fields={'Title': 'keep', 'City': 'fill_blanks', '*': 'all'}) | skip"
+
+
+def ruled(
+    action: Action,
+    *fields: str,
+    mode: str = "upsert",
+    rules: Mapping[str, str] = {},
+    held: bool = True,
+    policy: str = "skip",
+    **entry: Any,
+) -> Evidence:
+    """A row that writes these of its fields to a record that there is, or none.
+
+    :param held: whether the record holds the key of the row.
+    """
+    plan = replace(PLAN, rows=(RULED,), mode=mode, field_rules=rules, policy=policy)
+    before = {**MET, KEY: "K-1"} if held else MET
+    values = {name: RULED[name] for name in (KEY, "Marker__c", *fields)}
+    told = [] if held else [refused(1, "K-1", "DUPLICATES_DETECTED", "load1/1")]
+    if fields:
+        told.append(Line(2, 2, NOW, "updated", "00Q_met", "K-1", "load1/1", values, {KEY: before.get(KEY)}))
+    said = (Entry(1, action, NOW, key="K-1", record_id="00Q_met", **entry),)
+    record = {**before, **values} if fields else before
+    return Evidence(
+        replace(SCENARIO, held_before=(before,), loads=(plan,)),
+        told,
+        {"00Q_met": record},
+        {"load1": LoadEvidence(plan, "id-1", said, 1, document(said), ())},
+    )
+
+
+def not_found(*, held: bool, mode: str = "update_only") -> Evidence:
+    return ruled(Action.NOT_FOUND, mode=mode, held=held)
+
+
+BLANKS = {"Title": "only_blanks", "City": "only_blanks"}
+
+
+def by_rules(*names: str) -> Evidence:
+    """Row 4 was refused by these rules, of which one is switched off."""
+    matches = tuple(MatchEntry("00Q_held", "Lead", duplicate_rule=name) for name in names)
+    found = with_entry(4, error_code="DUPLICATES_DETECTED", matches=matches)
+    plan = replace(PLAN, policy=f"retry_stale_rule | {PLAN.policy}")
+    loads = {"load1": replace(found.loads["load1"], plan=plan)}
+    return replace(found, scenario=replace(SCENARIO, stale_rules=("Off",)), loads=loads)
+
+
+#: The record of the key as the loads of a run have left it, and the line that puts it back.
+STAMPED = {**HELD, **ROWS[3]}
+BACK = {**dict.fromkeys(ROWS[3]), **{name: value for name, value in HELD.items() if name != "Id"}}
+#: Row 4 met the record that was there; the mirror tells so.
+BLOCKED = tuple(
+    replace(each, matches=(MatchEntry("00Q_held", "Lead"), MatchEntry("00Q_held", "Lead")))
+    if each.row_number == 4
+    else each
+    for each in ENTRIES
+)
+MIRRORED = {"Audit_Key__c": "id-1/4/00Q_held", "Action__c": "matched_updated"}
+
+
+def reverting(record_id: str = "00Q_held", values: Mapping[str, Any] = BACK, **changes: Any) -> Mapping[str, Any]:
+    """A line of a revert."""
+    return {"seq": 9, "verb": "updated", "record_id": record_id, "values": values, "error": None, **changes}
+
+
+def afterwards(
+    *lines: Mapping[str, Any],
+    mirrored: tuple[Mapping[str, Any], ...] = (MIRRORED,),
+    edited: Mapping[str, Any] = {},
+    changed: Mapping[str, Any] = {},
+) -> Evidence:
+    """A run that was mirrored and taken back.
+
+    :param edited: what somebody has typed into the matched record meanwhile.
+    :param changed: what it holds in the end though no line wrote it.
+    """
+    before = {**RECORDS, "00Q_held": {**STAMPED, **edited}}
+    records = {name: dict(record) for name, record in before.items()}
+    for each in lines:
+        if each["verb"] == "updated" and not each["error"]:
+            records[each["record_id"]].update(each["values"])
+    records["00Q_held"].update(changed)
+    return evidence(loads={"load1": load(BLOCKED)}, snapshots=(), after=After(lines, before, records, mirrored))
+
+
 def checks_of(found: Evidence) -> set[int]:
     return {finding.check for finding in findings(found)}
 
 
 def test_a_run_that_is_right_has_no_findings() -> None:
     assert findings(evidence()) == []
+    assert findings(KinRun.evidence()) == []
 
 
 DOCTORED: dict[str, tuple[int, Callable[[], Evidence]]] = {
@@ -250,6 +417,87 @@ DOCTORED: dict[str, tuple[int, Callable[[], Evidence]]] = {
         11,
         lambda: replace(with_lines(replace(UNDELETED, record_id="00Q_gone")), loads={"load1": load(plan=UNDELETING)}),
     ),
+    "a child that points to another record than its parent": (
+        3,
+        lambda: KinRun.evidence({3: KinRun.line(3, values={**KinRun.line(3).values, PARENT: "00Q_3"})}),
+    ),
+    "two twins that a rule should have told apart": (12, KinRun.both_in),
+    "a twin that its entry does not name": (
+        13,
+        lambda: KinRun.evidence(entries={2: KinRun.entry(2, Action.SKIPPED, twin_group=None)}),
+    ),
+    "twins in two groups": (
+        13,
+        lambda: KinRun.evidence(entries={2: KinRun.entry(2, Action.SKIPPED, twin_group=2)}),
+    ),
+    "twins whose group is not the row that went first": (
+        13,
+        lambda: KinRun.evidence(
+            entries={1: KinRun.entry(1, Action.CREATED, twin_group=3), 2: KinRun.entry(2, Action.SKIPPED, twin_group=3)}
+        ),
+    ),
+    "a row without a twin that has a group": (
+        13,
+        lambda: KinRun.evidence(entries={3: KinRun.entry(3, Action.CREATED, twin_group=1)}),
+    ),
+    "a child that failed for want of a parent that was saved": (14, lambda: KinRun.without_parent(PARENT_NOT_SAVED)),
+    "a child that does not say that its parent failed": (14, lambda: KinRun.parent_failed(None)),
+    "a row that stays behind a twin that failed": (2, lambda: KinRun.waits_for_twin(first=Action.FAILED)),
+    "a record that is created though the load only updates": (
+        15,
+        lambda: evidence(loads={"load1": load(plan=replace(PLAN, mode="update_only"))}),
+    ),
+    "a record that is updated though the load only creates": (
+        15,
+        lambda: ruled(Action.UPDATED, "LastName", "Title", "City", mode="create_only"),
+    ),
+    "a field that a rule should have kept": (
+        3,
+        lambda: ruled(Action.UPDATED, "LastName", "Title", "City", rules=BLANKS),
+    ),
+    "a blank that was not filled": (3, lambda: ruled(Action.UPDATED, "LastName", rules=BLANKS)),
+    "a field that a policy should have kept": (
+        3,
+        lambda: ruled(Action.MATCHED_UPDATED, "LastName", "Title", "City", held=False, policy=FILLS),
+    ),
+    "a blank that a policy did not fill": (
+        3,
+        lambda: ruled(Action.MATCHED_UPDATED, "LastName", held=False, policy=FILLS),
+    ),
+    "a row that is not found though a record holds its key": (3, lambda: not_found(held=True)),
+    "a row that is not found though its load may create": (3, lambda: not_found(held=False, mode="upsert")),
+    "a row whose key is said to exist and does not": (
+        3,
+        lambda: ruled(Action.SKIPPED, mode="create_only", held=False, reason="key_exists"),
+    ),
+    "an unchanged row that would fill a blank": (3, lambda: ruled(Action.UNCHANGED, rules={**BLANKS, "*": "never"})),
+    "a lost answer of a row that would fill a blank": (
+        3,
+        lambda: replace(ruled(Action.UPDATED, rules={**BLANKS, "*": "never"}, reason="answer_lost"), disturbed=True),
+    ),
+    "a match that is not mirrored": (16, lambda: afterwards(reverting(), mirrored=())),
+    "a match that is mirrored twice": (16, lambda: afterwards(reverting(), mirrored=(MIRRORED, MIRRORED))),
+    "a mirror record that says otherwise": (
+        16,
+        lambda: afterwards(reverting(), mirrored=({**MIRRORED, "Action__c": "skipped"},)),
+    ),
+    "a mirror record of nothing": (
+        16,
+        lambda: afterwards(reverting(), mirrored=(MIRRORED, {**MIRRORED, "Audit_Key__c": "id-1/2/"})),
+    ),
+    "a match that is not put back": (17, afterwards),
+    "a field that is not put back": (17, lambda: afterwards(reverting(values={**BACK, "LastName": "Name 4"}))),
+    "a key that stays on a match": (17, lambda: afterwards(reverting(values={**BACK, KEY: "K-3"}))),
+    "a record that is created by a revert": (17, lambda: afterwards(reverting(), reverting(verb="created"))),
+    "a value that the record never held": (17, lambda: afterwards(reverting(values={**BACK, "LastName": "Else"}))),
+    "a field that no load has written": (17, lambda: afterwards(reverting(values={**BACK, "Phone": "1"}))),
+    "an update by key that is taken back": (
+        17,
+        lambda: afterwards(reverting(), reverting("00Q_1", {"City": None})),
+    ),
+    "what somebody else has typed": (17, lambda: afterwards(reverting(), edited={"LastName": "Typed"})),
+    "a change that no line tells of": (17, lambda: afterwards(reverting(), changed={"Title": "Dr."})),
+    "a row that is decided about by a rule that is off": (18, lambda: by_rules("Off")),
     "a row that is called refused by a key that nothing in the recycle bin holds": (
         3,
         lambda: unsaved(Action.SKIPPED, refused(6, "K-2", "DUPLICATE_VALUE", "load1/2")),
@@ -263,7 +511,7 @@ def test_a_doctored_run_is_found(check: int, doctored: Callable[[], Evidence]) -
 
 
 def test_every_check_is_doctored() -> None:
-    assert {check for check, _ in DOCTORED.values()} == set(range(1, 12))
+    assert {check for check, _ in DOCTORED.values()} == set(range(1, len(CHECKS) + 1))
 
 
 def test_an_older_state_over_a_newer_one_is_found_across_loads() -> None:
@@ -325,6 +573,47 @@ def test_an_older_state_over_a_newer_one_is_found_across_loads() -> None:
 def test_what_is_documented_is_excused_and_counted(found: Evidence) -> None:
     assert checks_of(found) <= {4, 6}
     assert sum(found.excused.values()) == 1
+
+
+@pytest.mark.parametrize(
+    "found",
+    [
+        ruled(Action.UPDATED, "LastName", "City", rules=BLANKS),
+        ruled(Action.MATCHED_UPDATED, "LastName", "City", held=False, policy=FILLS),
+        not_found(held=False),
+        ruled(Action.SKIPPED, mode="create_only", reason="key_exists"),
+        ruled(Action.UNCHANGED, rules={"*": "on_create_only"}),
+        replace(ruled(Action.UPDATED, rules={"*": "never"}, reason="answer_lost"), disturbed=True),
+    ],
+    ids=["rules", "policy", "not found", "key exists", "unchanged", "answer lost"],
+)
+def test_what_a_mode_or_a_rule_leaves_is_no_finding(found: Evidence) -> None:
+    assert checks_of(found) == set()
+
+
+@pytest.mark.parametrize(
+    "found",
+    [
+        afterwards(reverting()),
+        afterwards(reverting(), reverting()),
+        afterwards(reverting(values={KEY: None}), edited={name: "Typed" for name in ROWS[3] if name != KEY}),
+        afterwards(reverting(error="DUPLICATES_DETECTED")),
+    ],
+    ids=["put back", "put back twice", "somebody has typed the rest", "refused"],
+)
+def test_a_run_that_is_taken_back_where_nobody_else_wrote_has_no_findings(found: Evidence) -> None:
+    assert checks_of(found) == set()
+
+
+def test_a_row_that_an_active_rule_refused_as_well_is_decided_about() -> None:
+    assert checks_of(by_rules("Off", "On")) == set()
+
+
+def test_a_child_may_fail_for_want_of_a_parent_that_failed_and_a_twin_may_wait_for_one_that_stays_unknown() -> None:
+    assert checks_of(KinRun.parent_failed(PARENT_NOT_SAVED)) == set()
+    waits = KinRun.waits_for_twin(first=Action.UNKNOWN)
+    assert 2 not in checks_of(waits)
+    assert 2 in checks_of(replace(waits, disturbed=False))
 
 
 def test_a_row_whose_key_is_held_in_the_recycle_bin_is_decided_about() -> None:

@@ -189,6 +189,28 @@ def test_a_twin_goes_whatever_became_of_the_first_since_it_has_a_key_of_its_own(
     assert task.actions()[1:] == ["created", "created"]
 
 
+def rows_of_one_key_and_a_twin() -> list[Record]:
+    """Three rows of a key that go in order, and after them a row of another key that may be their twin."""
+    of_key = [replace(twin(number, 1, number - 1, number - 1 or None), key="key-1") for number in (1, 2, 3)]
+    return [*of_key, twin(4, 1, 3, 3)]
+
+
+@pytest.mark.parametrize(
+    ("answer", "became"),
+    [(TOO_LONG, "created"), (LOCKED, "created"), (Unanswered("cut off"), "not_sent")],
+    ids=["failed", "locked", "in doubt"],
+)
+def test_a_twin_waits_for_rows_behind_another_only_while_that_may_be_in_the_org(
+    task: Task, org: FakeOrg, answer: Outcome, became: str
+) -> None:
+    """Those behind a failed row are sent by no try that the failed one is not saved by."""
+    org.answers["key-1"] = [answer] * 20
+    task(rows_of_one_key_and_a_twin())
+    assert task.actions()[1:3] == ["not_sent", "not_sent"]
+    assert said(task, 2)[1] == said(task, 3)[1] == "earlier_row_not_settled"
+    assert task.actions()[3] == became
+
+
 def test_a_twin_waits_for_one_whose_call_may_still_be_under_way_in_the_org(task: Task, org: FakeOrg) -> None:
     """No rule would see that row yet: both would be saved."""
     org.answers["key-1"] = [Unanswered("cut off")]
