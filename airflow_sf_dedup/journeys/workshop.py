@@ -160,6 +160,45 @@ def _terms(part: Part, api: ChunkApi) -> Terms:
     return Terms(part.key_rule.field.name, api.repeatable)
 
 
+def _settlement(workshop: Workshop) -> Settlement:
+    """How each decision is carried out, and in which order: what writes nothing comes first."""
+    part, org = workshop.part, workshop.org
+    keep_changes = partial(workshop.stores.changes.keep_changes, part.load_id)
+    writer = Writer(workshop.senders, workshop.lost_answers, workshop.entries, keep_changes)
+    key_field = part.key_rule.field.name
+    by_id = (part.load_id, part.org_id, part.key_rule, key_field, org.api, workshop.stores.record_claims, writer)
+    update = UpdatesMatch(*by_id)
+    stale_rules = StaleRules(
+        org.rules,
+        part.sobject.name,
+        needs_rule_states(workshop.policy),
+        partial(workshop.stores.audit.rule_waits, part.load_id, part.partition),
+        workshop.clocks.here,
+    )
+    settlement = Settlement(
+        load_id=part.load_id,
+        key_field=key_field,
+        naming=workshop.naming,
+        cases=workshop.cases,
+        policy=workshop.policy,
+        carries_out={
+            WaitForRule: WaitsForRule(workshop.entries, org.api.repeatable, stale_rules),
+            SkipRow: Skips(workshop.entries),
+            Ask: Asks(workshop.entries),
+            Fail: Fails(workshop.entries),
+            UpdateMatch: update,
+            UpdateOther: UpdatesOthers(update, workshop.others, org.by_stamp, org.user_id, workshop.stamped),
+            UndeleteMatch: Undeletes(org.undeletes, org.reader, UpdatesUndeleted(*by_id)),
+            SaveRow: SavesAnyway(key_field, org.api, writer),
+            LinkRow: Links(key_field, org.api, writer),
+        },
+        entries=workshop.entries,
+        sink=workshop.sink,
+        stale_rules=stale_rules,
+    )
+    return _restrained(settlement, workshop.asks_first.write, workshop.volume)
+
+
 def _restrained(settlement: Settlement, write: WriteRules, volume: VolumeGuard | None) -> Settlement:
     """The same settlement, of which what a plan or a limit forbids is not carried out."""
     if isinstance(write, WithinPlan):
@@ -362,42 +401,8 @@ class Workshop:
 
     @cached_property
     def settlement(self) -> Settlement:
-        """What settles blocked rows by the policy. What writes nothing comes first."""
-        part, org = self.part, self.org
-        keep_changes = partial(self.stores.changes.keep_changes, part.load_id)
-        writer = Writer(self.senders, self.lost_answers, self.entries, keep_changes)
-        key_field = part.key_rule.field.name
-        by_id = (part.load_id, part.org_id, part.key_rule, key_field, org.api, self.stores.record_claims, writer)
-        update = UpdatesMatch(*by_id)
-        stale_rules = StaleRules(
-            org.rules,
-            part.sobject.name,
-            needs_rule_states(self.policy),
-            partial(self.stores.audit.rule_waits, part.load_id, part.partition),
-            self.clocks.here,
-        )
-        settlement = Settlement(
-            load_id=part.load_id,
-            key_field=key_field,
-            naming=self.naming,
-            cases=self.cases,
-            policy=self.policy,
-            carries_out={
-                WaitForRule: WaitsForRule(self.entries, org.api.repeatable, stale_rules),
-                SkipRow: Skips(self.entries),
-                Ask: Asks(self.entries),
-                Fail: Fails(self.entries),
-                UpdateMatch: update,
-                UpdateOther: UpdatesOthers(update, self.others, org.by_stamp, org.user_id, self.stamped),
-                UndeleteMatch: Undeletes(org.undeletes, org.reader, UpdatesUndeleted(*by_id)),
-                SaveRow: SavesAnyway(key_field, org.api, writer),
-                LinkRow: Links(key_field, org.api, writer),
-            },
-            entries=self.entries,
-            sink=self.sink,
-            stale_rules=stale_rules,
-        )
-        return _restrained(settlement, self.asks_first.write, self.volume)
+        """What settles blocked rows by the policy."""
+        return _settlement(self)
 
     # -- what earlier tries left ------------------------------------------------------------------------
 
