@@ -299,7 +299,9 @@ def test_a_query_that_leads_on_for_ever_ends(server, read, repeats):
 
     def answer() -> list[bytes]:
         return (
-            [http(b"[null]")] if b"/sobjects/" in server.requests[-1] else [http(page("x" if repeats else next(numbers)))]
+            [http(b"[null]")]
+            if b"/sobjects/" in server.requests[-1]
+            else [http(page("x" if repeats else next(numbers)))]
         )
 
     server.answer = answer
