@@ -26,6 +26,7 @@ from airflow_sf_dedup.audit.sql import SqlAudit
 from airflow_sf_dedup.core.plan_differences import PlanDifference
 from airflow_sf_dedup.core.printable import printable
 from airflow_sf_dedup.core.spans import LONGEST, read_span
+from airflow_sf_dedup.core.wording import counted
 from airflow_sf_dedup.database.database_errors import first_line, place_of
 from airflow_sf_dedup.database.engine import engine_for
 from airflow_sf_dedup.database.upgrade import REVISIONS, ensure_current, upgrade
@@ -113,12 +114,16 @@ def _purge(audit: SqlAudit, args: argparse.Namespace, console: Console) -> int:
 
     forgotten = purge(audit, datetime.now(UTC) - args.older_than, force=args.force)
     purged = forgotten.audit
-    plans = f" and {purged.plans} plans" if purged.plans else ""
-    console.print(f"{purged.loads} loads{plans} with {purged.entries} entries purged{':' if purged.named else '.'}")
+    plans = f" and {counted(purged.plans, 'plans')}" if purged.plans else ""
+    what = f"{counted(purged.loads, 'loads')}{plans}"
+    entries = "1 entry" if purged.entries == 1 else f"{purged.entries:,} entries"
+    console.print(f"{what} with {entries} purged{':' if purged.named else '.'}")
     for load in purged.named:
         console.print(printable(load))
     if purged.kept:
-        console.print(f"{len(purged.kept)} old loads kept: rows of theirs still wait (--force deletes them).")
+        console.print(
+            f"{counted(len(purged.kept), 'old loads')} kept: rows of theirs still wait (--force deletes them)."
+        )
         console.print("\n".join(map(printable, purged.kept)))
     return _complain("Staged rows may be left in {}.", forgotten.unreachable)
 
@@ -127,7 +132,7 @@ def _erase(audit: SqlAudit, args: argparse.Namespace, console: Console) -> int:
     from airflow_sf_dedup.hooks.forgetting import erase
 
     erased = erase(audit, _key(args.key), sobject=args.sobject, external_id_field=args.external_id_field)
-    console.print(f"{erased.rows} rows erased." if erased.rows else "No entry has this very key.")
+    console.print(f"{counted(erased.rows, 'rows')} erased." if erased.rows else "No entry has this very key.")
     for what in erased.removed:
         console.print(f"All staged rows of {what} were removed: they are not what was staged.")
     left = _complain("Staged rows may be left in {}: erase again when it can be reached.", erased.unreachable)
@@ -166,7 +171,7 @@ def _show(audit: SqlAudit, args: argparse.Namespace, console: Console) -> int:
         lines = lines_of(report_of(audit, load), width=width, ascii_only=console.options.ascii_only)
         console.print(_writable("\n".join(lines), console))
     if not loads:
-        console.print(printable(f"{audit.place} has {_nothing(args)}"))
+        console.print(printable(f"{audit.place} has {_nothing(audit, args)}"))
     elif not (args.load or args.run):
         _lead_to_run(audit, loads[0], args.audit_conn_id, console)
     return 0 if loads else 1
@@ -206,14 +211,15 @@ def _lead_to_run(audit: SqlAudit, load: Load, audit_conn_id: str | None, console
         console.print(printable(f"All loads of its run: {show_run(load.dag_id, load.run_id, audit_conn_id)}"))
 
 
-def _nothing(args: argparse.Namespace) -> str:
+def _nothing(audit: SqlAudit, args: argparse.Namespace) -> str:
     """What there is none of, and what that may mean."""
     if args.load:
         return f"no load {args.load}: it was purged, or is in another database"
     if args.plans:
         return "no such plan"
     if not args.dag:
-        return "no load yet"
+        planned = audit.latest_load(kind=LoadKind.PLAN)
+        return "no load yet" + (", only plans: show --plans" if planned else "")
     run = f" in run {args.run}" if args.run else ""
     return (
         f"no load of Dag {args.dag}{run}: its partition task has not begun it, or failed before that, and its log says "

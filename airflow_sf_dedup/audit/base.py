@@ -407,8 +407,8 @@ class DetailReader(Protocol):
 class RuleReader(Protocol):
     """What did the duplicate rules do, over many loads of one kind?"""
 
-    def loads_in(self, period: Period) -> int:
-        """How many loads there are."""
+    def loads_in(self, period: Period) -> Mapping[str, int]:
+        """How many loads of each sObject there are."""
 
     def rule_uses(self, period: Period, *, examples: int = 0) -> list[RuleUse]:
         """What each rule did, the one that named records for most rows first.

@@ -32,6 +32,7 @@ from airflow_sf_dedup.audit.latest import counts_instead
 from airflow_sf_dedup.core.entries import COUNTED_AS_FAILED, Action
 from airflow_sf_dedup.core.printable import printable
 from airflow_sf_dedup.core.reverts import RevertState
+from airflow_sf_dedup.core.wording import counted
 
 #: Rules that a report names.
 MOST_RULES = 8
@@ -81,12 +82,12 @@ def report_of(audit: AuditReader, load: Load, totals: Totals | None = None) -> R
 
     :param totals: where they are counted already.
     """
-    counted = audit.totals(load.load_id) if totals is None else totals
+    all_rows = audit.totals(load.load_id) if totals is None else totals
     newer = counts_instead(load, audit.loads_of_run(load.dag_id, load.run_id, kind=load.kind))
     return Report(
         # As it is now: its end, and its calls.
         audit.load(load.load_id) or load,
-        counted,
+        all_rows,
         audit.sent_again(load.load_id),
         audit.rows_by_rule(load.load_id),
         audit.rows_by_caution(load.load_id),
@@ -118,7 +119,7 @@ def lines_of(report: Report, *, width: int = WIDTH, ascii_only: bool = False) ->
     if report.reports:
         lines.append(f"saved although a duplicate rule reports them: {_rules(report.reports)}")
     if report.cautions:
-        told = ", ".join(f"{printable(word, _CELL_LENGTH)} ({rows:,} rows)" for word, rows in report.cautions.items())
+        told = ", ".join(_of_rows(word, rows) for word, rows in report.cautions.items())
         lines.append(f"to look at among the rows that await a person: {told}")
     if report.plan:
         lines.append(printable(str(report.plan), WIDTH))
@@ -172,7 +173,9 @@ def what_was_read(staged: int, partitions: int, totals: Totals) -> str:
         f"{rows:,} {action} ({reason or code})" for (action, code, reason), rows in reasons if action in _NOT_STAGED
     ]
     read = staged + sum(totals.actions.get(action, 0) for action in _NOT_STAGED)
-    return f"{read:,} rows read: " + ", ".join([f"{staged:,} staged in {partitions} partitions", *away])
+    return f"{counted(read, 'rows')} read: " + ", ".join(
+        [f"{staged:,} staged in {counted(partitions, 'partitions')}", *away]
+    )
 
 
 def _head(report: Report) -> list[str]:
@@ -189,12 +192,20 @@ def _head(report: Report) -> list[str]:
         head.append(f"entries {report.totals.rows:,}, API calls of this try {report.api_calls:,}")
     else:
         read = "unknown" if load.rows_read is None else f"{load.rows_read:,}"
-        predicted = "" if load.predicted_calls is None else f" ({load.predicted_calls:,} predicted)"
-        head.append(f"rows read {read}, entries {report.totals.rows:,}, API calls {load.api_calls:,}{predicted}")
+        head.append(f"rows read {read}, entries {report.totals.rows:,}, {_calls(load)}")
         head.append(_times(report))
     if report.counts_instead:
         head.append(f"It counts no more: its task ran again, and load {report.counts_instead} counts")
     return head
+
+
+def _calls(load: Load) -> str:
+    """What it cost; the calls that a plan predicts are those of the load."""
+    predicted = load.predicted_calls
+    if load.kind is LoadKind.PLAN:
+        later = "" if predicted is None else f", of the load about {predicted:,}"
+        return f"API calls of the plan {load.api_calls:,}{later}"
+    return f"API calls {load.api_calls:,}" + ("" if predicted is None else f" ({predicted:,} predicted)")
 
 
 def _times(report: Report) -> str:
@@ -206,10 +217,14 @@ def _times(report: Report) -> str:
     if load.rows_read is None:
         return f"{began}, not ended: its source is not read to the end"
     missing = load.rows_read - report.totals.rows
-    return f"{began}, not ended" + (f": {missing:,} rows have no entry yet" if missing else ", each row has its entry")
+    if not missing:
+        return f"{began}, not ended, each row has its entry"
+    return f"{began}, not ended: {counted(missing, 'rows')} {'has' if missing == 1 else 'have'} no entry yet"
 
 
 def _table(totals: Totals, width: int, ascii_only: bool) -> list[str]:
+    if not totals.rows:
+        return []
     table = Table("action", "error code", "reason", box=box.ASCII if ascii_only else box.HEAVY_HEAD)
     table.add_column("rows", justify="right")
     explained = {
@@ -228,15 +243,15 @@ def _table(totals: Totals, width: int, ascii_only: bool) -> list[str]:
 
 def _repeats(again: SentAgain) -> str:
     return (
-        f"{again.rows:,} rows were sent more than once: "
-        f"at most {again.most_attempts} times, over {again.longest_wait_seconds:.1f} s"
+        f"{counted(again.rows, 'rows')} {_were(again.rows)} sent more than once: "
+        f"at most {counted(again.most_attempts, 'times')}, over {again.longest_wait_seconds:.1f} s"
     )
 
 
 def _waited(waited: WaitedForRules) -> str:
     return (
-        f"{waited.rows:,} rows waited for duplicate rules that were switched off: "
-        f"at most {waited.most_times} times, over {waited.longest_seconds:.0f} s"
+        f"{counted(waited.rows, 'rows')} waited for duplicate rules that were switched off: "
+        f"at most {counted(waited.most_times, 'times')}, over {waited.longest_seconds:.0f} s"
     )
 
 
@@ -256,11 +271,19 @@ def _revert(revert: RevertTotals) -> str:
     ended = "" if revert.ended_at else ", not ended"
     return (
         f"reverted {revert.started_at:%Y-%m-%d %H:%M:%S} UTC by {printable(revert.task, _CELL_LENGTH)}{ended}: "
-        f"{back:,} fields put back, {left:,} left as they are{untold}"
+        f"{counted(back, 'fields')} put back, {left:,} left as they are{untold}"
     )
 
 
+def _of_rows(name: str, rows: int) -> str:
+    return f"{printable(name, _CELL_LENGTH)} ({counted(rows, 'rows')})"
+
+
+def _were(rows: int) -> str:
+    return "was" if rows == 1 else "were"
+
+
 def _rules(rules: Mapping[str, int]) -> str:
-    named = [f"{printable(rule, _CELL_LENGTH)} ({rows:,} rows)" for rule, rows in list(rules.items())[:MOST_RULES]]
+    named = [_of_rows(rule, rows) for rule, rows in list(rules.items())[:MOST_RULES]]
     more = len(rules) - len(named)
     return ", ".join(named) + (f" and {more} further rule{'s' if more > 1 else ''}" if more else "")

@@ -28,6 +28,14 @@ def listed(things: Iterable[T], *, most: int = MOST_NAMED, between: str = ", ", 
     return words if len(every) <= most else f"{words} and {len(every) - most:,} more"
 
 
+def counted(number: int, things: str) -> str:
+    """How many there are, of one in the singular: ``1 row``, ``4,997 rows``.
+
+    :param things: the plural, made with an ``s``.
+    """
+    return f"{number:,} {things.removesuffix('s') if number == 1 else things}"
+
+
 def shown(name: str) -> str:
     """A name as it may stand in a message: on one line, short, printable, and never as nothing.
 

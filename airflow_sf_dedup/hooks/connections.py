@@ -28,7 +28,10 @@ def connection_of(setting: str, conn_id: str, get: Callable[[str], Connection]) 
     try:
         return get(conn_id)
     except AirflowNotFoundException:
-        message = f"{setting}: The conn_id `{shown(conn_id)}` isn't defined"
+        message = (
+            f"{setting}: The conn_id `{shown(conn_id)}` isn't defined: add it in Airflow, or name one that is there "
+            "(docs/connections.md)"
+        )
         raise ConnectionMissingError(message, setting=setting) from None
     except (ValueError, TypeError) as error:
         raise SettingError(

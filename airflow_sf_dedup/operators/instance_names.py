@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sized
 from typing import TYPE_CHECKING, Any
 
+from airflow_sf_dedup.core.wording import counted
+
 if TYPE_CHECKING:
     from airflow_sf_dedup.audit.base import Totals
 
@@ -16,10 +18,10 @@ def size_label(work: Any) -> str:
     """``2 of 8 · 625 rows`` for a partition's reference, ``17 rows`` for rows; blank for anything else."""
     if isinstance(work, Mapping):
         try:
-            return f"{work['partition'] + 1} of {work['partitions']} · {work['rows']:,} rows"
+            return f"{work['partition'] + 1} of {work['partitions']} · {counted(work['rows'], 'rows')}"
         except (KeyError, TypeError, ValueError):
             return ""
-    return f"{len(work):,} rows" if isinstance(work, Sized) and not isinstance(work, str) else ""
+    return counted(len(work), "rows") if isinstance(work, Sized) and not isinstance(work, str) else ""
 
 
 def outcome_label(totals: Totals) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
 
-from airflow_sf_dedup.errors import LoadFailedError
+from airflow_sf_dedup.errors import LoadFailedError, PreflightError
 from airflow_sf_dedup.operators.failing import failing_at_once
 from airflow_sf_dedup.operators.parameters import ChecksParameters
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from airflow_sf_dedup.audit.base import Audit, Load
+    from airflow_sf_dedup.core.sobjects import SObject
     from airflow_sf_dedup.journeys.mirroring import Mirrored, MirrorSettings
     from airflow_sf_dedup.salesforce.calling.session import SalesforceSession
 
@@ -94,9 +95,8 @@ class SalesforceDuplicateMirrorOperator(ChecksParameters, BaseOperator):
         from airflow_sf_dedup.journeys.mirroring import MIRRORED, check_mirror, mirror, records_of
         from airflow_sf_dedup.journeys.sending.senders import Senders
         from airflow_sf_dedup.salesforce.collections import CollectionsApi
-        from airflow_sf_dedup.salesforce.reader import describe
 
-        described = describe(session, settings.sobject)
+        described = _described(session, settings.sobject)
         fields = check_mirror(described, settings)
         key_field = fields[settings.key_field].name
         api = CollectionsApi(
@@ -109,3 +109,16 @@ class SalesforceDuplicateMirrorOperator(ChecksParameters, BaseOperator):
         counts.created += more.created
         counts.updated += more.updated
         counts.failed += more.failed
+
+
+def _described(session: SalesforceSession, sobject: str) -> SObject:
+    """The mirror's object.
+
+    :raises PreflightError: it is not there; says what to do.
+    """
+    from airflow_sf_dedup.salesforce.reader import describe
+
+    try:
+        return describe(session, sobject)
+    except PreflightError as error:
+        raise PreflightError(f"{error}; deploy it first (docs/audit.md)", setting="sobject") from error

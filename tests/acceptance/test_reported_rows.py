@@ -64,7 +64,7 @@ def test_the_example_names_what_was_saved_although_a_rule_reports_it(
     assert reported(tmp_path) == [(1, "Lead_Email", 2, known)]
     created = next(each["Id"] for each in salesforce_org.records("Lead") if each.get(KEY) == "CRM-1")
     assert f"Lead_Email reports {created} with {known}" in caplog.text
-    assert "saved although a duplicate rule reports them: Lead_Email (1 rows)" in caplog.text
+    assert "saved although a duplicate rule reports them: Lead_Email (1 row)" in caplog.text
 
 
 def test_without_the_setting_nothing_is_asked(salesforce_org: EmulatedOrg, known: str, tmp_path: Path) -> None:

@@ -111,7 +111,7 @@ def test_after_the_last_try_what_follows_decides_and_the_audit_says_how_long_the
         ("awaiting_review", "rule_still_enforced"),
         ("created", None),
     ]
-    assert "1 rows waited for duplicate rules that were switched off: at most 2 times, over " in caplog.text
+    assert "1 row waited for duplicate rules that were switched off: at most 2 times, over " in caplog.text
     assert len([call for call in stale.calls() if call["name"] == "GET /query"]) == 3, "once a settlement"
 
 

@@ -81,6 +81,16 @@ NOTHING = {
 }
 
 
+def test_where_there_are_only_plans_show_says_how_to_see_them(url, audit, capsys):
+    audit.open_load(a_load(kind=LoadKind.PLAN, api_calls=6, predicted_calls=4))
+    assert main(["show", "--url", url]) == 1
+    assert "has no load yet, only plans: show --plans" in capsys.readouterr().out
+    assert main(["show", "--url", url, "--plans"]) == 0
+    shown = capsys.readouterr().out
+    assert "API calls of the plan 6, of the load about 4" in shown
+    assert "action" not in shown, "no table where there is no row"
+
+
 @pytest.mark.parametrize(("asked", "words"), NOTHING.values(), ids=NOTHING)
 def test_show_of_nothing_is_one_and_says_what_that_means(url, capsys, asked, words):
     assert main(["show", "--url", url, *asked]) == 1
@@ -113,7 +123,7 @@ def test_of_two_loads_of_one_task_each_has_its_dates_and_the_older_says_which_co
     first, second = capsys.readouterr().out.split("Load newer:")
     assert "began 2001-02-03 04:05:06 UTC, ended 2001-02-03 04:06:06 UTC" in first
     assert "It counts no more: its task ran again, and load newer counts" in first
-    assert "began 2001-02-03 05:05:06 UTC, not ended: 1 rows have no entry yet" in second
+    assert "began 2001-02-03 05:05:06 UTC, not ended: 1 row has no entry yet" in second
     assert "counts" not in second
 
 
@@ -149,7 +159,7 @@ def test_purge_keeps_what_waits_and_says_so(url, audit, capsys):
         audit.remember(load.load_id, [an_entry(1, action)])
     assert main(["purge", "--url", url, "--older-than", "90d"]) == 0
     shown = capsys.readouterr().out
-    assert "1 loads with 1 entries purged:" in shown
+    assert "1 load with 1 entry purged:" in shown
     assert f"{gone.load_id}: {gone.dag_id} {gone.run_id}, began 2001-02-03 04:05:06 UTC" in shown.splitlines()
     assert waiting.load_id in shown
 
@@ -312,7 +322,10 @@ def test_without_an_airflow_home_of_its_own_nothing_is_found_nor_made(shell):
 
 
 def test_an_unknown_connection_is_said_in_one_line(shell):
-    said = "--audit-conn-id: The conn_id `nope` isn't defined\n"
+    said = (
+        "--audit-conn-id: The conn_id `nope` isn't defined: add it in Airflow, or name one that is there "
+        "(docs/connections.md)\n"
+    )
     assert shell.audit("show", "--load", "x", "--audit-conn-id", "nope") == (2, "", said)
 
 

@@ -52,9 +52,9 @@ def test_a_report_has_head_table_repeats_and_rules(audit, load):
         ["failed", "REQUIRED_FIELD_MISSING", "", "2"],
     ]
     assert lines[-3:] == [
-        "1 rows were sent more than once: at most 3 times, over 9.0 s",
-        f"blocked by {MATCH.duplicate_rule} (1 rows)",
-        "to look at among the rows that await a person: names_disagree (1 rows), shared_mailbox (1 rows)",
+        "1 row was sent more than once: at most 3 times, over 9.0 s",
+        f"blocked by {MATCH.duplicate_rule} (1 row)",
+        "to look at among the rows that await a person: names_disagree (1 row), shared_mailbox (1 row)",
     ]
     assert "example" not in "\n".join(lines)
     assert len({len(line) for line in lines if line[:1] in "┏┃┡│└"}) == 1, "a table that lines up, line by line"
@@ -178,7 +178,7 @@ def test_rows_that_an_earlier_try_has_sent_are_not_read_twice():
         {Action.CREATED: 8, Action.FAILED: 1, Action.INVALID: 1},
         {(Action.FAILED, "X", None): 1, (Action.INVALID, "NO_KEY", "missing_key"): 1},
     )
-    assert what_was_read(9, 1, totals) == "10 rows read: 9 staged in 1 partitions, 1 invalid (missing_key)"
+    assert what_was_read(9, 1, totals) == "10 rows read: 9 staged in 1 partition, 1 invalid (missing_key)"
 
 
 def test_what_was_read_says_why_rows_are_not_staged():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from airflow_sf_dedup.core.printable import HIDDEN
-from airflow_sf_dedup.core.wording import any_of, listed, nearest, shown
+from airflow_sf_dedup.core.wording import any_of, counted, listed, nearest, shown
 
 
 def test_some_are_named_and_the_others_counted() -> None:
@@ -13,6 +13,10 @@ def test_some_are_named_and_the_others_counted() -> None:
     assert listed("abc") == "a, b, c"
     assert listed(range(5000), most=3) == "0, 1, 2 and 4,997 more"
     assert any_of(["Contact", "Lead"]) == "Contact or Lead"
+
+
+def test_one_thing_is_named_in_the_singular() -> None:
+    assert [counted(number, "rows") for number in (0, 1, 2, 4_997)] == ["0 rows", "1 row", "2 rows", "4,997 rows"]
 
 
 def test_words_are_found_only_for_those_that_are_named() -> None:

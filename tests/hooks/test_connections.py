@@ -35,7 +35,10 @@ def test_a_connection_that_airflow_does_not_have_is_named_with_its_setting(
 ) -> None:
     with pytest.raises(ConnectionMissingError) as refused:
         ask(conn_id)
-    assert str(refused.value) == f"{setting}: The conn_id `{shown}` isn't defined"
+    assert str(refused.value) == (
+        f"{setting}: The conn_id `{shown}` isn't defined: add it in Airflow, or name one that is there "
+        "(docs/connections.md)"
+    )
     assert refused.value.setting == setting
     assert "SECRET" not in "".join(traceback.format_exception(refused.value))
 

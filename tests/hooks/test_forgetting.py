@@ -80,7 +80,7 @@ def test_a_row_that_was_only_staged_gets_its_tombstone(
 ) -> None:
     load, ref = staged
     assert main(["erase", "--url", url, "--key", "K-2", "--sobject", "Lead"]) == 0
-    assert "1 rows erased" in capsys.readouterr().out
+    assert "1 row erased" in capsys.readouterr().out
     assert [record.key for record in read_partition(ref)] == ["K-1", "K-3"]
     assert rows(audit, load)[1:] == [(2, Action.UNKNOWN, None, "erased")]
 
@@ -130,7 +130,7 @@ def test_an_erasure_says_which_loads_are_being_staged(
     with worker(area.work_folder):
         assert main(["erase", "--url", url, "--key", "K-1"]) == 2
     said = capsys.readouterr()
-    assert "1 rows erased" in said.out
+    assert "1 row erased" in said.out
     assert "load-1 is being staged: erase again" in said.err
 
 
@@ -140,7 +140,7 @@ def test_a_place_that_cannot_be_reached_keeps_nobody_from_erasing_elsewhere(
     audit.open_load(a_load(settings={"staging_path": "nothing-installed://user:secret@bucket/staging"}))
     assert main(["erase", "--url", url, "--key", "K-1"]) == 2
     said = capsys.readouterr()
-    assert "1 rows erased" in said.out
+    assert "1 row erased" in said.out
     assert "nothing-installed://user@bucket/staging" in said.err
     assert "secret" not in said.err
     assert main(["purge", "--url", url, "--older-than", "90d"]) == 2

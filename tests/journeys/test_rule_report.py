@@ -28,7 +28,7 @@ def use(rule: str = "Leads_by_mail", *, several: int = 0, **actions: int) -> Rul
 
 
 def line(*args: Any, rules: list[OrgRule] | None = None, **kwargs: Any) -> RuleLine:
-    return report_of(PERIOD, 1, [use(*args, **kwargs)], rules).rules[0]
+    return report_of(PERIOD, {"Lead": 1}, [use(*args, **kwargs)], rules).rules[0]
 
 
 @pytest.mark.parametrize(
@@ -54,7 +54,7 @@ def test_which_rules_need_a_look(uses: dict[str, int], flags: tuple[Flag, ...]) 
     ids=["none", "one", "two", "many alike"],
 )
 def test_the_median_is_that_of_all_matches(confidences: dict[float, int], median: float | None) -> None:
-    [found] = report_of(PERIOD, 1, [replace(use(created=1), confidences=confidences)]).rules
+    [found] = report_of(PERIOD, {"Lead": 1}, [replace(use(created=1), confidences=confidences)]).rules
     assert found.median_confidence == median
 
 
@@ -63,14 +63,19 @@ def test_the_orgs_rules_say_what_is_active_and_what_blocked_nothing() -> None:
         OrgRule("Lead", "leads_BY_mail", "Leads by mail", active=False),
         OrgRule("Lead", "Quiet", "Quiet", active=True),
         OrgRule("Contact", "Off", "Off", active=False),
+        OrgRule("Contact", "Never_met", "Never met: no contact was loaded", active=True),
     ]
-    found = {each.rule: (each.label, each.active, each.flags) for each in report_of(PERIOD, 1, [use()], rules).rules}
+    found = {
+        each.rule: (each.label, each.active, each.flags)
+        for each in report_of(PERIOD, {"Lead": 1}, [use()], rules).rules
+    }
     assert found == {
         "Leads_by_mail": ("Leads by mail", False, (Flag.INACTIVE,)),
         "Quiet": ("Quiet", True, (Flag.BLOCKED_NOTHING,)),
         "Off": ("Off", False, ()),
+        "Never_met": ("Never met: no contact was loaded", True, ()),
     }
-    only_leads = report_of(replace(PERIOD, sobject="lead"), 1, [use()], rules)
+    only_leads = report_of(replace(PERIOD, sobject="lead"), {"Lead": 1}, [use()], rules)
     assert [each.rule for each in only_leads.rules] == ["Leads_by_mail", "Quiet"]
     assert line(created=1).active is None, "the org was not asked"
 
@@ -82,7 +87,7 @@ def test_every_action_counts_somewhere() -> None:
 
 
 def test_an_xcom_stays_small_and_says_what_it_leaves_out() -> None:
-    document = document_of(report_of(PERIOD, 3, [use(f"Rule_{n}", created=1) for n in range(MOST_RULES + 7)]))
+    document = document_of(report_of(PERIOD, {"Lead": 3}, [use(f"Rule_{n}", created=1) for n in range(MOST_RULES + 7)]))
     assert (len(document["rules"]), document["more_rules"], document["loads"]) == (MOST_RULES, 7, 3)
     assert document["rules"][0]["examples"] == [
         {"load_id": "load-1", "row_number": 7, "action": "matched_updated", "record_id": "00Q000000000001AAA"}
@@ -107,7 +112,9 @@ HOSTILE = '<script>alert("x")</script><img src=x onerror=y>'
 
 def test_what_a_rule_is_called_is_text_on_the_page() -> None:
     rules = [OrgRule("Lead", "Leads_by_mail", HOSTILE, active=True)]
-    page = html_of(report_of(PERIOD, 1, [use(matched_updated=12), use(HOSTILE, skipped=3)], rules, rules)).decode()
+    page = html_of(
+        report_of(PERIOD, {"Lead": 1}, [use(matched_updated=12), use(HOSTILE, skipped=3)], rules, rules)
+    ).decode()
     read = _Tags()
     read.feed(page)
     assert {"script", "img", "link", "iframe"} & set(read.tags) == set()
@@ -119,7 +126,11 @@ def test_what_a_rule_is_called_is_text_on_the_page() -> None:
 
 def test_no_cell_is_a_formula() -> None:
     table = list(
-        csv.reader(io.StringIO(csv_of(report_of(PERIOD, 1, [use('=cmd|"/c calc"!A1', skipped=2)])).decode("utf-8-sig")))
+        csv.reader(
+            io.StringIO(
+                csv_of(report_of(PERIOD, {"Lead": 1}, [use('=cmd|"/c calc"!A1', skipped=2)])).decode("utf-8-sig")
+            )
+        )
     )
     [named] = [dict(zip(table[0], row, strict=True)) for row in table[1:]]
     assert named["rule"] == '\'=cmd|"/c calc"!A1'
@@ -127,11 +138,11 @@ def test_no_cell_is_a_formula() -> None:
 
 
 def test_no_row_is_no_error() -> None:
-    empty = report_of(PERIOD, 0, [])
+    empty = report_of(PERIOD, {}, [])
     assert "No rule blocked a row" in html_of(empty).decode()
     assert document_of(empty)["rules"] == []
     assert next(iter(lines_of(empty))).startswith("Duplicate rules, 2026-01-01 to 2026-04-01 UTC, loads: 0")
 
 
 def test_a_log_obeys_no_rules_name() -> None:
-    assert "\x1b" not in "".join(lines_of(report_of(PERIOD, 1, [use("\x1b[31mred", skipped=1)])))
+    assert "\x1b" not in "".join(lines_of(report_of(PERIOD, {"Lead": 1}, [use("\x1b[31mred", skipped=1)])))

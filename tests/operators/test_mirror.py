@@ -116,6 +116,11 @@ def test_to_mirror_again_changes_nothing(salesforce_org: EmulatedOrg, audit: Any
     assert values == [{name: each.get(name) for name in DEFAULT_FIELDS} for each in before]
 
 
+def test_a_mirror_that_was_never_deployed_is_named_with_what_to_do(audit: Any) -> None:
+    with pytest.raises(AirflowFailException, match=r"has no 'Nowhere__c'.*; deploy it first \(docs/audit\.md\)"):
+        mirror(audit, sobject="Nowhere__c")
+
+
 def test_the_shipped_metadata_has_a_field_for_each_default() -> None:
     fields = shipped()
     assert fields.keys() == DEFAULT_FIELDS.keys()

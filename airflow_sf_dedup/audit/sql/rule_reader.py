@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from sqlalchemy import ColumnElement, Connection, Select, Subquery, and_, case, func, select
@@ -25,10 +25,12 @@ _Rule = tuple[str, str]
 class SqlRuleReader(SqlPart):
     """Joins ``sf_dedup_load``, ``sf_dedup_entry`` and ``sf_dedup_match``."""
 
-    def loads_in(self, period: Period) -> int:
+    def loads_in(self, period: Period) -> Mapping[str, int]:
         """Those that began in it."""
+        sobject = tables.load.c.sobject
+        asked = select(sobject, func.count()).where(*_began_in(period)).group_by(sobject)
         with reading(self.engine) as connection:
-            return connection.scalar(select(func.count()).where(*_began_in(period)).select_from(tables.load)) or 0
+            return {name: int(loads) for name, loads in connection.execute(asked)}
 
     def rule_uses(self, period: Period, *, examples: int = 0) -> list[RuleUse]:
         """All that is asked of one state, in a few statements however many loads there are."""

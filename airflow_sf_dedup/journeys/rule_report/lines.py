@@ -88,25 +88,27 @@ class RuleReport:
 
 def report_of(
     period: Period,
-    loads: int,
+    loads: Mapping[str, int],
     uses: Iterable[RuleUse],
     org_rules: Iterable[OrgRule] | None = None,
     matching: Iterable[OrgRule] | None = None,
 ) -> RuleReport:
     """Join what the audit counted with the rules that the org has.
 
+    :param loads: sObject to the number of its loads. A rule of an sObject that nobody loaded had nothing to block.
     :param org_rules: duplicate rules; ``None``: the org was not asked. One that blocked nothing gets a line as well.
     """
     known = None if org_rules is None else {_name(rule.sobject, rule.name): rule for rule in org_rules}
     lines = [_line(use, known) for use in uses]
     named = {_name(line.sobject, line.rule) for line in lines}
     wanted = None if period.sobject is None else period.sobject.lower()
+    loaded = {sobject.lower() for sobject in loads}
     quiet = [
-        _quiet(rule)
+        _quiet(rule, was_met=rule.sobject.lower() in loaded)
         for name, rule in (known or {}).items()
         if name not in named and wanted in (None, rule.sobject.lower())
     ]
-    return RuleReport(period, loads, (*lines, *quiet), None if matching is None else tuple(matching))
+    return RuleReport(period, sum(loads.values()), (*lines, *quiet), None if matching is None else tuple(matching))
 
 
 def _name(sobject: str, rule: str) -> tuple[str, str]:
@@ -137,8 +139,8 @@ def _line(use: RuleUse, known: Mapping[tuple[str, str], OrgRule] | None) -> Rule
     )
 
 
-def _quiet(rule: OrgRule) -> RuleLine:
-    flags = (Flag.BLOCKED_NOTHING,) if rule.active else ()
+def _quiet(rule: OrgRule, *, was_met: bool) -> RuleLine:
+    flags = (Flag.BLOCKED_NOTHING,) if rule.active and was_met else ()
     return RuleLine(rule.sobject, rule.name, rule.label, (), 0, {}, None, 0, 0, rule.active, flags)
 
 

@@ -125,9 +125,9 @@ def test_the_last_word_of_a_revert_counts_and_reverted_is_its_last(audit: SqlAud
 def test_a_revert_is_seen_where_the_load_is_shown(audit: SqlAudit, load: Load) -> None:
     audit.begin_revert("r-1", load.load_id, "dag run revert")
     audit.mark("r-1", load.load_id, [Mark((1, ONE, "Phone"), RevertState.REVERTED), _left(2), _left(3)])
-    assert "by dag run revert, not ended: 1 fields put back, 2 left as they are" in _shown(audit, load)
+    assert "by dag run revert, not ended: 1 field put back, 2 left as they are" in _shown(audit, load)
     audit.end_revert("r-1", load.load_id)
-    assert "by dag run revert: 1 fields put back, 2 left as they are" in _shown(audit, load)
+    assert "by dag run revert: 1 field put back, 2 left as they are" in _shown(audit, load)
 
 
 def test_a_purge_takes_changes_and_reverts(audit: SqlAudit, engine: Any) -> None:
