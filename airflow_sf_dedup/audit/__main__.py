@@ -182,7 +182,11 @@ def _differences(audit: SqlAudit, args: argparse.Namespace, console: Console) ->
     load = audit.load(args.load)
     beside = None if load is None else against_plan(audit, load)
     if load is None or beside is None:
-        what = _nothing(args) if load is None else f"no plan of load {args.load}: it was given none, or that was purged"
+        what = (
+            _nothing(audit, args)
+            if load is None
+            else f"no plan of load {args.load}: it was given none, or that was purged"
+        )
         console.print(printable(what if load else f"{audit.place} has {what}"))
         return 1
     console.print(_writable(printable(str(beside)), console))

@@ -21,12 +21,12 @@ from airflow_sf_dedup.journeys.limits import CallLimits
 from airflow_sf_dedup.journeys.load_settings import LoadSettings
 from airflow_sf_dedup.journeys.partition_task import metered, workshop_of
 from airflow_sf_dedup.journeys.planning.cost import check_budget
-from airflow_sf_dedup.journeys.planning.plan import plan_of
+from airflow_sf_dedup.journeys.planning.plan import plan_of, rows_of_waves
 from airflow_sf_dedup.journeys.policy_targets import check_other_fields
 from airflow_sf_dedup.journeys.prediction import predict_calls, shares_of
 from airflow_sf_dedup.journeys.stores import Stores
 from airflow_sf_dedup.policies import read_policy
-from airflow_sf_dedup.policies.base import other_sobjects
+from airflow_sf_dedup.policies.base import needs_rule_states, other_sobjects
 from airflow_sf_dedup.salesforce.reader import describe
 from airflow_sf_dedup.salesforce.write_paths import LOOKUP_PATHS
 from airflow_sf_dedup.staging.area import StagingArea
@@ -81,10 +81,17 @@ def make_plan(
 
 def _plan_partition(ref: PartitionRef, settings: PlanSettings, beginning: Beginning, stores: Stores) -> None:
     write, lookup = settings.load.write, LOOKUP_PATHS[settings.load.write.lookup]
-    together = [ref.rows if settings.sample is None else min(settings.sample, ref.rows)]
-    before = beginning.session.api_calls
-    calls = check_budget(together, lookup, before=before, budget=settings.limits.api_budget)
-    _log.info("the plan looks at %s of %s rows; up to %s API calls", f"{together[0]:,}", f"{ref.rows:,}", f"{calls:,}")
+    together = rows_of_waves(read_partition(ref), ref.rows, settings.sample)
+    calls = check_budget(
+        together,
+        lookup,
+        before=beginning.session.api_calls,
+        budget=settings.limits.api_budget,
+        asks_rule_states=needs_rule_states(read_policy(write.on_duplicate)),
+    )
+    _log.info(
+        "the plan looks at %s of %s rows; up to %s API calls", f"{sum(together):,}", f"{ref.rows:,}", f"{calls:,}"
+    )
     session, daily_calls = metered(
         beginning.session, settings.limits, stores.audit, ref.load_id, beginning.task.round_number
     )

@@ -48,7 +48,7 @@ class Recorder:
     keys: HeldKeys
     stamped: Mapping[str, str] = field(default_factory=dict)
     progress: Progress = field(default_factory=Progress)
-    #: Rows without a settled entry, each with its action: this process does not send them again.
+    #: Rows without a settled entry, each with its action: this process does not send them again, or not yet.
     unsettled: dict[int, Action] = field(default_factory=dict, init=False)
     #: Those of them that wait behind a row that failed: it is known of them that they are not in the org.
     behind_failed: set[int] = field(default_factory=set, init=False)
@@ -106,7 +106,9 @@ class Recorder:
     # -- later rows of a key ----------------------------------------------------------------------
 
     def hold_back(self, record: Record, action: Action) -> None:
-        """Later rows of the row's key wait, where such an action makes them."""
+        """Later rows of the row's key wait, where such an action makes them, and so do its children and its twin."""
+        if action in _UNSETTLED:
+            self.unsettled[record.row_number] = action
         if action in _KEEPS_BACK:
             self._behind[self.key_rule.fold(record.key)] = action
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +25,10 @@ _log = logging.getLogger(__name__)
 
 #: Look-ups of a plan are bounded by its budget, and by nothing else.
 _ANY_NUMBER = 1_000_000
+
+
+#: Settings of a load that decide what becomes of its rows, and that a plan knows nothing of.
+_NOT_FORESEEN = frozenset({"mode", "field_rules", "twin_fields"})
 
 
 class SalesforcePlanOperator(ChecksParameters, HidesRows, BaseOperator):
@@ -108,6 +112,15 @@ class SalesforcePlanOperator(ChecksParameters, HidesRows, BaseOperator):
         self.audit_values = audit_values
         self.masked_fields = masked_fields
         check_literals(vars(self))
+
+    @classmethod
+    def _check_names(cls, given: Mapping[str, Any]) -> None:
+        if names := sorted(given.keys() & _NOT_FORESEEN):
+            raise TypeError(
+                f"{cls.__name__} cannot foresee a load with {', '.join(names)}: it plans a plain upsert, whose rows do "
+                "not meet each other"
+            )
+        super()._check_names(given)
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Plan the load; answers what it would do.

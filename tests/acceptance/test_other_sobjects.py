@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from pathlib import Path
 from typing import Any
 
 import pytest
+from airflow.sdk import DAG
 
+from airflow_sf_dedup import UpdateOther, salesforce_upsert
 from airflow_sf_dedup.emulator import EmulatedOrg
 from airflow_sf_dedup.testing import run_dag
 from dags_examples.leads_and_contacts import leads_and_contacts
@@ -93,6 +96,37 @@ def test_the_contact_that_a_lead_was_converted_into_gets_the_rows_that_still_com
     assert contact["Id"] == text(result, "contactId")
     assert (contact["Lead_Key__c"], contact["MailingCity"]) == ("CRM-1", "Rome")
     assert [each["Id"] for each in org.records("Lead")] == [converted]
+
+
+@pytest.mark.parametrize("mode", ["upsert", "update_only"])
+def test_what_rules_let_a_converted_lead_keep_its_contact_gets_all_the_same(
+    salesforce_org: EmulatedOrg, tmp_path: Path, mode: str
+) -> None:
+    """Rules for fields are about the record that holds the key, and nobody writes to that any more."""
+    org, client = salesforce_org.state, Client(salesforce_org.url, salesforce_org.access_token)
+    [converted] = org.seed("Lead", [lead(1, Phone="1", Title="Countess")])
+    options = "<urn:doNotCreateOpportunity>true</urn:doNotCreateOpportunity>"
+    body = f"<urn:convertedStatus>Closed - Converted</urn:convertedStatus>{options}<urn:leadId>{converted}</urn:leadId>"
+    client.soap(f"<urn:convertLead><urn:leadConverts>{body}</urn:leadConverts></urn:convertLead>")
+    fields = {"City": "MailingCity", "Phone": "Phone", "Title": "Title"}
+    with DAG("by_rules", schedule=None) as dag:
+        salesforce_upsert(
+            source=[lead(1, City="Paris", Phone="2", Title="Programmer")],
+            sobject="Lead",
+            external_id_field="External_Id__c",
+            mode=mode,
+            field_rules={"City": "on_create_only", "Phone": "only_blanks", "Title": "never"},
+            on_duplicate=UpdateOther("Contact", fields=fields, stamp="Lead_Key__c"),
+            retries=0,
+        )
+
+    assert run_dag(dag).state == "success"
+
+    [contact] = org.records("Contact")
+    assert (contact["MailingCity"], contact["Phone"], contact["Title"]) == ("Paris", "2", "Countess")
+    with sqlite3.connect(tmp_path / "audit.db") as audit:
+        told = audit.execute("SELECT action, reason, record_id, error_fields FROM sf_dedup_entry").fetchall()
+    assert told == [("matched_updated", "followed_conversion", contact["Id"], None)]
 
 
 def test_a_contact_that_carries_another_key_is_left_alone(salesforce_org: EmulatedOrg, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
@@ -16,7 +17,7 @@ from airflow_sf_dedup.audit.sql import SqlAudit
 from airflow_sf_dedup.core.decisions import DuplicateCase, WaitForRule
 from airflow_sf_dedup.core.entries import Action, Entry
 from airflow_sf_dedup.core.outcomes import Failed
-from airflow_sf_dedup.core.records import Record
+from airflow_sf_dedup.core.records import Kin, Record
 from airflow_sf_dedup.errors import KeysInFlightError, RulesStaleError, TransientCallError
 from airflow_sf_dedup.journeys.workshop import Clocks
 from airflow_sf_dedup.locks.base import Claimant, KeyScope
@@ -247,3 +248,23 @@ def test_a_policy_of_ones_own_cannot_make_a_row_wait_for_ever(task: Task, org: F
     task.later(seconds=2)
     task.run(row(2, "A"), policy=Asking())
     assert task.entries()[2].action is Action.AWAITING_REVIEW
+
+
+@pytest.mark.parametrize("kin", [Kin(parents=(1,)), Kin(1, 1)], ids=["its child", "its twin"])
+def test_who_goes_after_a_row_that_waits_does_so_also_in_a_task_that_comes_back_too_early(
+    task: Task, org: FakeOrg, kin: Kin
+) -> None:
+    """Cleared by a person, say. A twin that is sent alone would get in before the org's rules could compare the two."""
+    rows = row(1, "A"), replace(row(2, "B", wave=1), kin=kin)
+    task.waits(*rows)
+    before = task.became()
+    assert [action for action, _, _ in before] == ["not_sent", "not_sent"]
+
+    task.later(minutes=1)
+    task.waits(*rows, try_number=2)
+
+    assert task.became() == before
+    task.later(minutes=4)
+    heard(org)
+    task.run(*rows, try_number=2)
+    assert [action for action, _, _ in task.became()] == ["created", "created"]

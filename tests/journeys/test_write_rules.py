@@ -109,3 +109,36 @@ def test_a_rule_for_a_field_that_shows_others_holds_for_them_but_for_those_with_
     shared = rules.on_create({KEY: "A-1", "FirstName": "Ada", "MiddleName": "K."})
     assert (set(shared.sent), set(shared.held_back)) == ({KEY, "FirstName"}, {"MiddleName"})
     assert rules.kinds == {FieldRule.ALWAYS, FieldRule.NEVER}
+
+
+LINKS = "link(field='contact__c') | ask_reviewer"
+
+
+@pytest.mark.parametrize(
+    ("mode", "rules"),
+    [
+        ("upsert", {"Contact__c": "never"}),
+        ("upsert", {"Contact__r": "on_create_only"}),
+        ("update_only", {"*": "only_blanks"}),
+        ("create_only", {"Contact__c": "never"}),
+    ],
+)
+def test_a_field_that_a_policy_fills_in_is_kept_by_no_rule(mode: str, rules: dict[str, str]) -> None:
+    """A link is written to the row's own record, which may be there already."""
+    with pytest.raises(SettingError, match="fills in Contact__c by link") as raised:
+        write_rules_of(WriteSettings(mode=mode, field_rules=rules, on_duplicate=LINKS), LEAD, KEY_FIELD)
+    assert raised.value.setting == "field_rules"
+
+
+@pytest.mark.parametrize(
+    ("mode", "rules"),
+    [
+        ("upsert", {"*": "only_blanks", "Contact__c": "always"}),
+        ("create_only", {"Contact__c": "on_create_only"}),
+        ("upsert", {"Phone": "never"}),
+    ],
+)
+def test_a_field_that_a_policy_fills_in_may_have_a_rule_that_keeps_it_from_no_record(
+    mode: str, rules: dict[str, str]
+) -> None:
+    assert write_rules_of(WriteSettings(mode=mode, field_rules=rules, on_duplicate=LINKS), LEAD, KEY_FIELD).ask_first

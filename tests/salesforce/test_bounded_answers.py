@@ -298,11 +298,9 @@ def test_a_query_that_leads_on_for_ever_ends(server, read, repeats):
     numbers = iter(range(1_000_000))
 
     def answer() -> list[bytes]:
-        return (
-            [http(b"[null]")]
-            if b"/sobjects/" in server.requests[-1]
-            else [http(page("x" if repeats else next(numbers)))]
-        )
+        if b"/sobjects/" in server.requests[-1]:
+            return [http(b"[null]")]
+        return [http(page("x" if repeats else next(numbers)))]
 
     server.answer = answer
     reader = OrgReader(session_at(server.url), sobject=LEAD, key_rule=KeyRule(KEY))

@@ -11,7 +11,7 @@ only reports looks like one that alerts. Rows of the same load do not meet each 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from airflow_sf_dedup.core.entries import Action, Entry
 from airflow_sf_dedup.core.outcomes import NOTHING_FOUND, DuplicatesFound, Outcome
@@ -46,6 +46,8 @@ class Foresight:
     naming: Naming
     settlement: Settlement
     entries: EntryMaker
+    #: Numbers of the rows whose key a live record holds, whatever becomes of them.
+    held: set[int] = field(default_factory=set, init=False)
 
     def foresee(self, rows: Sequence[Record]) -> list[Entry]:
         """An entry for each row, in their order.
@@ -54,11 +56,13 @@ class Foresight:
         :raises CallError: the org does not answer.
         """
         standings = self.standings.of(rows)
+        self.held.update(each.row.row_number for each in standings if each.holder is not None)
         found = self._found([each for each in standings if each.kept_out is None])
         told = [(each, _kept_out(each, found.get(each.row.row_number))) for each in standings]
         blocked = [row for _, row in told if row is not None]
         entries = [self._free(each, found.get(each.row.row_number)) for each, row in told if row is None]
-        entries += self.settlement.settle(blocked) if blocked else []
+        # A load would wait for a stale rule; nobody waits for a plan.
+        entries += [replace(entry, rule_wait=None) for entry in self.settlement.settle(blocked)] if blocked else []
         by_number = {entry.row_number: entry for entry in entries}
         return [by_number[row.row_number] for row in rows]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import groupby, islice
@@ -9,6 +10,8 @@ from itertools import groupby, islice
 from airflow_sf_dedup.core.entries import NOT_IN_SAMPLE, WRITTEN, Action, Entry
 from airflow_sf_dedup.core.keys import KeyRule
 from airflow_sf_dedup.core.records import Record
+from airflow_sf_dedup.journeys.kin_waits import KinWaits
+from airflow_sf_dedup.journeys.parents import PARENT_NOT_SAVED, words_of_parent
 from airflow_sf_dedup.journeys.planning.foreseen import foreseeing
 from airflow_sf_dedup.journeys.planning.foresight import Foresight, Nowhere
 from airflow_sf_dedup.journeys.planning.no_writes import ClaimsInMemory, opened_to_read
@@ -37,6 +40,8 @@ class Plan:
     sample: int | None = None
     #: Folded keys to the records that rows of this plan would have written by then.
     _written: dict[str, str | None] = field(default_factory=dict, init=False)
+    #: Row number to action, of rows of this plan that would leave the org without a record of their key.
+    _missing: dict[int, Action] = field(default_factory=dict, init=False)
 
     def run(self, records: Iterable[Record]) -> None:
         """Plan the rows, some thousands at a time; what is planned is committed.
@@ -54,11 +59,25 @@ class Plan:
     def _plan(self, rows: Sequence[Record]) -> None:
         told = {entry.row_number: entry for entry in self._told_without_asking(rows)}
         foreseen = self.foresight.foresee([row for row in rows if row.row_number not in told]) if rows else []
-        entries = [*told.values(), *foreseen]
+        entries = [*told.values(), *self._with_parents(rows, foreseen)]
         for entry in entries:
+            if entry.row_number not in self.foresight.held and _leaves_nothing(entry):
+                self._missing[entry.row_number] = entry.action
             if entry.action in WRITTEN and entry.key is not None:
                 self._written[self.key_rule.fold(entry.key)] = entry.record_id
         self.recorder.record(entries)
+
+    def _with_parents(self, rows: Sequence[Record], foreseen: Iterable[Entry]) -> Iterator[Entry]:
+        """The entries; a row whose parent would not be in the org by then fails, whatever else is said of it."""
+        parents = {row.row_number: row for row in rows if row.kin and self._missing.keys() & row.kin.parents}
+        for entry in foreseen:
+            row = parents.get(entry.row_number)
+            yield self._orphan(row) if row is not None else entry
+
+    def _orphan(self, row: Record) -> Entry:
+        parent = next(each for each in row.kin.parents if each in self._missing) if row.kin else 0
+        words = words_of_parent(parent, self._missing.get(parent))
+        return self.recorder.entries.entry(row, Action.FAILED, reason=PARENT_NOT_SAVED, error_message=words)
 
     def _leave(self, rows: Sequence[Record]) -> None:
         entries = self.recorder.entries
@@ -68,14 +87,26 @@ class Plan:
         """Rows that wait, that are stale, or whose key an earlier row of the plan would have written."""
         ordered = [self.key_rule.fold(row.key) for row in rows if row.order is not None]
         standing = self.standing(ordered) if ordered else {}
+        kin = KinWaits(self.recorder.entries, self._missing)
         for row in rows:
             key, entries = self.key_rule.fold(row.key), self.recorder.entries
-            if waiting := self.recorder.waiting(row):
+            if waiting := self.recorder.waiting(row) or kin.waiting(row):
                 yield waiting
             elif is_older(row, standing.get(key, Standing()).confirmed):
                 yield entries.entry(row, Action.SKIPPED, reason=STALE)
             elif key in self._written:
                 yield entries.entry(row, Action.UPDATED, record_id=self._written[key])
+
+
+def _leaves_nothing(entry: Entry) -> bool:
+    """Whether no record would carry the row's key; an older row than what was written is of a key that has one."""
+    return entry.action not in WRITTEN and entry.reason != STALE
+
+
+def rows_of_waves(records: Iterable[Record], rows: int, sample: int | None) -> list[int]:
+    """How many rows are looked at together: those of each wave that are chosen."""
+    chosen = chosen_of(rows, sample)
+    return list(Counter(row.wave for place, row in enumerate(records) if chosen(place)).values())
 
 
 def chosen_of(rows: int, sample: int | None) -> Callable[[int], bool]:
