@@ -30,15 +30,18 @@ class KinWaits:
 
     :ivar unsettled: rows without a settled entry, each with its action: those that this process gave one.
     :ivar behind_failed: those of them that wait behind a row of their key that failed.
+    :ivar unknown: rows that may be in the org: they are sent all the same, so that what is known of them is not lost.
     """
 
     entries: EntryMaker
     unsettled: Mapping[int, Action]
     behind_failed: Container[int] = ()
+    unknown: Container[int] = ()
 
     def waiting(self, record: Record) -> Entry | None:
         """The entry of a row that waits; ``None``: it need not."""
-        for reason, words in self._open(record.kin) if record.kin else ():
+        kin = None if record.row_number in self.unknown else record.kin
+        for reason, words in self._open(kin) if kin else ():
             return self.entries.entry(record, Action.NOT_SENT, reason=reason, error_message=words)
         return None
 

@@ -327,7 +327,7 @@ class _Run:
             action = self.settled.get(record.row_number)
             if action is not None:
                 recorder.hold_back(record, action)
-            elif entry := recorder.waiting(record) or self._waits_for_kin(record):
+            elif entry := recorder.waiting(record) or self._task.kin_waits.waiting(record):
                 waiting.append(entry)
                 if len(waiting) >= ENTRIES_TOGETHER:
                     recorder.record(waiting)
@@ -337,10 +337,6 @@ class _Run:
             else:
                 yield record
         recorder.record(waiting)
-
-    def _waits_for_kin(self, record: Record) -> Entry | None:
-        """One that may be in the org is sent all the same: what is known of it must not be lost."""
-        return None if record.row_number in self._task.unknown else self._task.kin_waits.waiting(record)
 
     def _put_off(self, rows: Sequence[PutOff[Record]]) -> None:
         self._task.recorder.put_off(rows, self._task.unknown)

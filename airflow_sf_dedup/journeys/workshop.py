@@ -264,7 +264,7 @@ class Workshop:
             senders=self.senders,
             try_number=self.task.try_number,
             unknown=self.unknown,
-            kin_waits=KinWaits(self.entries, self.recorder.unsettled, self.recorder.behind_failed),
+            kin_waits=KinWaits(self.entries, self.recorder.unsettled, self.recorder.behind_failed, self.unknown),
             parents=ParentRows(part.load_id, self.stores.audit),
         )
 
