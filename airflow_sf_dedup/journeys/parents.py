@@ -6,17 +6,22 @@ earlier load. If Salesforce does not find it, the child's entry says which row i
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from airflow_sf_dedup.audit.base import RowReader
 from airflow_sf_dedup.core.entries import WRITTEN, Action, Entry
+from airflow_sf_dedup.core.outcomes import Failed, Outcome
 from airflow_sf_dedup.core.records import Record
 from airflow_sf_dedup.journeys.sending.refusals import misses_a_record
 from airflow_sf_dedup.journeys.sending.under_way import Answered
 
 #: Why a row is not saved: nor is the row that it names as its parent.
 PARENT_NOT_SAVED = "parent_not_saved"
+
+#: How Salesforce ends its refusal of a key that no record has: ``… not found for field Key__c in entity Account``.
+_OF_SOBJECT = re.compile(r" in entity (\w+)\W*$", re.IGNORECASE)
 
 #: With these a record is in the org.
 _THERE = WRITTEN | {Action.UNCHANGED}
@@ -27,6 +32,8 @@ class ParentRows:
     """Looks at the parents of rows that failed."""
 
     load_id: str
+    #: Of the load, and so of its parents.
+    sobject: str
     rows: RowReader
 
     def explained(self, answered: Iterable[Answered[Record]], entries: list[Entry]) -> list[Entry]:
@@ -34,16 +41,23 @@ class ParentRows:
 
         :param answered: the rows, with what Salesforce said.
         """
-        orphans = {each.row.row_number: _parents(each) for each in answered if _parents(each)}
+        orphans = {each.row.row_number: found for each in answered if (found := self._parents(each))}
         if not orphans:
             return entries
         actions = self.rows.actions(self.load_id, {parent for parents in orphans.values() for parent in parents})
         return [_explained(entry, orphans.get(entry.row_number, ()), actions) for entry in entries]
 
+    def _parents(self, answered: Answered[Record]) -> Sequence[int]:
+        kin, outcome = answered.row.kin, answered.outcome
+        if kin is None or not misses_a_record(outcome) or _is_of_another(outcome, self.sobject):
+            return ()
+        return kin.parents
 
-def _parents(answered: Answered[Record]) -> Sequence[int]:
-    kin = answered.row.kin
-    return kin.parents if kin and misses_a_record(answered.outcome) else ()
+
+def _is_of_another(outcome: Outcome, sobject: str) -> bool:
+    """Whether the record that is missing is surely none of the load: its refusal names another sObject."""
+    named = _OF_SOBJECT.search(outcome.message) if isinstance(outcome, Failed) else None
+    return named is not None and named[1].lower() != sobject.lower()
 
 
 def _explained(entry: Entry, parents: Sequence[int], actions: Mapping[int, Action]) -> Entry:

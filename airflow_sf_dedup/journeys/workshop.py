@@ -265,7 +265,7 @@ class Workshop:
             try_number=self.task.try_number,
             unknown=self.unknown,
             kin_waits=KinWaits(self.entries, self.recorder.unsettled, self.recorder.behind_failed, self.unknown),
-            parents=ParentRows(part.load_id, self.stores.audit),
+            parents=ParentRows(part.load_id, part.sobject.name, self.stores.audit),
         )
 
     # -- the org, and who may write -----------------------------------------------------------------

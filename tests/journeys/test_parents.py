@@ -19,6 +19,7 @@ from airflow_sf_dedup.testing.fake_org import BLOCKED, FakeOrg, blocked_by, lead
 from tests.journeys.test_upsert import Task
 
 NO_PARENT = Failed("INVALID_FIELD", "Foreign key external ID: key-1 not found for field Key__c in entity Lead")
+NO_OWNER = Failed("INVALID_FIELD", "Foreign key external ID: x not found for field Username in entity User")
 TOO_LONG = Failed("STRING_TOO_LONG", "Last Name: data value too large")
 LOCKED = Failed("UNABLE_TO_LOCK_ROW", "unable to obtain exclusive access to this record")
 
@@ -88,6 +89,7 @@ def test_a_row_whose_parent_is_in_the_org_already_is_saved(task: Task, org: Fake
         pytest.param(NO_PARENT, (), id="a parent of another load"),
         pytest.param(NO_PARENT, (1,), id="another parent than the one that is saved"),
         pytest.param(Failed("INVALID_FIELD", "No such column 'X__c'"), (3,), id="another cause"),
+        pytest.param(NO_OWNER, (3,), id="a record of another sObject"),
     ],
 )
 def test_a_failure_that_has_to_do_with_no_row_of_the_load_stays_as_it_is(
