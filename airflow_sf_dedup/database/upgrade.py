@@ -17,7 +17,7 @@ from airflow_sf_dedup.errors import AuditUnreachableError, SettingError
 VERSION_TABLE = "sf_dedup_alembic_version"
 
 #: All schema revisions, oldest first.
-REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009", "0010", "0011", "0013")
+REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009", "0010", "0011", "0012")
 
 #: What a person runs.
 COMMAND = "python -m airflow_sf_dedup.audit upgrade"
