@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import chain, groupby, islice
 
 from airflow_sf_dedup.audit.base import Audit
@@ -34,7 +34,7 @@ from airflow_sf_dedup.journeys.sending.senders import Senders
 from airflow_sf_dedup.journeys.sending.under_way import Answered, UnderWay, under_way
 from airflow_sf_dedup.journeys.sending.watermarks import WatermarkGuard
 from airflow_sf_dedup.journeys.settling.blocked import Blocked
-from airflow_sf_dedup.journeys.settling.kept_out import kept_out
+from airflow_sf_dedup.journeys.settling.kept_out import as_policies_see, kept_out
 from airflow_sf_dedup.journeys.settling.settlement import Settlement
 from airflow_sf_dedup.salesforce.ports import ChunkApi, RecordReader
 
@@ -352,7 +352,7 @@ class _Run:
         resolved = task.lost_answers.resolved([*map(as_far_as_known, batch)])
         for answered in resolved:
             if blocked := kept_out(answered):
-                self._keep_out(blocked)
+                self._blocked.append(as_policies_see(blocked, self._task.known.write))
             elif self._vanished.takes(answered):
                 continue
             elif needs_re_read(answered, key_field):
@@ -370,19 +370,10 @@ class _Run:
         entries: list[Entry] = []
         for conflict, answered in zip(batch, told, strict=True):
             if blocked := kept_out(answered, conflict.holders if conflict.deleted else ()):
-                self._keep_out(blocked)
+                self._blocked.append(as_policies_see(blocked, self._task.known.write))
             else:
                 entries.append(recorder.entry(answered, recorder.entries, conflict))
         recorder.record(self._task.parents.explained(told, entries))
-
-    def _keep_out(self, blocked: Blocked) -> None:
-        """Policies decide what becomes of the row. What rules for fields hold back from a record that holds its key is
-        no matter of theirs, where that record cannot be written to at all.
-        """
-        write = self._task.known.write
-        if write.ask_first and blocked.obstacle.is_key:
-            blocked = replace(blocked, sent=blocked.sent.of(write.as_new(blocked.record)))
-        self._blocked.append(blocked)
 
     def _account_for_dropped(self) -> None:
         """Rows that were kept back: older than what was written of their key, or settled by another process."""

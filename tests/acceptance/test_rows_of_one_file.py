@@ -11,7 +11,7 @@ import pytest
 from airflow.sdk import DAG
 
 from airflow_sf_dedup import salesforce_upsert
-from airflow_sf_dedup.emulator import EmulatedOrg
+from airflow_sf_dedup.emulator import EmulatedOrg, Fault
 from airflow_sf_dedup.testing import run_dag
 from dags_examples.hierarchy import hierarchy
 
@@ -122,3 +122,33 @@ def test_a_child_of_a_record_that_failed_only_today_is_updated(salesforce_org: E
     rows = [{KEY: "A-2", "Name": "Child", PARENT: "A-1"}, {KEY: "A-1", "Name": "x" * 300}]
     load("Account", rows)
     assert audited(tmp_path, "action") == [("created",), ("failed",)]
+
+
+def test_a_load_that_only_creates_hangs_new_children_below_parents_that_it_leaves_alone(
+    salesforce_org: EmulatedOrg, tmp_path: Path
+) -> None:
+    [old] = salesforce_org.seed("Account", [{"Name": "Old", KEY: "A-1"}])
+    rows = [{KEY: "A-2", "Name": "Child", PARENT: "A-1"}, {KEY: "A-1", "Name": "New"}]
+    assert load("Account", rows, mode="create_only").state == "success"
+    assert audited(tmp_path, "action, reason") == [("created", None), ("skipped", "key_exists")]
+    held = {each[KEY]: (each["Name"], each.get("ParentId")) for each in salesforce_org.records("Account")}
+    assert held == {"A-1": ("Old", None), "A-2": ("Child", old)}
+
+
+@pytest.mark.parametrize("mode", ["create_only", "update_only"])
+def test_twins_meet_the_rules_of_a_load_one_after_the_other(
+    salesforce_org: EmulatedOrg, tmp_path: Path, mode: str
+) -> None:
+    """Also where the answers of the calls that write them are lost."""
+    salesforce_org.seed("Lead", [{**PERSON[1], "City": "Rome"}])
+    salesforce_org.add_faults(Fault("reset", on="POST /composite", calls=(1, 2), parameters={"after_commit": True}))
+    rules = {"City": "only_blanks", "Email": "on_create_only"}
+    rows = [{**row, "City": "Paris"} for row in PERSON]
+    load("Lead", rows, on_duplicate="skip", partitions=1, twin_fields=["Email"], mode=mode, field_rules=rules)
+    told = [action for (action,) in audited(tmp_path, "action")]
+    if mode == "create_only":
+        assert told == ["created", "skipped", "skipped", "skipped"]
+    else:
+        assert told == ["not_found", "updated", "not_found", "not_found"]
+    cities = {each[KEY]: each["City"] for each in salesforce_org.records("Lead")}
+    assert cities == {"CRM-1": "Rome", **({"WEB-7": "Paris"} if mode == "create_only" else {})}

@@ -6,9 +6,12 @@ that another try would get past.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from airflow_sf_dedup.core.obstacles import Obstacle
 from airflow_sf_dedup.core.outcomes import DuplicatesFound, Failed, KeyHeldByMany
 from airflow_sf_dedup.core.records import Record
+from airflow_sf_dedup.journeys.sending.known import WriteRules
 from airflow_sf_dedup.journeys.sending.under_way import Answered
 from airflow_sf_dedup.journeys.settling.blocked import Blocked
 
@@ -32,3 +35,12 @@ def kept_out(answered: Answered[Record], deleted_holders: tuple[str, ...] = ()) 
             return Blocked(answered.sent, _NO_RULE, Obstacle.KEY_HELD_IN_RECYCLE_BIN, refused, deleted_holders)
         case _:
             return None
+
+
+def as_policies_see(blocked: Blocked, write: WriteRules) -> Blocked:
+    """The row with what policies may write. What rules for fields let the holder of its key keep is no matter of
+    theirs, where that record cannot be written to at all.
+    """
+    if not write.ask_first or not blocked.obstacle.is_key:
+        return blocked
+    return replace(blocked, sent=blocked.sent.of(write.as_new(blocked.record)))
