@@ -21,7 +21,7 @@ from airflow_sf_dedup.journeys.write_rules import write_rules_of
 from airflow_sf_dedup.journeys.write_settings import WriteSettings
 from airflow_sf_dedup.locks.key_claims import SqlKeyClaims
 from airflow_sf_dedup.salesforce.ports import Origin
-from airflow_sf_dedup.testing.fake_org import KEY, KEY_FIELD, LEAD, FakeOrg, lead_id, row, stored, taken
+from airflow_sf_dedup.testing.fake_org import KEY, KEY_RULE, LEAD, FakeOrg, lead_id, row, stored, taken
 from airflow_sf_dedup.testing.workshops import workshop
 from tests.journeys.rows_under_way import clear
 
@@ -51,7 +51,7 @@ class Kept:
         self.org.records[record_id] = stored(record_id, **{KEY: key, **values})
 
     def upsert(self, *, policy: str = "update_existing | ask_reviewer", **how: Any) -> Upsert:
-        rules = write_rules_of(WriteSettings(strict=True), LEAD, KEY_FIELD)
+        rules = write_rules_of(WriteSettings(strict=True), LEAD, KEY_RULE)
         return workshop(
             self.engine,
             self.load,

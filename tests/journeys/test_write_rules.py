@@ -126,7 +126,7 @@ LINKS = "link(field='contact__c') | ask_reviewer"
 def test_a_field_that_a_policy_fills_in_is_kept_by_no_rule(mode: str, rules: dict[str, str]) -> None:
     """A link is written to the row's own record, which may be there already."""
     with pytest.raises(SettingError, match="fills in Contact__c by link") as raised:
-        write_rules_of(WriteSettings(mode=mode, field_rules=rules, on_duplicate=LINKS), LEAD, KEY_FIELD)
+        write_rules_of(WriteSettings(mode=mode, field_rules=rules, on_duplicate=LINKS), LEAD, KEY_RULE)
     assert raised.value.setting == "field_rules"
 
 
@@ -141,4 +141,4 @@ def test_a_field_that_a_policy_fills_in_is_kept_by_no_rule(mode: str, rules: dic
 def test_a_field_that_a_policy_fills_in_may_have_a_rule_that_keeps_it_from_no_record(
     mode: str, rules: dict[str, str]
 ) -> None:
-    assert write_rules_of(WriteSettings(mode=mode, field_rules=rules, on_duplicate=LINKS), LEAD, KEY_FIELD).ask_first
+    assert write_rules_of(WriteSettings(mode=mode, field_rules=rules, on_duplicate=LINKS), LEAD, KEY_RULE).ask_first
