@@ -1,7 +1,7 @@
 """What should a person who decides about a match know of it? Words, computed once when a row goes to a person.
 
-Each follows from what was read anyway: no call is made for one. Children and open opportunities of a record would take
-calls of their own, and are not told.
+Each follows from what was read anyway, but for those about children of a match: these take calls of their own, and are
+told only where a load names what to count (``count_children``).
 """
 
 from __future__ import annotations
@@ -32,16 +32,27 @@ class Caution(StrEnum):
     ANOTHER_OWNER = "another_owner"
     #: A rule found more records than it names.
     MORE_MATCHES_THAN_NAMED = "more_matches_than_named"
+    #: Open opportunities hang on the match.
+    OPEN_OPPORTUNITIES = "open_opportunities"
+    #: More than :data:`MANY` records hang on the match, over all that is counted.
+    MANY_CHILDREN = "many_children"
+
+
+#: Children that a person should know of begin beyond this number.
+MANY = 10
 
 
 def cautions(case: DuplicateCase, match: MatchedRecord) -> tuple[Caution, ...]:
     """What is to be said of one match of a case, in the order of :class:`Caution`."""
+    children = case.children.get(match.record_id, {})
     told = {
         Caution.NAMES_DISAGREE: disagree(person_name(case.record.fields), person_name(match.values)),
         Caution.SHARED_MAILBOX: not case.shared_mailboxes.isdisjoint(_mailboxes(match.values, case.described)),
         Caution.MATCH_IS_NEWER: _is_newer(match, case.record.order),
         Caution.ANOTHER_OWNER: _has_another_owner(case, match),
         Caution.MORE_MATCHES_THAN_NAMED: not case.all_named,
+        Caution.OPEN_OPPORTUNITIES: any(children.get(each) for each in children if each.lower() == "opportunity"),
+        Caution.MANY_CHILDREN: sum(children.values()) > MANY,
     }
     return tuple(caution for caution, holds in told.items() if holds)
 

@@ -241,6 +241,8 @@ class DuplicateCase:
     described: SObject | None = None
     #: E-mail addresses, in lower case, that people of different names hold among all that is settled together.
     shared_mailboxes: frozenset[str] = frozenset()
+    #: Id of a match to child sObject to how many of these hang on it, where that was asked for.
+    children: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     #: The load only creates: no policy may write to a record that there is.
     only_creates: bool = False
     #: Policies whose decisions were refused, in that order.

@@ -214,6 +214,7 @@ class Beginning:
             other_sobjects=others,
             asks_rule_states=needs_rule_states(policy),
             asks_reports=write.audit_reports,
+            child_relationships=len({name.lower() for name in write.count_children}),
             path=WRITE_PATHS[write.api],
             reads=reads_of(write),
             lookup=lookup,

@@ -40,6 +40,7 @@ from airflow_sf_dedup.journeys.write_settings import DECIDES, WriteSettings
 from airflow_sf_dedup.salesforce.calling.call_count import LimitInfo
 from airflow_sf_dedup.salesforce.calling.daily_calls import ask_daily_calls
 from airflow_sf_dedup.salesforce.calling.session import SalesforceSession
+from airflow_sf_dedup.salesforce.child_counts import OrgChildCounts
 from airflow_sf_dedup.salesforce.duplicate_rules import OrgRules
 from airflow_sf_dedup.salesforce.duplicate_sets import OrgReports
 from airflow_sf_dedup.salesforce.ports import ChunkApi, RecordReader
@@ -217,6 +218,7 @@ def _org_of(
         undeletes=SoapUndeletes(session, lookups.soap_access),
         user_id=lambda: session.user_id,
         calls=lambda: session.api_calls,
+        count_children=OrgChildCounts(session, lookups.soap_access, settings.count_children).of,
     )
 
 

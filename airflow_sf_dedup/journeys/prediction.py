@@ -122,6 +122,7 @@ def predict_calls(
     other_sobjects: int = 0,
     asks_rule_states: bool = False,
     asks_reports: bool = False,
+    child_relationships: int = 0,
     path: WritePath = WRITE_PATHS["collections"],
     lookup: LookupPath = LOOKUP_PATHS["soap_upsert"],
     max_lookup_calls: int | None = None,
@@ -139,6 +140,8 @@ def predict_calls(
     :param other_sobjects: to whose records policies write: these are read beside those of the load's own.
     :param asks_rule_states: a policy decides by which duplicate rules are active; rows that wait for one cost more.
     :param asks_reports: it is asked which of the saved rows rules report; where they do, that costs more.
+    :param child_relationships: whose records are counted for the matches of rows that no policy writes: describes of
+        both, once for each of ``rows_per_partition``, and a query a relationship.
     :param path: by which rows are written; ``lookup``: by which it is asked what blocks them.
     :param max_lookup_calls: after which nothing more is asked, of each of ``rows_per_partition``; ``None``: never.
     :param by_soap: the holders of keys are asked for by SOAP; False: in URLs, which hold fewer keys.
@@ -169,10 +172,20 @@ def predict_calls(
         )
         if asks_rule_states:
             of_partition["ask which rules are active"] = _calls(_part(rows, blocked_share), SETTLE_TOGETHER)
+        if child_relationships:
+            asked = _part(rows, blocked_share) - _part(rows, settled)
+            of_partition["count children"] = _counting(asked, child_relationships, 1 + other_sobjects)
         if max_lookup_calls is not None:
             of_partition[_LOOK_UP] = min(of_partition[_LOOK_UP], max_lookup_calls)
         steps.update(of_partition)
     return Prediction(least, steps.total(), dict(steps))
+
+
+def _counting(asked: int, relationships: int, sobjects: int) -> int:
+    """The calls that count children: describes of what matches and of the children, then the queries."""
+    if asked <= 0:
+        return 0
+    return sobjects + relationships + relationships * sobjects * _calls(asked, SETTLE_TOGETHER)
 
 
 def _settlement(

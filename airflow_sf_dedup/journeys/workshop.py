@@ -49,7 +49,7 @@ from airflow_sf_dedup.journeys.sending.next_step import Terms
 from airflow_sf_dedup.journeys.sending.raisers import AuditedRaisers
 from airflow_sf_dedup.journeys.sending.senders import Room, Senders, itself
 from airflow_sf_dedup.journeys.sending.watermarks import WatermarkGuard
-from airflow_sf_dedup.journeys.settling.asking import Asks
+from airflow_sf_dedup.journeys.settling.asking import Asks, CountsChildren, counts_none
 from airflow_sf_dedup.journeys.settling.cases import Cases
 from airflow_sf_dedup.journeys.settling.failing import Fails
 from airflow_sf_dedup.journeys.settling.linking import Links
@@ -106,6 +106,7 @@ class Org:
     :ivar user_id: of the API user, 18 characters, once it is known.
     :ivar calls: API calls that the task has made so far.
     :ivar lookup_instead: the look-up to go on with after an error of the first one; ``None``: there is none.
+    :ivar count_children: how many records hang on matches, of the relationships that the load names.
     :ivar by_stamp: what writes to records of another sObject, and reads who of them carries a key in a field of theirs.
     """
 
@@ -118,6 +119,7 @@ class Org:
     lookup_instead: Callable[[CallError], DuplicateLookup | None] = nothing_instead
     user_id: Callable[[], str | None] = lambda: None
     calls: Callable[[], int] = lambda: 0
+    count_children: CountsChildren = counts_none
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,7 +186,7 @@ def _settlement(workshop: Workshop) -> Settlement:
         carries_out={
             WaitForRule: WaitsForRule(workshop.entries, org.api.repeatable, stale_rules),
             SkipRow: Skips(workshop.entries),
-            Ask: Asks(workshop.entries),
+            Ask: Asks(workshop.entries, org.count_children),
             Fail: Fails(workshop.entries),
             UpdateMatch: update,
             UpdateOther: UpdatesOthers(update, workshop.others, org.by_stamp, org.user_id, workshop.stamped),

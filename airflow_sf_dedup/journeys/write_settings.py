@@ -47,6 +47,8 @@ class WriteSettings:
     masked_fields: Collection[str] = ()
     #: Ask which of the saved rows a duplicate rule reports.
     audit_reports: bool = False
+    #: Child relationships of matches, to be counted for rows that go to a person.
+    count_children: Collection[str] = ()
     #: Calls of one task at a time; one where rows are grouped, so that a parent is in one call at a time.
     max_in_flight: int = 2
     #: What is not in the load's plan is left; the org is asked first who holds the keys.
@@ -78,6 +80,7 @@ class WriteSettings:
         check_choice("audit_values", self.audit_values, tuple(AuditValues))
         check_names("masked_fields", self.masked_fields)
         check_flag("audit_reports", self.audit_reports)
+        check_names("count_children", self.count_children)
         check_flag("strict", self.strict)
         MAX_IN_FLIGHT.read(self.max_in_flight)
         MAX_LOOKUP_CALLS.read(self.max_lookup_calls)

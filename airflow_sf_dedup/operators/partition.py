@@ -58,7 +58,7 @@ class SalesforcePartitionOperator(ChecksParameters, HidesRows, BaseOperator):
     :param mode: of the upsert tasks, to be checked before anything is staged, and to predict what it costs;
         ``field_rules``, ``keep_before``: likewise.
     :param lookup: of the upsert tasks, to predict what it will cost; ``max_lookup_calls``: likewise.
-    :param audit_reports: likewise, of the upsert tasks.
+    :param audit_reports: likewise, of the upsert tasks; ``count_children``: likewise.
     :param api_budget: warn when the run will probably need more API calls; the upsert tasks keep the limit.
     :param api_floor_pct: warn when the run will probably leave less than this percentage of the org's daily calls.
     """
@@ -98,6 +98,7 @@ class SalesforcePartitionOperator(ChecksParameters, HidesRows, BaseOperator):
         on_duplicate: Any = "ask_reviewer",
         masked_fields: Sequence[str] = (),
         audit_reports: bool = False,
+        count_children: Sequence[str] = (),
         lookup: str = "soap_upsert",
         mode: str = "upsert",
         field_rules: Mapping[str, str] | None = None,
@@ -127,6 +128,7 @@ class SalesforcePartitionOperator(ChecksParameters, HidesRows, BaseOperator):
         self.on_duplicate = on_duplicate
         self.masked_fields = masked_fields
         self.audit_reports = audit_reports
+        self.count_children = count_children
         self.lookup = lookup
         self.mode = mode
         self.field_rules = field_rules

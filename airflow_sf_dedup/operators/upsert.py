@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
     from airflow.sdk.definitions.mappedoperator import OperatorPartial
 
-    from airflow_sf_dedup.journeys.collect import Thresholds
     from airflow_sf_dedup.journeys.write_settings import WriteSettings
 
 
@@ -64,6 +63,8 @@ class SalesforceUpsertOperator(ChecksParameters, HidesRows, BaseOperator):
     :param masked_fields: fields whose values the audit shows as ``***``.
     :param audit_reports: when all rows are sent, ask which of the saved ones a duplicate rule reports, and keep it in
         the audit; a query for 2,000 of them, and one more where there are any.
+    :param count_children: child relationships, ``["Opportunities", "Cases"]``, whose records are counted for matches of
+        rows that go to a person, as cautions; a query for each and 2,000 matches.
     :param max_in_flight: API calls of this task at a time, 1 to 10. Mapped tasks multiply it, and an org
         grants 25 long calls at a time to all its clients.
     :param api_budget: API calls that all tasks of the load may make together; what is not sent by then is
@@ -121,6 +122,7 @@ class SalesforceUpsertOperator(ChecksParameters, HidesRows, BaseOperator):
         audit_values: str = "duplicates",
         masked_fields: Sequence[str] = (),
         audit_reports: bool = False,
+        count_children: Sequence[str] = (),
         max_in_flight: int = 2,
         api_budget: int | None = None,
         api_floor_pct: float | None = None,
@@ -159,6 +161,7 @@ class SalesforceUpsertOperator(ChecksParameters, HidesRows, BaseOperator):
         self.audit_values = audit_values
         self.masked_fields = masked_fields
         self.audit_reports = audit_reports
+        self.count_children = count_children
         self.max_in_flight = max_in_flight
         self.api_budget = api_budget
         self.api_floor_pct = api_floor_pct
@@ -207,6 +210,7 @@ class SalesforceUpsertOperator(ChecksParameters, HidesRows, BaseOperator):
 
     def _execute(self, context: Context) -> dict[str, Any]:
         from airflow_sf_dedup.hooks.stores import open_stores
+        from airflow_sf_dedup.journeys.collect import Thresholds
         from airflow_sf_dedup.journeys.partition_task import upsert_partition
         from airflow_sf_dedup.operators.task_context import task_run
 
@@ -226,18 +230,14 @@ class SalesforceUpsertOperator(ChecksParameters, HidesRows, BaseOperator):
                 self._push(context, work)
             raise
         outcome = self._push(context, work)
-        judge(outcome, self._thresholds(), by_all=self.max_failed is not None or self.records is not None)
+        by_all = self.max_failed is not None or self.records is not None
+        judge(outcome, Thresholds(max_failed=self.max_failed), by_all=by_all)
         return outcome.document
 
     def _push(self, context: Context, work: Work) -> Outcome:
         outcome = push_outcome(context, work)
         self._outcome = outcome_label(outcome.totals)
         return outcome
-
-    def _thresholds(self) -> Thresholds:
-        from airflow_sf_dedup.journeys.collect import Thresholds
-
-        return Thresholds(max_failed=self.max_failed)
 
     def _write_settings(self) -> WriteSettings:
         """How to write.

@@ -1,4 +1,4 @@
-"""Which records would go with a record that is deleted? Salesforce takes along what hangs on it, and asks nobody.
+"""What hangs on a record, and would go with it where it is deleted? Salesforce takes that along, and asks nobody.
 
 Only kinds of records are asked for in which people work, and an org's own ones: what the system keeps of a record, such
 as its history or its shares, says nothing of people. One query a kind.
@@ -7,6 +7,7 @@ as its history or its shares, says nothing of people. One query a kind.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from airflow_sf_dedup.core.api_names import api_name, is_api_name
@@ -82,10 +83,30 @@ class OrgChildren:
             yield from (parent for row in rows if (parent := record_id_in(row.get(field))))
 
 
+@dataclass(frozen=True, slots=True)
+class ChildRelationship:
+    """One entry of describe's ``childRelationships``."""
+
+    #: As in ``Opportunities``; ``None``: it has none.
+    name: str | None
+    #: API names: of the sObject whose records are children, and of its field that names the parent.
+    child: str
+    field: str
+    #: Children are deleted with their parent.
+    goes_along: bool
+
+
+def child_relationships(described: Mapping[str, Any]) -> Iterator[ChildRelationship]:
+    """What hangs on records of an sObject; what is named by no API name is passed over."""
+    for each in described.get("childRelationships") or ():
+        name, child, field = each.get("relationshipName"), each.get("childSObject"), each.get("field")
+        if is_api_name(child) and is_api_name(field):
+            goes_along = each.get("cascadeDelete") is True
+            yield ChildRelationship(name if is_api_name(name) else None, child, field, goes_along)
+
+
 def _kinds(described: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """Each child sObject that is deleted with its parent, and the field that names that."""
-    for each in described.get("childRelationships") or ():
-        child, field = each.get("childSObject"), each.get("field")
-        goes_along = each.get("cascadeDelete") is True and is_api_name(child) and is_api_name(field)
-        if goes_along and (child in _WORK or child.endswith("__c")):
-            yield child, field
+    for each in child_relationships(described):
+        if each.goes_along and (each.child in _WORK or each.child.endswith("__c")):
+            yield each.child, each.field

@@ -44,6 +44,21 @@ def test_nothing_is_said_of_a_match_that_is_what_it_seems() -> None:
     assert told(case({})) == set()
 
 
+@pytest.mark.parametrize(
+    ("children", "expected"),
+    [
+        ({"Opportunity": 1}, {Caution.OPEN_OPPORTUNITIES}),
+        ({"Opportunity": 0, "Case": 10}, set()),
+        ({"Case": 6, "Task": 5}, {Caution.MANY_CHILDREN}),
+    ],
+    ids=["one opportunity", "ten others", "eleven over all"],
+)
+def test_what_hangs_on_a_match_is_said(children: dict[str, int], expected: set[Caution]) -> None:
+    of = case(ANNA)
+    assert told(replace(of, children={of.matched[0].record_id: children})) == expected
+    assert told(replace(of, children={lead_id(9): children})) == set()
+
+
 def test_names_that_cannot_be_one_persons_are_said() -> None:
     assert told(case(BERT)) == {Caution.NAMES_DISAGREE}
     assert told(case({"FirstName": "Kuhl", "LastName": "Anna"})) == set()

@@ -44,6 +44,13 @@ def test_the_states_of_rules_are_asked_for_once_a_settlement_where_a_policy_goes
     assert predict_calls([5000], blocked_share=0.0, asks_rule_states=True).steps["ask which rules are active"] == 0
 
 
+def test_children_are_counted_for_blocked_rows_that_no_policy_writes() -> None:
+    asked = predict_calls([5000, 40], blocked_share=0.5, settled_share=0.0, child_relationships=2)
+    # A describe of what matches and of both kinds, and the queries: for two settlements, and for one.
+    assert asked.steps["count children"] == (3 + 2 * 2) + (3 + 2)
+    assert predict_calls([5000], blocked_share=0.5, child_relationships=2).steps["count children"] == 0
+
+
 @pytest.mark.parametrize(
     ("partitions", "calls"), [([5000], 16), ([1250] * 4, 29), ([625] * 8, 41)], ids=["one", "four", "eight"]
 )

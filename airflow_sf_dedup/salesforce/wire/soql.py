@@ -110,6 +110,17 @@ def selects_referring(
     return _with_lists(head, (f"'{each}'" for each in ids), ")", room, most_ids)
 
 
+def counts_referring(
+    sobject: str, field: str, ids: Sequence[str], condition: str = "", *, room: Room = IN_A_BODY, most_ids: int = 2000
+) -> Iterator[str]:
+    """The statements that count, as ``children``, the records whose field has each of the ids.
+
+    :param condition: what else holds of them, from ``AND`` on.
+    """
+    head = f"SELECT {field}, COUNT(Id) children FROM {sobject} WHERE {field} IN ("
+    return _with_lists(head, (f"'{each}'" for each in ids), f"){condition} GROUP BY {field}", room, most_ids)
+
+
 def _names(*fields: str) -> str:
     return ", ".join(dict.fromkeys(fields))
 
