@@ -97,6 +97,15 @@ def test_a_load_that_meets_what_was_planned_says_so(
     assert len(salesforce_org.records("Lead")) == 20
 
 
+def test_a_strict_load_keeps_what_it_overwrites_as_any_other(
+    salesforce_org: EmulatedOrg, rows: list[dict[str, Any]], audit_rows: Callable[[str], list[Any]]
+) -> None:
+    document = load(rows, plan=plan(rows), strict=True, keep_before=True)
+    assert (document["plan"]["same_rows"], document["plan"]["as_planned"]) == (True, 20)
+    kept = audit_rows("SELECT count(DISTINCT row_number) FROM sf_dedup_change WHERE kind = 'update_by_key'")
+    assert kept == [(5,)]
+
+
 def test_where_a_load_differs_from_its_plan_is_told_row_by_row(
     salesforce_org: EmulatedOrg, rows: list[dict[str, Any]], caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -86,7 +86,7 @@ class WithinPlan(WriteRules):
 
 def within_plan(rules: WriteRules, audit: EntryReader, plan_id: str) -> WithinPlan:
     """The same rules, of a load that keeps to its plan."""
-    return WithinPlan(rules.rules, rules.mode, plan=PlannedRows(audit, plan_id))
+    return WithinPlan(rules.rules, rules.mode, keep_before=rules.keep_before, plan=PlannedRows(audit, plan_id))
 
 
 def _is_stamped(planned: Entry, holders: Sequence[str]) -> bool:

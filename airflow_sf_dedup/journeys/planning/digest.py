@@ -13,10 +13,11 @@ from airflow_sf_dedup.policies import read_policy
 class RowsDigest:
     """BLAKE2b-128 over rows in the order of their source, and the settings that decide what becomes of them.
 
-    How many tasks share the rows, and how the org is asked, is no part of it.
+    How many tasks share the rows, how the org is asked, and whether what was there is kept, is no part of it.
     """
 
     def __init__(self, settings: LoadSettings, org_id: str) -> None:
+        decides = {name: said for name, said in settings.write.decides.items() if name != "keep_before"}
         parts = [
             org_id,
             settings.sobject.lower(),
@@ -24,7 +25,7 @@ class RowsDigest:
             settings.on_repeat,
             (settings.newer_than or "").lower(),
             repr(read_policy(settings.write.on_duplicate)),
-            *([settings.write.decides] if settings.write.decides else []),
+            *([decides] if decides else []),
         ]
         self._digest = hashlib.blake2b(digest_of(parts), digest_size=16)
 
