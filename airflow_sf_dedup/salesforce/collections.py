@@ -47,7 +47,7 @@ class CollectionsApi:
         self._options = options
         base = f"/services/data/v{session.api_version}/composite/sobjects"
         self._base_url = base
-        self._key_field = api_name(external_id_field, "external_id_field") if external_id_field else ""
+        self._key_field = api_name(external_id_field, "external_id_field") if external_id_field is not None else ""
         self._upsert_url = f"{base}/{self._sobject}/{self._key_field}"
 
     def upsert(

@@ -136,8 +136,8 @@ def test_partitions_count_together_and_no_task_is_retried_in_vain(
     states = {
         (ti.task_id.split(".")[-1], ti.map_index): (str(ti.state), ti.try_number) for ti in run.get_task_instances()
     }
-    assert states["upsert", 0][0] == "success"
-    assert states["upsert", 1] == ("failed", 1)
+    # Which of the two goes first is up to the scheduler.
+    assert sorted([states["upsert", 0], states["upsert", 1]]) == [("failed", 1), ("success", 1)]
     assert states["audit", -1][0] == "failed"
     told = {(action, code): count for action, code, count in audit_rows(COUNTS)}
     assert told["matched_updated", "DUPLICATES_DETECTED"] <= 300
