@@ -17,8 +17,9 @@ _GONE: Mapping[RecordState, Left] = {
     RecordState.CONVERTED: Left.CHANGED_SINCE,
 }
 
-#: The org tells its time to the second, and an entry is made right after the answer.
-_SLACK = timedelta(seconds=2)
+#: How far behind an org's time may be told: ``Date`` leaves out what is less than a second, and servers make it anew
+#: each second or when they get to it. What other users and other loads write in that time is told by other means.
+_SLACK = timedelta(seconds=5)
 
 
 @dataclass(frozen=True, slots=True)
