@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from airflow_sf_dedup.audit.base import PLAN, STRICT, AuditReader, Load
-from airflow_sf_dedup.core.entries import Action
+from airflow_sf_dedup.core.entries import MAY_MEET_TWIN, Action
 from airflow_sf_dedup.core.plan_differences import Compared
 
 #: Differences that a sentence or an XCom names, of most rows first.
@@ -18,12 +18,14 @@ class AgainstPlan:
     """A load beside its plan.
 
     :ivar same_rows: the source, and what decides on its rows, is what was planned.
+    :ivar may_meet_twin: rows of the plan of which no look-up could tell whether they meet a twin of the load.
     """
 
     plan_id: str
     is_strict: bool
     same_rows: bool
     compared: Compared
+    may_meet_twin: int = 0
 
     @property
     def differences(self) -> list[tuple[str, str, int]]:
@@ -38,9 +40,10 @@ class AgainstPlan:
         named = f": {told}" + (f" and {more} further kinds" if more else "") if told else ""
         changed = "" if self.same_rows else "; the source, or what decides on its rows, is not what was planned"
         unplanned = f", {compared.unplanned:,} were no part of its sample" if compared.unplanned else ""
+        twins = f"; of the plan, {self.may_meet_twin:,} rows might meet a twin" if self.may_meet_twin else ""
         return (
             f"against plan {self.plan_id}: {compared.as_planned:,} rows ended as planned, "
-            f"{compared.rows_otherwise:,} otherwise{named}{unplanned}{changed}"
+            f"{compared.rows_otherwise:,} otherwise{named}{unplanned}{twins}{changed}"
         )
 
 
@@ -57,7 +60,13 @@ def against_plan(audit: AuditReader, load: Load) -> AgainstPlan | None:
         return None
     same_policy = now.policy in (None, plan.policy)
     compared = audit.compared(plan.load_id, load.load_id)
-    return AgainstPlan(plan.load_id, _is_strict(load.settings), plan.digest == now.digest and same_policy, compared)
+    return AgainstPlan(
+        plan.load_id,
+        _is_strict(load.settings),
+        plan.digest == now.digest and same_policy,
+        compared,
+        may_meet_twin=audit.totals(plan.load_id).rows_because(MAY_MEET_TWIN),
+    )
 
 
 def _is_strict(settings: Mapping[str, object]) -> bool:

@@ -111,6 +111,10 @@ class Totals:
         """All rows that have an entry."""
         return sum(self.actions.values())
 
+    def rows_because(self, why: str) -> int:
+        """Those with this reason."""
+        return sum(rows for (_, _, reason), rows in self.reasons.items() if reason == why)
+
 
 @dataclass(frozen=True, slots=True)
 class SentAgain:

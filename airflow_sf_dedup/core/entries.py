@@ -53,6 +53,9 @@ ERASED = "erased"
 #: The reason of a row that a plan did not look at: only a part of the rows was planned.
 NOT_IN_SAMPLE = "not_in_sample"
 
+#: The reason of a row that a plan foresees as if it were alone: a row that may be its twin would be in the org by then.
+MAY_MEET_TWIN = "may_meet_twin"
+
 #: The reason of a row that was left, since what its load would have done with it is not what was planned.
 BEYOND_PLAN = "beyond_plan"
 

@@ -23,7 +23,7 @@ from airflow_sf_dedup.journeys.partition_task import metered, workshop_of
 from airflow_sf_dedup.journeys.planning.cost import check_budget
 from airflow_sf_dedup.journeys.planning.plan import plan_of, rows_of_waves
 from airflow_sf_dedup.journeys.policy_targets import check_other_fields
-from airflow_sf_dedup.journeys.prediction import predict_calls, shares_of
+from airflow_sf_dedup.journeys.prediction import predict_calls, reads_of, shares_of
 from airflow_sf_dedup.journeys.stores import Stores
 from airflow_sf_dedup.policies import read_policy
 from airflow_sf_dedup.policies.base import needs_rule_states, other_sobjects
@@ -66,8 +66,10 @@ def make_plan(
     """
     # The plan is one task's: all of its rows are in one partition.
     load = replace(settings.load, partitions=1, kind=LoadKind.PLAN)
+    rows_together: list[int] = []
     try:
         for ref in beginning.begin(source, load, plan_id):
+            rows_together += rows_of_waves(read_partition(ref), ref.rows, None)
             _plan_partition(ref, settings, beginning, stores())
     except CallError as error:
         if not isinstance(error, LoginRefusedError):
@@ -76,7 +78,7 @@ def make_plan(
     finally:
         with suppress(Exception):
             beginning.staging.remove(plan_id)
-    return _ended(settings, plan_id, beginning, stores())
+    return _ended(settings, plan_id, rows_together, stores())
 
 
 def _plan_partition(ref: PartitionRef, settings: PlanSettings, beginning: Beginning, stores: Stores) -> None:
@@ -105,32 +107,34 @@ def _plan_partition(ref: PartitionRef, settings: PlanSettings, beginning: Beginn
     journey.run(read_partition(ref))
 
 
-def _ended(settings: PlanSettings, plan_id: str, beginning: Beginning, stores: Stores) -> Load:
-    """The plan is whole: what its load would cost is told by what the plan found."""
+def _ended(settings: PlanSettings, plan_id: str, rows_together: Sequence[int], stores: Stores) -> Load:
+    """The plan is whole: what its load would cost is told by what the plan found.
+
+    :param rows_together: rows of each wave.
+    """
     totals = stores.audit.totals(plan_id)
-    calls = _calls_of_load(totals, settings, before=1)
+    calls = _calls_of_load(totals, rows_together, settings, before=1)
     stores.audit.update_load(plan_id, ended_at=utc_now(), predicted_calls=calls)
     plan = stores.audit.load(plan_id)
     assert plan is not None  # noqa: S101 - it was updated a moment ago
     return plan
 
 
-def _calls_of_load(totals: Totals, settings: PlanSettings, *, before: int) -> int:
-    """What the load would cost, in as many partitions as it is to have."""
-    left = _rows(totals, Action.NOT_SENT, NOT_IN_SAMPLE)
+def _calls_of_load(totals: Totals, rows_together: Sequence[int], settings: PlanSettings, *, before: int) -> int:
+    """What the load would cost, in as many partitions as it is to have, each wave of which goes by itself."""
+    # The look-up of the load is the usual one: the plan's own writes nothing.
+    write = replace(settings.load.write, lookup="soap_upsert")
+    left = totals.rows_because(NOT_IN_SAMPLE)
     shares = shares_of(replace(totals, actions={**totals.actions, Action.NOT_SENT: 0}) if left else totals)
-    unsent = sum(totals.actions.get(action, 0) for action in (Action.INVALID, Action.SUPERSEDED))
     return predict_calls(
-        _parts(totals.rows - unsent, settings.load.partitions),
+        [part for rows in rows_together for part in _parts(rows, settings.load.partitions)],
         blocked_share=shares.blocked if shares else 0.0,
         settled_share=shares.settled if shares else None,
         before=before,
-        other_sobjects=len(other_sobjects(read_policy(settings.load.write.on_duplicate))),
+        other_sobjects=len(other_sobjects(read_policy(write.on_duplicate))),
+        lookup=write.lookup_path,
+        reads=reads_of(write),
     ).calls
-
-
-def _rows(totals: Totals, action: Action, reason: str) -> int:
-    return sum(rows for (of, _, why), rows in totals.reasons.items() if of is action and why == reason)
 
 
 def _parts(rows: int, partitions: int) -> Sequence[int]:

@@ -61,6 +61,12 @@ class Recorder:
             self.sink.remember(self.load_id, entries)
             self.note(entries)
 
+    def commit(self, entries: Sequence[Entry]) -> None:
+        """Commit entries that keep no other row back."""
+        if entries:
+            self.sink.remember(self.load_id, entries)
+            self.progress.note(entries)
+
     def note(self, entries: Iterable[Entry]) -> None:
         """Take notice of entries that are committed."""
         entries = list(entries)
@@ -90,8 +96,7 @@ class Recorder:
                 self.entries.given_up(each.row, error, in_doubt=each.in_doubt or each.row.row_number in may_be_sent)
                 for each in some
             ]
-            self.sink.remember(self.load_id, entries)
-            self.progress.note(entries)
+            self.commit(entries)
 
     def put_off(self, rows: Sequence[PutOff[Record]], unknown: frozenset[int]) -> None:
         """Rows that were not sent because of their keys; one that may be in the org is ``unknown``.

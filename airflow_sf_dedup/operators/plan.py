@@ -27,10 +27,6 @@ _log = logging.getLogger(__name__)
 _ANY_NUMBER = 1_000_000
 
 
-#: Settings of a load that decide what becomes of its rows, and that a plan knows nothing of.
-_NOT_FORESEEN = frozenset({"mode", "field_rules", "twin_fields"})
-
-
 class SalesforcePlanOperator(ChecksParameters, HidesRows, BaseOperator):
     """Plan a load: what would be created, updated, blocked by what, skipped and asked, and what it would cost in calls.
 
@@ -45,11 +41,15 @@ class SalesforcePlanOperator(ChecksParameters, HidesRows, BaseOperator):
     :param partitions: of the load, to predict its calls; the plan itself is one task.
     :param on_repeat: what happens to rows of the same key.
     :param newer_than: a column that says how new a row is. (templated)
+    :param twin_fields: fields by which rows with different keys may be one person. No look-up can tell whether such a
+        row meets its twin: its entry says ``may_meet_twin``.
     :param allow_non_unique_key: accept an External ID that is not Unique.
     :param staging_path: where the rows wait while the task runs. (templated)
     :param salesforce_conn_id: the connection. (templated)
     :param audit_conn_id: the audit's connection. (templated)
     :param on_duplicate: the policy of the load. (templated)
+    :param mode: of the load: ``upsert``, ``update_only`` or ``create_only``.
+    :param field_rules: of the load: field name, ``*`` for all others, to when it is written.
     :param lookup: ``find_duplicates``; where the org refuses SOAP, ``predupe``, one row a call, takes its place.
     :param sample: rows to look at, spread evenly over the source; the others are ``not_sent``, ``not_in_sample``.
     :param api_budget: most API calls of the plan. One that may cost more is refused before it asks of a row.
@@ -79,11 +79,14 @@ class SalesforcePlanOperator(ChecksParameters, HidesRows, BaseOperator):
         partitions: int = 8,
         on_repeat: str = "last",
         newer_than: str | None = None,
+        twin_fields: Sequence[str] | Sequence[Sequence[str]] | None = None,
         allow_non_unique_key: bool = False,
         staging_path: str | None = None,
         salesforce_conn_id: str = "salesforce_default",
         audit_conn_id: str | None = None,
         on_duplicate: Any = "ask_reviewer",
+        mode: str = "upsert",
+        field_rules: Mapping[str, str] | None = None,
         lookup: str = "find_duplicates",
         sample: int | None = None,
         api_budget: int | None = None,
@@ -100,11 +103,14 @@ class SalesforcePlanOperator(ChecksParameters, HidesRows, BaseOperator):
         self.partitions = partitions
         self.on_repeat = on_repeat
         self.newer_than = newer_than
+        self.twin_fields = twin_fields
         self.allow_non_unique_key = allow_non_unique_key
         self.staging_path = staging_path
         self.salesforce_conn_id = salesforce_conn_id
         self.audit_conn_id = audit_conn_id
         self.on_duplicate = on_duplicate
+        self.mode = mode
+        self.field_rules = field_rules
         self.lookup = lookup
         self.sample = SAMPLE.read(sample)
         self.api_budget = api_budget
@@ -112,15 +118,6 @@ class SalesforcePlanOperator(ChecksParameters, HidesRows, BaseOperator):
         self.audit_values = audit_values
         self.masked_fields = masked_fields
         check_literals(vars(self))
-
-    @classmethod
-    def _check_names(cls, given: Mapping[str, Any]) -> None:
-        if names := sorted(given.keys() & _NOT_FORESEEN):
-            raise TypeError(
-                f"{cls.__name__} cannot foresee a load with {', '.join(names)}: it plans a plain upsert, whose rows do "
-                "not meet each other"
-            )
-        super()._check_names(given)
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Plan the load; answers what it would do.
@@ -166,6 +163,7 @@ class SalesforcePlanOperator(ChecksParameters, HidesRows, BaseOperator):
             partitions=self.partitions,
             on_repeat=self.on_repeat,
             newer_than=self.newer_than,
+            twin_fields=self.twin_fields,
             staging_path=self.staging_path,
             allow_non_unique_key=self.allow_non_unique_key,
             salesforce_conn_id=self.salesforce_conn_id,

@@ -12,6 +12,7 @@ from airflow_sf_dedup import (
     SalesforcePlanOperator,
     SalesforceUpsertOperator,
     duplicate_entries,
+    plan_differences,
 )
 from airflow_sf_dedup.audit.base import LoadKind
 from airflow_sf_dedup.emulator import EmulatedOrg
@@ -21,6 +22,12 @@ from tests.emulator.client import Client
 from tests.operators.conftest import TaskOnce, execute
 
 KEY = "External_Id__c"
+
+
+POLICIES = (
+    "update_other(sobject='Contact', fields={'Email': 'Email'}, stamp='External_Id__c')"
+    " | undelete(deleted_within='30d') | update_existing | save_anyway | ask_reviewer"
+)
 
 
 def lead(number: int, key: str | None = None, **fields: Any) -> dict[str, Any]:
@@ -35,6 +42,9 @@ def lead(number: int, key: str | None = None, **fields: Any) -> dict[str, Any]:
         "Hoffmann",
         "Ibsen",
         "Juarez",
+        "Kowalska",
+        "Lindqvist",
+        "Marchetti",
     ]
     name = names[number]
     row = {"LastName": name, "Company": f"{name} Works", "Email": f"{name.lower()}@works{number}.example", **fields}
@@ -72,9 +82,17 @@ def told(document: dict[str, Any], *, records: bool = True) -> dict[int, tuple[A
             entry.reason,
             entry.record_id if records and str(entry.action) != "created" and entry.reason != "linked" else None,
             entry.matched_ids,
+            entry.error_fields,
         )
         for entry in duplicate_entries(document)
     }
+
+
+def convert(org: EmulatedOrg, lead_id: str) -> None:
+    options = "<urn:convertedStatus>Closed - Converted</urn:convertedStatus>"
+    options += f"<urn:doNotCreateOpportunity>true</urn:doNotCreateOpportunity><urn:leadId>{lead_id}</urn:leadId>"
+    client = Client(org.url, org.access_token)
+    client.soap(f"<urn:convertLead><urn:leadConverts>{options}</urn:leadConverts></urn:convertLead>")
 
 
 def delete(org: EmulatedOrg, record_id: str) -> None:
@@ -94,6 +112,9 @@ def many_cases(salesforce_org: EmulatedOrg) -> list[dict[str, Any]]:
     delete(org, deleted)
     [gone] = org.seed("Lead", [without_key(lead(9))])
     delete(org, gone)
+    org.seed("Lead", [lead(10, Phone="5550100", Title="Typed by hand")])
+    [converted] = org.seed("Lead", [lead(11)])
+    convert(org, converted)
     return [
         lead(0, Phone="1"),
         lead(1),
@@ -106,6 +127,10 @@ def many_cases(salesforce_org: EmulatedOrg) -> list[dict[str, Any]]:
         lead(7, key=""),
         {KEY: "A-8", "LastName": "Other", "Company": "Else"},
         lead(9),
+        # What the record has, what it has not, and nothing.
+        lead(10, Phone="5550199", Title=None, City="Lodz"),
+        lead(11, Phone="5550111"),
+        {KEY: "A-12", "LastName": "Marchetti", "Company": "Marchetti Works", "Phone": None, "Email": lead(1)["Email"]},
     ]
 
 
@@ -133,19 +158,84 @@ def test_a_load_does_what_its_plan_said_and_the_plan_writes_nothing(
     assert len(salesforce_org.ledger()) == written
     assert planned["kind"] == "plan"
     assert planned["rows"] == planned["rows_planned"] == len(many_cases)
-    assert told(planned) == told(load(many_cases, policy=policy))
+    as_planned(planned, load(many_cases, policy=policy, plan=planned))
+
+
+def as_planned(planned: dict[str, Any], loaded: dict[str, Any]) -> None:
+    """Each row of a load ended as it was planned, and its plan was of the same rows and settings. Of a record that the
+    load itself creates no plan has the id.
+    """
+    foreseen, became = told(planned), told(loaded)
+    new = {each.record_id for each in duplicate_entries(loaded, action="created")}
+    assert foreseen == {row: tuple(None if part in new else part for part in each) for row, each in became.items()}
+    assert list(plan_differences(loaded)) == []
+    assert loaded["plan"]["same_rows"]
+
+
+#: Settings that decide which rows are sent, and what of them.
+DECIDES: dict[str, dict[str, Any]] = {
+    "update_only": {"mode": "update_only"},
+    "create_only": {"mode": "create_only"},
+    "never": {"field_rules": {"Email": "never"}},
+    "on_create_only": {"field_rules": {"Email": "on_create_only", "Phone": "on_create_only"}},
+    "only_blanks": {"field_rules": {"*": "only_blanks"}},
+    "mixed": {"field_rules": {"*": "only_blanks", "Email": "always", "City": "never"}},
+    "all kept": {"field_rules": {"*": "on_create_only"}},
+    "update_only, only_blanks": {"mode": "update_only", "field_rules": {"Email": "only_blanks", "*": "never"}},
+    "create_only, never": {"mode": "create_only", "field_rules": {"Email": "never"}},
+}
+
+
+@pytest.mark.parametrize("settings", DECIDES.values(), ids=DECIDES)
+@pytest.mark.parametrize(
+    "policy",
+    [
+        "ask_reviewer",
+        "update_existing | save_anyway | skip",
+        "undelete(deleted_within='30d') | update_existing | ask_reviewer",
+    ],
+    ids=["ask", "write", "undelete"],
+)
+def test_a_load_with_a_mode_or_rules_for_fields_does_what_its_plan_said(
+    salesforce_org: EmulatedOrg, many_cases: Any, policy: str, settings: dict[str, Any]
+) -> None:
+    written = len(salesforce_org.ledger())
+    planned = plan(many_cases, policy=policy, **settings)
+    assert len(salesforce_org.ledger()) == written
+    as_planned(planned, load(many_cases, policy=policy, plan=planned, **settings))
 
 
 @pytest.mark.parametrize("policy", ["ask_reviewer", "update_existing | skip", "update_existing"])
 def test_a_key_of_a_converted_lead_is_planned_as_it_is_loaded(salesforce_org: EmulatedOrg, policy: str) -> None:
-    [converted] = salesforce_org.seed("Lead", [lead(0)])
-    options = "<urn:convertedStatus>Closed - Converted</urn:convertedStatus>"
-    options += f"<urn:doNotCreateOpportunity>true</urn:doNotCreateOpportunity><urn:leadId>{converted}</urn:leadId>"
-    client = Client(salesforce_org.url, salesforce_org.access_token)
-    client.soap(f"<urn:convertLead><urn:leadConverts>{options}</urn:leadConverts></urn:convertLead>")
+    convert(salesforce_org, salesforce_org.seed("Lead", [lead(0)])[0])
     planned = plan([lead(0)], policy=policy)
     assert told(planned)[1][1] == "key_held_by_converted"
     assert told(planned) == told(load([lead(0)], policy=policy))
+
+
+#: Rows of which later ones meet what earlier ones leave: of new keys, of held ones, and of one that becomes a match's.
+ONE_AFTER_THE_OTHER: dict[str, list[dict[str, Any]]] = {
+    "new": [lead(5), lead(5, Phone="1"), lead(5, Phone="2", Email=None)],
+    "held": [lead(0, Phone="1"), lead(0, Phone="2", City="Lodz"), lead(0, City="Gdynia", Title=None)],
+    "held, then like another": [lead(0, Phone="1"), lead(0, Email=lead(1)["Email"]), lead(0, Phone="3")],
+    "matched": [lead(1, Phone="1"), lead(1, Phone="2"), lead(1, key="A-20"), lead(1, key="A-20", Phone="3")],
+    "matched by a later row": [lead(6), lead(6, Email=lead(1)["Email"], Phone="1")],
+    "wanted by two keys": [lead(5, key="B-1"), lead(1), lead(1, key="B-1", Phone="1")],
+    "in the bin": [lead(8, Phone="1"), lead(8, Phone="2")],
+    "of a contact": [lead(3), lead(3, Phone="1")],
+}
+
+
+@pytest.mark.parametrize(
+    "settings", [{}, DECIDES["create_only"], DECIDES["update_only"], DECIDES["mixed"]], ids=lambda each: str(each)
+)
+@pytest.mark.parametrize("rows", ONE_AFTER_THE_OTHER.values(), ids=ONE_AFTER_THE_OTHER)
+def test_rows_of_a_key_meet_in_a_plan_what_they_meet_in_the_load(
+    salesforce_org: EmulatedOrg, many_cases: Any, rows: list[dict[str, Any]], settings: dict[str, Any]
+) -> None:
+    how: dict[str, Any] = {"policy": POLICIES, "on_repeat": "in_order", **settings}
+    planned = plan(rows, **how)
+    as_planned(planned, load(rows, plan=planned, **how))
 
 
 @pytest.mark.parametrize("lookup", ["soap_upsert", "rest", "nonsense"])
@@ -205,6 +295,20 @@ def test_two_keys_that_want_one_record_are_planned_as_a_load_tells_them(salesfor
         ("awaiting_review", "match_claimed"),
     ]
     assert told(planned) == told(load(rows, policy="update_existing | ask_reviewer"))
+
+
+def test_a_record_that_an_earlier_wave_would_have_given_a_key_is_not_planned_for_another(
+    salesforce_org: EmulatedOrg,
+) -> None:
+    salesforce_org.seed("Lead", [without_key(lead(1))])
+    rows = [lead(1), lead(1, key="A-2")]
+    how: dict[str, Any] = {"policy": "update_existing | ask_reviewer", "twin_fields": ["Email"]}
+    planned = plan(rows, **how)
+    assert [each[:2] for _, each in sorted(told(planned).items())] == [
+        ("matched_updated", None),
+        ("awaiting_review", "match_carries_another_key"),
+    ]
+    as_planned(planned, load(rows, plan=planned, **how))
 
 
 def test_the_digest_is_of_rows_and_settings(salesforce_org: EmulatedOrg) -> None:

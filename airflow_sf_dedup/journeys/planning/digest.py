@@ -6,6 +6,7 @@ import hashlib
 
 from airflow_sf_dedup.core.identity import digest_of
 from airflow_sf_dedup.core.records import Record
+from airflow_sf_dedup.core.twins import read_twin_fields
 from airflow_sf_dedup.journeys.load_settings import LoadSettings
 from airflow_sf_dedup.policies import read_policy
 
@@ -18,6 +19,7 @@ class RowsDigest:
 
     def __init__(self, settings: LoadSettings, org_id: str) -> None:
         decides = {name: said for name, said in settings.write.decides.items() if name != "keep_before"}
+        twins = [[name.lower() for name in criterion] for criterion in read_twin_fields(settings.twin_fields)]
         parts = [
             org_id,
             settings.sobject.lower(),
@@ -25,6 +27,7 @@ class RowsDigest:
             settings.on_repeat,
             (settings.newer_than or "").lower(),
             repr(read_policy(settings.write.on_duplicate)),
+            *([{"twin_fields": twins}] if twins else []),
             *([decides] if decides else []),
         ]
         self._digest = hashlib.blake2b(digest_of(parts), digest_size=16)

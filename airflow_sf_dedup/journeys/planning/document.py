@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from airflow_sf_dedup.audit.base import AuditReader, Load, LoadKind
-from airflow_sf_dedup.core.entries import NOT_IN_SAMPLE, Action
+from airflow_sf_dedup.core.entries import MAY_MEET_TWIN, NOT_IN_SAMPLE, Action
 from airflow_sf_dedup.journeys.summary import fitting, summarise
 
 
@@ -17,9 +17,9 @@ def document_of(audit: AuditReader, plan: Load, *, audit_conn_id: str | None) ->
     """
     totals = audit.totals(plan.load_id)
     summary = summarise(audit, plan, totals, audit_conn_id=audit_conn_id)
-    left = sum(rows for (_, _, reason), rows in totals.reasons.items() if reason == NOT_IN_SAMPLE)
+    left, may_meet = (totals.rows_because(reason) for reason in (NOT_IN_SAMPLE, MAY_MEET_TWIN))
     document = {**summary, "kind": LoadKind.PLAN.value, "plan_id": plan.load_id, "digest": plan.digest}
-    return fitting({**document, "rows_planned": totals.rows - left}, summary["sample"])
+    return fitting({**document, "rows_planned": totals.rows - left, "may_meet_twin": may_meet}, summary["sample"])
 
 
 def in_words(document: Mapping[str, Any]) -> str:
@@ -27,7 +27,9 @@ def in_words(document: Mapping[str, Any]) -> str:
     actions: Mapping[str, int] = document["actions"]
     told = {name: actions.get(name, 0) for name in map(str, (Action.CREATED, Action.UPDATED, Action.MATCHED_UPDATED))}
     counts = ", ".join(f"{name} {rows:,}" for name, rows in told.items())
+    may_meet = document["may_meet_twin"]
+    twins = f"; {may_meet:,} rows may meet a twin of the load, which no look-up can tell" if may_meet else ""
     return (
         f"plan {document['plan_id']} (digest {document['digest']}): a load would have {counts}, and cost about "
-        f"{document['predicted_calls']:,} API calls; the plan cost {document['api_calls']:,}"
+        f"{document['predicted_calls']:,} API calls; the plan cost {document['api_calls']:,}{twins}"
     )

@@ -2,22 +2,25 @@
 
 Keys are looked up by query. Rows without a record, and those that change theirs, are shown to the duplicate rules by a
 look-up that writes nothing. What is found goes the way of any blocked row: cases, policies, decisions, each of which
-says what it would do.
+says what it would do. What rules are shown is the row as it would be sent: without what the load's rules for fields
+keep back, beside what its record has.
 
 What only a save tells, a plan cannot: a required field, a validation rule, a trigger, another unique field. A rule that
-only reports looks like one that alerts. Rows of the same load do not meet each other, since none of them is in the org.
+only reports looks like one that alerts. No rule can be asked whether rows of the same load match each other, since none
+of them is in the org.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from airflow_sf_dedup.core.entries import Action, Entry
 from airflow_sf_dedup.core.outcomes import NOTHING_FOUND, DuplicatesFound, Outcome
 from airflow_sf_dedup.core.records import Record
 from airflow_sf_dedup.journeys.entry_maker import EntryMaker
 from airflow_sf_dedup.journeys.planning.standing import Standing, Standings
+from airflow_sf_dedup.journeys.planning.written import real_id
 from airflow_sf_dedup.journeys.sending.under_way import UnderWay
 from airflow_sf_dedup.journeys.settling.blocked import Blocked
 from airflow_sf_dedup.journeys.settling.naming import Naming
@@ -34,7 +37,19 @@ class Nowhere:
         """Nothing is committed."""
 
 
-@dataclass
+@dataclass(frozen=True, slots=True)
+class Foreseen:
+    """What would become of a row.
+
+    :ivar changes: the org is another one after it, where the row is written.
+    """
+
+    entry: Entry
+    standing: Standing
+    changes: bool
+
+
+@dataclass(frozen=True)
 class Foresight:
     """Foresees rows.
 
@@ -46,28 +61,30 @@ class Foresight:
     naming: Naming
     settlement: Settlement
     entries: EntryMaker
-    #: Numbers of the rows whose key a live record holds, whatever becomes of them.
-    held: set[int] = field(default_factory=set, init=False)
 
-    def foresee(self, rows: Sequence[Record]) -> list[Entry]:
-        """An entry for each row, in their order.
+    def foresee(self, rows: Sequence[Record]) -> list[Foreseen]:
+        """An entry for each row, in their order, and what it rests on.
 
         :param rows: of one wave, some thousands at most.
         :raises CallError: the org does not answer.
         """
         standings = self.standings.of(rows)
-        self.held.update(each.row.row_number for each in standings if each.holder is not None)
-        found = self._found([each for each in standings if each.kept_out is None])
+        found = self._found([each for each in standings if each.kept_out is None and each.left is None])
         told = [(each, _kept_out(each, found.get(each.row.row_number))) for each in standings]
         blocked = [row for _, row in told if row is not None]
         entries = [self._free(each, found.get(each.row.row_number)) for each, row in told if row is None]
         # A load would wait for a stale rule; nobody waits for a plan.
         entries += [replace(entry, rule_wait=None) for entry in self.settlement.settle(blocked)] if blocked else []
-        by_number = {entry.row_number: entry for entry in entries}
-        return [by_number[row.row_number] for row in rows]
+        by_number = {entry.row_number: replace(entry, record_id=real_id(entry.record_id)) for entry in entries}
+        return [
+            Foreseen(by_number[each.row.row_number], each, each.kept_out is not None or each.row.row_number in found)
+            for each in standings
+        ]
 
     def _free(self, standing: Standing, found: Outcome | None) -> Entry:
         """Nothing keeps the row out."""
+        if standing.left is not None:
+            return self.entries.entry(standing.row, standing.left.action, **standing.left.told)
         reason = RULES_NOT_ASKED if found is not None and _was_not_asked(found) else None
         if standing.holder is None:
             return self.entries.entry(standing.row, Action.CREATED, reason=reason)
@@ -91,7 +108,9 @@ class Foresight:
         return {number: _besides(found[number], outcome) for number, outcome in before.items()}
 
     def _looked_up(self, rows: Sequence[Record], own: dict[int, str]) -> dict[int, Outcome]:
-        return {each.row.row_number: each.outcome for batch in self.naming.found_for(rows, own) for each in batch}
+        # Rows that are written in two ways share no call that writes; a look-up does not tell them apart.
+        asked = [replace(row, known=None) for row in rows]
+        return {each.row.row_number: each.outcome for batch in self.naming.found_for(asked, own) for each in batch}
 
 
 def _kept_out(standing: Standing, found: Outcome | None) -> Blocked | None:

@@ -10,6 +10,7 @@ from typing import NoReturn
 from airflow_sf_dedup.core.keys import KeyRule
 from airflow_sf_dedup.core.sobjects import SObject
 from airflow_sf_dedup.errors import CallError, SettingError
+from airflow_sf_dedup.journeys.planning.written import ByThen, Written
 from airflow_sf_dedup.journeys.workshop import Org
 from airflow_sf_dedup.locks.base import RecordClaim
 from airflow_sf_dedup.salesforce.ports import ChunkApi, DuplicateLookup, RecordReader
@@ -44,9 +45,10 @@ class WritesNothing:
         raise PlanWritesError("a plan writes nothing, and something of it was to undelete records")
 
 
-def read_only(org: Org) -> Org:
-    """The same org, of which only what reads is left.
+def read_only(org: Org, written: Written) -> Org:
+    """The same org, of which only what reads is left, and that is read as it would be by now.
 
+    :param written: what rows of the plan would have left in it.
     :raises SettingError: its look-up writes.
     """
     nothing = WritesNothing(org.api.rows_per_chunk, org.api.chunks_per_call, org.api.repeatable)
@@ -58,8 +60,15 @@ def read_only(org: Org) -> Org:
         lookup = org.lookup_instead(error)
         return None if lookup is None else that_only_reads(lookup)
 
-    lookup = that_only_reads(org.lookup)
-    return replace(org, api=nothing, undeletes=nothing, by_stamp=by_stamp, lookup=lookup, lookup_instead=instead)
+    return replace(
+        org,
+        api=nothing,
+        undeletes=nothing,
+        reader=ByThen(org.reader, written),
+        by_stamp=by_stamp,
+        lookup=that_only_reads(org.lookup),
+        lookup_instead=instead,
+    )
 
 
 def that_only_reads(lookup: DuplicateLookup) -> DuplicateLookup:
@@ -103,6 +112,6 @@ class ClaimsInMemory:
 OpensOrg = Callable[[Sequence[Callable[[], None]]], Org]
 
 
-def opened_to_read(open_org: OpensOrg) -> OpensOrg:
+def opened_to_read(open_org: OpensOrg, written: Written) -> OpensOrg:
     """What opens the same org to read."""
-    return lambda gates: read_only(open_org(gates))
+    return lambda gates: read_only(open_org(gates), written)
