@@ -33,7 +33,7 @@ from airflow_sf_dedup.journeys.staged_rows import staged_rows
 from airflow_sf_dedup.journeys.stores import Stores
 from airflow_sf_dedup.journeys.task_run import TaskRun
 from airflow_sf_dedup.journeys.upsert import Upsert
-from airflow_sf_dedup.journeys.volume_guard import volume_guard_of
+from airflow_sf_dedup.journeys.volume_guard import VolumeGuard, volume_guard_of
 from airflow_sf_dedup.journeys.workshop import Clocks, Gate, Org, Part, Workshop
 from airflow_sf_dedup.journeys.write_rules import write_rules_of
 from airflow_sf_dedup.journeys.write_settings import DECIDES, WriteSettings
@@ -76,8 +76,10 @@ def upsert_partition(
         _log.info("all %s rows were settled before; nothing is sent", f"{ref.rows:,}")
     else:
         with _not_sent_if_it_fails(stores.audit, ref, task):
-            journey = _opened(ref, _of_key(ref, settings()), session(), stores, task)
+            journey, volume = _opened(ref, _of_key(ref, settings()), session(), stores, task)
         journey.run(read_partition(ref))
+        if volume is not None:
+            volume.check_end()
     _note_reports(ref, settings(), session(), stores.audit, task)
 
 
@@ -102,8 +104,8 @@ def nothing_left(audit: Audit, ref: PartitionRef) -> bool:
 
 def _opened(
     ref: PartitionRef, settings: WriteSettings, session: SalesforceSession, stores: Stores, task: TaskRun
-) -> Upsert:
-    """The journey, ready to make its first call."""
+) -> tuple[Upsert, VolumeGuard | None]:
+    """The journey, ready to make its first call, and what guards it."""
     audit, given = stores.audit, plan_of_load(stores.audit.load(ref.load_id))
     settings = replace(settings, strict=given is not None and given.is_strict)
     meter, daily_calls = metered(session, settings.limits, audit, ref.load_id, task.round_number)
@@ -117,7 +119,7 @@ def _opened(
     _note_lookup(audit, ref.load_id, settings.lookup_path)
     _note_decides(audit, ref.load_id, settings)
     daily_calls.ask_from_now_on()
-    return journey
+    return journey, workshop.volume
 
 
 def workshop_of(
