@@ -1,0 +1,70 @@
+"""What does it cost in API calls to show a load's duplicates in the org? Pure: entries in, the most calls out.
+
+As with loads, nothing is counted for what is sent again, nor for an org that refuses SOAP, whose queries hold fewer
+ids; nor, of duplicate record sets, for records that stand in so many that an answer has more than one page.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import islice
+
+from airflow_sf_dedup.core.entries import Entry
+from airflow_sf_dedup.core.record_sets import Together, together
+from airflow_sf_dedup.journeys.mirroring import shown
+from airflow_sf_dedup.journeys.prediction import ROWS_A_READ
+from airflow_sf_dedup.journeys.record_sets import ROWS_TOGETHER
+from airflow_sf_dedup.salesforce.write_paths import WRITE_PATHS
+
+_ROWS_A_WRITE = WRITE_PATHS["collections"].rows_a_call
+
+#: Describes of sets and of items.
+_DESCRIBES_OF_SETS = 2
+
+#: The rules, what was left empty, and which of these had items once: once a load that has something to put together.
+_BEFORE_SETS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Foreseen:
+    """What is to be shown of a load.
+
+    :ivar words: what and how much.
+    :ivar calls: at most.
+    """
+
+    words: str
+    calls: int
+
+
+def cost_of_mirror(entries: Iterable[Entry], sobject: str) -> Foreseen:
+    """The describe, and the writes.
+
+    :param sobject: the mirror.
+    """
+    records = sum(1 for _ in shown(entries))
+    return Foreseen(f"{records:,} records of {sobject}", 1 + _calls(records, _ROWS_A_WRITE))
+
+
+def cost_of_sets(entries: Iterable[Entry], sobject: str) -> Foreseen:
+    """The describes, what is asked once, and for some hundred rows together what is live, where, and the writes.
+
+    :param sobject: the load's.
+    """
+    told = filter(None, (together(entry, sobject) for entry in entries))
+    rows, calls = 0, _DESCRIBES_OF_SETS
+    while batch := list(islice(told, ROWS_TOGETHER)):
+        calls += _of_batch(batch) + (0 if rows else _BEFORE_SETS)
+        rows += len(batch)
+    return Foreseen(f"{rows:,} rows in duplicate record sets", calls)
+
+
+def _of_batch(batch: Sequence[Together]) -> int:
+    rows = [each.record_ids for each in batch]
+    reads = 2 * _calls(len({record_id for ids in rows for record_id in ids}), ROWS_A_READ)
+    return reads + _calls(len(rows), _ROWS_A_WRITE) + _calls(sum(map(len, rows)), _ROWS_A_WRITE)
+
+
+def _calls(rows: int, rows_a_call: int) -> int:
+    return -(-rows // rows_a_call)
