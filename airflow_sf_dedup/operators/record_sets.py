@@ -61,6 +61,7 @@ class SalesforceDuplicateRecordSetsOperator(ChecksParameters, BaseOperator):
         :raises TransientCallError: another task makes sets in this org; nothing was written.
         :raises LoadFailedError: some were not saved; a retry tries these again.
         """
+        from airflow_sf_dedup.audit.base import LOOKUP
         from airflow_sf_dedup.hooks.audited_rows import loads_of, stores_of
         from airflow_sf_dedup.journeys.limits import CallLimits
         from airflow_sf_dedup.journeys.mirror_cost import cost_of_sets
@@ -75,7 +76,8 @@ class SalesforceDuplicateRecordSetsOperator(ChecksParameters, BaseOperator):
             stores = stores_of(self.audit)
             calls = TaskCalls(CallLimits(self.api_budget, self.api_floor_pct), audit, SET)
             for load in loads:
-                foreseen = cost_of_sets(audit.entries(load.load_id, actions=MIRRORED), load.sobject)
+                entries = audit.entries(load.load_id, actions=MIRRORED)
+                foreseen = cost_of_sets(entries, load.sobject, load.settings.get(LOOKUP))
                 calls.add(load, self._session(load), foreseen)
             calls.run(lambda load, session: self._show(load, stores, session, context, done))
         return self._told(done, calls.totals)

@@ -26,13 +26,16 @@ MIRROR, SETS = SalesforceDuplicateMirrorOperator, SalesforceDuplicateRecordSetsO
 BOTH = pytest.mark.parametrize("operator", [MIRROR, SETS], ids=["mirror", "record sets"])
 
 
+RULES = {"duplicate_rules": {"Lead_Email": RULE, "Standard_Lead_Duplicate_Rule": None}}
+
+
 @pytest.fixture
 def salesforce_org_file() -> dict[str, Any]:
     """Leads with one mail are duplicates, and the mirror is deployed."""
     fields = {"Name": "auto_number name", **{name: spec(field) for name, field in shipped().items()}}
     return {
         "extends": "default",
-        "duplicate_rules": {"Lead_Email": RULE, "Standard_Lead_Duplicate_Rule": None},
+        **RULES,
         "sobjects": {"Duplicate_Audit__c": {"key_prefix": "a09", "fields": fields}},
     }
 
@@ -96,6 +99,19 @@ def test_no_more_calls_are_made_than_were_told_before_the_first(
         ("DuplicateRecordSet", sets),
     ]
     assert all(each["api_calls"] <= each["predicted_calls"] for each in noted(audit_rows))
+
+
+@pytest.mark.parametrize("blocked", [1, 201, 501])
+def test_in_an_org_without_soap_queries_hold_fewer_ids_and_are_counted_so(lead_to: Any, blocked: int) -> None:
+    organization = {"id": "00D5g0000000003EAA", "soap_api": False}
+    with EmulatedOrg.start({"extends": "default", "organization": organization, **RULES}) as org:
+        lead_to(org)
+        audit = load(org, blocked)
+        before = counted(org)
+        found = show(SETS, audit)
+        # The call that the org refuses is counted by the task, and not by such an org.
+        assert counted(org) - before + 1 == found["api_calls"] <= found["predicted_calls"] < found["api_calls"] + 9
+        assert found["sets_created"] == blocked
 
 
 @BOTH
