@@ -133,20 +133,24 @@ class OwnLimitReachedError(LimitReachedError):
 class VolumeGuardError(CallError):
     """A load created, changed or had blocked more than it may; the call was not made, and none is made after it.
 
-    The same task stops again until a person lets the load do more.
+    The same task stops again until a person lets the load do more, or where its last call showed it, has looked.
 
     :param exceeded: the limits, as they are set.
     :param saw: what the load did, or would have done, in words.
     :param earlier: what an earlier load did, in words; blank: there is none.
+    :param all_sent: no row of the task is left.
     """
 
-    def __init__(self, exceeded: str, saw: str, *, earlier: str = "") -> None:
+    def __init__(self, exceeded: str, saw: str, *, earlier: str = "", all_sent: bool = False) -> None:
         compared = f"; {earlier}" if earlier else ""
-        super().__init__(
-            f"{exceeded}: {saw}{compared}. Nothing more is sent, and a retry stops again. Look at the rows in the "
-            "audit; where they are right, raise the limit or leave it out, and clear the task to go on with the others",
-            code="VOLUME_GUARD",
+        what_now = (
+            "It was the last call of this task that showed it, so that all of its rows were sent. Look at them in the "
+            "audit; where they are right, clear the task, which sends none of them again"
+            if all_sent
+            else "Nothing more is sent, and a retry stops again. Look at the rows in the audit; where they are right, "
+            "raise the limit or leave it out, and clear the task to go on with the others"
         )
+        super().__init__(f"{exceeded}: {saw}{compared}. {what_now}", code="VOLUME_GUARD")
 
 
 class TransientCallError(CallError):

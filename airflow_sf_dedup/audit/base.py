@@ -300,6 +300,19 @@ class AuditWriter(LoadWriter, CallCounter, VolumeCounter, EntryWriter, ReportWri
     """Takes all that journeys have to remember."""
 
 
+class VolumeReader(Protocol):
+    """How much did a task's loads do before?"""
+
+    def earlier_volumes(self, load: Load, most: int) -> list[Volume]:
+        """What the latest whole loads had of the same org, sObject, field, Dag and task, the latest first.
+
+        Only those that ended before this one began, so that its tasks and tries are told the same. Whole: a row at
+        least is saved, unchanged, decided or blocked by a rule, and none ``not_sent`` or ``unknown``. No plan is one.
+
+        :param most: loads.
+        """
+
+
 class LoadReader(Protocol):
     """Which loads are there, and what was begun of them?"""
 
@@ -435,6 +448,7 @@ class PlanReader(Protocol):
 
 
 class AuditReader(
+    VolumeReader,
     LoadReader,
     RowReader,
     EntryReader,

@@ -145,6 +145,8 @@ MAX_CREATED = _or_none(_whole("max_created", 0))
 MAX_CHANGED_PCT = _or_none(_percent("max_changed_pct"))
 #: Percent of a load's rows that duplicate rules may keep out before it stops.
 MAX_BLOCKED_PCT = _or_none(_percent("max_blocked_pct"))
+#: How many times what is usual of its task a load may do; less than 1 would stop the usual.
+MAX_VS_HISTORY = _or_none(_number("max_vs_history", "a number", 1, 1000))
 #: Calls of one task at a time; an org grants 25 long ones to all its clients.
 MAX_IN_FLIGHT = _whole("max_in_flight", 1, 10)
 #: Look-ups of one task: calls that ask what blocks rows.
@@ -196,6 +198,7 @@ OF_OPERATORS: Mapping[str, Number[Any]] = {
         MAX_CREATED,
         MAX_CHANGED_PCT,
         MAX_BLOCKED_PCT,
+        MAX_VS_HISTORY,
         MAX_IN_FLIGHT,
         MAX_LOOKUP_CALLS,
         API_BUDGET,

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from airflow_sf_dedup.core.entries import Action
-from airflow_sf_dedup.core.numeric_settings import MAX_BLOCKED_PCT, MAX_CHANGED_PCT, MAX_CREATED
+from airflow_sf_dedup.core.numeric_settings import MAX_BLOCKED_PCT, MAX_CHANGED_PCT, MAX_CREATED, MAX_VS_HISTORY
 from airflow_sf_dedup.core.obstacles import Obstacle
 
 #: Rows that a percentage needs before it says anything: of three rows, one is a third. 0 percent needs none.
@@ -65,24 +65,28 @@ class VolumeLimits:
     :param max_created: rows that create a record.
     :param max_changed_pct: percent of the load's rows that change a record, 0 to 100.
     :param max_blocked_pct: percent of the load's rows that a duplicate rule keeps out, 0 to 100.
+    :param max_vs_history: how many times what is usual of its task, see :mod:`airflow_sf_dedup.core.volume_history`;
+        1 to 1,000.
     :raises SettingError: one is no number that it may be.
     """
 
     max_created: int | None = None
     max_changed_pct: float | None = None
     max_blocked_pct: float | None = None
+    max_vs_history: float | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "max_created", MAX_CREATED.read(self.max_created))
         object.__setattr__(self, "max_changed_pct", MAX_CHANGED_PCT.read(self.max_changed_pct))
         object.__setattr__(self, "max_blocked_pct", MAX_BLOCKED_PCT.read(self.max_blocked_pct))
+        object.__setattr__(self, "max_vs_history", MAX_VS_HISTORY.read(self.max_vs_history))
 
     def __bool__(self) -> bool:
         """Whether anything is limited."""
-        return any(limit is not None for limit in (self.max_created, self.max_changed_pct, self.max_blocked_pct))
+        return self != VolumeLimits()
 
     def exceeded(self, volume: Volume, rows: int) -> str | None:
-        """Which limits are exceeded, with their values; ``None``: none is.
+        """Which limits are exceeded that need no history, with their values; ``None``: none is.
 
         :param rows: of the load.
         """

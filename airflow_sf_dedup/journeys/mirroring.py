@@ -208,17 +208,19 @@ def records_of(
 
     :param fields: from :func:`check_mirror`; texts are cut to what they hold.
     """
-    number = 0
+    for number, (entry, match) in enumerate(shown(entries), start=1):
+        values = {
+            fields[name].name: _fitting(FACTS[fact](load, entry, match), fields[name])
+            for name, fact in settings.fields.items()
+        }
+        yield Record(number, values[fields[settings.key_field].name], values, row_hash(values))
+
+
+def shown(entries: Iterable[Entry]) -> Iterator[tuple[Entry, MatchEntry | None]]:
+    """What the mirror has a record for: each blocked row with each record that it matched, or with none."""
     for entry in entries:
-        if not entry.matches and entry.error_code != _BLOCKED:
-            continue
-        for match in _once(entry.matches) or [None]:
-            number += 1
-            values = {
-                fields[name].name: _fitting(FACTS[fact](load, entry, match), fields[name])
-                for name, fact in settings.fields.items()
-            }
-            yield Record(number, values[fields[settings.key_field].name], values, row_hash(values))
+        if entry.matches or entry.error_code == _BLOCKED:
+            yield from ((entry, match) for match in _once(entry.matches) or [None])
 
 
 def mirror(records: Iterable[Record], key_field: str, api: ChunkApi, senders: Senders) -> Mirrored:

@@ -21,7 +21,8 @@ from airflow_sf_dedup.journeys.entry_maker import EntryMaker
 from airflow_sf_dedup.journeys.field_settings import masked_names, policy_of
 from airflow_sf_dedup.journeys.keeping.given import plan_of_load
 from airflow_sf_dedup.journeys.keeping.kept import within_plan
-from airflow_sf_dedup.journeys.limits import CallLimits, CallMeter, DailyCalls
+from airflow_sf_dedup.journeys.limited_session import metered_by
+from airflow_sf_dedup.journeys.limits import CallLimits, DailyCalls
 from airflow_sf_dedup.journeys.lookups import Lookups
 from airflow_sf_dedup.journeys.not_begun import NotesBeginning, remember_not_begun
 from airflow_sf_dedup.journeys.overwrite_settings import check_overwriting
@@ -33,12 +34,10 @@ from airflow_sf_dedup.journeys.staged_rows import staged_rows
 from airflow_sf_dedup.journeys.stores import Stores
 from airflow_sf_dedup.journeys.task_run import TaskRun
 from airflow_sf_dedup.journeys.upsert import Upsert
-from airflow_sf_dedup.journeys.volume_guard import volume_guard_of
+from airflow_sf_dedup.journeys.volume_guard import VolumeGuard, volume_guard_of
 from airflow_sf_dedup.journeys.workshop import Clocks, Gate, Org, Part, Workshop
 from airflow_sf_dedup.journeys.write_rules import write_rules_of
 from airflow_sf_dedup.journeys.write_settings import DECIDES, WriteSettings
-from airflow_sf_dedup.salesforce.calling.call_count import LimitInfo
-from airflow_sf_dedup.salesforce.calling.daily_calls import ask_daily_calls
 from airflow_sf_dedup.salesforce.calling.session import SalesforceSession
 from airflow_sf_dedup.salesforce.child_counts import OrgChildCounts
 from airflow_sf_dedup.salesforce.duplicate_rules import OrgRules
@@ -76,8 +75,10 @@ def upsert_partition(
         _log.info("all %s rows were settled before; nothing is sent", f"{ref.rows:,}")
     else:
         with _not_sent_if_it_fails(stores.audit, ref, task):
-            journey = _opened(ref, _of_key(ref, settings()), session(), stores, task)
+            journey, volume = _opened(ref, _of_key(ref, settings()), session(), stores, task)
         journey.run(read_partition(ref))
+        if volume is not None:
+            volume.check_end()
     _note_reports(ref, settings(), session(), stores.audit, task)
 
 
@@ -102,8 +103,8 @@ def nothing_left(audit: Audit, ref: PartitionRef) -> bool:
 
 def _opened(
     ref: PartitionRef, settings: WriteSettings, session: SalesforceSession, stores: Stores, task: TaskRun
-) -> Upsert:
-    """The journey, ready to make its first call."""
+) -> tuple[Upsert, VolumeGuard | None]:
+    """The journey, ready to make its first call, and what guards it."""
     audit, given = stores.audit, plan_of_load(stores.audit.load(ref.load_id))
     settings = replace(settings, strict=given is not None and given.is_strict)
     meter, daily_calls = metered(session, settings.limits, audit, ref.load_id, task.round_number)
@@ -117,7 +118,7 @@ def _opened(
     _note_lookup(audit, ref.load_id, settings.lookup_path)
     _note_decides(audit, ref.load_id, settings)
     daily_calls.ask_from_now_on()
-    return journey
+    return journey, workshop.volume
 
 
 def workshop_of(
@@ -241,20 +242,12 @@ def _note_decides(audit: Audit, load_id: str, settings: WriteSettings) -> None:
 def metered(
     session: SalesforceSession, limits: CallLimits, audit: Audit, load_id: str, round_number: int
 ) -> tuple[SalesforceSession, DailyCalls]:
-    """The session, within the limits, each of whose calls counts in the load.
-
-    Asking what is left of the org's daily calls is a call as well.
-    """
-
-    def ask() -> LimitInfo | None:
-        return ask_daily_calls(within)
+    """The session, within the limits, each of whose calls counts in the load."""
 
     def count() -> bool:
         return audit.count_call(load_id, round_number=round_number, budget=limits.api_budget)
 
-    daily_calls = DailyCalls(lambda: session.limit_info, ask, lambda: session.api_calls)
-    within = session.gated(CallMeter(limits, count, daily_calls))
-    return within, daily_calls
+    return metered_by(session, limits, count)
 
 
 def _key_rule(ref: PartitionRef, staged: StagedLoad) -> KeyRule:

@@ -6,6 +6,7 @@ before it shows in a single row. What was written by then is in the audit; the o
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -15,8 +16,11 @@ from airflow_sf_dedup.audit.base import Audit, Load, VolumeCounter
 from airflow_sf_dedup.core.entries import Action, Entry
 from airflow_sf_dedup.core.partitioning import PartitionRef
 from airflow_sf_dedup.core.volume import Volume, VolumeLimits, volume_of
+from airflow_sf_dedup.core.volume_history import MOST_LOADS, VolumeHistory
 from airflow_sf_dedup.errors import VolumeGuardError
 from airflow_sf_dedup.journeys.keeping.given import plan_of_load
+
+_log = logging.getLogger(__name__)
 
 #: Entries that say nothing of what a rule said of the row, unless they have its code.
 _SAYS_NOTHING = (Action.NOT_SENT, Action.UNKNOWN)
@@ -28,6 +32,7 @@ class VolumeGuard:
 
     :ivar rows: of the whole load, of which percentages are.
     :ivar planned: what a plan foresees of the load, once; ``None``: it has none.
+    :ivar history: what the task's earlier loads did, where a limit goes by it.
     :ivar earlier: what an earlier load of the same kind did, in words; blank where there is none.
     """
 
@@ -37,6 +42,7 @@ class VolumeGuard:
     rows: int
     audit: VolumeCounter
     planned: Volume | None = None
+    history: VolumeHistory = VolumeHistory(())  # noqa: RUF009 - a frozen value
     earlier: Callable[[], str] = lambda: ""
     #: Row number to what its call answered, until its entry is committed.
     _seen: dict[int, Volume] = field(default_factory=dict, init=False)
@@ -53,13 +59,21 @@ class VolumeGuard:
         :raises VolumeGuardError: with it the load would exceed a limit, or has done so already.
         """
         if self.planned is not None and self._said is None:
-            self._refuse(self.planned, Volume(), by_plan=True)
+            self._refuse(self.planned, by_plan=True)
         self._say()
         volumes = self.audit.volumes(self.load_id)
         own = volumes.get(self.partition, Volume())
         self._refuse(self._done(volumes, own), more)
         if self._said is None:
             self._said = own.waiting
+
+    def check_end(self) -> None:
+        """Ask after the last call of the task, which nothing could stop: a person has to look all the same.
+
+        :raises VolumeGuardError: the load has exceeded a limit.
+        """
+        volumes = self.audit.volumes(self.load_id)
+        self._refuse(self._done(volumes, volumes.get(self.partition, Volume())), all_sent=True)
 
     def see(self, seen: Mapping[int, Volume]) -> None:
         """Take in what a call answered, by row number; from any thread."""
@@ -80,11 +94,20 @@ class VolumeGuard:
             here = sum(self._seen.values(), Volume(own.created, own.changed, own.blocked))
         return others + here + Volume(waiting=own.waiting if self._said is None else 0)
 
-    def _refuse(self, done: Volume, more: Volume, *, by_plan: bool = False) -> None:
-        exceeded = self.limits.exceeded(done + more, self.rows)
-        if exceeded is not None:
+    def _refuse(
+        self,
+        done: Volume,
+        more: Volume = Volume(),  # noqa: B008 - a frozen value
+        *,
+        by_plan: bool = False,
+        all_sent: bool = False,
+    ) -> None:
+        volume, factor = done + more, self.limits.max_vs_history
+        by_history = None if factor is None else self.history.exceeded(volume, factor)
+        exceeded = ", ".join(filter(None, (self.limits.exceeded(volume, self.rows), by_history)))
+        if exceeded:
             saw = _in_words(done, more, self.rows, by_plan=by_plan)
-            raise VolumeGuardError(exceeded, saw, earlier=self.earlier())
+            raise VolumeGuardError(exceeded, saw, earlier=self.earlier(), all_sent=all_sent)
 
     def _say(self) -> None:
         """Other tasks of the load count the blocked rows of this one, whose entries may be long in coming."""
@@ -117,8 +140,18 @@ def volume_guard_of(limits: VolumeLimits, audit: Audit, ref: PartitionRef) -> Vo
         rows=load.rows_read or ref.rows,
         audit=audit,
         planned=sum(audit.volumes(given.plan_id).values(), Volume()) if given else None,
+        history=_history(limits, audit, load),
         earlier=partial(_earlier, audit, load),
     )
+
+
+def _history(limits: VolumeLimits, audit: Audit, load: Load) -> VolumeHistory:
+    """What the load is compared with; said in the log, so that nobody takes a guard without a history for one."""
+    if limits.max_vs_history is None:
+        return VolumeHistory(())
+    history = VolumeHistory(audit.earlier_volumes(load, MOST_LOADS))
+    _log.info("%s", history.words(limits.max_vs_history))
+    return history
 
 
 def _earlier(audit: Audit, load: Load) -> str:

@@ -57,6 +57,7 @@ class WriteSettings:
     max_created: int | None = None
     max_changed_pct: float | None = None
     max_blocked_pct: float | None = None
+    max_vs_history: float | None = None
     limits: CallLimits = field(default_factory=CallLimits)
 
     def check(self) -> None:
@@ -92,7 +93,7 @@ class WriteSettings:
 
         :raises SettingError: one is no number that it may be.
         """
-        return VolumeLimits(self.max_created, self.max_changed_pct, self.max_blocked_pct)
+        return VolumeLimits(self.max_created, self.max_changed_pct, self.max_blocked_pct, self.max_vs_history)
 
     @property
     def decides(self) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
 
+from airflow_sf_dedup.core.numeric_settings import API_BUDGET, API_FLOOR_PCT
 from airflow_sf_dedup.errors import LoadFailedError, PreflightError
 from airflow_sf_dedup.operators.failing import failing_at_once
 from airflow_sf_dedup.operators.parameters import ChecksParameters
@@ -24,13 +25,15 @@ class SalesforceDuplicateMirrorOperator(ChecksParameters, BaseOperator):
     """Write the blocked rows of a load to a custom object of the org, such as ``Duplicate_Audit__c``.
 
     One record for each row and each record that it matched, upserted by a key of its own: the task may run again. It
-    costs one call for 1,000 records and one for the describe. Returns counts.
+    costs one call for 1,000 records and one for the describe, and says how many before the first. Returns counts.
 
     :param audit: what an upsert or audit task returned. (templated)
     :param sobject: the custom object; the package ships metadata for ``Duplicate_Audit__c``. (templated)
     :param fields: field of it to the fact that it holds, see :data:`airflow_sf_dedup.journeys.mirroring.FACTS`; by
         default those of the shipped metadata. One of them holds ``audit_key``, and is an External ID that is Unique.
     :param salesforce_conn_id: the connection; by default that of the load. It leads to the load's org. (templated)
+    :param api_budget: most API calls of one try of this task; where they do not do, nothing is written.
+    :param api_floor_pct: percent of the org's daily calls that others must find left.
     """
 
     template_fields: Sequence[str] = ("audit", "sobject", "salesforce_conn_id")
@@ -43,6 +46,8 @@ class SalesforceDuplicateMirrorOperator(ChecksParameters, BaseOperator):
         sobject: str = "Duplicate_Audit__c",
         fields: Mapping[str, str] | None = None,
         salesforce_conn_id: str | None = None,
+        api_budget: int | None = None,
+        api_floor_pct: float | None = None,
         **kwargs: Any,
     ) -> None:
         self._check_names(kwargs)
@@ -51,6 +56,8 @@ class SalesforceDuplicateMirrorOperator(ChecksParameters, BaseOperator):
         self.sobject = sobject
         self.fields = fields
         self.salesforce_conn_id = salesforce_conn_id
+        self.api_budget = API_BUDGET.read(api_budget)
+        self.api_floor_pct = API_FLOOR_PCT.read(api_floor_pct)
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Mirror the loads that ``audit`` names.
@@ -63,15 +70,19 @@ class SalesforceDuplicateMirrorOperator(ChecksParameters, BaseOperator):
 
     def _mirrored(self) -> dict[str, Any]:
         from airflow_sf_dedup.hooks.audited_rows import loads_of
-        from airflow_sf_dedup.journeys.mirroring import Mirrored
+        from airflow_sf_dedup.journeys.limits import CallLimits
+        from airflow_sf_dedup.journeys.mirror_cost import cost_of_mirror
+        from airflow_sf_dedup.journeys.mirroring import MIRRORED, Mirrored
+        from airflow_sf_dedup.journeys.task_calls import TaskCalls
         from airflow_sf_dedup.operators.task_context import session_of_load
 
-        settings, counts, calls = self._settings(), Mirrored(), 0
+        settings, counts = self._settings(), Mirrored()
         audit, loads = loads_of(self.audit)
+        calls = TaskCalls(CallLimits(self.api_budget, self.api_floor_pct), audit, settings.sobject)
         for load in loads:
-            session = session_of_load(load, self.salesforce_conn_id)
-            self._add(counts, self._of_load(audit, load, settings, session))
-            calls += session.api_calls
+            foreseen = cost_of_mirror(audit.entries(load.load_id, actions=MIRRORED), settings.sobject)
+            calls.add(load, session_of_load(load, self.salesforce_conn_id), foreseen)
+        calls.run(lambda load, session: self._add(counts, self._of_load(audit, load, settings, session)))
         self.log.info("%s: %s created, %s updated", settings.sobject, f"{counts.created:,}", f"{counts.updated:,}")
         if counts.failed:
             codes = ", ".join(f"{rows:,} {code}" for code, rows in counts.failed.most_common(5))
@@ -79,17 +90,12 @@ class SalesforceDuplicateMirrorOperator(ChecksParameters, BaseOperator):
                 f"{counts.failed.total():,} records of {settings.sobject} were not saved: {codes}",
                 codes=counts.failed,
             )
-        return {"sobject": settings.sobject, "created": counts.created, "updated": counts.updated, "api_calls": calls}
+        return {"sobject": settings.sobject, "created": counts.created, "updated": counts.updated, **calls.totals}
 
     def _settings(self) -> MirrorSettings:
         from airflow_sf_dedup.journeys.mirroring import DEFAULT_FIELDS, MirrorSettings
 
         return MirrorSettings(self.sobject, DEFAULT_FIELDS if self.fields is None else self.fields)
-
-    def _session(self, load: Load) -> SalesforceSession:
-        from airflow_sf_dedup.operators.task_context import session_of_load
-
-        return session_of_load(load, self.salesforce_conn_id)
 
     def _of_load(self, audit: Audit, load: Load, settings: MirrorSettings, session: SalesforceSession) -> Mirrored:
         from airflow_sf_dedup.journeys.mirroring import MIRRORED, check_mirror, mirror, records_of

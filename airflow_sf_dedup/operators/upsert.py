@@ -46,12 +46,10 @@ class SalesforceUpsertOperator(ChecksParameters, HidesRows, BaseOperator):
         one row a call, take their places.
     :param mode: ``upsert``; ``update_only``, which never creates: a row whose key nobody holds ends ``not_found``;
         ``create_only``, which writes to no record that there is: a row whose key is held ends ``skipped``.
-    :param field_rules: field name to when it is written: ``always``, ``only_blanks``, ``on_create_only``, ``never``;
-        ``*`` stands for all other fields. For records that hold a row's key; what policies write to matched records is
-        up to them.
+    :param field_rules: of records that hold a row's key, field name to when it is written: ``always``, ``only_blanks``,
+        ``on_create_only``, ``never``; ``*`` stands for all other fields. What policies write to matches is up to them.
     :param keep_before: keep what records that hold a row's key have, so that a revert can put it back; it is read.
-    :param max_lookup_calls: calls of this task that ask what blocks rows, 0 or more; the rows beyond go to the policy
-        without a match, as ``not_looked_up``.
+    :param max_lookup_calls: calls of this task that ask what blocks rows; those beyond are ``not_looked_up``.
     :param assignment_rules: run the org's default assignment rule (True), the rule of an id, or none
         (False). REST itself would run it on every create *and* update.
     :param run_as_current_user: match with the API user's sharing rules instead of all records.
@@ -61,8 +59,7 @@ class SalesforceUpsertOperator(ChecksParameters, HidesRows, BaseOperator):
     :param audit_values: whose values the audit keeps: ``none``, ``duplicates`` or ``all``. Rows that
         await a person keep theirs until the verdict.
     :param masked_fields: fields whose values the audit shows as ``***``.
-    :param audit_reports: when all rows are sent, ask which of the saved ones a duplicate rule reports, and keep it in
-        the audit; a query for 2,000 of them, and one more where there are any.
+    :param audit_reports: when all rows are sent, ask which of the saved ones rules report; a query or two for 2,000.
     :param count_children: child relationships, ``["Opportunities", "Cases"]``, whose records are counted for matches of
         rows that go to a person, as cautions; a query for each and 2,000 matches.
     :param max_in_flight: API calls of this task at a time, 1 to 10. Mapped tasks multiply it, and an org
@@ -75,6 +72,7 @@ class SalesforceUpsertOperator(ChecksParameters, HidesRows, BaseOperator):
     :param max_changed_pct: stop likewise when more than this percentage of the load's rows, and more than 20, change a
         record, 0 to 100; 0: none may.
     :param max_blocked_pct: likewise of rows that a duplicate rule keeps out, whatever becomes of them.
+    :param max_vs_history: likewise when any of the three is more than so many times what is usual of this task.
     :param claim_timeout: seconds that rows wait for keys which other tasks have in flight, 0 or more. After 15
         the task gives its worker slot back and comes again every half minute; then it is red and names the holder.
     :param sobject: with ``partition`` optional; a mismatch is an error. (templated)
@@ -129,6 +127,7 @@ class SalesforceUpsertOperator(ChecksParameters, HidesRows, BaseOperator):
         max_created: int | None = None,
         max_changed_pct: float | None = None,
         max_blocked_pct: float | None = None,
+        max_vs_history: float | None = None,
         claim_timeout: float = 1800,
         sobject: str | None = None,
         external_id_field: str | None = None,
@@ -168,6 +167,7 @@ class SalesforceUpsertOperator(ChecksParameters, HidesRows, BaseOperator):
         self.max_created = max_created
         self.max_changed_pct = max_changed_pct
         self.max_blocked_pct = max_blocked_pct
+        self.max_vs_history = max_vs_history
         self.claim_timeout = claim_timeout
         self.sobject = sobject
         self.external_id_field = external_id_field

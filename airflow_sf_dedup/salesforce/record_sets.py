@@ -27,7 +27,7 @@ RULE_ID, SET_ID, RECORD_ID = "DuplicateRuleId", "DuplicateRecordSetId", "RecordI
 PARENT_ID = "ParentId"
 
 #: Of the sets without an item, the newest ones are looked at.
-_MOST_EMPTY = 2000
+MOST_EMPTY = 2000
 
 
 @dataclass(frozen=True)
@@ -108,8 +108,8 @@ class OrgRecordSets:
             return []
         fields = ", ".join(("Id", *self._whose))
         empty = f"(RecordCount = 0 OR RecordCount = null) AND CreatedById = '{user_id}'"
-        newest = f"SELECT {fields} FROM {SET} WHERE {empty} ORDER BY Id DESC LIMIT {_MOST_EMPTY}"
-        rows = self.queries.rows(lambda room: [newest], asked_for=_MOST_EMPTY)
+        newest = f"SELECT {fields} FROM {SET} WHERE {empty} ORDER BY Id DESC LIMIT {MOST_EMPTY}"
+        rows = self.queries.rows(lambda room: [newest], asked_for=MOST_EMPTY)
         found = [_set(set_id, row) for row in rows if (set_id := record_id_in(row.get("Id")))]
         own = [each.set_id for each in found if each.set_id and not each.is_closed]
         had_items = self._that_had_items(own) if own else frozenset()

@@ -55,6 +55,12 @@ def test_of_a_thousand_rows_so_many_may(limits: dict[str, Any], volume: Volume, 
     assert VolumeLimits(**limits).exceeded(volume, 1000) == exceeded
 
 
+@pytest.mark.parametrize("name", ["max_created", "max_changed_pct", "max_blocked_pct", "max_vs_history"])
+def test_each_limit_by_itself_is_one(name: str) -> None:
+    assert VolumeLimits(**{name: 1})
+    assert not VolumeLimits()
+
+
 def test_a_percentage_says_nothing_of_a_few_rows() -> None:
     assert VolumeLimits(max_blocked_pct=5).exceeded(Volume(blocked=LEAST_ROWS), LEAST_ROWS) is None
 
@@ -70,6 +76,11 @@ def test_a_percentage_says_nothing_of_a_few_rows() -> None:
         ("max_changed_pct", float("nan")),
         ("max_blocked_pct", -0.1),
         ("max_blocked_pct", "20"),
+        ("max_vs_history", 0.5),
+        ("max_vs_history", 1001),
+        ("max_vs_history", float("inf")),
+        ("max_vs_history", "3"),
+        ("max_vs_history", True),
     ],
 )
 def test_a_limit_that_means_nothing_is_refused_by_its_name(name: str, value: Any) -> None:

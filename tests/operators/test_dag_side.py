@@ -213,6 +213,7 @@ NO_NUMBERS = {
     "max_created": [-1, 1.5, nan, inf, "many", True],
     "max_changed_pct": [-1, 100.5, nan, "5", True],
     "max_blocked_pct": [-1, 100.5, nan, "5", True],
+    "max_vs_history": [0, 0.9, 1000.5, -1, nan, inf, "3", True],
     "max_in_flight": [0, 11, 1.5, nan, "2", True, None],
     "max_lookup_calls": [-1, 2.5, nan, inf, "200", True, None],
     "api_budget": [0, 2.5, nan, inf, "200", True],

@@ -34,11 +34,12 @@ def plan(rows: Any, **settings: Any) -> dict[str, Any]:
     return execute(operator, TaskOnce("plan"))  # type: ignore[no-any-return]
 
 
-def load(rows: Any, *, try_number: int = 1, **settings: Any) -> dict[str, Any]:
+def load(rows: Any, *, try_number: int = 1, run_id: str = "manual", **settings: Any) -> dict[str, Any]:
     operator = SalesforceUpsertOperator(
         task_id="load", records=rows, max_failed=100, **{**LEAD, "on_duplicate": POLICY, **settings}
     )
-    return execute(operator, TaskOnce("load", try_number=try_number))  # type: ignore[no-any-return]
+    once = TaskOnce("load", try_number=try_number, run_id=run_id)
+    return execute(operator, once)  # type: ignore[no-any-return]
 
 
 def told(document: dict[str, Any]) -> dict[int, tuple[str, str | None]]:
@@ -242,6 +243,22 @@ def test_a_guard_on_volume_stops_by_the_plan_before_the_first_write(
     before = salesforce_org.records("Lead")
     with pytest.raises(AirflowFailException, match="the plan foresees 10 created, 10 changed, 5 blocked of 20 rows"):
         load(rows, plan=plan(rows), **limits)
+    assert salesforce_org.records("Lead") == before
+
+
+def test_a_guard_that_goes_by_the_history_stops_by_the_plan_before_the_first_write(
+    salesforce_org: EmulatedOrg, rows: list[dict[str, Any]]
+) -> None:
+    """Plans are no history."""
+    feed = leads(100)[20:]
+    for day in range(3):
+        load(feed[day : day + 1], run_id=f"day {day}")
+    many = feed[3:24]
+    before = salesforce_org.records("Lead")
+    with pytest.raises(
+        AirflowFailException, match=r"max_vs_history=5 \(at most 20 created.*the plan foresees 21 created"
+    ):
+        load(many, plan=plan(many), max_vs_history=5)
     assert salesforce_org.records("Lead") == before
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import islice
 from typing import Any
 
 import pytest
@@ -114,7 +115,87 @@ def test_a_load_within_its_limits_is_as_ever(salesforce_org: EmulatedOrg, audit_
     assert audit_rows("SELECT created, changed, blocked, waiting FROM sf_dedup_volume") == [(300, 100, 100, 0)]
 
 
-@pytest.mark.parametrize("name", ["max_created", "max_changed_pct", "max_blocked_pct"])
+def history(*created: int) -> None:
+    """Loads of the same task before this one, each of which created so many leads that no other has."""
+    others = iter(leads(6000)[3000:])
+    for day, rows in enumerate(created):
+        again(list(islice(others, rows)), run_id=f"day {day}")
+
+
+def again(rows: list[dict[str, Any]], *, run_id: str = "today", try_number: int = 1, **settings: Any) -> Any:
+    operator = SalesforceUpsertOperator(task_id="load", records=rows, max_in_flight=1, **{**LEAD, **settings})
+    return execute(operator, TaskOnce("load", run_id=run_id, try_number=try_number))
+
+
+def test_a_load_that_creates_far_more_than_its_history_stops_at_the_call_that_shows_it(
+    salesforce_org: EmulatedOrg, audit_rows: AuditRows
+) -> None:
+    history(1200, 30, 20, 30)
+    rows, stopped = (
+        leads(2400),
+        r"max_vs_history=3 \(at most 90 created, by the last 4 loads of this task\): the load has",
+    )
+    for try_number in (1, 2):
+        with pytest.raises(AirflowFailException, match=rf"{stopped} 1,000 created.* of 2,400 rows; the latest load"):
+            again(rows, max_vs_history=3, try_number=try_number)
+
+    assert audit_rows(COUNTS) == [("created", None, 1280 + 1000), ("not_sent", "VOLUME_GUARD", 1400)]
+    again(rows, max_vs_history=100, try_number=3)
+    assert audit_rows(COUNTS) == [("created", None, 1280 + 2400)]
+
+
+@pytest.mark.parametrize("limit", [{"max_created": 50}, {"max_vs_history": 3}], ids=lambda each: next(iter(each)))
+def test_a_load_of_one_call_that_does_too_much_is_red_and_green_when_a_person_has_looked(
+    salesforce_org: EmulatedOrg, audit_rows: AuditRows, limit: dict[str, Any]
+) -> None:
+    """Before the call nobody knew, and after it no other one would have asked."""
+    history(10, 10, 10)
+    rows = leads(100)
+    with pytest.raises(AirflowFailException, match=r"the load has 100 created.*all of its rows were sent. Look at"):
+        again(rows, **limit)
+    assert audit_rows(COUNTS) == [("created", None, 130)]
+
+    calls = api_calls(salesforce_org)
+    again(rows, try_number=2, **limit)
+    assert audit_rows(COUNTS) == [("created", None, 130)]
+    assert api_calls(salesforce_org) - calls <= 1, "the describe; nothing is sent again"
+
+
+def test_where_the_org_is_asked_first_what_is_beyond_the_history_is_not_written(
+    salesforce_org: EmulatedOrg,
+) -> None:
+    history(10, 10, 10)
+    with pytest.raises(AirflowFailException, match=r"at most 30 created.*would add 31 created"):
+        again(leads(31), max_vs_history=3, mode="create_only")
+    assert len(salesforce_org.records("Lead")) == 30
+    again(leads(61)[31:], run_id="tomorrow", max_vs_history=3, mode="create_only")
+    assert len(salesforce_org.records("Lead")) == 60
+
+
+def test_rules_that_block_where_they_did_not_before_stop_a_load_before_it_decides(
+    salesforce_org: EmulatedOrg, audit_rows: AuditRows
+) -> None:
+    history(10, 10, 10)
+    rows = leads(60)
+    salesforce_org.seed("Lead", known_to_the_org(rows, 40))
+    with pytest.raises(AirflowFailException, match=r"at most 20 blocked.*20 created, 0 changed, 40 blocked of 60 rows"):
+        again(rows, max_vs_history=3, on_duplicate="update_existing")
+    assert dict(audit_rows("SELECT action, count(*) FROM sf_dedup_entry GROUP BY 1")) == {"created": 50, "not_sent": 40}
+
+
+def test_a_task_without_a_history_says_so_and_is_not_stopped(
+    salesforce_org: EmulatedOrg, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A load that was stopped is none, nor is one of another task."""
+    caplog.set_level("INFO")
+    history(10, 10)
+    with pytest.raises(AirflowFailException):
+        again(leads(100), run_id="stopped", max_created=50, mode="create_only")
+    again(leads(300), max_vs_history=1)
+    assert "max_vs_history=1: no history yet, nothing is compared: this task has 2 whole loads" in caplog.text
+
+
+@pytest.mark.parametrize("name", ["max_created", "max_changed_pct", "max_blocked_pct", "max_vs_history"])
 def test_a_limit_that_is_none_is_refused_when_the_dag_is_parsed(name: str) -> None:
     with pytest.raises(SettingError, match=f"{name}='many'"), DAG("leads", schedule=None):
         salesforce_upsert(source=[], **LEAD, **{name: "many"})
@@ -143,3 +224,21 @@ def test_partitions_count_together_and_no_task_is_retried_in_vain(
     assert told["matched_updated", "DUPLICATES_DETECTED"] <= 300
     assert told["not_sent", "VOLUME_GUARD"] >= 200
     assert "where they are right, let the load do more and clear the upsert tasks" in capsys.readouterr().out
+
+
+def test_of_a_load_in_several_tasks_all_are_compared_with_its_history_together(
+    salesforce_org: EmulatedOrg, audit_rows: AuditRows
+) -> None:
+    """None of the four has more than the limit by itself."""
+    feed = iter(leads(1000))
+
+    def day(rows: int) -> str:
+        with DAG("feed", schedule=None) as dag:
+            salesforce_upsert(source=list(islice(feed, rows)), partitions=4, max_vs_history=2, retries=0, **LEAD)
+        return str(run_dag(dag).state)
+
+    assert [day(30) for _ in range(3)] == ["success"] * 3
+    assert day(200) == "failed"
+    stopped = audit_rows("SELECT count(*) FROM sf_dedup_entry WHERE error_code = 'VOLUME_GUARD'")[0][0]
+    assert 0 < stopped < 200
+    assert day(60) == "success"

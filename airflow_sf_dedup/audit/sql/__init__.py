@@ -22,6 +22,7 @@ from airflow_sf_dedup.audit.sql.row_reader import SqlRowReader
 from airflow_sf_dedup.audit.sql.rule_reader import SqlRuleReader
 from airflow_sf_dedup.audit.sql.totals_reader import SqlTotalsReader
 from airflow_sf_dedup.audit.sql.volume import SqlVolumeCounter
+from airflow_sf_dedup.audit.sql.volume_reader import SqlVolumeReader
 from airflow_sf_dedup.database.database_errors import place_of
 
 
@@ -34,6 +35,7 @@ class SqlAudit(
     SqlChanges,
     SqlCreated,
     SqlReverts,
+    SqlVolumeReader,
     SqlLoadReader,
     SqlRowReader,
     SqlEntryReader,

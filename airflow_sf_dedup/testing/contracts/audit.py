@@ -216,6 +216,40 @@ class AuditContract:
         audit.purge(BEGIN - timedelta(days=7))
         assert audit.volumes(old.load_id) == {}
 
+    def test_what_earlier_loads_of_a_task_did_is_told_of_the_whole_ones_latest_first(self, audit: KeptAudit) -> None:
+        org_id, dag_id = uuid4().hex[:18], uuid4().hex
+
+        def opened(hour: int, *actions: Action, **changes: Any) -> Load:
+            at = BEGIN + timedelta(hours=hour)
+            load = a_load(org_id=org_id, dag_id=dag_id, rows_read=9, started_at=at, ended_at=at)
+            audit.open_load(load := replace(load, **changes))
+            blocked = ("error_code", "DUPLICATES_DETECTED")
+            for row, action in enumerate(actions, 1):
+                code = dict([blocked]) if action in (Action.AWAITING_REVIEW, Action.MATCHED_UPDATED) else {}
+                audit.remember(load.load_id, [an_entry(row, action, partition=row % 2, **code)])
+            return load
+
+        opened(1, Action.CREATED, Action.CREATED, Action.UPDATED)
+        opened(2, Action.UNCHANGED)
+        opened(3, Action.AWAITING_REVIEW, Action.MATCHED_UPDATED, Action.FAILED, sobject="LEAD")
+        opened(4, Action.CREATED, Action.NOT_SENT)
+        opened(5, Action.CREATED, Action.UNKNOWN)
+        opened(6, Action.FAILED, Action.INVALID)
+        opened(7, Action.CREATED, kind=LoadKind.PLAN)
+        opened(8, Action.CREATED, ended_at=None)
+        opened(9, Action.CREATED, task_id="other")
+        opened(9, Action.CREATED, dag_id="other")
+        opened(9, Action.CREATED, sobject="Contact")
+        opened(9, Action.CREATED, external_id_field="Other__c")
+        opened(9, Action.CREATED, org_id="other")
+        opened(9)
+        load = opened(10, Action.CREATED)
+        opened(11, Action.CREATED)
+
+        whole = [Volume(changed=1, blocked=2), Volume(), Volume(created=2, changed=1)]
+        assert audit.earlier_volumes(load, 20) == whole
+        assert audit.earlier_volumes(load, 2) == whole[:2]
+
     def test_a_row_that_is_not_sent_again_keeps_the_reason_why_it_failed(self, audit: KeptAudit, load: Load) -> None:
         failed = Entry(1, Action.FAILED, BEGIN, error_code="STRING_TOO_LONG")
         unknown = Entry(2, Action.UNKNOWN, BEGIN)
