@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
 
+from airflow_sf_dedup.core.wording import counted, were
 from airflow_sf_dedup.errors import LoadFailedError, PreflightError
 from airflow_sf_dedup.operators.failing import failing_at_once
 from airflow_sf_dedup.operators.parameters import ChecksParameters
@@ -73,10 +74,10 @@ class SalesforceDuplicateMirrorOperator(ChecksParameters, BaseOperator):
             self._add(counts, self._of_load(audit, load, settings, session))
             calls += session.api_calls
         self.log.info("%s: %s created, %s updated", settings.sobject, f"{counts.created:,}", f"{counts.updated:,}")
-        if counts.failed:
+        if failed := counts.failed.total():
             codes = ", ".join(f"{rows:,} {code}" for code, rows in counts.failed.most_common(5))
             raise LoadFailedError(
-                f"{counts.failed.total():,} records of {settings.sobject} were not saved: {codes}",
+                f"{counted(failed, 'records')} of {settings.sobject} {were(failed)} not saved: {codes}",
                 codes=counts.failed,
             )
         return {"sobject": settings.sobject, "created": counts.created, "updated": counts.updated, "api_calls": calls}
