@@ -46,12 +46,12 @@ def extent_of(written: int, *, ids_per_call: int, max_calls: int, sample: int | 
     :raises SettingError: it costs more than ``max_calls``.
     """
     every = 1 if sample is None else max(1, ceil(written / sample))
-    calls = ceil(ceil(written / every) / ids_per_call)
+    records = ceil(written / every)
+    calls = ceil(records / ids_per_call)
     if calls > max_calls:
-        records = counted(ceil(written / every), "records")
         raise SettingError(
-            f"max_calls={max_calls:,}: to look at {records} takes {counted(calls, 'calls')}; allow more, "
-            f"or look at a sample=… of at most {max_calls * ids_per_call:,}",
+            f"max_calls={max_calls:,}: to look at {counted(records, 'records')} takes {counted(calls, 'calls')}; allow "
+            f"more, or look at a sample=… of at most {max_calls * ids_per_call:,}",
             setting="max_calls",
         )
     return Extent(written, every, calls)
