@@ -85,7 +85,7 @@ class SalesforceDuplicateRecordSetsOperator(ChecksParameters, BaseOperator):
         shown = f"{counted(done.sets, 'duplicate record sets')} made, {counted(done.items, 'records')} put into sets"
         self.log.info("%s; of %s, %s stood together before", shown, counted(done.rows, "rows"), f"{done.before:,}")
         if done.gone:
-            self.log.info("%s rows have no two records any more that this user can see", f"{done.gone:,}")
+            self.log.info("%s without two records any more that this user can see", counted(done.gone, "rows"))
         if done.failed:
             codes = ", ".join(f"{count:,} {code}" for code, count in done.failed.most_common(5))
             raise LoadFailedError(
