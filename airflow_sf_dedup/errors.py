@@ -182,6 +182,10 @@ class PutOffError(SalesforceDedupError):
         self.ends_by_itself = ends_by_itself
 
 
+def _rows_were(rows: int) -> str:
+    return "1 row was" if rows == 1 else f"{rows:,} rows were"
+
+
 class RulesStaleError(PutOffError):
     """Rows were refused by nothing but duplicate rules that the org has switched off, and are sent again later.
 
@@ -193,8 +197,8 @@ class RulesStaleError(PutOffError):
 
     def __init__(self, rows: int, not_before: datetime) -> None:
         super().__init__(
-            f"{rows:,} rows were refused by duplicate rules that are switched off and not yet out of the org's caches; "
-            f"they are sent again from {not_before:%H:%M:%S} UTC on",
+            f"{_rows_were(rows)} refused by duplicate rules that are switched off and not yet out of the org's caches; "
+            f"sent again from {not_before:%H:%M:%S} UTC on",
             rows=rows,
             not_before=not_before,
             ends_by_itself=True,
@@ -224,7 +228,7 @@ class KeysInFlightError(PutOffError):
         own = "; an earlier try of this load left keys behind: it goes on by itself when their claims end"
         where = f"their keys are in flight in {'; '.join(holders)}"
         super().__init__(
-            f"{rows:,} rows were put off: {where}{own if left_until else ''}",
+            f"{_rows_were(rows)} put off: {where}{own if left_until else ''}",
             rows=rows,
             not_before=left_until,
             ends_by_itself=left_until is not None,

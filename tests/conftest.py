@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -28,6 +29,21 @@ os.environ.update(
 # Machines are slow at times; how long an example takes is no property of the code.
 settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("any machine")
+
+
+#: Airflow's lists of what it masks: of its tasks, and of itself.
+_MASKERS = ("airflow.sdk._shared.secrets_masker", "airflow._shared.secrets_masker")
+
+
+@pytest.fixture(autouse=True)
+def no_secrets_of_other_tests() -> Iterator[None]:
+    """Airflow looks for all secrets that it was ever told, in one pattern that it compiles anew for each.
+
+    Every emulated org has tokens of its own, so that a process would be slower with each test that it has run.
+    """
+    yield
+    for masker in filter(None, map(sys.modules.get, _MASKERS)):
+        masker.reset_secrets_masker()
 
 
 @pytest.fixture(scope="session")

@@ -51,7 +51,17 @@ def text_of(node: ast.AST) -> str | None:
         return node.value if isinstance(node.value, str) else None
     if not isinstance(node, ast.JoinedStr):
         return None
-    return "".join(str(part.value) if isinstance(part, ast.Constant) else GAP for part in node.values)
+    return "".join(str(part.value) if isinstance(part, ast.Constant) else words_of(part) for part in node.values)
+
+
+def words_of(part: ast.expr) -> str:
+    """The gap for a value; a count says beside it of what, in the plural."""
+    match part:
+        case ast.FormattedValue(ast.Call(ast.Name("counted"), [_, ast.Constant(things)])):
+            return f"{GAP} {things}"
+        case ast.FormattedValue(ast.Call(ast.Name("were"))):
+            return "were"
+    return GAP
 
 
 def docstrings(module: ast.Module) -> set[int]:

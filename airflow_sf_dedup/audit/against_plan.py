@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from airflow_sf_dedup.audit.base import PLAN, STRICT, AuditReader, Load
 from airflow_sf_dedup.core.entries import MAY_MEET_TWIN, Action
 from airflow_sf_dedup.core.plan_differences import Compared
+from airflow_sf_dedup.core.wording import counted
 
 #: Differences that a sentence or an XCom names, of most rows first.
 MOST_DIFFERENCES = 6
@@ -35,14 +36,16 @@ class AgainstPlan:
 
     def __str__(self) -> str:
         compared = self.compared
-        told = ", ".join(f"{planned} → {became} ({rows:,} rows)" for planned, became, rows in self.differences)
+        told = ", ".join(
+            f"{planned} → {became} ({counted(rows, 'rows')})" for planned, became, rows in self.differences
+        )
         more = len(compared.otherwise) - len(self.differences)
         named = f": {told}" + (f" and {more} further kinds" if more else "") if told else ""
         changed = "" if self.same_rows else "; the source, or what decides on its rows, is not what was planned"
         unplanned = f", {compared.unplanned:,} were no part of its sample" if compared.unplanned else ""
-        twins = f"; of the plan, {self.may_meet_twin:,} rows might meet a twin" if self.may_meet_twin else ""
+        twins = f"; of the plan, {counted(self.may_meet_twin, 'rows')} might meet a twin" if self.may_meet_twin else ""
         return (
-            f"against plan {self.plan_id}: {compared.as_planned:,} rows ended as planned, "
+            f"against plan {self.plan_id}: {counted(compared.as_planned, 'rows')} ended as planned, "
             f"{compared.rows_otherwise:,} otherwise{named}{unplanned}{twins}{changed}"
         )
 

@@ -32,7 +32,7 @@ from airflow_sf_dedup.audit.latest import counts_instead
 from airflow_sf_dedup.core.entries import COUNTED_AS_FAILED, Action
 from airflow_sf_dedup.core.printable import printable
 from airflow_sf_dedup.core.reverts import RevertState
-from airflow_sf_dedup.core.wording import counted
+from airflow_sf_dedup.core.wording import counted, were
 
 #: Rules that a report names.
 MOST_RULES = 8
@@ -243,7 +243,7 @@ def _table(totals: Totals, width: int, ascii_only: bool) -> list[str]:
 
 def _repeats(again: SentAgain) -> str:
     return (
-        f"{counted(again.rows, 'rows')} {_were(again.rows)} sent more than once: "
+        f"{counted(again.rows, 'rows')} {were(again.rows)} sent more than once: "
         f"at most {counted(again.most_attempts, 'times')}, over {again.longest_wait_seconds:.1f} s"
     )
 
@@ -277,10 +277,6 @@ def _revert(revert: RevertTotals) -> str:
 
 def _of_rows(name: str, rows: int) -> str:
     return f"{printable(name, _CELL_LENGTH)} ({counted(rows, 'rows')})"
-
-
-def _were(rows: int) -> str:
-    return "was" if rows == 1 else "were"
 
 
 def _rules(rules: Mapping[str, int]) -> str:

@@ -163,7 +163,7 @@ MIN_CONFIDENCE = _percent("min_confidence")
 TIMES = _whole("times", 1, 20)
 #: Entries read at a time; each is held in memory.
 PAGE_SIZE = _whole("page_size", 1, 100_000)
-#: Rows that a plan looks at.
+#: Rows that a plan looks at, or records that a search for duplicates looks at, instead of all.
 SAMPLE = _or_none(_whole("sample", 1))
 #: Days that a report of the duplicate rules looks back.
 DAYS = _whole("days", 1, 3660)
@@ -177,8 +177,6 @@ EFFECTIVE_TIMEOUT = _number("effective_timeout", "a number of seconds", 0, 86_40
 SETTLE_SECONDS = _number("settle_seconds", "a number of seconds", 0, 86_400)
 #: Calls of one task that looks for duplicates among what was written.
 MAX_CALLS = _whole("max_calls", 1, 1_000_000)
-#: Records that such a task looks at, instead of all.
-SAMPLE = _or_none(_whole("sample", 1))
 #: ``[sf_dedup]``: days that staged rows are kept; 0 would remove those of the loads that run.
 STAGING_RETENTION_DAYS = _whole("staging_retention_days", 1, 36_500)
 #: ``[sf_dedup]``: seconds for which a dead task's keys stay claimed; at most a week.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from airflow_sf_dedup.core.entries import COUNTED_AS_FAILED, Action
+from airflow_sf_dedup.core.wording import counted
 
 _IN_WORDS = {
     Action.FAILED: "failed",
@@ -23,8 +24,8 @@ _ALIKE = {
 
 def shortfall(actions: Mapping[Action, int]) -> dict[Action, int]:
     """Of a count of rows by action, what ``max_failed`` counts, most first."""
-    counted = [(action, rows) for action, rows in actions.items() if rows and action in COUNTED_AS_FAILED]
-    return dict(sorted(counted, key=lambda item: (-item[1], item[0])))
+    short = [(action, rows) for action, rows in actions.items() if rows and action in COUNTED_AS_FAILED]
+    return dict(sorted(short, key=lambda item: (-item[1], item[0])))
 
 
 def in_words(actions: Mapping[Action, int]) -> list[str]:
@@ -39,7 +40,7 @@ def fall_short(actions: Mapping[Action, int], of: int) -> str:
     :param of: all rows of the load or partition.
     """
     counts = shortfall(actions)
-    which = f"{sum(counts.values()):,} of {of:,} rows"
+    which = f"{sum(counts.values()):,} of {counted(of, 'rows')}"
     if len(counts) == 1:
         return f"{which} {_ALIKE[next(iter(counts))]}"
     return f"{which} are not known to be in the org, {', '.join(in_words(counts))}"

@@ -36,6 +36,11 @@ def counted(number: int, things: str) -> str:
     return f"{number:,} {things.removesuffix('s') if number == 1 else things}"
 
 
+def were(number: int) -> str:
+    """The verb for so many: ``was`` of one, ``were`` of any other number."""
+    return "was" if number == 1 else "were"
+
+
 def shown(name: str) -> str:
     """A name as it may stand in a message: on one line, short, printable, and never as nothing.
 

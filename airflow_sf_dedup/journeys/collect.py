@@ -15,7 +15,7 @@ from airflow_sf_dedup.core.numeric_settings import OF_OPERATORS
 from airflow_sf_dedup.core.partitioning import PartitionRef
 from airflow_sf_dedup.core.records import Record
 from airflow_sf_dedup.core.shortfall import fall_short, shortfall
-from airflow_sf_dedup.core.wording import listed
+from airflow_sf_dedup.core.wording import counted, listed, were
 from airflow_sf_dedup.errors import StagingError
 from airflow_sf_dedup.journeys.entry_maker import TRIES_USED_UP
 from airflow_sf_dedup.journeys.summary import MOST_REASONS, fitting, reasons_of
@@ -112,16 +112,16 @@ def _unreadable_before(totals: Totals) -> Iterator[str]:
     """What was told when the load was judged first: no threshold allows for it, however often it is judged."""
     rows = sum(count for (_, _, reason), count in totals.reasons.items() if reason == STAGED_ROW_UNREADABLE)
     if rows:
-        yield f"what was staged of {rows:,} rows could not be read, and nobody can say what became of them"
+        yield f"what was staged of {counted(rows, 'rows')} could not be read, and nobody can say what became of them"
 
 
 def _conservation(load: Load, totals: Totals) -> Iterator[str]:
     if load.rows_read is None:
         yield "the source was not read to its end"
     elif totals.rows < load.rows_read:
-        yield f"{load.rows_read - totals.rows:,} of {load.rows_read:,} rows have no entry in the audit"
+        yield f"{load.rows_read - totals.rows:,} of {counted(load.rows_read, 'rows')} have no entry in the audit"
     elif totals.rows > load.rows_read:
-        yield f"the audit has {totals.rows:,} rows, but only {load.rows_read:,} were read"
+        yield f"the audit has {counted(totals.rows, 'rows')}, but only {load.rows_read:,} {were(load.rows_read)} read"
 
 
 def _too_many_failed(totals: Totals, thresholds: Thresholds) -> Iterator[str]:
@@ -135,7 +135,7 @@ def too_many_waiting(totals: Totals, thresholds: Thresholds) -> list[str]:
     """What is said where more rows await a person than may."""
     waiting = totals.actions.get(Action.AWAITING_REVIEW, 0)
     exceeded = _exceeded(waiting, totals, ("max_awaiting_review", "max_awaiting_review_pct"), thresholds)
-    return [f"{waiting:,} of {totals.rows:,} rows await a person ({exceeded})"] if exceeded else []
+    return [f"{waiting:,} of {counted(totals.rows, 'rows')} await a person ({exceeded})"] if exceeded else []
 
 
 def _exceeded(rows: int, totals: Totals, names: tuple[str, str], thresholds: Thresholds) -> str:
@@ -162,8 +162,9 @@ def _failed_though_green(totals: Totals) -> Iterator[str]:
     failed = failed_rows(totals)
     if failed:
         yield (
-            f"green, but {failed:,} of {totals.rows:,} rows are not known to be in the org: {why_failed(totals)}; "
-            "the statement after 'Rows' finds them, a lower max_failed or max_failed_pct turns such a load red"
+            f"green, but {failed:,} of {counted(totals.rows, 'rows')} are not known to be in the org: "
+            f"{why_failed(totals)}; the statement after 'Rows' finds them, a lower max_failed or max_failed_pct turns "
+            "such a load red"
         )
 
 
@@ -173,7 +174,7 @@ def _many_waiting(totals: Totals) -> Iterator[str]:
     if waiting >= MANY_WAITING or _percent(waiting, totals) >= MANY_WAITING_PCT:
         behind = f", {held:,} more are held behind earlier rows of their keys" if held else ""
         yield (
-            f"green, but {awaiting:,} of {totals.rows:,} rows await a person{behind}; "
+            f"green, but {awaiting:,} of {counted(totals.rows, 'rows')} await a person{behind}; "
             "max_awaiting_review or max_awaiting_review_pct turns such a load red"
         )
 

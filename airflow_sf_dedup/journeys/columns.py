@@ -13,7 +13,7 @@ from functools import partial
 from airflow_sf_dedup.core.field_names import FieldName, field_named, nearest_fields
 from airflow_sf_dedup.core.keys import KeyRule
 from airflow_sf_dedup.core.sobjects import Field, SObject
-from airflow_sf_dedup.core.wording import any_of, listed, nearest, shown
+from airflow_sf_dedup.core.wording import any_of, counted, listed, nearest, shown
 from airflow_sf_dedup.errors import PreflightError
 from airflow_sf_dedup.sources.columns import Column, FieldColumn, ParentColumn, ParentsColumn
 from airflow_sf_dedup.sources.headers import other_delimiter
@@ -77,8 +77,8 @@ def _check_header(finder: ColumnFinder, found: Mapping[str, Column | Unwritable]
     known = len(found) - unknown
     which = f"only {known:,}" if known else "none"
     raise PreflightError(
-        f"source: {which} of the {len(found):,} columns is a field of {finder.describe.name}, and none is the key; "
-        f"is the first line a header with API names?{other_delimiter(tuple(found))}",
+        f"source: {which} of the {counted(len(found), 'columns')} is a field of {finder.describe.name}, and none is "
+        f"the key; is the first line a header with API names?{other_delimiter(tuple(found))}",
         setting="source",
     )
 

@@ -15,6 +15,7 @@ from airflow_sf_dedup.audit.sql.duplicate_jobs import DuplicateJob, FoundMatch, 
 from airflow_sf_dedup.core.entries import WRITTEN
 from airflow_sf_dedup.core.outcomes import DuplicatesFound, Failed
 from airflow_sf_dedup.core.sobjects import SObject
+from airflow_sf_dedup.core.wording import counted, were
 from airflow_sf_dedup.errors import CallError, LoadFailedError, PreflightError, RequestRefusedError, SettingError
 from airflow_sf_dedup.salesforce.ports import DuplicateFinder
 from airflow_sf_dedup.salesforce.soap_access import NO_SOAP
@@ -34,7 +35,8 @@ class Extent:
     def __str__(self) -> str:
         """One line for people."""
         which = "each" if self.every == 1 else f"one in {self.every:,}"
-        return f"{self.written:,} rows were written; {which} is looked at, {self.calls:,} calls"
+        written = f"{counted(self.written, 'rows')} {were(self.written)} written"
+        return f"{written}; {which} is looked at, {counted(self.calls, 'calls')}"
 
 
 def extent_of(written: int, *, ids_per_call: int, max_calls: int, sample: int | None) -> Extent:
@@ -44,11 +46,12 @@ def extent_of(written: int, *, ids_per_call: int, max_calls: int, sample: int | 
     :raises SettingError: it costs more than ``max_calls``.
     """
     every = 1 if sample is None else max(1, ceil(written / sample))
-    calls = ceil(ceil(written / every) / ids_per_call)
+    records = ceil(written / every)
+    calls = ceil(records / ids_per_call)
     if calls > max_calls:
         raise SettingError(
-            f"max_calls={max_calls:,}: to look at {ceil(written / every):,} records takes {calls:,} calls; allow more, "
-            f"or look at a sample=… of at most {max_calls * ids_per_call:,}",
+            f"max_calls={max_calls:,}: to look at {counted(records, 'records')} takes {counted(calls, 'calls')}; allow "
+            f"more, or look at a sample=… of at most {max_calls * ids_per_call:,}",
             setting="max_calls",
         )
     return Extent(written, every, calls)

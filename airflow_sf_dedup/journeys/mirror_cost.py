@@ -12,6 +12,7 @@ from itertools import islice
 
 from airflow_sf_dedup.core.entries import Entry
 from airflow_sf_dedup.core.record_sets import Together, together
+from airflow_sf_dedup.core.wording import counted
 from airflow_sf_dedup.journeys.mirroring import shown
 from airflow_sf_dedup.journeys.prediction import KEYS_IN_A_URL, ROWS_A_READ
 from airflow_sf_dedup.journeys.record_sets import ROWS_TOGETHER
@@ -47,7 +48,7 @@ def cost_of_mirror(entries: Iterable[Entry], sobject: str) -> Foreseen:
     :param sobject: the mirror.
     """
     records = sum(1 for _ in shown(entries))
-    return Foreseen(f"{records:,} records of {sobject}", 1 + _calls(records, _ROWS_A_WRITE))
+    return Foreseen(f"{counted(records, 'records')} of {sobject}", 1 + _calls(records, _ROWS_A_WRITE))
 
 
 def cost_of_sets(entries: Iterable[Entry], sobject: str, lookup: str | None = None) -> Foreseen:
@@ -66,7 +67,7 @@ def cost_of_sets(entries: Iterable[Entry], sobject: str, lookup: str | None = No
             calls += _BEFORE_SETS + _calls(MOST_EMPTY, ids_a_read) + (not by_soap)
         calls += _of_batch(batch, ids_a_read)
         rows += len(batch)
-    return Foreseen(f"{rows:,} rows in duplicate record sets", calls)
+    return Foreseen(f"{counted(rows, 'rows')} in duplicate record sets", calls)
 
 
 def _of_batch(batch: Sequence[Together], ids_a_read: int) -> int:

@@ -15,6 +15,7 @@ from airflow_sf_dedup.audit.base import AuditWriter, Load
 from airflow_sf_dedup.core.partitioning import PartitionRef
 from airflow_sf_dedup.core.sobjects import SObject
 from airflow_sf_dedup.core.twins import read_twin_fields
+from airflow_sf_dedup.core.wording import counted
 from airflow_sf_dedup.journeys.columns import DescribesParent, no_parents
 from airflow_sf_dedup.journeys.partition_settings import PartitionSettings
 from airflow_sf_dedup.journeys.partitioning.grouping import Grouping, grouping_of, regrouped
@@ -105,7 +106,7 @@ def _with_kin_together(
 ) -> Iterable[Compartment]:
     """The same, where rows have to do with each other beside their keys."""
     if twins is not None:
-        twins.check_carried(reading.fit, f"none of the {reading.rows_read} rows has a column")
+        twins.check_carried(reading.fit, f"none of the {counted(reading.rows_read, 'rows')} has a column")
     kinship = kinship_of(twins, describe, reading.fit)
     if kinship is None:
         return rows

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from airflow_sf_dedup.audit.base import Totals
 from airflow_sf_dedup.core.entries import UNSENT, Action
 from airflow_sf_dedup.core.field_rules import FieldRule
+from airflow_sf_dedup.core.wording import counted
 from airflow_sf_dedup.core.write_modes import KEY_EXISTS, WriteMode
 from airflow_sf_dedup.journeys.limits import CallLimits
 from airflow_sf_dedup.journeys.sending.watermarks import STALE, STALE_IN_DOUBT
@@ -109,8 +110,8 @@ class Prediction:
     def __str__(self) -> str:
         steps = ", ".join(f"{calls:,} to {step}" for step, calls in self.steps.items() if calls)
         if self.likely is None:
-            return f"at least {self.least:,} API calls: {steps}; more when rows are blocked as duplicates"
-        return f"about {self.likely:,} API call{'s' if self.likely != 1 else ''}: {steps}; at least {self.least:,}"
+            return f"at least {counted(self.least, 'API calls')}: {steps}; more when rows are blocked as duplicates"
+        return f"about {counted(self.likely, 'API calls')}: {steps}; at least {self.least:,}"
 
 
 def predict_calls(
@@ -234,8 +235,8 @@ def warnings_of(prediction: Prediction, limits: CallLimits, limit_info: LimitInf
     budget, to_come = limits.api_budget, prediction.calls - made
     if budget is not None and prediction.calls > budget:
         found.append(
-            f"api_budget={budget:,} will probably not do for {prediction.calls:,} API calls: rows that are not sent "
-            "by then are audited as not_sent, and clearing the upsert tasks goes on with them"
+            f"api_budget={budget:,} will probably not do for {counted(prediction.calls, 'API calls')}: rows that are "
+            "not sent by then are audited as not_sent, and clearing the upsert tasks goes on with them"
         )
     if limit_info is None:
         return found

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 
 from airflow_sf_dedup.core.entries import Action, Entry
 from airflow_sf_dedup.core.shortfall import in_words
+from airflow_sf_dedup.core.wording import counted, were
 
 #: Seconds between two lines.
 EVERY = 5.0
@@ -48,7 +49,9 @@ class Progress:
         """The task starts; so many of its rows an earlier try has settled."""
         self._settled_before = settled
         if settled:
-            self._say(f"{settled:,} of {self._rows:,} rows were settled before; they are not sent again")
+            self._say(
+                f"{settled:,} of {counted(self._rows, 'rows')} {were(settled)} settled before, and not sent again"
+            )
 
     def note(self, entries: Sequence[Entry]) -> None:
         """These rows have their entries."""
@@ -69,6 +72,6 @@ class Progress:
         done = self._actions.total()
         short = ", ".join(in_words(self._actions)) or "0 failed"
         return (
-            f"{done + self._settled_before:,} of {self._rows:,} rows, {done / seconds:,.0f} a second; "
-            f"{self._blocked:,} blocked, {short}, {self._calls():,} API calls"
+            f"{done + self._settled_before:,} of {counted(self._rows, 'rows')}, {done / seconds:,.0f} a second; "
+            f"{self._blocked:,} blocked, {short}, {counted(self._calls(), 'API calls')}"
         )

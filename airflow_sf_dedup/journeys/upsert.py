@@ -160,8 +160,7 @@ class Upsert:
 
     def conflicts(self) -> KeyConflicts:
         """Settles rows that a unique value kept out."""
-        met = HoldersMet(self.reader, self.known.sobject, self.known.write, self.known.keeper)
-        return KeyConflicts(self.key_rule, self.api, self.reader, self.senders, met)
+        return KeyConflicts(self.key_rule, self.api, self.reader, self.senders, HoldersMet(self.known.question))
 
 
 class _Run:

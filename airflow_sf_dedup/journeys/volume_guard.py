@@ -17,6 +17,7 @@ from airflow_sf_dedup.core.entries import Action, Entry
 from airflow_sf_dedup.core.partitioning import PartitionRef
 from airflow_sf_dedup.core.volume import Volume, VolumeLimits, volume_of
 from airflow_sf_dedup.core.volume_history import MOST_LOADS, VolumeHistory
+from airflow_sf_dedup.core.wording import counted
 from airflow_sf_dedup.errors import VolumeGuardError
 from airflow_sf_dedup.journeys.keeping.given import plan_of_load
 
@@ -121,9 +122,9 @@ class VolumeGuard:
 def _in_words(done: Volume, more: Volume, rows: int, *, by_plan: bool) -> str:
     """What the guard saw."""
     if by_plan:
-        return f"the plan foresees {done} of {rows:,} rows"
+        return f"the plan foresees {done} of {counted(rows, 'rows')}"
     next_call = f", and the next call would add {more}" if more != Volume() else ""
-    return f"the load has {done} of {rows:,} rows{next_call}"
+    return f"the load has {done} of {counted(rows, 'rows')}{next_call}"
 
 
 def volume_guard_of(limits: VolumeLimits, audit: Audit, ref: PartitionRef) -> VolumeGuard | None:

@@ -12,7 +12,7 @@ from enum import Enum
 
 from airflow_sf_dedup.audit.base import ONE_TASK, Load, Totals
 from airflow_sf_dedup.core.entries import ERASED, Action
-from airflow_sf_dedup.core.wording import listed
+from airflow_sf_dedup.core.wording import counted, listed
 from airflow_sf_dedup.journeys.collect import (
     BEHIND_A_FAILED_ROW,
     STAGED_ROW_UNREADABLE,
@@ -69,7 +69,7 @@ def ways_on(load: Load, totals: Totals, thresholds: Thresholds) -> list[str]:
     causes = _causes(load, totals, thresholds)
     names = _tasks(load)
     ways = [(rows, cause.value.format(**names)) for cause, rows in causes.most_common()]
-    return [way for _, way in ways] if len(ways) < 2 else [f"{rows:,} rows: {way}" for rows, way in ways]
+    return [way for _, way in ways] if len(ways) < 2 else [f"{counted(rows, 'rows')}: {way}" for rows, way in ways]
 
 
 def go_on(ways: Sequence[str]) -> str:

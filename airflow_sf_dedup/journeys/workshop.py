@@ -44,7 +44,7 @@ from airflow_sf_dedup.journeys.sending.claiming import HeldKeys
 from airflow_sf_dedup.journeys.sending.clearance import Clearance
 from airflow_sf_dedup.journeys.sending.delivery import Delivery
 from airflow_sf_dedup.journeys.sending.keeping import Keeper, KeepsBefore, KeepsNothing
-from airflow_sf_dedup.journeys.sending.known import AsksFirst, WriteRules
+from airflow_sf_dedup.journeys.sending.known import AsksFirst, Question, WriteRules
 from airflow_sf_dedup.journeys.sending.next_step import Terms
 from airflow_sf_dedup.journeys.sending.raisers import AuditedRaisers
 from airflow_sf_dedup.journeys.sending.senders import Room, Senders, itself
@@ -324,7 +324,7 @@ class Workshop:
         if rules.keep_before:
             keep = partial(self.stores.changes.keep_changes, part.load_id)
             keeper = KeepsBefore(part.described or part.sobject, part.key_rule.field.name, self.entries.keeps, keep)
-        return AsksFirst(self.guard, self.org.reader, part.sobject.name, rules, keeper)
+        return AsksFirst(self.guard, Question(self.org.reader, part.sobject.name, rules, keeper))
 
     @cached_property
     def senders(self) -> Senders:

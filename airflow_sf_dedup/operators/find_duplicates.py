@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import BaseOperator
 
 from airflow_sf_dedup.core.numeric_settings import MAX_CALLS, SAMPLE
+from airflow_sf_dedup.core.wording import counted
 from airflow_sf_dedup.operators.failing import failing_at_once
 from airflow_sf_dedup.operators.parameters import ChecksParameters
 
@@ -83,10 +84,10 @@ class SalesforceFindDuplicatesOperator(ChecksParameters, BaseOperator):
         job = search.search(load, describe(session, load.sobject), extent.every)
         document = _document(load, job, jobs.found(load.load_id))
         self.log.info(
-            "%s records looked at: %s have duplicates, in %s groups",
-            f"{job.checked:,}",
+            "%s looked at: %s with duplicates, in %s",
+            counted(job.checked, "records"),
             f"{document['with_duplicates']:,}",
-            f"{document['groups']:,}",
+            counted(document["groups"], "groups"),
         )
         return document
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import BaseOperator
 
 from airflow_sf_dedup.core.numeric_settings import API_BUDGET, API_FLOOR_PCT
+from airflow_sf_dedup.core.wording import counted, were
 from airflow_sf_dedup.errors import LoadFailedError, PreflightError
 from airflow_sf_dedup.operators.failing import failing_at_once
 from airflow_sf_dedup.operators.parameters import ChecksParameters
@@ -84,10 +85,10 @@ class SalesforceDuplicateMirrorOperator(ChecksParameters, BaseOperator):
             calls.add(load, session_of_load(load, self.salesforce_conn_id), foreseen)
         calls.run(lambda load, session: self._add(counts, self._of_load(audit, load, settings, session)))
         self.log.info("%s: %s created, %s updated", settings.sobject, f"{counts.created:,}", f"{counts.updated:,}")
-        if counts.failed:
+        if failed := counts.failed.total():
             codes = ", ".join(f"{rows:,} {code}" for code, rows in counts.failed.most_common(5))
             raise LoadFailedError(
-                f"{counts.failed.total():,} records of {settings.sobject} were not saved: {codes}",
+                f"{counted(failed, 'records')} of {settings.sobject} {were(failed)} not saved: {codes}",
                 codes=counts.failed,
             )
         return {"sobject": settings.sobject, "created": counts.created, "updated": counts.updated, **calls.totals}

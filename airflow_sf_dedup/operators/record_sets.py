@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import BaseOperator
 
 from airflow_sf_dedup.core.numeric_settings import API_BUDGET, API_FLOOR_PCT
+from airflow_sf_dedup.core.wording import counted
 from airflow_sf_dedup.errors import LoadFailedError
 from airflow_sf_dedup.operators.failing import failing_at_once
 from airflow_sf_dedup.operators.parameters import ChecksParameters
@@ -103,10 +104,10 @@ class SalesforceDuplicateRecordSetsOperator(ChecksParameters, BaseOperator):
             SetMirror(load.sobject, org, senders, done=done).show(stores.audit.entries(load.load_id, actions=MIRRORED))
 
     def _told(self, done: SetsMade, calls: Mapping[str, int]) -> dict[str, Any]:
-        shown = f"{done.sets:,} duplicate record sets made, {done.items:,} records put into sets"
-        self.log.info("%s; of %s rows, %s stood together before", shown, f"{done.rows:,}", f"{done.before:,}")
+        shown = f"{counted(done.sets, 'duplicate record sets')} made, {counted(done.items, 'records')} put into sets"
+        self.log.info("%s; of %s, %s stood together before", shown, counted(done.rows, "rows"), f"{done.before:,}")
         if done.gone:
-            self.log.info("%s rows have no two records any more that this user can see", f"{done.gone:,}")
+            self.log.info("%s without two records any more that this user can see", counted(done.gone, "rows"))
         if done.failed:
             codes = ", ".join(f"{count:,} {code}" for code, count in done.failed.most_common(5))
             raise LoadFailedError(

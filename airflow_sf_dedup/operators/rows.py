@@ -7,6 +7,7 @@ from typing import Any
 
 from airflow.sdk import XComArg
 
+from airflow_sf_dedup.core.wording import counted
 from airflow_sf_dedup.errors import SettingError
 
 
@@ -30,7 +31,7 @@ class Rows(Sequence[Any]):
         return iter(self._rows)
 
     def __repr__(self) -> str:
-        return f"<{len(self)} rows>"
+        return f"<{counted(len(self), 'rows')}>"
 
 
 def hidden(value: Any) -> Any:

@@ -116,6 +116,23 @@ class FieldRules:
         return {**{name: rule.value for name, rule in self.named}, **rest}
 
 
+class OverwritesFields:
+    """A policy whose parameter ``fields`` says what it may overwrite; it reads the parameter when it is made."""
+
+    fields: str | tuple[str, ...] | Mapping[str, str] | FieldRules
+
+    @property
+    def overwrites(self) -> FieldRules:
+        """What may be overwritten."""
+        assert isinstance(self.fields, FieldRules)  # noqa: S101 - read when it was made
+        return self.fields
+
+    @property
+    def named_fields(self) -> tuple[str, ...]:
+        """The fields that are named, in any spelling that a source column may have."""
+        return self.overwrites.names
+
+
 @dataclass(frozen=True, slots=True)
 class Meeting:
     """A row and the record that it met.

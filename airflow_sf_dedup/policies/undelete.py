@@ -21,7 +21,7 @@ from airflow_sf_dedup.core.record_ids import to_18
 from airflow_sf_dedup.core.spans import read_span
 from airflow_sf_dedup.errors import SettingError
 from airflow_sf_dedup.policies.base import Composable
-from airflow_sf_dedup.policies.overwriting import FieldRules
+from airflow_sf_dedup.policies.overwriting import FieldRules, OverwritesFields
 from airflow_sf_dedup.policies.update_existing import chosen_update
 
 #: How the ids of users begin.
@@ -29,7 +29,7 @@ _USER = "005"
 
 
 @dataclass(frozen=True, repr=False)
-class Undelete(Composable):
+class Undelete(OverwritesFields, Composable):
     """Undelete the only match, or the only holder of the key, where it is in the recycle bin, and update it.
 
     Only where it was deleted and not merged away, and where nothing else matches. People are erased on purpose: what a
@@ -67,17 +67,6 @@ class Undelete(Composable):
         if self.overwrites != FieldRules():
             given["fields"] = self.overwrites.as_given()
         return given
-
-    @property
-    def overwrites(self) -> FieldRules:
-        """What may be overwritten."""
-        assert isinstance(self.fields, FieldRules)  # noqa: S101 - read when it was made
-        return self.fields
-
-    @property
-    def named_fields(self) -> tuple[str, ...]:
-        """The fields that are named, in any spelling that a source column may have."""
-        return self.overwrites.names
 
     def decide(self, case: DuplicateCase) -> UndeleteMatch | UpdateMatch | Pass:
         """Claims cases with one deleted record, and those whose record an earlier try of the load has undeleted."""

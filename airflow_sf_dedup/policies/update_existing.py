@@ -16,11 +16,20 @@ from airflow_sf_dedup.core.decisions import (
 )
 from airflow_sf_dedup.core.numeric_settings import MIN_CONFIDENCE
 from airflow_sf_dedup.policies.base import Composable
-from airflow_sf_dedup.policies.overwriting import NOT_READ, Chosen, FieldRules, Meeting, Offer, Overwrite, choose
+from airflow_sf_dedup.policies.overwriting import (
+    NOT_READ,
+    Chosen,
+    FieldRules,
+    Meeting,
+    Offer,
+    Overwrite,
+    OverwritesFields,
+    choose,
+)
 
 
 @dataclass(frozen=True, repr=False)
-class UpdateExisting(Composable):
+class UpdateExisting(OverwritesFields, Composable):
     """Update the only live match of the same sobject, so that the next load finds it by its key.
 
     :param fields: ``"all"`` fields of the row, ``"fill_blanks"`` (only where the record has none), the names of the
@@ -49,17 +58,6 @@ class UpdateExisting(Composable):
         if self.min_confidence:
             given["min_confidence"] = self.min_confidence
         return given
-
-    @property
-    def overwrites(self) -> FieldRules:
-        """What may be overwritten."""
-        assert isinstance(self.fields, FieldRules)  # noqa: S101 - read when it was made
-        return self.fields
-
-    @property
-    def named_fields(self) -> tuple[str, ...]:
-        """The fields that are named, in any spelling that a source column may have."""
-        return self.overwrites.names
 
     def decide(self, case: DuplicateCase) -> UpdateMatch | Pass:
         """Claims cases with one certain match."""

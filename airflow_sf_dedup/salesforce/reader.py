@@ -12,6 +12,7 @@ from airflow_sf_dedup.core.match_keys import MatchRule
 from airflow_sf_dedup.core.record_ids import record_id_in
 from airflow_sf_dedup.core.record_state import Deletion
 from airflow_sf_dedup.core.sobjects import Field, SObject
+from airflow_sf_dedup.core.wording import counted, were
 from airflow_sf_dedup.errors import (
     CallError,
     PermissionRefusedError,
@@ -105,7 +106,7 @@ class OrgReader:
         def read(answered: list[Any]) -> list[Any]:
             """A record that is not there is a null: less than was asked for is no answer, and tells of none."""
             if len(answered) < len(ids):
-                raise ValueError(f"{len(ids)} records were asked for, {len(answered)} answered")
+                raise ValueError(f"{counted(len(ids), 'records')} {were(len(ids))} asked for, {len(answered)} answered")
             return answered
 
         for document in self._session.rest("POST", path, body=body, expects=list, read=read):

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from itertools import chain, islice
 from typing import Any, Literal, NamedTuple, TextIO
 
-from airflow_sf_dedup.core.wording import listed
+from airflow_sf_dedup.core.wording import counted, listed
 from airflow_sf_dedup.errors import SettingError, SourceError
 from airflow_sf_dedup.files.addresses import shown
 from airflow_sf_dedup.sources.base import SourceRow
@@ -201,7 +201,7 @@ def _problem(row: _Cells, header: tuple[str, ...]) -> str | None:
     if row.marked:
         return "and begins with a byte order mark, as only a file does: another file was appended here"
     if len(row.cells) != len(header):
-        return f"with {len(row.cells)} cells where the header has {len(header)}"
+        return f"with {counted(len(row.cells), 'cells')} where the header has {len(header)}"
     if row.cells[0].strip() == header[0] and tuple(cell.strip() for cell in row.cells) == header:
         return "and is the header once more: another file was appended here"
     return None

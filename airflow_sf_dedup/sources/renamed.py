@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from airflow_sf_dedup.core.wording import listed, nearest, shown
+from airflow_sf_dedup.core.wording import counted, listed, nearest, shown
 from airflow_sf_dedup.errors import SettingError, SourceError
 from airflow_sf_dedup.sources.base import Source, SourceRow
 from airflow_sf_dedup.sources.headers import doubt_of_header, may_be_values
@@ -66,7 +66,9 @@ class RenamedColumns:
             readable += row.problem is None
             yield self._renamed(row)
         if each_brings_its_own and readable:
-            self._check_found(self._seen, f"none of the {readable:,} rows of {self.name} has a column", self._seen)
+            self._check_found(
+                self._seen, f"none of the {counted(readable, 'rows')} of {self.name} has a column", self._seen
+            )
 
     def own_name(self, column: str) -> str:
         """What the source itself calls a column that it handed on."""

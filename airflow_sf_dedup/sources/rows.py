@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sized
 from typing import Any
 
+from airflow_sf_dedup.core.wording import counted
 from airflow_sf_dedup.sources.base import SourceRow
 
 
@@ -32,7 +33,7 @@ class RowsSource:
 
     def __repr__(self) -> str:
         """Without the rows, which are customers' data."""
-        return f"<{len(self._rows)} rows>" if isinstance(self._rows, Sized) else "<rows>"
+        return f"<{counted(len(self._rows), 'rows')}>" if isinstance(self._rows, Sized) else "<rows>"
 
 
 def _row(row_number: int, item: Any) -> SourceRow:

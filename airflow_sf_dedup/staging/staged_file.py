@@ -15,6 +15,7 @@ from typing import Any, BinaryIO
 import msgspec
 
 from airflow_sf_dedup.core.records import Record
+from airflow_sf_dedup.core.wording import counted, were
 
 #: Bytes of a block, from which on the next one begins; what a reader holds at a time, when one row is not longer.
 BLOCK = 1 << 20
@@ -74,7 +75,7 @@ def read(file: BinaryIO, checksum: str, rows: int) -> Iterator[Record]:
         raise DamagedError("its checksum differs")
     blocks = _decode_head(head).blocks
     if (listed := sum(block.rows for block in blocks)) != rows:
-        raise DamagedError(f"it has {listed} rows, {rows} were staged")
+        raise DamagedError(f"it has {counted(listed, 'rows')}, {rows:,} {were(rows)} staged")
     done = 0
     for block in blocks:
         lines = file.read(block.length)

@@ -13,6 +13,7 @@ from airflow.sdk import DAG
 from airflow_sf_dedup import salesforce_upsert
 from airflow_sf_dedup.emulator import EmulatedOrg, Fault
 from airflow_sf_dedup.testing import run_dag
+from airflow_sf_dedup.testing.contracts.orgs import ALERT_BY_PHONE
 from dags_examples.enrich_leads import enrich_leads
 from dags_examples.fill_blanks import fill_blanks
 from tests.acceptance.test_gone_records import KEY, audited, lead, load, seed
@@ -89,15 +90,7 @@ def test_a_match_is_not_written_to_by_a_load_that_only_creates(salesforce_org: E
 class TestAnAlertRule:
     @pytest.fixture
     def salesforce_org_file(self) -> Mapping[str, Any]:
-        rule = {
-            "sobject": "Lead",
-            "action_on_insert": "allow",
-            "action_on_update": "allow",
-            "operations_on_insert": ["alert"],
-            "operations_on_update": ["alert"],
-            "matching": [{"rule": "Lead_Phone_Exact", "fields": {"Phone": "exact"}}],
-        }
-        return {"extends": "default", "duplicate_rules": {"Lead_Phone": rule}}
+        return {"extends": "default", "duplicate_rules": {"Lead_Phone": ALERT_BY_PHONE}}
 
     def test_an_update_that_it_refuses_goes_to_the_policy_and_is_saved_anyway_by_the_rules_of_the_load(
         self, salesforce_org: EmulatedOrg, tmp_path: Path

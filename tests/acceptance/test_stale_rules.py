@@ -96,7 +96,7 @@ def test_rows_wait_without_a_worker_until_the_org_has_heard_that_the_rule_is_off
     assert sorted(each.get(KEY) or "" for each in stale.records("Lead")) == ["", "CRM-1", "CRM-2"]
     [(row_number, times)] = asked(tmp_path, "SELECT row_number, times FROM sf_dedup_rule_wait")
     assert (row_number, times) in [(1, 1), (1, 2)]
-    assert "1 rows were refused by duplicate rules that are switched off" in capsys.readouterr().out
+    assert "1 row was refused by duplicate rules that are switched off" in capsys.readouterr().out
 
 
 def test_after_the_last_try_what_follows_decides_and_the_audit_says_how_long_the_row_waited(

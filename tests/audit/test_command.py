@@ -391,7 +391,7 @@ def test_where_a_load_differs_from_its_plan_is_told_row_by_row_without_a_key(url
 
     assert main(["differences", "--load", "load-1", "--url", url]) == 0
     said = capsys.readouterr().out
-    assert "1 rows ended as planned, 2 otherwise" in said
+    assert "1 row ended as planned, 2 otherwise" in said
     assert "the source, or what decides on its rows, is not what was planned" in said
     assert "row 2: otherwise: planned updated 00Q1, became skipped beyond_plan" in said
     assert "row 3: new: planned nothing, became created" in said

@@ -22,7 +22,7 @@ SEEDS = {
     "decided": range(9300, 9310),
     "kin": range(9400, 9406),
     "modes": range(9500, 9506),
-    "taken_back": range(9600, 9604),
+    "taken_back": range(9600, 9602),
 }
 
 

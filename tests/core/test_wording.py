@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from airflow_sf_dedup.core.printable import HIDDEN
-from airflow_sf_dedup.core.wording import any_of, counted, listed, nearest, shown
+from airflow_sf_dedup.core.wording import any_of, counted, listed, nearest, shown, were
 
 
 def test_some_are_named_and_the_others_counted() -> None:
@@ -17,6 +17,7 @@ def test_some_are_named_and_the_others_counted() -> None:
 
 def test_one_thing_is_named_in_the_singular() -> None:
     assert [counted(number, "rows") for number in (0, 1, 2, 4_997)] == ["0 rows", "1 row", "2 rows", "4,997 rows"]
+    assert [were(number) for number in (0, 1, 2)] == ["were", "was", "were"]
 
 
 def test_words_are_found_only_for_those_that_are_named() -> None:

@@ -7,10 +7,11 @@ from datetime import UTC, datetime
 from itertools import count
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, delete
 
 from airflow_sf_dedup.audit.base import Load
 from airflow_sf_dedup.audit.sql import SqlAudit
+from airflow_sf_dedup.database import tables
 from airflow_sf_dedup.database.engine import engine_for
 from airflow_sf_dedup.database.upgrade import upgrade
 from airflow_sf_dedup.testing.fake_org import KEY, ORG_ID
@@ -23,6 +24,23 @@ def sql_engine(tmp_path_factory: pytest.TempPathFactory) -> Engine:
     engine = engine_for(f"sqlite:///{tmp_path_factory.mktemp('audit') / 'audit.db'}")
     upgrade(engine)
     return engine
+
+
+@pytest.fixture
+def empty_engine(engine: Engine) -> Engine:
+    """The shared audit in SQLite and in PostgreSQL, emptied: for tests that ask what all loads did to a record."""
+    with engine.begin() as connection:
+        for table in reversed(tables.metadata.sorted_tables):
+            connection.execute(delete(table))
+    return engine
+
+
+@pytest.fixture
+def unclaimed(sql_engine: Engine) -> Engine:
+    """The audit in SQLite; records that other tests claimed are free."""
+    with sql_engine.begin() as connection:
+        connection.execute(delete(tables.record_claim))
+    return sql_engine
 
 
 @pytest.fixture(scope="session")

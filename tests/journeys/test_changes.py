@@ -11,14 +11,12 @@ import pytest
 from sqlalchemy import Engine, delete
 
 from airflow_sf_dedup.audit.base import Load
-from airflow_sf_dedup.audit.sql import SqlAudit
 from airflow_sf_dedup.core.changes import Change, ChangeKind, NotKept
 from airflow_sf_dedup.core.entries import AuditValues
 from airflow_sf_dedup.core.record_state import Deletion
 from airflow_sf_dedup.database import tables
 from airflow_sf_dedup.database.engine import reading
 from airflow_sf_dedup.errors import OutcomeUnknownError
-from airflow_sf_dedup.journeys.entry_maker import EntryMaker
 from airflow_sf_dedup.testing.fake_org import (
     BLOCKED,
     KEY,
@@ -31,7 +29,7 @@ from airflow_sf_dedup.testing.fake_org import (
     row,
     stored,
 )
-from airflow_sf_dedup.testing.workshops import workshop
+from tests.journeys.loaded import Loaded
 
 ONE = lead_id(1)
 STAMPED = "2026-03-01T06:00:00.000+0000"
@@ -39,22 +37,12 @@ AT = datetime(2026, 3, 1, 6, tzinfo=UTC)
 SILENT = OutcomeUnknownError("no answer", code="CONNECTION_BROKEN")
 
 
-class Kept:
-    """Runs the task of one load, and reads what it said it would change."""
-
-    def __init__(self, engine: Engine, load: Load, org: FakeOrg) -> None:
-        self.engine, self.load, self.org = engine, load, org
-        self.audit = SqlAudit(engine)
+class Kept(Loaded):
+    """Reads what the load said it would change."""
 
     def __call__(self, policy: str, *rows: Any, try_number: int = 1, **settings: Any) -> list[Change]:
-        made = workshop(self.engine, self.load, self.org, policy=policy, try_number=try_number)
-        if settings:
-            made.entries = EntryMaker(made.task.mark(0), key_field=KEY, sobject="Lead", **settings)
-        made.upsert().run(rows)
+        self.tried(*rows, entries=settings, policy=policy, try_number=try_number)
         return self.changes()
-
-    def changes(self) -> list[Change]:
-        return [made.change for made in self.audit.changes(self.load.load_id)]
 
     def of(self, field: str) -> tuple[Any, Any]:
         [change] = [each for each in self.changes() if each.field == field]
@@ -74,10 +62,8 @@ def org() -> FakeOrg:
 
 
 @pytest.fixture
-def kept(sql_engine: Engine, new_load: Callable[..., Load], org: FakeOrg) -> Kept:
-    with sql_engine.begin() as connection:
-        connection.execute(delete(tables.record_claim))
-    return Kept(sql_engine, new_load(), org)
+def kept(unclaimed: Engine, new_load: Callable[..., Load], org: FakeOrg) -> Kept:
+    return Kept(unclaimed, new_load(), org)
 
 
 def told(field: str, before: Any, after: Any, kind: ChangeKind = ChangeKind.UPDATE_MATCH, **more: Any) -> Change:

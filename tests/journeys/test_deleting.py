@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import pytest
-from sqlalchemy import Engine, delete, update
+from sqlalchemy import Engine, update
 
 from airflow_sf_dedup.audit.base import Load
 from airflow_sf_dedup.audit.sql import SqlAudit
@@ -21,17 +20,12 @@ from airflow_sf_dedup.core.record_state import Deletion
 from airflow_sf_dedup.core.reverts import Left, RevertState
 from airflow_sf_dedup.core.sobjects import Field
 from airflow_sf_dedup.database import tables
-from airflow_sf_dedup.database.engine import engine_for
-from airflow_sf_dedup.database.upgrade import upgrade
 from airflow_sf_dedup.errors import CallError, OutcomeUnknownError
-from airflow_sf_dedup.journeys.reverting.claiming import RevertClaims
 from airflow_sf_dedup.journeys.reverting.deleting import Deletes, Wish
-from airflow_sf_dedup.journeys.reverting.ledger import Ledger, Reverted
+from airflow_sf_dedup.journeys.reverting.ledger import Reverted
 from airflow_sf_dedup.journeys.reverting.revert import Revert
 from airflow_sf_dedup.journeys.sending.known import WriteRules
 from airflow_sf_dedup.journeys.sending.senders import Senders
-from airflow_sf_dedup.locks.base import Claimant, KeyScope, RecordClaim
-from airflow_sf_dedup.locks.key_claims import SqlKeyClaims
 from airflow_sf_dedup.locks.record_claims import SqlRecordClaims
 from airflow_sf_dedup.testing.fake_org import (
     BLOCKED,
@@ -46,6 +40,7 @@ from airflow_sf_dedup.testing.fake_org import (
     stored,
 )
 from airflow_sf_dedup.testing.workshops import workshop
+from tests.journeys.reverts import claim_elsewhere, ledger_of, meanwhile
 
 ONE, TWO, GONE = lead_id(1), lead_id(2), lead_id(103)
 ME, SALES = "005000000000001AAA", "005000000000002AAA"
@@ -117,11 +112,7 @@ class Loads:
         return self.made(name, wish, **settings).run()
 
     def made(self, name: str = "revert-1", wish: Wish = BOTH, recycle: Any = None, **settings: Any) -> Revert:
-        token, org = f"{self.load.load_id}/{name}", self.org
-        claims = RevertClaims(
-            self.load, Claimant(token, token, "the task"), SqlRecordClaims(self.engine), SqlKeyClaims(self.engine)
-        )
-        ledger = Ledger(self.load, self.audit, claims)
+        org, ledger = self.org, ledger_of(self.engine, self.load, name)
         senders = Senders(now=lambda: datetime.now(UTC), sleep=lambda seconds: None)
         deletes = Deletes(
             wish, ledger, org.describe, lambda sobject: org, recycle or org, lambda: ME, senders=senders, **settings
@@ -140,24 +131,10 @@ def org() -> Org:
     return Org(sobjects={"Lead": WITH_DATES})
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
-    if request.param == "sqlite":
-        made = engine_for(f"sqlite:///{tmp_path / 'audit.db'}")
-    else:
-        made = engine_for(request.getfixturevalue("postgres_url"))
-    upgrade(made)
-    with made.begin() as connection:
-        for table in reversed(tables.metadata.sorted_tables):
-            connection.execute(delete(table))
-    yield made
-    made.dispose()
-
-
 @pytest.fixture
-def loads(engine: Engine, org: Org) -> Loads:
+def loads(empty_engine: Engine, org: Org) -> Loads:
     """A load that has created two records."""
-    made = Loads(engine, org)
+    made = Loads(empty_engine, org)
     made.run(row(1, "A"), row(2, "B"))
     org.calls.clear()
     return made
@@ -277,27 +254,15 @@ def _say(loads: Loads, **values: Any) -> None:
 
 @pytest.mark.parametrize("what", ["record", "key"])
 def test_what_a_load_has_in_flight_is_left(loads: Loads, what: str) -> None:
-    if what == "record":
-        SqlRecordClaims(loads.engine).claim("another", ORG_ID, [RecordClaim(ONE, "a")])
-    else:
-        scope = KeyScope(ORG_ID, "Lead", KEY)
-        SqlKeyClaims(loads.engine).claim(scope, Claimant("t", "another", "task"), ["a"])
+    claim_elsewhere(loads.engine, what, ONE)
     assert loads.revert().left == {Left.IN_FLIGHT: 1}
     assert loads.is_live()
 
 
 def test_two_reverts_at_once_delete_each_record_once(loads: Loads, org: Org) -> None:
-    inner: list[Reverted] = []
-    act = org.delete
-
-    def meanwhile(*args: Any, **more: Any) -> Any:
-        inner.append(loads.revert("revert-2"))
-        return act(*args, **more)
-
-    org.delete = meanwhile  # type: ignore[method-assign]
-    assert loads.revert().deleted == {ONE, TWO}
-    assert [each.left for each in inner] == [{Left.IN_FLIGHT: 2}]
-    org.delete = act  # type: ignore[method-assign]
+    with meanwhile(org, "delete", lambda: loads.revert("revert-2")) as others:
+        assert loads.revert().deleted == {ONE, TWO}
+    assert [each.left for each in others] == [{Left.IN_FLIGHT: 2}]
     assert loads.revert("revert-2").before == 2
 
 

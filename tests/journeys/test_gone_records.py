@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, delete
+from sqlalchemy import Engine
 
 from airflow_sf_dedup.audit.base import Load
 from airflow_sf_dedup.audit.sql import SqlAudit
@@ -15,7 +15,6 @@ from airflow_sf_dedup.core.entries import Action, Entry
 from airflow_sf_dedup.core.outcomes import Failed, KeyHeldByMany
 from airflow_sf_dedup.core.record_ids import to_18
 from airflow_sf_dedup.core.record_state import Deletion, RecordState
-from airflow_sf_dedup.database import tables
 from airflow_sf_dedup.journeys.settling.merges import MOST_MERGES, living, read_merged
 from airflow_sf_dedup.salesforce.ports import StoredRecord
 from airflow_sf_dedup.testing.fake_org import BLOCKED, KEY, STAMP, FakeOrg, blocked_by, lead_id, match, row, stored
@@ -38,15 +37,13 @@ def org() -> FakeOrg:
 
 
 @pytest.fixture
-def settle(sql_engine: Engine, new_load: Callable[..., Load], org: FakeOrg) -> Callable[..., Entry]:
+def settle(unclaimed: Engine, new_load: Callable[..., Load], org: FakeOrg) -> Callable[..., Entry]:
     """Runs row A through one policy; answers its entry."""
-    with sql_engine.begin() as connection:
-        connection.execute(delete(tables.record_claim))
 
     def settle(policy: str) -> Entry:
         load = new_load()
-        workshop(sql_engine, load, org, policy=policy).upsert().run([row(1, "A")])
-        [entry] = SqlAudit(sql_engine).entries(load.load_id)
+        workshop(unclaimed, load, org, policy=policy).upsert().run([row(1, "A")])
+        [entry] = SqlAudit(unclaimed).entries(load.load_id)
         return entry
 
     return settle

@@ -10,15 +10,13 @@ import pytest
 from sqlalchemy import Engine
 
 from airflow_sf_dedup.audit.base import Load
-from airflow_sf_dedup.audit.sql import SqlAudit
 from airflow_sf_dedup.core.changes import Change, ChangeKind, NotKept
 from airflow_sf_dedup.core.entries import Action, AuditValues, Entry
 from airflow_sf_dedup.core.field_rules import FieldRule, FieldRules
 from airflow_sf_dedup.core.write_modes import WriteMode
-from airflow_sf_dedup.journeys.entry_maker import EntryMaker
 from airflow_sf_dedup.journeys.sending.known import WriteRules
 from airflow_sf_dedup.testing.fake_org import KEY, LEAD, FakeOrg, lead_id, row, stored, taken
-from airflow_sf_dedup.testing.workshops import workshop
+from tests.journeys.loaded import Loaded
 
 ONE = lead_id(101)
 STAMPED = "2026-03-01T06:00:00.000+0000"
@@ -26,25 +24,15 @@ AT = datetime(2026, 3, 1, 6, tzinfo=UTC)
 KEPT = WriteRules(FieldRules(KEY), keep_before=True)
 
 
-class Task:
-    """Runs the task of one load, as often as it is tried."""
-
-    def __init__(self, engine: Engine, load: Load, org: FakeOrg) -> None:
-        self.engine, self.load, self.org = engine, load, org
-        self.audit = SqlAudit(engine)
+class Task(Loaded):
+    """Reads what the load kept of what it overwrote."""
 
     def __call__(self, *rows: Any, rules: WriteRules = KEPT, try_number: int = 1, **settings: Any) -> list[Change]:
-        made = workshop(self.engine, self.load, self.org, try_number=try_number, write_rules=rules)
-        if settings:
-            made.entries = EntryMaker(made.task.mark(0), key_field=KEY, sobject="Lead", **settings)
-        made.upsert().run(rows)
+        self.tried(*rows, entries=settings, try_number=try_number, write_rules=rules)
         return self.changes()
 
-    def changes(self) -> list[Change]:
-        return [made.change for made in self.audit.changes(self.load.load_id)]
-
     def entry(self) -> Entry:
-        [entry] = self.audit.entries(self.load.load_id)
+        [entry] = self.entries().values()
         return entry
 
 

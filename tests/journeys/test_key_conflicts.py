@@ -10,14 +10,14 @@ from airflow_sf_dedup.core.field_rules import FieldRules
 from airflow_sf_dedup.core.outcomes import DuplicatesFound, Failed, KeyHeldByMany, Outcome, Saved, Unanswered
 from airflow_sf_dedup.errors import OutcomeUnknownError, PermissionRefusedError
 from airflow_sf_dedup.journeys.key_conflicts import Conflict, KeyConflicts, needs_re_read
-from airflow_sf_dedup.journeys.sending.known import HoldersMet, WriteRules
+from airflow_sf_dedup.journeys.sending.known import HoldersMet, Question, WriteRules
 from airflow_sf_dedup.journeys.sending.senders import Senders
 from airflow_sf_dedup.journeys.sending.under_way import Answered
 from airflow_sf_dedup.testing.fake_org import BLOCKED, KEY, KEY_RULE, FakeOrg, lead_id, row
 from tests.journeys.rows_under_way import with_outcome
 
 #: A load that may write everything to the holder of a key.
-EVERYTHING = HoldersMet(FakeOrg(), "Lead", WriteRules(FieldRules(KEY)))
+EVERYTHING = HoldersMet(Question(FakeOrg(), "Lead", WriteRules(FieldRules(KEY))))
 RACE = Failed("DUPLICATE_VALUE", f"duplicate value found: {KEY} duplicates value on record with id: {lead_id(9)}")
 MASKED = Failed("DUPLICATE_VALUE", "duplicate value found: <unknown> duplicates value on record with id: <unknown>")
 

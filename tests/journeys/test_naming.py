@@ -7,14 +7,13 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, delete
+from sqlalchemy import Engine
 
 from airflow_sf_dedup.audit.base import Load
 from airflow_sf_dedup.audit.sql import SqlAudit
 from airflow_sf_dedup.core.entries import Action, Entry
 from airflow_sf_dedup.core.outcomes import DuplicatesFound, Failed, Saved, Unanswered
 from airflow_sf_dedup.core.records import Record
-from airflow_sf_dedup.database import tables
 from airflow_sf_dedup.errors import CallError, OutcomeUnknownError, PermissionRefusedError, TransientCallError
 from airflow_sf_dedup.journeys.lookups import Lookups
 from airflow_sf_dedup.journeys.sending.under_way import UnderWay
@@ -37,15 +36,13 @@ def org() -> FakeOrg:
 
 
 @pytest.fixture
-def settle(sql_engine: Engine, new_load: Callable[..., Load], org: FakeOrg) -> Callable[..., dict[int, Entry]]:
-    with sql_engine.begin() as connection:
-        connection.execute(delete(tables.record_claim))
+def settle(unclaimed: Engine, new_load: Callable[..., Load], org: FakeOrg) -> Callable[..., dict[int, Entry]]:
     load = new_load()
 
     def settled(
         *rows: Record, lookup: Any = None, instead: Any = None, fails: bool = False, policy: str = BOTH
     ) -> dict[int, Entry]:
-        made = workshop(sql_engine, load, org, policy=policy, lookup=lookup)
+        made = workshop(unclaimed, load, org, policy=policy, lookup=lookup)
         if instead is not None:
             made.open_org = lambda gates: Org(org, lookup, org, org, org.by_stamp, org, instead)
         blocked = [Blocked(UnderWay(each, 1), BLOCKED) for each in rows]
@@ -54,7 +51,7 @@ def settle(sql_engine: Engine, new_load: Callable[..., Load], org: FakeOrg) -> C
                 made.settlement.settle(blocked)
         else:
             made.settlement.settle(blocked)
-        entries = {entry.row_number: entry for entry in SqlAudit(sql_engine).entries(load.load_id)}
+        entries = {entry.row_number: entry for entry in SqlAudit(unclaimed).entries(load.load_id)}
         assert entries.keys() == {each.row_number for each in rows}
         return entries
 

@@ -83,10 +83,8 @@ class Settle:
 
 
 @pytest.fixture
-def settle(sql_engine: Engine, new_load: Callable[..., Load], org: FakeOrg) -> Settle:
-    with sql_engine.begin() as connection:
-        connection.execute(delete(tables.record_claim))
-    return Settle(sql_engine, new_load, org)
+def settle(unclaimed: Engine, new_load: Callable[..., Load], org: FakeOrg) -> Settle:
+    return Settle(unclaimed, new_load, org)
 
 
 # -- read and compared -----------------------------------------------------------------------------

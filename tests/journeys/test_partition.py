@@ -646,7 +646,7 @@ def test_a_new_name_that_is_no_field_is_told_with_the_column_that_has_it(tmp_pat
 
 def test_a_column_to_rename_that_no_row_has_leaves_nothing_staged(tmp_path: Path) -> None:
     source = RenamedColumns(source_of([{"Key__c": "A"}]), {"E-Mail": "LastName"})
-    with pytest.raises(SourceError, match="rename: none of the 1 rows"):
+    with pytest.raises(SourceError, match="rename: none of the 1 row "):
         Partitioned(tmp_path, source)
     assert not (tmp_path / "staging" / "load-1").exists()
 

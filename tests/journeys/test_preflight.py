@@ -305,6 +305,6 @@ def test_a_header_in_one_column_points_at_the_delimiter(delimiter: str) -> None:
 
 
 def test_a_single_column_without_a_delimiter_gets_no_hint() -> None:
-    with pytest.raises(PreflightError, match="none of the 1 columns") as refused:
+    with pytest.raises(PreflightError, match="none of the 1 column is a field") as refused:
         check("Lovelace")
     assert "delimiter" not in str(refused.value)

@@ -71,6 +71,6 @@ def test_a_rerun_says_what_was_settled_before() -> None:
     clock.now += EVERY
     progress.note(entries(500, Action.CREATED))
     assert said == [
-        "4,000 of 5,000 rows were settled before; they are not sent again",
+        "4,000 of 5,000 rows were settled before, and not sent again",
         "4,500 of 5,000 rows, 100 a second; 0 blocked, 0 failed, 0 API calls",
     ]

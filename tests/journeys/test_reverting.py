@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,15 +18,11 @@ from airflow_sf_dedup.core.record_state import Deletion
 from airflow_sf_dedup.core.reverts import Left, RevertState
 from airflow_sf_dedup.core.sobjects import Field
 from airflow_sf_dedup.database import tables
-from airflow_sf_dedup.database.engine import engine_for
-from airflow_sf_dedup.database.upgrade import upgrade
 from airflow_sf_dedup.errors import CallError, OutcomeUnknownError
 from airflow_sf_dedup.journeys.reverting.claiming import RevertClaims
-from airflow_sf_dedup.journeys.reverting.ledger import Ledger, Reverted
+from airflow_sf_dedup.journeys.reverting.ledger import Reverted
 from airflow_sf_dedup.journeys.reverting.revert import Revert
 from airflow_sf_dedup.journeys.sending.senders import Senders
-from airflow_sf_dedup.locks.base import Claimant, KeyScope, RecordClaim
-from airflow_sf_dedup.locks.key_claims import SqlKeyClaims
 from airflow_sf_dedup.locks.record_claims import SqlRecordClaims
 from airflow_sf_dedup.testing.fake_org import (
     BLOCKED,
@@ -45,6 +40,7 @@ from airflow_sf_dedup.testing.fake_org import (
     stored,
 )
 from airflow_sf_dedup.testing.workshops import workshop
+from tests.journeys.reverts import claim_elsewhere, ledger_of, meanwhile
 
 ONE, TWO, ANN = lead_id(101), lead_id(102), contact_id(1)
 SILENT = OutcomeUnknownError("no answer", code="CONNECTION_BROKEN")
@@ -81,35 +77,15 @@ class Loaded:
         return self.made(name, **settings).run()
 
     def made(self, name: str = "revert-1", **settings: Any) -> Revert:
-        claims = RevertClaims(
-            self.load,
-            Claimant(f"{self.load.load_id}/{name}", f"{self.load.load_id}/{name}", "the task"),
-            SqlRecordClaims(self.engine),
-            SqlKeyClaims(self.engine),
-        )
         senders = Senders(sleep=lambda seconds: None)
         more = {"describe": self.org.describe, "open_sobject": lambda sobject: (self.org, self.org), **settings}
-        return Revert(Ledger(self.load, self.audit, claims), senders=senders, **more)
+        return Revert(ledger_of(self.engine, self.load, name), senders=senders, **more)
 
     def value(self, field: str, record_id: str = ONE) -> Any:
         return self.org.records[record_id].values.get(field)
 
     def states(self) -> dict[tuple[RevertState, Left | None], int]:
         return {key: n for each in self.audit.reverts(self.load.load_id) for key, n in each.changes.items()}
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
-    if request.param == "sqlite":
-        made = engine_for(f"sqlite:///{tmp_path / 'audit.db'}")
-    else:
-        made = engine_for(request.getfixturevalue("postgres_url"))
-    upgrade(made)
-    with made.begin() as connection:
-        connection.execute(delete(tables.record_claim))
-        connection.execute(delete(tables.key_claim))
-    yield made
-    made.dispose()
 
 
 @pytest.fixture
@@ -123,7 +99,7 @@ def org() -> Org:
 
 
 @pytest.fixture
-def loaded(engine: Engine, org: Org, request: pytest.FixtureRequest) -> Loaded:
+def loaded(empty_engine: Engine, org: Org) -> Loaded:
     """Two matched records whose names and phones were overwritten."""
     load = Load(
         load_id=f"load-{id(org)}-{datetime.now(UTC).timestamp()}",
@@ -135,7 +111,7 @@ def loaded(engine: Engine, org: Org, request: pytest.FixtureRequest) -> Loaded:
         task_id="partition",
         started_at=datetime.now(UTC),
     )
-    made = Loaded(engine, load, org)
+    made = Loaded(empty_engine, load, org)
     made.audit.open_load(load)
     made.run(row(1, "A", LastName="New", Phone="2"), row(2, "B", LastName="New", Phone="2"))
     org.calls.clear()
@@ -260,27 +236,15 @@ def test_a_call_without_any_answer_is_told_by_the_next_try(loaded: Loaded, org: 
 
 
 def test_two_reverts_at_once_share_no_record(loaded: Loaded, org: Org) -> None:
-    inner: list[Reverted] = []
-    update = org.update
-
-    def meanwhile(*args: Any, **more: Any) -> Any:
-        inner.append(loaded.revert("revert-2"))
-        return update(*args, **more)
-
-    org.update = meanwhile  # type: ignore[method-assign]
-    assert loaded.revert().reverted == 6
-    assert [each.left for each in inner] == [{Left.IN_FLIGHT: 6}]
-    org.update = update  # type: ignore[method-assign]
+    with meanwhile(org, "update", lambda: loaded.revert("revert-2")) as others:
+        assert loaded.revert().reverted == 6
+    assert [each.left for each in others] == [{Left.IN_FLIGHT: 6}]
     assert loaded.revert("revert-2").before == 6
 
 
 @pytest.mark.parametrize("what", ["record", "key"])
 def test_what_a_load_has_in_flight_is_left(loaded: Loaded, what: str) -> None:
-    if what == "record":
-        SqlRecordClaims(loaded.engine).claim("another", ORG_ID, [RecordClaim(ONE, "a")])
-    else:
-        scope = KeyScope(ORG_ID, "Lead", KEY)
-        SqlKeyClaims(loaded.engine).claim(scope, Claimant("t", "another", "task"), ["a"])
+    claim_elsewhere(loaded.engine, what, ONE)
     done = loaded.revert()
     assert (done.reverted, done.left) == (3, {Left.IN_FLIGHT: 3})
     assert loaded.value("LastName") == "New"

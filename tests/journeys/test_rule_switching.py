@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -10,8 +10,6 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine
 
-from airflow_sf_dedup.database.engine import engine_for
-from airflow_sf_dedup.database.upgrade import upgrade
 from airflow_sf_dedup.errors import PreflightError, RequestRefusedError, TransientCallError
 from airflow_sf_dedup.journeys.rule_switching.effect import PROBES, Effect
 from airflow_sf_dedup.journeys.rule_switching.restoring import Restored, is_due, restore, warnings_of
@@ -120,12 +118,9 @@ class World:
 
 
 @pytest.fixture
-def world(empty_url: Any) -> Iterator[World]:
-    engine = engine_for(empty_url)
-    upgrade(engine)
+def world(empty_engine: Engine) -> World:
     there = {MAIL: a_rule(MAIL), PHONE: a_rule(PHONE), CITY: a_rule(CITY, active=False)}
-    yield World(engine, CrashingRules(rules=there))
-    engine.dispose()
+    return World(empty_engine, CrashingRules(rules=there))
 
 
 def test_a_rule_is_off_for_a_load_and_on_again_after_it(world: World) -> None:

@@ -73,14 +73,8 @@ def org() -> FakeOrg:
 
 
 @pytest.fixture
-def settle(sql_engine: Engine, new_load: Callable[..., Load], org: FakeOrg) -> Settle:
-    from sqlalchemy import delete
-
-    from airflow_sf_dedup.database import tables
-
-    with sql_engine.begin() as connection:
-        connection.execute(delete(tables.record_claim))
-    return Settle(sql_engine, new_load(), org)
+def settle(unclaimed: Engine, new_load: Callable[..., Load], org: FakeOrg) -> Settle:
+    return Settle(unclaimed, new_load(), org)
 
 
 def test_the_only_certain_match_is_updated_and_carries_the_key_from_then_on(settle: Settle, org: FakeOrg) -> None:

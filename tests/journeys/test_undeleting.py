@@ -7,20 +7,17 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, delete
+from sqlalchemy import Engine
 
 from airflow_sf_dedup.audit.base import Load
-from airflow_sf_dedup.audit.sql import SqlAudit
 from airflow_sf_dedup.core.decisions import DuplicateCase, UndeleteMatch
 from airflow_sf_dedup.core.entries import Action, Entry
 from airflow_sf_dedup.core.outcomes import DuplicatesFound, Failed, Outcome, Unanswered
 from airflow_sf_dedup.core.record_ids import to_18
 from airflow_sf_dedup.core.record_state import Deletion, RecordState
 from airflow_sf_dedup.core.records import Record
-from airflow_sf_dedup.database import tables
 from airflow_sf_dedup.errors import CallError, OutcomeUnknownError
 from airflow_sf_dedup.locks.base import RecordClaim
-from airflow_sf_dedup.locks.record_claims import SqlRecordClaims
 from airflow_sf_dedup.policies import Chain
 from airflow_sf_dedup.testing.fake_org import (
     BLOCKED,
@@ -33,7 +30,7 @@ from airflow_sf_dedup.testing.fake_org import (
     row,
     stored,
 )
-from airflow_sf_dedup.testing.workshops import workshop
+from tests.journeys.loaded import Loaded
 
 ONE, TWO = lead_id(1), lead_id(2)
 BOTH = "undelete | ask_reviewer"
@@ -49,20 +46,12 @@ def gone(record_id: str = ONE, **values: Any) -> Any:
     return stored(record_id, deletion=Deletion(datetime.now(UTC) - timedelta(days=1), SOMEBODY), **values)
 
 
-class Task:
-    """Runs the task of one load, as often as it is tried."""
-
-    def __init__(self, engine: Engine, load: Load, org: FakeOrg) -> None:
-        self.engine, self.load, self.org = engine, load, org
-        self.audit, self.claims = SqlAudit(engine), SqlRecordClaims(engine)
+class Task(Loaded):
+    """Tells what became of its rows, and who has records."""
 
     def __call__(self, policy: str | Chain, *rows: Record, try_number: int = 1) -> dict[int, Entry]:
-        made = workshop(self.engine, self.load, self.org, policy=policy, try_number=try_number)
-        made.upsert().run(rows)
+        self.tried(*rows, policy=policy, try_number=try_number)
         return self.entries()
-
-    def entries(self) -> dict[int, Entry]:
-        return {entry.row_number: entry for entry in self.audit.entries(self.load.load_id)}
 
     def holder_of(self, record_id: str) -> str:
         return self.claims.claim("another-load", ORG_ID, [RecordClaim(record_id, "probe")])[record_id]
@@ -77,10 +66,8 @@ def org() -> FakeOrg:
 
 
 @pytest.fixture
-def task(sql_engine: Engine, new_load: Callable[..., Load], org: FakeOrg) -> Task:
-    with sql_engine.begin() as connection:
-        connection.execute(delete(tables.record_claim))
-    return Task(sql_engine, new_load(), org)
+def task(unclaimed: Engine, new_load: Callable[..., Load], org: FakeOrg) -> Task:
+    return Task(unclaimed, new_load(), org)
 
 
 def test_a_deleted_match_is_live_again_updated_and_carries_the_key(task: Task, org: FakeOrg) -> None:

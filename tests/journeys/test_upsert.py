@@ -471,7 +471,7 @@ def test_a_row_whose_key_is_in_flight_elsewhere_to_the_end_is_not_sent_and_its_h
     claims.claim(task.scope, Claimant("other", "another-load", "other_dag.upsert[2], run x, try 1"), ["key-2"])
     slept: list[float] = []
     rows = [row(1), row(2), row(4), row(3, "key-2", wave=1)]
-    with pytest.raises(KeysInFlightError, match=r"1 rows .* other_dag.upsert\[2\], run x, try 1"):
+    with pytest.raises(KeysInFlightError, match=r"1 row was put off: .* other_dag.upsert\[2\], run x, try 1"):
         task.upsert(claims=claims, sleep=slept.append).run(rows)
     entries = task.entries()
     assert [entry.action for entry in entries.values()] == ["created", "not_sent", "not_sent", "created"]

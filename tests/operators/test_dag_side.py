@@ -61,7 +61,7 @@ def test_rows_in_a_dag_file_never_reach_the_metadata_database() -> None:
     document = serialised(dag_with("ask_reviewer"))
 
     assert SECRET not in document
-    assert "<1 rows>" in document
+    assert "<1 row>" in document
 
 
 def test_a_policy_object_makes_no_new_dag_version_at_every_parse() -> None:

@@ -82,7 +82,7 @@ def test_what_is_asked_for_makes_the_load(
 
 def test_a_mended_sobject_is_sent(salesforce_shared_org: EmulatedOrg) -> None:
     load(PEOPLE, sobject="Contact")
-    with pytest.raises(LoadFailedError, match="1 of 1 rows failed"):
+    with pytest.raises(LoadFailedError, match="1 of 1 row failed"):
         load(PEOPLE)
 
     assert len(records(salesforce_shared_org.url, "Contact")) == 1

@@ -87,7 +87,7 @@ def test_rows_whose_keys_are_in_flight_elsewhere_are_waited_for_without_a_worker
 
     assert states(run) == {"upsert": "success"}
     assert [ti.try_number for ti in run.get_task_instances()] == [1], "a reschedule is no retry"
-    assert "1 rows were put off: their keys are in flight in other_dag.upsert[2]" in capsys.readouterr().out
+    assert "1 row was put off: their keys are in flight in other_dag.upsert[2]" in capsys.readouterr().out
     assert audit_rows("SELECT action, count(*) FROM sf_dedup_entry GROUP BY 1") == [("created", 5)]
 
 

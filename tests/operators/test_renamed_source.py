@@ -48,7 +48,7 @@ def test_rows_of_a_dag_file_are_renamed_and_never_shown(salesforce_org: Emulated
 
     document = serialised(dag)
     assert "nowak" not in document.lower()
-    assert "RenamedColumns(source=<1 rows>" in document
+    assert "RenamedColumns(source=<1 row>" in document
     assert document == serialised(dag)
 
     assert run_dag(dag).state == "success"

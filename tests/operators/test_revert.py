@@ -78,7 +78,7 @@ def test_what_somebody_changed_since_is_left_and_stands_in_the_log_and_the_audit
     assert (left["row_number"], left["record_id"], left["field"]) == (1, known, "Phone")
     assert record(salesforce_org, known)["Phone"] == "sales"
     log = capsys.readouterr().out
-    assert "3 fields of 1 records put back, 1 left as they are" in log
+    assert "3 fields of 1 record put back, 1 left as they are" in log
     assert "left: changed_since 1" in log
     assert "sales" not in log
     states = audit_rows("SELECT field, state, reason FROM sf_dedup_reverted ORDER BY field")

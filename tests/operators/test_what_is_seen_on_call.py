@@ -117,7 +117,7 @@ def test_a_retry_with_records_reads_no_row_twice_and_says_what_was_settled(
         SalesforceUpsertOperator(task_id="upsert", records=rows, retries=1, retry_delay=timedelta(0), **LEAD)
     run_dag(dag)
     assert [line for line in said("INFO") if " rows read: " in line] == ["10 rows read: 10 staged in 1 partition"] * 2
-    assert "9 of 10 rows were settled before; they are not sent again" in said("INFO")
+    assert "9 of 10 rows were settled before, and not sent again" in said("INFO")
 
 
 def test_a_task_whose_rows_were_all_settled_before_says_so(salesforce_org: EmulatedOrg, said: Said) -> None:

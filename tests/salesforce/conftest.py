@@ -1,4 +1,4 @@
-"""A server that answers as it is told, over real sockets."""
+"""A server that answers as it is told, and the emulated org, over real sockets."""
 
 from __future__ import annotations
 
@@ -16,6 +16,10 @@ from typing import Any
 
 import pytest
 import trustme
+
+from airflow_sf_dedup.emulator import EmulatedOrg
+from airflow_sf_dedup.salesforce.calling.session import SalesforceSession
+from airflow_sf_dedup.salesforce.connecting.fields import from_parts
 
 
 @dataclass
@@ -178,3 +182,19 @@ def tls_org(authority: trustme.CA) -> Iterator[CannedOrg]:
 @pytest.fixture
 def tls_url(tls_org: CannedOrg) -> str:
     return tls_org.url
+
+
+@pytest.fixture
+def org(salesforce_session_org: EmulatedOrg) -> EmulatedOrg:
+    """The emulated org, as if it had just been started."""
+    salesforce_session_org.reset()
+    return salesforce_session_org
+
+
+@pytest.fixture
+def session(org: EmulatedOrg) -> Iterator[SalesforceSession]:
+    """Logged in to the emulated org; modules that talk to another one have a session of their own."""
+    extra = {"access_token": org.access_token, "instance_url": org.url}
+    session = SalesforceSession(from_parts("c", "salesforce_dedup", None, None, None, extra), sleep=lambda s: None)
+    yield session
+    session.close()

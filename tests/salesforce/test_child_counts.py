@@ -2,30 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
 from airflow_sf_dedup.emulator import EmulatedOrg, Fault
 from airflow_sf_dedup.errors import CallError
 from airflow_sf_dedup.salesforce.calling.session import SalesforceSession
 from airflow_sf_dedup.salesforce.child_counts import OrgChildCounts
-from airflow_sf_dedup.salesforce.connecting.fields import from_parts
 from airflow_sf_dedup.salesforce.soap_access import SoapAccess
-
-
-@pytest.fixture
-def org() -> Iterator[EmulatedOrg]:
-    with EmulatedOrg.start(None) as org:
-        yield org
-
-
-@pytest.fixture
-def session(org: EmulatedOrg) -> Iterator[SalesforceSession]:
-    extra = {"access_token": org.access_token, "instance_url": org.url}
-    session = SalesforceSession(from_parts("c", "salesforce_dedup", None, None, None, extra), sleep=lambda s: None)
-    yield session
-    session.close()
 
 
 @pytest.fixture

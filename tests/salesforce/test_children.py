@@ -2,28 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
 from airflow_sf_dedup.emulator import EmulatedOrg, Fault
 from airflow_sf_dedup.salesforce.calling.session import SalesforceSession
 from airflow_sf_dedup.salesforce.children import OrgChildren
-from airflow_sf_dedup.salesforce.connecting.fields import from_parts
-
-
-@pytest.fixture
-def org() -> Iterator[EmulatedOrg]:
-    with EmulatedOrg.start(None) as org:
-        yield org
-
-
-@pytest.fixture
-def session(org: EmulatedOrg) -> Iterator[SalesforceSession]:
-    extra = {"access_token": org.access_token, "instance_url": org.url}
-    session = SalesforceSession(from_parts("c", "salesforce_dedup", None, None, None, extra), sleep=lambda s: None)
-    yield session
-    session.close()
 
 
 @pytest.mark.parametrize(("name", "values"), [("Contact", {"LastName": "Ann"}), ("Opportunity", {"Name": "Big"})])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,23 +13,8 @@ from airflow_sf_dedup.core.rule_reports import MOST_NAMED
 from airflow_sf_dedup.emulator import EmulatedOrg, Fault
 from airflow_sf_dedup.errors import TransientCallError
 from airflow_sf_dedup.salesforce.calling.session import SalesforceSession
-from airflow_sf_dedup.salesforce.connecting.fields import from_parts
 from airflow_sf_dedup.salesforce.duplicate_sets import OrgReports
 from airflow_sf_dedup.salesforce.soap_access import SoapAccess
-
-
-@pytest.fixture
-def org() -> Iterator[EmulatedOrg]:
-    with EmulatedOrg.start(None) as org:
-        yield org
-
-
-@pytest.fixture
-def session(org: EmulatedOrg) -> Iterator[SalesforceSession]:
-    extra = {"access_token": org.access_token, "instance_url": org.url}
-    session = SalesforceSession(from_parts("c", "salesforce_dedup", None, None, None, extra), sleep=lambda s: None)
-    yield session
-    session.close()
 
 
 def leads(org: EmulatedOrg, number: int) -> list[str]:

@@ -121,7 +121,7 @@ def test_another_delimiter_is_used_when_asked(tmp_path: Path) -> None:
 def test_a_ragged_row_is_one_row_with_a_problem(tmp_path: Path) -> None:
     rows = rows_of(tmp_path, "a,b\n1,2\nsecret\n3,4,secret\n5,6\n")
     assert [row.row_number for row in rows] == [1, 2, 3, 4]
-    assert rows[1].problem == "ends in line 3 with 1 cells where the header has 2"
+    assert rows[1].problem == "ends in line 3 with 1 cell where the header has 2"
     assert rows[2].problem == "ends in line 4 with 3 cells where the header has 2"
     assert rows[3].values == {"a": "5", "b": "6"}
 
@@ -299,7 +299,7 @@ def test_that_line_may_name_a_tab(tmp_path: Path, line: str) -> None:
 
 def test_that_line_counts_as_a_line_and_is_no_row(tmp_path: Path) -> None:
     bad, good = rows_of(tmp_path, "sep=;\na;b\nsecret\n1;2\n")
-    assert (bad.row_number, bad.problem) == (1, "ends in line 3 with 1 cells where the header has 2")
+    assert (bad.row_number, bad.problem) == (1, "ends in line 3 with 1 cell where the header has 2")
     assert good.values == {"a": "1", "b": "2"}
     assert source_of(written(tmp_path, "sep=|\na|b\n")).columns() == ("a", "b")
     assert "line 2 has no name for column 2" in str(error_of(tmp_path, "sep=;\na;;c\n"))

@@ -284,4 +284,4 @@ def test_the_source_below_is_found_however_often_it_was_renamed() -> None:
 
 def test_it_shows_the_names_and_no_row() -> None:
     shown = repr(RenamedColumns(source_of([{"E-Mail": "secret"}]), {"E-Mail": "Email"}))
-    assert shown == "RenamedColumns(source=<1 rows>, rename={'E-Mail': 'Email'})"
+    assert shown == "RenamedColumns(source=<1 row>, rename={'E-Mail': 'Email'})"

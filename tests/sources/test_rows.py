@@ -32,4 +32,4 @@ def test_absent_and_null_are_kept_apart() -> None:
 
 
 def test_rows_show_as_their_number() -> None:
-    assert repr(RowsSource([{"a": 1}] * 5000)) == "<5000 rows>"
+    assert repr(RowsSource([{"a": 1}] * 5000)) == "<5,000 rows>"

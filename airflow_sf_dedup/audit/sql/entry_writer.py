@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from sqlalchemy import Connection, delete, select
 from sqlalchemy.exc import IntegrityError
@@ -47,11 +48,13 @@ class SqlEntryWriter(SqlPart):
                 kept, gone = _make_room(connection, load_id, decided)
                 written = [decided[row] for row in decided if row not in kept]
                 _insert(connection, load_id, written)
-                add_volumes(connection, load_id, [*gone, *map(_counted, written)])
+                add_volumes(connection, load_id, [*gone, *_volumes(written)])
 
 
-def _counted(entry: Entry) -> tuple[int, Volume]:
-    return entry.partition, volume_of(entry.action, entry.error_code)
+def _volumes(entries: Iterable[Entry]) -> Iterator[tuple[int, Volume]]:
+    """What entries count as, by partition; those that count alike are counted together."""
+    alike = Counter((entry.partition, entry.action, entry.error_code) for entry in entries)
+    return ((partition, volume_of(action, code, rows)) for (partition, action, code), rows in alike.items())
 
 
 def _make_room(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 from sqlalchemy import Connection, select
 
@@ -19,6 +20,7 @@ from airflow_sf_dedup.database.bulk import insert_into
 from airflow_sf_dedup.database.engine import reading, writing
 
 _KEY = ["load_id", "partition"]
+_COUNTS = ("created", "changed", "blocked")
 
 
 class SqlVolumeCounter(SqlPart):
@@ -50,13 +52,13 @@ def add_volumes(connection: Connection, load_id: str, counted: Iterable[tuple[in
     for partition, volume in counted:
         if volume != Volume():
             sums[partition] += volume
-    for partition, volume in sorted(sums.items()):
-        _add(connection, load_id, partition, volume)
+    if sums:
+        insert = insert_into(connection.dialect, tables.volume)
+        more = {name: tables.volume.c[name] + insert.excluded[name] for name in _COUNTS}
+        adding = insert.on_conflict_do_update(index_elements=_KEY, set_=more)
+        connection.execute(adding, [_row(load_id, *each) for each in sorted(sums.items())])
 
 
-def _add(connection: Connection, load_id: str, partition: int, volume: Volume) -> None:
-    columns = tables.volume.c
-    counts = {"created": volume.created, "changed": volume.changed, "blocked": volume.blocked}
-    insert = insert_into(connection.dialect, tables.volume).values(load_id=load_id, partition=partition, **counts)
-    more = {name: columns[name] + count for name, count in counts.items()}
-    connection.execute(insert.on_conflict_do_update(index_elements=_KEY, set_=more))
+def _row(load_id: str, partition: int, volume: Volume) -> dict[str, Any]:
+    counts = {name: getattr(volume, name) for name in _COUNTS}
+    return {"load_id": load_id, "partition": partition, **counts}

@@ -11,7 +11,7 @@ from airflow_sf_dedup.core.keys import KeyRule
 from airflow_sf_dedup.core.partitioning import partition_of
 from airflow_sf_dedup.core.records import Record
 from airflow_sf_dedup.core.sobjects import Field, SObject
-from airflow_sf_dedup.core.wording import nearest, shown
+from airflow_sf_dedup.core.wording import counted, nearest, shown
 from airflow_sf_dedup.errors import PreflightError
 from airflow_sf_dedup.journeys.preflight import Fit
 from airflow_sf_dedup.sources.columns import value_of
@@ -40,7 +40,7 @@ class Grouping:
         :raises PreflightError: there are rows, and none has the column.
         """
         if fit.columns and not self.is_carried(fit):
-            raise _refused(f"none of the {rows_read} rows has a column {shown(self.column)!r}")
+            raise _refused(f"none of the {counted(rows_read, 'rows')} has a column {shown(self.column)!r}")
 
 
 def grouping_of(group_by: str | None, describe: SObject, fit: Fit) -> Grouping | None:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from airflow_sf_dedup.core.twins import MOST_TWINS
+from airflow_sf_dedup.core.wording import counted
 
 
 @dataclass(slots=True)
@@ -29,26 +30,26 @@ class KinFound:
         """For the log, a line for each."""
         if self.twins:
             yield (
-                f"{self.twins:,} rows may be twins, in {self.twin_groups:,} groups: the rows of a group go one after "
-                "the other, so that the org's duplicate rules compare them"
+                f"{counted(self.twins, 'rows')} may be twins, in {counted(self.twin_groups, 'groups')}: the rows of a "
+                "group go one after the other, so that the org's duplicate rules compare them"
             )
         if self.common_values:
             yield (
-                f"{self.common_values:,} values of twin_fields would make groups of more than {MOST_TWINS} keys "
-                f"({self.common_rows:,} rows): such rows are taken for no twins by them"
+                f"{counted(self.common_values, 'values')} of twin_fields would make groups of more than {MOST_TWINS} "
+                f"keys ({counted(self.common_rows, 'rows')}): such rows are taken for no twins by them"
             )
         if self.children:
-            yield f"{self.children:,} rows name another row of the load as their parent, and go after it"
+            yield f"{counted(self.children, 'rows')} with a parent among the rows of the load: each goes after it"
         if self.in_a_ring:
             yield (
-                f"{self.in_a_ring:,} rows are their own ancestors: one of each such ring goes before its parent, and "
-                "Salesforce refuses it where that is not in the org yet"
+                f"{counted(self.in_a_ring, 'rows')} in a ring of parents: one row of each ring goes before its parent, "
+                "and Salesforce refuses it where that is not in the org yet"
             )
         if self.largest > 1:
-            yield f"the largest family has {self.largest:,} rows, which one task sends"
+            yield f"the largest family has {counted(self.largest, 'rows')}, which one task sends"
 
     def counts(self) -> dict[str, int]:
         """For the load's journal: what there is of it."""
-        counted = {"twins": self.twins, "twin_groups": self.twin_groups, "children": self.children}
-        counted |= {"common_values": self.common_values, "in_a_ring": self.in_a_ring}
-        return {name: number for name, number in counted.items() if number}
+        found = {"twins": self.twins, "twin_groups": self.twin_groups, "children": self.children}
+        found |= {"common_values": self.common_values, "in_a_ring": self.in_a_ring}
+        return {name: number for name, number in found.items() if number}

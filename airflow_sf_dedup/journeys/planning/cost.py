@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from airflow_sf_dedup.core.wording import counted
 from airflow_sf_dedup.errors import SettingError
 from airflow_sf_dedup.journeys.prediction import KEYS_IN_A_URL, ROWS_A_READ
 from airflow_sf_dedup.journeys.upsert import SETTLE_TOGETHER
@@ -70,8 +71,8 @@ def check_budget(
             step //= 2
     part = f", or plan a part of the rows: sample={fitting}" if fitting else ""
     raise SettingError(
-        f"api_budget={budget:,} does not do for a plan of {rows:,} rows, which costs up to {calls:,} API calls; "
-        f"let it make more{part}",
+        f"api_budget={budget:,} does not do for a plan of {counted(rows, 'rows')}, which costs up to "
+        f"{counted(calls, 'API calls')}; let it make more{part}",
         setting="api_budget",
     )
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from airflow_sf_dedup.audit.base import AuditReader, Load, LoadKind
 from airflow_sf_dedup.core.entries import MAY_MEET_TWIN, NOT_IN_SAMPLE, Action
+from airflow_sf_dedup.core.wording import counted
 from airflow_sf_dedup.journeys.summary import fitting, summarise
 
 
@@ -28,7 +29,7 @@ def in_words(document: Mapping[str, Any]) -> str:
     told = {name: actions.get(name, 0) for name in map(str, (Action.CREATED, Action.UPDATED, Action.MATCHED_UPDATED))}
     counts = ", ".join(f"{name} {rows:,}" for name, rows in told.items())
     may_meet = document["may_meet_twin"]
-    twins = f"; {may_meet:,} rows may meet a twin of the load, which no look-up can tell" if may_meet else ""
+    twins = f"; {counted(may_meet, 'rows')} may meet a twin of the load, which no look-up can tell" if may_meet else ""
     return (
         f"plan {document['plan_id']} (digest {document['digest']}): a load would have {counts}, and cost about "
         f"{document['predicted_calls']:,} API calls; the plan cost {document['api_calls']:,}{twins}"

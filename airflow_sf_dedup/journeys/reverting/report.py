@@ -14,6 +14,7 @@ from rich.table import Table
 from airflow_sf_dedup.audit.report import WIDTH
 from airflow_sf_dedup.core.printable import printable
 from airflow_sf_dedup.core.reverts import PASSES
+from airflow_sf_dedup.core.wording import counted, were
 from airflow_sf_dedup.errors import LoadFailedError
 from airflow_sf_dedup.journeys.reverting.ledger import Reverted
 
@@ -34,8 +35,8 @@ def document_of(done: Reverted, load_ids: Sequence[str], api_calls: int) -> dict
 
 def lines_of(done: Reverted) -> list[str]:
     """For a log: what was taken back, and a table of what was left."""
-    head = f"{done.reverted:,} fields of {len(done.records):,} records put back"
-    head += f", {len(done.deleted):,} records put into the recycle bin" if done.deleted else ""
+    head = f"{counted(done.reverted, 'fields')} of {counted(len(done.records), 'records')} put back"
+    head += f", {counted(len(done.deleted), 'records')} put into the recycle bin" if done.deleted else ""
     before = f", {done.before:,} put back earlier" if done.before else ""
     left = done.left.total()
     lines = [f"{head}{before}, {left:,} left as they are"]
@@ -55,7 +56,8 @@ def check_done(done: Reverted) -> None:
     passing = {why: count for why, count in done.left.items() if why in PASSES}
     if passing:
         told = ", ".join(f"{count:,} {why.value}" for why, count in passing.items())
-        raise LoadFailedError(f"{sum(passing.values()):,} changes were not taken back for now: {told}")
+        rows = sum(passing.values())
+        raise LoadFailedError(f"{counted(rows, 'changes')} {were(rows)} not taken back for now: {told}")
 
 
 def _table(done: Reverted) -> list[str]:

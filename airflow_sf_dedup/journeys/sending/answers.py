@@ -8,6 +8,7 @@ from itertools import chain
 from typing import Generic, TypeVar
 
 from airflow_sf_dedup.core.outcomes import Outcome, Unanswered
+from airflow_sf_dedup.core.wording import counted
 from airflow_sf_dedup.errors import CallError, OutcomeUnknownError
 from airflow_sf_dedup.journeys.sending.next_step import (
     Step,
@@ -166,7 +167,7 @@ class Answers(Generic[T]):
     def _answered(self, call: Call[T], chunk: Chunk[T], outcomes: list[Outcome], landed: Landed[T]) -> None:
         """Each row has its own outcome, which is final or not."""
         if len(outcomes) != len(chunk):
-            outcomes = [Unanswered(f"{len(chunk)} rows sent, {len(outcomes)} answered")] * len(chunk)
+            outcomes = [Unanswered(f"{counted(len(chunk), 'rows')} sent, {len(outcomes)} answered")] * len(chunk)
         too_many: Chunk[T] = []
         places = {Step.AGAIN: landed.again, Step.ALONE: landed.alone, Step.SMALLER: too_many}
         for each, outcome in zip(chunk, outcomes, strict=True):

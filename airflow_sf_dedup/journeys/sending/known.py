@@ -50,6 +50,10 @@ class LeftAlone:
         }
 
 
+#: How a row is sent: written to a record or inserted; or why it is not, or what keeps it out.
+Way = Record | LeftAlone | KeyHeldByMany | DuplicatesFound
+
+
 @dataclass(frozen=True, slots=True)
 class Before:
     """What the org has of keys: who holds them, and of those records the values that were asked for."""
@@ -57,28 +61,6 @@ class Before:
     holders: Mapping[str, tuple[str, ...]]
     #: Record id to values; a record that cannot be read is absent.
     values: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-
-
-def read_before(reader: RecordReader, sobject: str, keys: Collection[str], fields: Collection[str]) -> Before:
-    """One query for the keys, and where fields are asked for one retrieve for the records that hold them.
-
-    :raises CallError: the org does not answer.
-    """
-    return with_values(reader, sobject, reader.holders(list(dict.fromkeys(keys))), fields)
-
-
-def with_values(
-    reader: RecordReader, sobject: str, holders: Mapping[str, tuple[str, ...]], fields: Collection[str]
-) -> Before:
-    """Of keys whose holders are known, what is asked for of those that are the only ones.
-
-    :raises CallError: the org does not answer.
-    """
-    ids = sorted({found[0] for found in holders.values() if len(found) == 1})
-    if not ids or not fields:
-        return Before(holders)
-    stored = reader.by_id(sobject, ids, ["Id", *sorted(fields)])
-    return Before(holders, {each.record_id: each.values for each in stored.values() if not each.is_deleted})
 
 
 @dataclass(frozen=True)
@@ -115,7 +97,7 @@ class WriteRules:
         """The row, to be inserted."""
         return _known(row, self.rules.on_create(row.carried), None)
 
-    def decide(self, row: Record, before: Before) -> Record | LeftAlone | KeyHeldByMany | DuplicatesFound:
+    def decide(self, row: Record, before: Before) -> Way:
         """How the row is sent: written to the record or inserted, or why it is not; or what keeps it out, so that it
         goes to the policy without being sent.
         """
@@ -139,21 +121,63 @@ def _known(row: Record, shared: Sharing, record_id: str | None) -> Record:
     return replace(row, fields=shared.sent, known=KnownRecord(record_id, shared.held_back, shared.kept))
 
 
+@dataclass(frozen=True)
+class Question:
+    """What the org has of rows whose keys are claimed, and so how each of them is sent.
+
+    :ivar reader: asked once a call for the keys, and once for the values that something depends on.
+    :ivar keeper: keeps what rows are about to overwrite.
+    """
+
+    reader: RecordReader
+    sobject: str
+    write: WriteRules
+    keeper: Keeper = field(default_factory=KeepsNothing)
+
+    def decide(
+        self, rows: Sequence[Record], holders: Mapping[str, tuple[str, ...]] | None = None, *, with_key: bool = False
+    ) -> list[Way]:
+        """The way of each row. What is about to be overwritten is committed by then, where it is kept.
+
+        :param holders: key to the records that hold it, where that is known already.
+        :param with_key: whether the key is overwritten too.
+        :raises CallError: the org does not answer.
+        """
+        self.write.meet(rows)
+        fields = self.write.fields_to_read(rows) | self.keeper.fields_to_read(rows)
+        if holders is None:
+            holders = self.reader.holders(list(dict.fromkeys(row.key for row in rows)))
+        before = self._before(holders, fields)
+        ways = [self.write.decide(row, before) for row in rows]
+        self.keeper.keep([way for way in ways if isinstance(way, Record)], before.values, with_key=with_key)
+        return ways
+
+    def _before(self, holders: Mapping[str, tuple[str, ...]], fields: Collection[str]) -> Before:
+        """With the values of the records that are the only ones to hold a key."""
+        ids = sorted({found[0] for found in holders.values() if len(found) == 1})
+        if not ids or not fields:
+            return Before(holders)
+        stored = self.reader.by_id(self.sobject, ids, ["Id", *sorted(fields)])
+        return Before(holders, {each.record_id: each.values for each in stored.values() if not each.is_deleted})
+
+
 @dataclass
 class AsksFirst:
     """A :class:`~airflow_sf_dedup.journeys.sending.clearance.Clearance` that looks for what rows are about.
 
     :ivar clearance: claims the keys.
-    :ivar reader: asked once a call; not at all, where nothing depends on it.
+    :ivar question: is not asked where nothing depends on it.
     """
 
     clearance: Clearance[Record]
-    reader: RecordReader
-    sobject: str
-    write: WriteRules
-    keeper: Keeper = field(default_factory=KeepsNothing)
+    question: Question
     _left: list[tuple[UnderWay[Record], LeftAlone]] = field(default_factory=list, init=False)
     _told: list[Answered[Record]] = field(default_factory=list, init=False)
+
+    @property
+    def write(self) -> WriteRules:
+        """What the load may write."""
+        return self.question.write
 
     def clear(self, rows: Sequence[UnderWay[Record]]) -> list[Cleared[Record]]:
         """Claim keys, and say of those that are granted how their rows are sent. What these are about to overwrite is
@@ -163,25 +187,18 @@ class AsksFirst:
         """
         cleared = self.clearance.clear(rows)
         asked = [each.row for each in granted(cleared)]
-        if not asked:
-            return cleared
-        self.write.meet(asked)
-        fields = self.write.fields_to_read(asked) | self.keeper.fields_to_read(asked)
-        before = read_before(self.reader, self.sobject, [row.key for row in asked], fields)
-        decided = [self._decided(each, before) if isinstance(each, UnderWay) else each for each in cleared]
-        self.keeper.keep([each.row for each in granted(decided)], before.values)
-        return decided
+        ways = iter(self.question.decide(asked) if asked else ())
+        return [self._cleared(each, next(ways)) if isinstance(each, UnderWay) else each for each in cleared]
 
-    def _decided(self, each: UnderWay[Record], before: Before) -> Cleared[Record]:
-        decided = self.write.decide(each.row, before)
-        if isinstance(decided, Record):
-            return each.of(self._perhaps_own(decided) if each.in_doubt else decided)
-        if isinstance(decided, KeyHeldByMany | DuplicatesFound):
-            self._told.append(Answered(each, decided))
-        elif each.in_doubt and decided.record_id:
-            self._told.append(self._doubted(each, decided, decided.record_id))
+    def _cleared(self, each: UnderWay[Record], way: Way) -> Cleared[Record]:
+        if isinstance(way, Record):
+            return each.of(self._perhaps_own(way) if each.in_doubt else way)
+        if isinstance(way, KeyHeldByMany | DuplicatesFound):
+            self._told.append(Answered(each, way))
+        elif each.in_doubt and way.record_id:
+            self._told.append(self._doubted(each, way, way.record_id))
         else:
-            self._left.append((each, decided))
+            self._left.append((each, way))
         return Dropped.DROPPED
 
     def _perhaps_own(self, row: Record) -> Record:
@@ -219,10 +236,7 @@ def as_far_as_known(answered: Answered[Record]) -> Answered[Record]:
 class HoldersMet:
     """How rows go on that a unique value kept out, and whose keys are held by now."""
 
-    reader: RecordReader
-    sobject: str
-    write: WriteRules
-    keeper: Keeper = field(default_factory=KeepsNothing)
+    question: Question
 
     def decide(
         self, rows: Sequence[Answered[Record]], holders: Mapping[str, tuple[str, ...]]
@@ -231,22 +245,17 @@ class HoldersMet:
 
         :raises CallError: the org does not answer.
         """
-        if not self.write.ask_first:
+        if not self.question.write.ask_first:
             yield from ((each, None) for each in rows)
             return
-        asked = [each.row for each in rows]
-        self.write.meet(asked)
-        fields = self.write.fields_to_read(asked) | self.keeper.fields_to_read(asked)
-        before = with_values(self.reader, self.sobject, holders, fields)
-        decisions = [self.write.decide(row, before) for row in asked]
-        self.keeper.keep([each for each in decisions if isinstance(each, Record)], before.values, with_key=True)
-        for each, decided in zip(rows, decisions, strict=True):
-            if isinstance(decided, Record):
-                yield replace(each, sent=each.sent.of(decided)), None
-            elif isinstance(decided, LeftAlone):
-                yield each, decided
+        ways = self.question.decide([each.row for each in rows], holders, with_key=True)
+        for each, way in zip(rows, ways, strict=True):
+            if isinstance(way, Record):
+                yield replace(each, sent=each.sent.of(way)), None
+            elif isinstance(way, LeftAlone):
+                yield each, way
             else:
-                yield replace(each, outcome=decided), None
+                yield replace(each, outcome=way), None
 
 
 @dataclass

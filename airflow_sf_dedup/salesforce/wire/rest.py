@@ -26,6 +26,7 @@ from airflow_sf_dedup.core.outcomes import (
 from airflow_sf_dedup.core.printable import NAME_LENGTH, code_and_message, said
 from airflow_sf_dedup.core.record_ids import is_record_id, record_id_in, to_18
 from airflow_sf_dedup.core.records import Record
+from airflow_sf_dedup.core.wording import counted
 from airflow_sf_dedup.errors import TransientCallError
 from airflow_sf_dedup.salesforce.ports import ChunkAnswer, ChunkRefused, RecordUpdate
 from airflow_sf_dedup.salesforce.wire.error_codes import rule_for
@@ -150,7 +151,7 @@ def read_chunk(part: Mapping[str, Any] | None, size: int) -> ChunkAnswer:
     if not isinstance(body, list):
         return _unanswered("the answer to the chunk is no list of rows", size)
     if len(body) != size:
-        return _unanswered(f"{size} rows sent, {len(body)} answered", size)
+        return _unanswered(f"{counted(size, 'rows')} sent, {len(body)} answered", size)
     return [read_row(row) for row in body]
 
 

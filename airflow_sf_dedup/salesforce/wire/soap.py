@@ -16,6 +16,7 @@ from airflow_sf_dedup.core.outcomes import DuplicatesFound, Failed, Outcome, Sav
 from airflow_sf_dedup.core.record_ids import record_id_in
 from airflow_sf_dedup.core.records import Record
 from airflow_sf_dedup.core.sobjects import SObject
+from airflow_sf_dedup.core.wording import counted
 from airflow_sf_dedup.errors import OutcomeUnknownError, TransientCallError
 from airflow_sf_dedup.salesforce.wire import rest
 from airflow_sf_dedup.salesforce.wire.rest import WriteOptions
@@ -183,7 +184,7 @@ def _read_results(answer: Element, name: str, size: int) -> list[Outcome]:
     response = next((element for element in answer.iter() if _name(element) == name), None)
     results = [] if response is None else list(_children(response, "result"))
     if len(results) != size:
-        return [Unanswered(f"{size} rows sent, {len(results)} answered")] * size
+        return [Unanswered(f"{counted(size, 'rows')} sent, {len(results)} answered")] * size
     return [_read_result(result) for result in results]
 
 
@@ -230,7 +231,9 @@ def _found_results(answer: Element, name: str, size: int) -> list[Element]:
     response = next((element for element in answer.iter() if _name(element) == name), None)
     results = [] if response is None else list(_children(response, "result"))
     if len(results) != size:
-        raise OutcomeUnknownError(f"{size} rows asked for, {len(results)} answered", code="UNREADABLE_ANSWER")
+        raise OutcomeUnknownError(
+            f"{counted(size, 'rows')} asked for, {len(results)} answered", code="UNREADABLE_ANSWER"
+        )
     return results
 
 

@@ -70,6 +70,16 @@ class ArrangedOrg(Protocol):
 #: The arranged org of a test class.
 OrgT = TypeVar("OrgT", bound=ArrangedOrg)
 
+#: A rule by which who has the phone number of a lead is alerted, and saved where the call says so.
+ALERT_BY_PHONE: Mapping[str, Any] = {
+    "sobject": "Lead",
+    "action_on_insert": "allow",
+    "action_on_update": "allow",
+    "operations_on_insert": ["alert"],
+    "operations_on_update": ["alert"],
+    "matching": [{"rule": "Lead_Phone_Exact", "fields": {"Phone": "exact"}}],
+}
+
 #: Who has the e-mail address of a lead is blocked, who has its phone number is alerted; no other rule is on.
 _ORG_FILE: Mapping[str, Any] = {
     "extends": "default",
@@ -81,14 +91,7 @@ _ORG_FILE: Mapping[str, Any] = {
             "active": False,
             "matching": [{"rule": "Lead_City_Exact", "fields": {"City": "exact"}}],
         },
-        "Lead_Phone": {
-            "sobject": "Lead",
-            "action_on_insert": "allow",
-            "action_on_update": "allow",
-            "operations_on_insert": ["alert"],
-            "operations_on_update": ["alert"],
-            "matching": [{"rule": "Lead_Phone_Exact", "fields": {"Phone": "exact"}}],
-        },
+        "Lead_Phone": ALERT_BY_PHONE,
     },
 }
 
