@@ -83,7 +83,11 @@ def test_no_more_calls_are_made_than_were_told_before_the_first(
 ) -> None:
     caplog.set_level("INFO")
     audit = load(salesforce_org, blocked)
-    for operator, words, calls in ((MIRROR, "records of Duplicate_Audit__c", mirror), (SETS, "rows in", sets)):
+    one = blocked == 1
+    in_mirror, in_sets = (
+        ("record of Duplicate_Audit__c", "row in") if one else ("records of Duplicate_Audit__c", "rows in")
+    )
+    for operator, words, calls in ((MIRROR, in_mirror, mirror), (SETS, in_sets, sets)):
         for _ in range(2):
             before = counted(salesforce_org)
             found = show(operator, audit)
