@@ -69,8 +69,7 @@ def make_plan(
     rows_together: list[int] = []
     try:
         for ref in beginning.begin(source, load, plan_id):
-            rows_together += rows_of_waves(read_partition(ref), ref.rows, None)
-            _plan_partition(ref, settings, beginning, stores())
+            rows_together += _plan_partition(ref, settings, beginning, stores())
     except CallError as error:
         if not isinstance(error, LoginRefusedError):
             error.in_own_words()
@@ -81,9 +80,12 @@ def make_plan(
     return _ended(settings, plan_id, rows_together, stores())
 
 
-def _plan_partition(ref: PartitionRef, settings: PlanSettings, beginning: Beginning, stores: Stores) -> None:
+def _plan_partition(ref: PartitionRef, settings: PlanSettings, beginning: Beginning, stores: Stores) -> list[int]:
+    """Plan the rows; answers how many each wave has, those that are not looked at among them."""
     write, lookup = settings.load.write, LOOKUP_PATHS[settings.load.write.lookup]
-    together = rows_of_waves(read_partition(ref), ref.rows, settings.sample)
+    all_together = rows_of_waves(read_partition(ref), ref.rows, None)
+    sample = settings.sample
+    together = all_together if sample is None else rows_of_waves(read_partition(ref), ref.rows, sample)
     calls = check_budget(
         together,
         lookup,
@@ -105,6 +107,7 @@ def _plan_partition(ref: PartitionRef, settings: PlanSettings, beginning: Beginn
     stores.audit.update_load(ref.load_id, policy=repr(workshop.policy), api=write.api)
     daily_calls.ask_from_now_on()
     journey.run(read_partition(ref))
+    return all_together
 
 
 def _ended(settings: PlanSettings, plan_id: str, rows_together: Sequence[int], stores: Stores) -> Load:
